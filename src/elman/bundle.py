@@ -1,0 +1,113 @@
+"""A run as a folder: settings, vocabulary, weights. What is written here can be loaded on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from elman import config, files, tasks, tensors
+from elman.config import Run
+from elman.errors import RunError
+from elman.tasks.base import Task
+
+CONFIG = "config.toml"
+VOCAB = "vocab.json"
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A run that was loaded: where it lies, its settings, its task and its trained network."""
+
+    path: Path
+    run: Run
+    task: Task
+    network: nn.Module
+
+
+def create(path: Path, run: Run, task: Task) -> None:
+    """Begin a run folder with its settings and what the task learnt from the data.
+
+    Raises:
+        RunError: the folder holds a run already, or cannot be written.
+    """
+    if (path / CONFIG).exists():
+        remedy = f"elman train --resume {path}, or another folder with --out"
+        raise RunError(path, "holds a run already", remedy=remedy)
+    files.write_text(path / VOCAB, task.to_text())
+    # The settings come last: a folder with settings is a run.
+    files.write_text(path / CONFIG, run.to_toml())
+
+
+def settings(path: Path) -> Run:
+    """The settings of the run in folder `path`.
+
+    Raises:
+        RunError: there is no run, or it was written by a newer Elman.
+        ConfigError: its settings are damaged.
+    """
+    if not path.is_dir():
+        raise RunError(path, "no such folder", expected="a run folder", remedy="elman train makes one")
+    if not (path / CONFIG).is_file():
+        raise RunError(
+            path, f"a folder without {CONFIG}", expected="a run folder", remedy="elman train makes one"
+        )
+    tables = config.read_tables(path / CONFIG)
+    version = tables.get("format", config.FORMAT)
+    if not isinstance(version, int) or version > config.FORMAT:
+        raise RunError(
+            path, f"a run of format {version}", expected=f"at most {config.FORMAT}", remedy="update Elman"
+        )
+    kind = tasks.get(str(tables.get("task", "")))
+    return Run.of(tables, kind.Config, path / CONFIG)
+
+
+def restore_task(path: Path, run: Run) -> Task:
+    """The task of the run in folder `path`."""
+    where = path / VOCAB
+    try:
+        text = where.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RunError(where, "no such file", remedy="restore it from a copy of the run") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(
+            where, f"cannot be read: {error}", remedy="restore it from a copy of the run"
+        ) from error
+    return tasks.get(run.task).restore(text, run, where)
+
+
+def load(path: Path, device: torch.device) -> Bundle:
+    """The run in folder `path`, its network on `device` and ready to predict.
+
+    Raises:
+        RunError: there is no run, a file is missing or damaged, or its weights do not fit its settings.
+    """
+    run = settings(path)
+    task = restore_task(path, run)
+    network = task.build()
+    weights, _ = tensors.load(path / WEIGHTS)
+    fill(network, weights, path / WEIGHTS)
+    return Bundle(path, run, task, network.to(device).eval())
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], notes: Mapping[str, object]) -> None:
+    """Write the network's weights to the folder `path`."""
+    tensors.save(path / WEIGHTS, weights, {"format": config.FORMAT, **notes})
+
+
+def fill(network: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
+    """Put `weights` into the network.
+
+    Raises:
+        RunError: names or shapes differ from the network's.
+    """
+    try:
+        network.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        remedy = "settings and weights must be of one run"
+        raise RunError(where, f"weights that do not fit the settings ({reason})", remedy=remedy) from error

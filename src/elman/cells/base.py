@@ -1,0 +1,93 @@
+"""What a cell is: one time step as an algebra, without parameters of its own.
+
+It knows no time, batch layout, kernel, layer or direction: those who run it hand it the products W x and U h.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Recur(Protocol):
+    """The recurrent product of some gates: `U[first:last] h + b[first:last]`, normalised if the layer is."""
+
+    def __call__(self, h: Tensor, first_gate: int = 0, last_gate: int | None = None) -> Tensor:
+        """The product for gates `first_gate` to before `last_gate` (None: to the last).
+
+        Args:
+            h: [B, H].
+
+        Returns:
+            [B, (last_gate - first_gate) * H].
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Cell(ABC):
+    """One step of a recurrent network: `state = f(W x + b, U h + b', state)`.
+
+    A new cell sets `name`, `gates` and `states`, and implements `pointwise`; that is all it needs.
+
+    Attributes:
+        gates: G, how many gates the products W x and U h have, H wide each.
+        states: S, how many tensors [B, H] the state has; the first, the hidden state, is the output.
+    """
+
+    gates: ClassVar[int]
+    states: ClassVar[int]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name in the table of cells, by which kernels know it."""
+
+    @abstractmethod
+    def pointwise(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The algebra between the products, element by element.
+
+        Args:
+            wx: [B, G * H], the input product with its bias, gate after gate.
+            uh: [B, G * H], the recurrent product with its bias.
+            state: S tensors [B, H] before the step.
+
+        Returns:
+            S tensors [B, H] after it.
+        """
+
+    def step(self, wx: Tensor, state: tuple[Tensor, ...], recur: Recur) -> tuple[Tensor, ...]:
+        """One step with its recurrent product; a cell with other products than `U h` overrides this.
+
+        Args:
+            wx: [B, G * H].
+            state: S tensors [B, H].
+            recur: gives the recurrent product of a [B, H].
+
+        Returns:
+            S tensors [B, H].
+        """
+        return self.pointwise(wx, recur(state[0]), state)
+
+    @torch.no_grad()
+    def initialise(self, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None) -> None:
+        """Fill the weights in place: each gate's U orthogonal (Saxe et al. 2014), W normal, no bias.
+
+        W ~ N(0, 1 / F) (LeCun et al. 1998): inputs of variance 1 give products of variance 1.
+
+        Args:
+            w_ih: [G * H, F].
+            w_hh: [G * H, H].
+            b_ih: [G * H], or None.
+            b_hh: [G * H], or None.
+        """
+        nn.init.normal_(w_ih, std=w_ih.shape[1] ** -0.5)
+        for gate in w_hh.chunk(self.gates):
+            nn.init.orthogonal_(gate)
+        for bias in (b_ih, b_hh):
+            if bias is not None:
+                nn.init.zeros_(bias)

@@ -1,0 +1,107 @@
+"""`elman train` and `elman init`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, field, fields, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from elman.config import SECTIONS, Settings
+from elman.errors import ConfigError
+
+_KINDS = {"int": int, "float": float, "str": str, "bool": bool}
+
+
+def _options(section: type[Settings]) -> list[tuple[str, Any, Any]]:
+    """The section's settings as options of the command line; None where one is not given."""
+    group = Group(section.section.capitalize())
+    rows = []
+    for setting in fields(section):
+        choices, default = setting.metadata["choices"], setting.default
+        text = setting.metadata["doc"] + (f": {', '.join(choices)}" if choices else "")
+        parameter = Parameter(help=f"{text} (default: {default})", group=group, show_default=False)
+        kind = _KINDS[str(setting.type)]
+        rows.append((setting.name, Annotated[kind | None, parameter], field(default=None)))
+    return [row for row in rows if row[0] != "path"]
+
+
+Options: Any = make_dataclass(
+    "Options",
+    [row for section in SECTIONS for row in _options(section)],
+    frozen=True,
+    kw_only=True,
+    namespace={"__module__": __name__},
+)
+_NONE = Options()
+
+
+def train(
+    data: str | None = None,
+    /,
+    *,
+    task: str | None = None,
+    out: Path | None = None,
+    resume: Path | None = None,
+    config: Path | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    options: Annotated[Options, Parameter(name="*")] = _NONE,
+) -> None:
+    """Train a network on a text file, a folder of text files, or sample:NAME (none: the built-in text).
+
+    Parameters
+    ----------
+    data
+        What to learn from.
+    task
+        Kind of problem, such as language; guessed from the data if not given.
+    out
+        Folder to make for the run; the next free one below runs/ if not given.
+    resume
+        Run folder to go on with; no other option may stand beside it.
+    config
+        TOML file with settings, as elman init writes it; options here prevail over it.
+    set_
+        A setting as section.key=value, such as language.tie=true; may be given again and again.
+    """
+    given = {key: value for key, value in asdict(options).items() if value is not None}
+    if resume and (data or task or out or config or set_ or given):
+        raise ConfigError(
+            "--resume", "other options beside it", expected="none", remedy="a run keeps its settings"
+        )
+    # Settings are checked before torch is loaded: a wrong word is answered at once.
+    for section in SECTIONS:
+        known = {setting.name for setting in fields(section)}
+        section.of({key: value for key, value in given.items() if key in known})
+    from elman import report, settings, training
+    from elman.progress import shown
+
+    if resume:
+        model = training.continue_run(resume, shown())
+    else:
+        run, reason = settings.resolve(data, task, config, given, set_)
+        model = training.begin(run, out, shown(), reason)
+    if not report.finished(model.path):
+        raise KeyboardInterrupt
+
+
+def init(path: Path = Path("elman.toml"), /, *, task: str = "language", force: bool = False) -> None:
+    """Write a commented file with all settings and their defaults, for elman train --config.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    task
+        Kind of problem whose settings to write.
+    force
+        Replace a file that is there.
+    """
+    if path.exists() and not force:
+        raise ConfigError(path, "a file that is there already", remedy="another name, or --force")
+    from elman import files, tasks
+    from elman.config import Run
+
+    files.write_text(path, Run.of({}, tasks.get(task).Config).to_toml())
+    print(f"wrote {path}; train with: elman train --config {path}")

@@ -1,0 +1,284 @@
+"""Run settings: frozen dataclasses that check themselves, read from and written to commented TOML.
+
+A setting stands here once: its name, its default, its bounds and the sentence that explains it. The command
+line, the commented file of `elman init` and every error message are made from that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from elman.errors import ConfigError, nearest
+
+FORMAT = 1
+"""The version of the run folder's layout; a run of a newer one is refused."""
+
+
+def option(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    above: float | None = None,
+    high: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field with its explanation and bounds: low <= value <= high, above < value < below."""
+    bounds = {"low": low, "above": above, "high": high, "below": below, "choices": choices}
+    return dataclasses.field(default=default, metadata={"doc": doc, **bounds})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One section of the settings. A subclass names its `section` and its fields by `option`."""
+
+    section: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _typed(self, field)
+            object.__setattr__(self, field.name, value)
+            _check_bounds(f"{self.section}.{field.name}", value, field.metadata)
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Self:
+        """The section that `table` describes; an unknown key is an error that names the nearest known one."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in table:
+            if key not in known:
+                raise ConfigError(f"{cls.section}.{key}", "an unknown setting", remedy=nearest(key, known))
+        return cls(**table)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data(Settings):
+    """What is read, and the symbols it is made of."""
+
+    section = "data"
+
+    path: str = option("sample:python-docs", "file, folder of text files, or sample:NAME (see elman samples)")
+    encoding: str = option("utf-8", "how the file's text is encoded")
+    unit: str = option("char", "what one symbol is", choices=("char", "byte", "word", "bpe"))
+    vocab_size: int = option(0, "most symbols to know (word, bpe); 0: all words, 2000 subwords", low=0)
+    min_count: int = option(1, "rarer words are <unk>", low=1)
+    valid: float = option(0.05, "share of the text that validates, after the training part", above=0, below=1)
+    test: float = option(0.05, "share of the text that is scored once, at its end", low=0, below=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.valid + self.test >= 1:
+            got = f"{self.valid} + {self.test}"
+            raise ConfigError(
+                "data.valid + data.test", got, expected="less than 1", remedy="leave some to learn"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(Settings):
+    """The recurrent network itself."""
+
+    section = "network"
+
+    cell: str = option("lstm", "cell: rnn, rnn_relu, lstm, gru, gru_reset_before")
+    hidden: int = option(256, "units of a layer", low=1)
+    layers: int = option(1, "layers upon each other", low=1)
+    embedding: int = option(0, "size of a symbol's vector; 0: as many as hidden units, at most 128", low=0)
+    dropout: float = option(0.0, "share dropped of what enters a layer and the output", low=0, below=1)
+    variational: bool = option(False, "drop the same units at all steps of a window (Gal & Ghahramani 2016)")
+    embedding_dropout: float = option(0.0, "share of symbols dropped whole", low=0, below=1)
+    recurrent_dropout: float = option(0.0, "share dropped of the state a step sees (slow)", low=0, below=1)
+    weight_dropout: float = option(0.0, "share dropped of recurrent weights (Merity 2018)", low=0, below=1)
+    layer_norm: bool = option(False, "normalise the products inside the cell (Ba et al. 2016; slow)")
+    residual: bool = option(False, "add a layer's input to its output")
+    skip: bool = option(False, "all layers see the input, and the output sees all layers (Graves 2013)")
+    learn_initial: bool = option(False, "learn the state that a sequence starts from")
+    init: str = option("orthogonal", "how weights start", choices=("orthogonal", "torch"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Settings):
+    """How the network learns."""
+
+    section = "training"
+
+    epochs: int = option(10, "times through the training part", low=1)
+    lr: float = option(0.002, "highest learning rate", above=0)
+    batch_size: int = option(32, "rows of text read side by side, in each process", low=1)
+    bptt: int = option(100, "steps that a gradient goes back; 0: the whole row", low=0)
+    clip: float = option(1.0, "largest gradient norm; 0: no clipping", low=0)
+    optimizer: str = option("adamw", "optimiser", choices=("adamw", "adam", "sgd"))
+    weight_decay: float = option(0.01, "pull of the weights to zero (adamw, sgd)", low=0)
+    momentum: float = option(0.9, "momentum (sgd)", low=0, below=1)
+    schedule: str = option("cosine", "course of the rate", choices=("cosine", "plateau", "constant"))
+    warmup: float = option(0.02, "share of all steps in which the rate rises", low=0, below=1)
+    final_lr: float = option(0.01, "share of lr that is left at the end (cosine)", low=0, high=1)
+    patience: int = option(1, "epochs without progress before the rate halves (plateau)", low=1)
+    early_stop: int = option(0, "epochs without progress before training ends; 0: never", low=0)
+    ema: float = option(0.0, "decay of averaged weights, such as 0.999, that are used if set", low=0, below=1)
+    accumulate: int = option(1, "windows whose gradients make one step", low=1)
+    precision: str = option("float32", "arithmetic of the products", choices=("float32", "bfloat16"))
+    seed: int = option(1, "start of all random numbers", low=0)
+    device: str = option("auto", "cpu, cuda, cuda:1, mps; auto: the best there is")
+    threads: int = option(0, "processor threads; 0: as torch chooses", low=0)
+    checkpoint_minutes: float = option(1.0, "most minutes between two checkpoints", above=0)
+
+
+SECTIONS: tuple[type[Settings], ...] = (Data, Network, Training)
+"""The sections that every task has; one more carries the task's name and its own settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """All settings of a run: which task, the common sections, and the task's own."""
+
+    task: str
+    data: Data
+    network: Network
+    training: Training
+    options: Settings
+
+    @classmethod
+    def of(cls, tables: Mapping[str, Any], own: type[Settings], where: object = "config") -> Run:
+        """The settings that nested `tables` describe, for the task whose own section is `own`.
+
+        Raises:
+            ConfigError: an unknown section or key (the nearest known one is named), a value out of bounds.
+        """
+        sections: dict[str, type[Settings]] = {section.section: section for section in (*SECTIONS, own)}
+        for name, table in tables.items():
+            if name not in sections and name not in ("task", "format"):
+                raise ConfigError(f"{where}: [{name}]", "an unknown section", remedy=nearest(name, sections))
+            if name in sections and not isinstance(table, Mapping):
+                raise ConfigError(f"{where}: {name}", repr(table), expected=f"a section [{name}]")
+        return cls(
+            task=own.section,
+            data=Data.of(tables.get("data", {})),
+            network=Network.of(tables.get("network", {})),
+            training=Training.of(tables.get("training", {})),
+            options=own.of(tables.get(own.section, {})),
+        )
+
+    @property
+    def sections(self) -> tuple[Settings, ...]:
+        """The sections in the order in which they are written."""
+        return self.data, self.network, self.training, self.options
+
+    def to_toml(self) -> str:
+        """The settings as commented TOML."""
+        head = "# Settings of an Elman run. Every key may be left out.\n"
+        head += f'format = {FORMAT}\ntask = "{self.task}"\n'
+        return head + "".join(_section_text(section) for section in self.sections)
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigError: there is no such file, or it is no TOML (with line and column).
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(path, "no such file", remedy="elman init writes one") from None
+    except OSError as error:
+        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(path, f"no TOML: {error}") from error
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables on top of each other: a later one's keys replace an earlier one's."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+            merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def assignment(text: str) -> dict[str, Any]:
+    """The nested table of one `section.key=value`; a value that is no TOML is taken as a string.
+
+    Raises:
+        ConfigError: the text has another form.
+    """
+    match = re.fullmatch(r"\s*([\w-]+)\.([\w-]+)\s*=\s*(.*?)\s*", text, re.DOTALL)
+    if not match:
+        raise ConfigError("--set", repr(text), expected="section.key=value, such as training.lr=0.01")
+    section, key, value = match.groups()
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    return {section: {key.replace("-", "_"): parsed}}
+
+
+def section_of(key: str) -> str:
+    """The common section that has the setting `key`.
+
+    Raises:
+        ConfigError: none has it; the nearest known one is named.
+    """
+    owners = {field.name: kind.section for kind in SECTIONS for field in dataclasses.fields(kind)}
+    if key not in owners:
+        raise ConfigError(key, "an unknown setting", remedy=nearest(key, owners))
+    return owners[key]
+
+
+_KINDS = {"int": "a whole number", "float": "a number", "str": "a string", "bool": "true or false"}
+
+
+def _typed(section: Settings, field: dataclasses.Field[Any]) -> Any:
+    """The field's value in the type that it is declared with (an int serves as a float)."""
+    value = getattr(section, field.name)
+    kind = field.type if isinstance(field.type, str) else field.type.__name__
+    if kind == "float" and type(value) is int:
+        return float(value)
+    if type(value).__name__ != kind or value != value:
+        raise ConfigError(f"{section.section}.{field.name}", repr(value), expected=_KINDS[kind])
+    return value
+
+
+_BOUNDS = {
+    "low": ("at least", operator.ge),
+    "high": ("at most", operator.le),
+    "above": ("above", operator.gt),
+    "below": ("below", operator.lt),
+}
+
+
+def _check_bounds(where: str, value: Any, meta: Mapping[str, Any]) -> None:
+    if meta["choices"] and value not in meta["choices"]:
+        raise ConfigError(where, repr(value), expected=f"one of {', '.join(meta['choices'])}")
+    bounds = [
+        (words, holds, meta[name]) for name, (words, holds) in _BOUNDS.items() if meta[name] is not None
+    ]
+    if not all(holds(value, bound) for _, holds, bound in bounds):
+        expected = "a value " + " and ".join(f"{words} {bound:g}" for words, _, bound in bounds)
+        raise ConfigError(where, repr(value), expected=expected)
+
+
+def _section_text(section: Settings) -> str:
+    lines = [f"\n[{section.section}]"]
+    for field in dataclasses.fields(section):
+        choices = field.metadata["choices"]
+        doc = field.metadata["doc"] + (f": {', '.join(choices)}" if choices else "")
+        lines.append(f"{field.name} = {_toml(getattr(section, field.name))}  # {doc}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\u{ord(match[0]):04x}", escaped) + '"'
+    return repr(value)

@@ -1,0 +1,65 @@
+"""Writing that leaves the old file whole: beside its place first, then renamed into it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from elman.errors import RunError
+
+
+def write(path: Path, fill: Callable[[Path], object]) -> None:
+    """Have `fill` write a file beside `path`, flush it to the disk, and rename it to `path`.
+
+    A crash at any moment leaves `path` as it was or as it should be, never in between.
+
+    Raises:
+        RunError: the disk is full or the place cannot be written; `path` is as it was.
+    """
+    beside = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        beside = Path(name)
+        fill(beside)
+        _to_disk(beside)
+        beside.chmod(0o666 & ~_umask())
+        beside.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, all of it or nothing."""
+    write(path, lambda beside: beside.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, all of it or nothing."""
+    write(path, lambda beside: beside.write_bytes(data))
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    """The error to raise for an `OSError` met while writing `path`."""
+    return RunError(
+        path,
+        f"cannot be written: {error.strerror or error}",
+        remedy="free some space or choose another folder with --out; what was there before is whole",
+    )
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

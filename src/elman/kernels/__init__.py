@@ -1,0 +1,129 @@
+"""The table of kernels, and the choice among them: the first that serves runs. Which, `explain` tells."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor
+
+from elman.errors import ConfigError, nearest
+from elman.kernels.aten import Aten
+from elman.kernels.base import Case, Cell, Kernel, Weights
+from elman.kernels.loop import Loop
+
+VARIABLE = "ELMAN_KERNEL"
+"""The environment variable that forces a kernel."""
+
+_TABLE: tuple[Kernel, ...] = (Aten(), Loop())  # in order of preference; the last serves everything
+
+
+def names() -> tuple[str, ...]:
+    """The kernels' names, in order of preference."""
+    return tuple(kernel.name for kernel in _TABLE)
+
+
+def get(name: str, where: str = "kernel") -> Kernel:
+    """The kernel of that name.
+
+    Raises:
+        ConfigError: no kernel has that name; it tells the nearest one.
+    """
+    for kernel in _TABLE:
+        if kernel.name == name:
+            return kernel
+    raise ConfigError(where, f"unknown kernel {name!r}", remedy=nearest(name, names()))
+
+
+def choose(case: Case, forced: str | None = None) -> tuple[Kernel, str]:
+    """The kernel that runs that case, and the reason.
+
+    Args:
+        case: what is to be done.
+        forced: a kernel's name; None: what ELMAN_KERNEL says, or else the first in the table that serves.
+
+    Raises:
+        ConfigError: the forced kernel is unknown, or does not serve the case.
+    """
+    where = "kernel" if forced else VARIABLE
+    forced = forced or os.environ.get(VARIABLE)
+    if forced:
+        return _force(get(forced, where), case, where), f"forced by {where}"
+    return _prefer(case)
+
+
+def explain(case: Case) -> list[tuple[str, str]]:
+    """Each kernel in order of preference, and what it says to that case."""
+    runs, reason = choose(case)
+    said = []
+    for kernel in _TABLE:
+        refusal = kernel.refuses(case)
+        if kernel is runs:
+            said.append((kernel.name, f"runs: {reason}"))
+        else:
+            said.append((kernel.name, f"refuses: {refusal}" if refusal else "could run"))
+    return said
+
+
+def scan(
+    cell: Cell,
+    x: Tensor,
+    state: tuple[Tensor, ...],
+    weights: Weights,
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    hidden_mask: Tensor | None = None,
+    kernel: str | None = None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run a cell over time: one layer, one direction, on the fastest kernel that serves.
+
+    Args:
+        cell: the algebra of one step.
+        x: [T, B, F].
+        state: S tensors [B, H] before the first step.
+        weights: of this layer and direction.
+        lengths: [B] int64 on the CPU, each from 1 to T; None where all are T.
+        reverse: run each sequence from its own end to its start.
+        hidden_mask: [B, H], times the hidden state wherever it enters a recurrent product; or None.
+        kernel: the name of the kernel to use; None: ELMAN_KERNEL, or else the fastest.
+
+    Returns:
+        y [T, B, H], zero beyond a length, and S tensors [B, H] after each sequence's last step.
+
+    Raises:
+        ConfigError: the forced kernel is unknown, or does not serve the case.
+    """
+    case = Case(
+        cell=cell.name,
+        device=x.device.type,
+        dtype=_products(x),
+        ragged=lengths is not None,
+        normed=weights.gain_hh is not None,
+        masked=hidden_mask is not None,
+        steps=len(x),
+    )
+    return choose(case, kernel)[0].run(cell, x, state, weights, lengths, reverse, hidden_mask)
+
+
+def _prefer(case: Case) -> tuple[Kernel, str]:
+    passed = []
+    for kernel in _TABLE[:-1]:
+        refusal, better = kernel.refuses(case), kernel.yields(case)
+        if refusal is None and better is None:
+            return kernel, "; ".join(passed) or "the fastest"
+        passed.append(f"{kernel.name} refuses: {refusal}" if refusal else f"{kernel.name} yields: {better}")
+    return _TABLE[-1], "; ".join(passed)
+
+
+def _force(kernel: Kernel, case: Case, where: str) -> Kernel:
+    refusal = kernel.refuses(case)
+    if refusal:
+        raise ConfigError(where, f"{kernel.name!r} refuses: {refusal}", remedy=f"use {_TABLE[-1].name!r}")
+    return kernel
+
+
+def _products(x: Tensor) -> torch.dtype:
+    """What products of x are made in; autocast leaves float64 alone."""
+    if x.dtype != torch.float64 and torch.is_autocast_enabled(x.device.type):
+        return torch.get_autocast_dtype(x.device.type)
+    return x.dtype

@@ -1,0 +1,192 @@
+"""What a run leaves to be read: metrics.csv, curves.png, results.json, and README.md, its model card."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from elman import files
+from elman.errors import RunError
+from elman.progress import duration
+
+METRICS = "metrics.csv"
+CURVES = "curves.png"
+RESULTS = "results.json"
+CARD = "README.md"
+
+COLUMNS = (
+    "step",
+    "epoch",
+    "seconds",
+    "symbols_per_second",
+    "lr",
+    "train_loss",
+    "grad_norm",
+    "clipped",
+    "valid_loss",
+)
+"""Losses are in nats per target; a row has a validation loss at the end of an epoch only."""
+
+
+class Metrics:
+    """The table of a training's numbers; one row is added at a time."""
+
+    def __init__(self, path: Path, *, up_to: int) -> None:
+        """Go on with the table in folder `path`, without the rows of steps after `up_to`."""
+        self._path = path / METRICS
+        rows = [row for row in read(path) if int(row["step"]) <= up_to]
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        files.write_text(self._path, buffer.getvalue())
+
+    def add(self, row: Mapping[str, object]) -> None:
+        """Add a row; columns that it lacks stay empty."""
+        buffer = io.StringIO()
+        csv.DictWriter(buffer, COLUMNS, lineterminator="\n").writerow(row)
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(buffer.getvalue())
+        except OSError as error:
+            raise files.unwritable(self._path, error) from error
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of the run in folder `path`; a last row that was cut short is left out."""
+    try:
+        text = (path / METRICS).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    rows = list(csv.DictReader(io.StringIO(text)))
+    return rows if text.endswith("\n") else rows[:-1]
+
+
+def write_results(path: Path, results: Mapping[str, Any]) -> None:
+    """Write the results and the model card made from them."""
+    files.write_text(path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    files.write_text(path / CARD, card(path.name, results))
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """The results of the run in folder `path`.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        return json.loads((path / RESULTS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RunError(
+            path / RESULTS, f"cannot be read: {error}", remedy="delete it and resume the run"
+        ) from error
+
+
+def finished(path: Path) -> bool:
+    """Whether the run in folder `path` was trained to its end."""
+    return bool(read_results(path).get("training", {}).get("finished"))
+
+
+def card(name: str, results: Mapping[str, Any]) -> str:
+    """The model card: what data, how long, which scores against which baselines, how to use it."""
+    data, training = results["data"], results["training"]
+    lines = [
+        f"# {name}",
+        "",
+        f"A {training['task']} model, trained with Elman {training['elman']} (torch {training['torch']}).",
+        "",
+        "## Data",
+        "",
+        *(f"- {key}: {value}" for key, value in data.items()),
+        "",
+        "## Training",
+        "",
+        f"- network: {training['network']}, {training['parameters']:,} parameters",
+        f"- epochs: {training['epochs']:g} of {training['of_epochs']}, steps: {training['steps']:,}"
+        + ("" if training["finished"] else " (stopped before its end)"),
+        f"- time: {duration(training['seconds'])} on {training['device']}, {training['threads']} threads, "
+        f"{training['symbols_per_second']:,.0f} symbols/s",
+        "- all settings: `config.toml`; numbers by step: `metrics.csv`, drawn in `curves.png`",
+        "",
+        "## Scores",
+        "",
+        *table(results["scores"]),
+        "",
+        "Baselines learn from the same training part and are scored on the same text.",
+        *_sample(results.get("sample", "")),
+        "",
+        "## Use",
+        "",
+        "```",
+        *(line.format(name=name) for line in training["use"]),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
+    """Lines of a table from part (valid, test) -> predictor -> metric -> value."""
+    parts = list(scores)
+    metrics = list(next(iter(next(iter(scores.values())).values())))
+    heads = [f"{part} {metric}" for part in parts for metric in metrics]
+    lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for predictor in scores[parts[0]]:
+        cells = [_number(scores[part].get(predictor, {}).get(metric)) for part in parts for metric in metrics]
+        lines.append(f"| {predictor} | {' | '.join(cells)} |")
+    return lines
+
+
+def draw(path: Path, baselines: Mapping[str, float]) -> str:
+    """Draw the losses in folder `path` by step, with baselines (nats per target) as lines across.
+
+    Returns:
+        Why nothing was drawn, or an empty text.
+    """
+    if find_spec("matplotlib") is None:
+        return f"{CURVES} was not drawn: pip install 'elman[plot]'"
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    losses, norms = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    _plot(losses, read(path), baselines)
+    _plot_norm(norms, read(path))
+    files.write(path / CURVES, lambda beside: figure.savefig(beside, format="png", dpi=130))
+    return ""
+
+
+def _plot(axes: Any, rows: Sequence[Mapping[str, str]], baselines: Mapping[str, float]) -> None:
+    for column, label, style in (("train_loss", "training", "-"), ("valid_loss", "validation", "o-")):
+        points = [(int(row["step"]), float(row[column])) for row in rows if row[column]]
+        if points:
+            axes.plot(*zip(*points, strict=True), style, label=label, markersize=3, linewidth=1.2)
+    for (name, nats), color in zip(baselines.items(), ("0.6", "0.4", "0.2"), strict=False):
+        axes.axhline(nats, color=color, linestyle="--", linewidth=0.9, label=name)
+    axes.set_ylabel("nats per symbol")
+    axes.legend(frameon=False, fontsize=8)
+    axes.grid(alpha=0.25)
+
+
+def _plot_norm(axes: Any, rows: Sequence[Mapping[str, str]]) -> None:
+    points = [(int(row["step"]), float(row["grad_norm"])) for row in rows if row["grad_norm"]]
+    if points:
+        axes.plot(*zip(*points, strict=True), color="0.4", linewidth=1)
+        axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel("gradient norm")
+    axes.grid(alpha=0.25)
+
+
+def _sample(text: str) -> list[str]:
+    return ["", "## A sample", "", "```text", *text.splitlines(), "```"] if text else []
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}" if value >= 100 else f"{value:.3f}"

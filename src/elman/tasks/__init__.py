@@ -1,0 +1,32 @@
+"""The table of tasks: a name -> one kind of sequence problem."""
+
+from __future__ import annotations
+
+from elman.errors import TaskError, nearest
+from elman.tasks.base import Task
+from elman.tasks.language import Language
+
+TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language,)}
+
+
+def get(name: str) -> type[Task]:
+    """The task of that name.
+
+    Raises:
+        TaskError: no task has that name; it tells the nearest one.
+    """
+    if name not in TASKS:
+        raise TaskError(f"task {name!r}", "an unknown task", remedy=nearest(name, TASKS))
+    return TASKS[name]
+
+
+def guess(format_name: str) -> str:
+    """The name of the task that data of this format suggests.
+
+    Raises:
+        TaskError: no task takes that format by itself.
+    """
+    for name, kind in TASKS.items():
+        if format_name in kind.formats:
+            return name
+    raise TaskError(f"data of format {format_name!r}", "no task to guess", remedy=f"--task {'|'.join(TASKS)}")

@@ -1,0 +1,281 @@
+"""Language modelling: each symbol predicts the next one. One to many by generation, many to many in step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman import ngram, search, vocab
+from elman.batch import Batch, Example, Record, Seq, State
+from elman.config import Data, Network, Run, Settings, option
+from elman.errors import ConfigError, DataError
+from elman.loader import IGNORED
+from elman.recurrent import Recurrent, dropout
+from elman.tasks.base import Baseline, Loss, Parts, Task
+from elman.vocab import Vocab
+
+_LARGEST_EMBEDDING = 128
+_NGRAM_ORDER = {"char": 6, "byte": 6, "bpe": 4, "word": 3}
+_BEAM = 64
+"""Unfinished words that a search for completions keeps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageConfig(Settings):
+    """What only a language model has."""
+
+    section = "language"
+
+    tie: bool = option(False, "one matrix for reading and writing symbols (Press & Wolf 2017)")
+    preview: int = option(100, "length of the line of text that each epoch shows, in symbols", low=0)
+
+
+class LanguageNetwork(nn.Module):
+    """Embedding, recurrent layers, and a score for every symbol at every step.
+
+    p(x_{t+1} | x_1 .. x_t) = softmax(V h_t + b) (Mikolov et al. 2010).
+
+    Args:
+        symbols: size V of the vocabulary.
+        config: the network's settings.
+        tie: whether the output matrix is the embedding; then embedding and hidden size must agree.
+
+    Raises:
+        ConfigError: a setting that does not fit the others.
+    """
+
+    def __init__(self, symbols: int, config: Network, *, tie: bool) -> None:
+        super().__init__()
+        width = config.embedding or (config.hidden if tie else min(config.hidden, _LARGEST_EMBEDDING))
+        if tie and width != config.hidden:
+            remedy = "set network.embedding = 0 or language.tie = false"
+            raise ConfigError(
+                "network.embedding", str(width), expected=f"{config.hidden} as network.hidden", remedy=remedy
+            )
+        self._dropout, self._variational = config.dropout, config.variational
+        self._embedding_dropout = config.embedding_dropout
+        self.embedding = nn.Embedding(symbols, width)
+        self.recurrent = Recurrent(
+            config.cell,
+            width,
+            config.hidden,
+            layers=config.layers,
+            dropout=config.dropout,
+            variational=config.variational,
+            recurrent_dropout=config.recurrent_dropout,
+            weight_dropout=config.weight_dropout,
+            layer_norm=config.layer_norm,
+            residual=config.residual,
+            skip=config.skip,
+            learn_initial=config.learn_initial,
+            init=config.init,
+        )
+        self.output = nn.Linear(self.recurrent.output_size, symbols)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5 if tie else 1.0)
+        nn.init.zeros_(self.output.bias)
+        if tie:
+            self.output.weight = self.embedding.weight
+
+    def forward(self, seq: Seq, state: State | None = None) -> tuple[Tensor, State]:
+        """Logits [T, B, V] of the symbol after each of `seq.data` [T, B], and the state at the end."""
+        vectors = self._drop(self._embed(seq.data))
+        hidden, state = self.recurrent(Seq(vectors, seq.lengths), state)
+        return self.output(self._drop(hidden.data)), state
+
+    def _embed(self, symbols: Tensor) -> Tensor:
+        weight, share = self.embedding.weight, self._embedding_dropout
+        if self.training and share:
+            weight = weight * F.dropout(weight.new_ones(len(weight), 1), share)
+        return F.embedding(symbols, weight)
+
+    def _drop(self, vectors: Tensor) -> Tensor:
+        return dropout(vectors, self._dropout, self._variational, self.training)
+
+
+class Language(Task):
+    """A language model over characters, bytes, words or subwords of one text."""
+
+    Config = LanguageConfig
+    formats = ("text", "sample")
+
+    def __init__(self, run: Run, symbols: Vocab) -> None:
+        assert isinstance(run.options, LanguageConfig)
+        self._run, self._options, self.vocab = run, run.options, symbols
+
+    @classmethod
+    def split(cls, records: Sequence[Record], data: Data) -> Parts:
+        """The text cut by characters: first what is learnt from, then `valid`, then `test`."""
+        text = _text(records)
+        cuts = [round(len(text) * (1 - data.valid - data.test)), round(len(text) * (1 - data.test))]
+        pieces = text[: cuts[0]], text[cuts[0] : cuts[1]], text[cuts[1] :]
+        where = records[0].where
+        for name, piece in zip(("train", "valid"), pieces, strict=False):
+            if len(piece) < 2:
+                remedy = "give more text" if name == "train" else "give more text or a larger data.valid"
+                raise DataError(
+                    where, f"{len(text)} characters", expected=f"enough for a {name} part", remedy=remedy
+                )
+        return Parts(*([Record({"text": piece}, where)] if piece else [] for piece in pieces))
+
+    @classmethod
+    def prepare(cls, records: Sequence[Record], run: Run) -> Self:
+        """The task with its vocabulary learnt from the training text."""
+        data = run.data
+        texts = [record.fields["text"] for record in records]
+        return cls(run, vocab.learn(data.unit, texts, size=data.vocab_size, min_count=data.min_count))
+
+    @classmethod
+    def restore(cls, text: str, run: Run, where: object) -> Self:
+        """The task with the vocabulary that `text` describes."""
+        return cls(run, vocab.from_text(text, where))
+
+    def to_text(self) -> str:
+        """The vocabulary as JSON."""
+        return vocab.to_text(self.vocab)
+
+    def build(self) -> LanguageNetwork:
+        """A fresh network for this vocabulary."""
+        return LanguageNetwork(len(self.vocab), self._run.network, tie=self._options.tie)
+
+    def encode(self, records: Sequence[Record]) -> Example:
+        """The joined text as symbols [N - 1], each with its successor as target.
+
+        Raises:
+            DataError: fewer than two symbols.
+        """
+        text = _text(records)
+        symbols = torch.from_numpy(self.vocab.encode(text, where=records[0].where)).long()
+        if len(symbols) < 2:
+            raise DataError(records[0].where, f"{len(symbols)} symbols", expected="at least 2 to predict one")
+        first = self.vocab.decode(symbols[:1].tolist())
+        return Example(symbols[:-1], symbols[1:], len(text) - len(first))
+
+    def loss(self, scores: Tensor, batch: Batch) -> Loss:
+        """Cross-entropy in nats, summed over the targets that count."""
+        targets = batch.targets.flatten()
+        nats = F.cross_entropy(scores.flatten(0, 1).float(), targets, ignore_index=IGNORED, reduction="sum")
+        return Loss(nats, int((batch.targets != IGNORED).sum()))
+
+    def scores(self, nats: float, count: int, size: int) -> dict[str, float]:
+        """Bits per character and perplexity per symbol; perplexity first for words and subwords."""
+        named = {
+            "bits_per_char": nats / math.log(2) / max(size, 1),
+            "perplexity": math.exp(min(nats / max(count, 1), 700.0)),
+        }
+        order = sorted(named, reverse=self._run.data.unit in ("word", "bpe"))
+        return {name: named[name] for name in order}
+
+    def baselines(self, train: Example, held: Example) -> list[Baseline]:
+        """A unigram and the best n-gram model (interpolated Kneser-Ney with back-off) on the same symbols."""
+        model = ngram.NGram(_ids(train), len(self.vocab), order=_NGRAM_ORDER[self.vocab.unit])
+        nats = model.nats(_ids(held))
+        best = int(nats.argmin())
+        rows = [Baseline("unigram", float(nats[0]))]
+        return [*rows, Baseline(f"{best + 1}-gram", float(nats[best]))] if best else rows
+
+    def preview(self, network: nn.Module, seed: int) -> str:
+        """A line of text that the network writes from nothing, with its line ends shown."""
+        pieces = self.write(
+            network, "", self._options.preview, temperature=0.8, top_k=0, top_p=0.95, seed=seed
+        )
+        return "".join(pieces).strip().replace("\n", "⏎")
+
+    @torch.inference_mode()
+    def write(
+        self,
+        network: nn.Module,
+        prompt: str,
+        length: int,
+        *,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        seed: int | None,
+    ) -> Iterator[str]:
+        """The `length` symbols that follow `prompt` (none: a line's start), one by one, in constant memory.
+
+        Raises:
+            VocabError: a character of the prompt that the vocabulary lacks.
+            ConfigError: a sampling setting out of bounds.
+        """
+        scores, state = self._read(network, prompt)
+        generator = torch.Generator(scores.device)
+        generator.manual_seed(seed) if seed is not None else generator.seed()
+        symbols = search.generate(
+            _stepper(network),
+            scores,
+            state,
+            generator=generator,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            banned=[] if self.vocab.unknown is None else [self.vocab.unknown],
+        )
+        decoder = vocab.Decoder(self.vocab)
+        for symbol in islice(symbols, length):
+            yield decoder.feed(int(symbol))
+        yield decoder.flush()
+
+    @torch.inference_mode()
+    def complete(self, network: nn.Module, text: str, count: int) -> list[tuple[str, float]]:
+        """The likeliest next words after `text`, by a beam over symbols, with their probabilities.
+
+        Where `text` ends inside a word, that word is completed.
+
+        Raises:
+            VocabError: a character of the text that the vocabulary lacks.
+            ConfigError: `count` is below 1.
+        """
+        before, begun = search.split_word(text)
+        scores, state = self._read(network, before)
+        step, width = _stepper(network), max(_BEAM, 4 * count)
+        return search.completions(
+            step, scores, state, self.vocab.pieces, prefix=begun, count=count, width=width
+        )
+
+    def use(self) -> list[str]:
+        """Commands that write with a model, complete, and evaluate it."""
+        return [
+            'elman sample {name} --prompt "The " --length 400',
+            "elman complete {name}",
+            "elman eval {name} other.txt",
+        ]
+
+    def _read(self, network: nn.Module, text: str) -> tuple[Tensor, State]:
+        """Scores [1, V] of what follows `text`, and the state after it."""
+        symbols = self.vocab.encode(text or self._start(), where="prompt", strict=True)
+        column = torch.from_numpy(symbols).long()[:, None].to(next(network.parameters()).device)
+        scores, state = network(Seq(column))
+        return scores[-1], state
+
+    def _start(self) -> str:
+        """What a text is taken to come after: a line's end, where the vocabulary has one."""
+        pieces = [piece for piece in self.vocab.pieces if piece]
+        return (b"\n" if b"\n" in pieces else pieces[0]).decode("utf-8", "replace")
+
+
+def _stepper(network: nn.Module) -> search.Step:
+    """One step of the network, as the searches call it: symbols [B] -> scores [B, V]."""
+
+    def step(symbols: Tensor, state: State) -> tuple[Tensor, State]:
+        scores, state = network(Seq(symbols[None]), state)
+        return scores[0], state
+
+    return step
+
+
+def _text(records: Sequence[Record]) -> str:
+    return "\n".join(record.fields["text"] for record in records)
+
+
+def _ids(example: Example) -> np.ndarray:
+    """All symbols of an example, its last target among them."""
+    return torch.cat([example.data[:1], example.target]).numpy()

@@ -1,0 +1,267 @@
+"""The training loop: windows of truncated backpropagation through time, checkpoints, resumption.
+
+It knows no task: what is learnt comes from `tasks`, what is read from `loader`. A run that was stopped at any
+step and resumed gives the numbers, to the bit, of one that never stopped (on the same number of threads).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from elman import bundle, checkpoint, optim, scoring, tensors
+from elman.advice import Epoch, advise
+from elman.batch import Batch, Example, State
+from elman.checkpoint import BEST, LAST, Learner, Progress, Tally
+from elman.config import Run
+from elman.distributed import Processes
+from elman.errors import DivergedError
+from elman.interrupt import Interrupt
+from elman.loader import Windows
+from elman.progress import Show, duration
+from elman.report import Metrics
+from elman.tasks.base import Task
+
+_ROWS_PER_EPOCH = 20
+"""Rows of metrics that an epoch leaves."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All of a training that stays the same from its first step to its last."""
+
+    path: Path
+    run: Run
+    task: Task
+    windows: Windows
+    valid: Example
+    processes: Processes
+    show: Show
+
+
+class Trainer:
+    """Takes a job from where its progress stands to its end, or until it is interrupted."""
+
+    def __init__(self, job: Job, learner: Learner, progress: Progress) -> None:
+        config, processes = job.run.training, job.processes
+        self.job, self.learner, self.progress = job, learner, progress
+        self._config = config
+        self._wrapped = processes.wrap(learner.network)
+        self._windows = job.windows
+        self._metrics = Metrics(job.path, up_to=progress.step) if processes.main else None
+        self._judged = copy.deepcopy(learner.network) if learner.average else learner.network
+        self._steps_per_epoch = math.ceil(self._windows.steps / config.accumulate)
+        self._saved = self._since = time.monotonic()
+        self._row = (time.monotonic(), progress.step)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole training."""
+        return self._config.epochs * self._steps_per_epoch
+
+    @property
+    def epochs_done(self) -> float:
+        """Epochs that are done, with the share of the present one."""
+        return self.progress.step / self._steps_per_epoch
+
+    def run(self, interrupt: Interrupt) -> None:
+        """Train until the end, the early end, or an interrupt; a checkpoint is there afterwards.
+
+        Raises:
+            DivergedError: the gradient is no longer finite; the last checkpoint is whole.
+        """
+        progress = self.progress
+        while progress.epoch < self._config.epochs and not progress.done:
+            self._step()
+            if progress.window >= self._windows.steps:
+                self._end_epoch()
+                self._save()
+            elif self.job.processes.any(self._due()):
+                self._save()
+            if self.job.processes.any(interrupt.seen):
+                self._save()
+                return
+        progress.done = True
+        self._save()
+
+    def judged(self) -> nn.Module:
+        """The network that predicts: with averaged weights, where an average is kept."""
+        if self.learner.average:
+            self._judged.load_state_dict(self.learner.average.weights)
+        return self._judged
+
+    def _step(self) -> None:
+        config, progress, learner = self._config, self.progress, self.learner
+        optim.set_rate(learner.optimizer, self._rate())
+        learner.optimizer.zero_grad(set_to_none=True)
+        windows = min(config.accumulate, self._windows.steps - progress.window)
+        for index in range(windows):
+            with self._without_sync(last=index == windows - 1):
+                self._window(windows)
+        norm = float(optim.gradient_norm(learner.network.parameters(), config.clip))
+        progress.step += 1
+        if not math.isfinite(norm):
+            raise self._diverged(norm)
+        learner.optimizer.step()
+        if learner.average:
+            learner.average.update(learner.network)
+        self._count(norm)
+
+    def _window(self, windows: int) -> None:
+        progress, learner, device = self.progress, self.learner, self.job.processes.device
+        batch = self._windows.batch(progress.epoch, progress.window)
+        state, loss = self._forward(scoring.to_device(batch, device))
+        (loss / (self._windows.tokens * windows)).backward()
+        learner.state = tuple(tensor.detach() for tensor in state)
+        progress.window += 1
+        for tally in (progress.recent, progress.whole):
+            tally.nats += float(loss.detach())
+            tally.count += self._windows.tokens
+
+    def _forward(self, batch: Batch) -> tuple[State, Tensor]:
+        half = self._config.precision == "bfloat16"
+        with torch.autocast(self.job.processes.device.type, torch.bfloat16, enabled=half):
+            scores, state = self._wrapped(batch.seq, self.learner.state)
+        return state, self.job.task.loss(scores, batch).nats
+
+    def _without_sync(self, *, last: bool) -> AbstractContextManager[object]:
+        """Gradients are exchanged between processes only at the last window of a step."""
+        if last or not isinstance(self._wrapped, DistributedDataParallel):
+            return nullcontext()
+        return self._wrapped.no_sync()
+
+    def _rate(self) -> float:
+        return optim.rate(self._config, self.progress.step, self.steps, self.progress.halvings)
+
+    def _count(self, norm: float) -> None:
+        progress = self.progress
+        for tally in (progress.recent, progress.whole):
+            tally.norm += norm
+            tally.steps += 1
+            tally.clipped += bool(self._config.clip and norm > self._config.clip)
+            if norm > tally.top_norm:
+                tally.top_norm, tally.top_step = norm, progress.step
+        self.job.show.step(progress.step, self.steps, self._words())
+        every = max(1, self._steps_per_epoch // _ROWS_PER_EPOCH)
+        if progress.step % every == 0 and progress.window < self._windows.steps:
+            self._add_row(progress.epoch)
+
+    def _words(self) -> str:
+        recent = self.progress.recent
+        lines = [f"loss {recent.nats / max(1, recent.count):.3f}", f"{self._speed():,.0f} symbols/s"]
+        if self.progress.epochs:
+            lines.append(f"valid {self.headline(self.progress.epochs[-1].valid)}")
+        return " · ".join(lines)
+
+    def headline(self, nats: float) -> str:
+        """A loss in nats per target of the validation part as the task's first score, in words."""
+        count = len(self.job.valid.target)
+        name, value = next(iter(self.job.task.scores(nats * count, count, self.job.valid.size).items()))
+        return f"{value:.3f} {name.replace('_', ' ')}"
+
+    def _speed(self) -> float:
+        began, step = self._row
+        symbols = self._windows.tokens * self._config.accumulate * self.job.processes.world
+        return (self.progress.step - step) * symbols / max(time.monotonic() - began, 1e-9)
+
+    def _seconds(self) -> float:
+        """Time spent since the training's first step, over all its sittings."""
+        now = time.monotonic()
+        self.progress.seconds += now - self._since
+        self._since = now
+        return self.progress.seconds
+
+    def _add_row(self, epoch: int, valid: float | None = None) -> None:
+        recent, progress = self.progress.recent, self.progress
+        if self._metrics and recent.steps:
+            row = {
+                "step": progress.step,
+                "epoch": epoch + 1,
+                "seconds": f"{self._seconds():.1f}",
+                "symbols_per_second": f"{self._speed():.0f}",
+                "lr": f"{self.learner.optimizer.param_groups[0]['lr']:.6g}",
+                "train_loss": repr(recent.nats / recent.count),
+                "grad_norm": repr(recent.norm / recent.steps),
+                "clipped": f"{recent.clipped / recent.steps:.4f}",
+                "valid_loss": "" if valid is None else repr(valid),
+            }
+            self._metrics.add(row)
+        progress.recent = Tally()
+        self._row = (time.monotonic(), progress.step)
+
+    def _end_epoch(self) -> None:
+        """Validate, say so, keep the best weights, and turn to the next epoch."""
+        progress, whole = self.progress, self.progress.whole
+        nats, count = scoring.summed_loss(self.job.task, self.judged(), self.job.valid)
+        valid, train = nats / count, self.job.processes.mean(whole.nats / whole.count)
+        mean_norm, clipped = whole.norm / whole.steps, whole.clipped / whole.steps
+        self._add_row(progress.epoch, valid)
+        progress.epochs.append(Epoch(train, valid, mean_norm, whole.top_norm, whole.top_step, clipped))
+        if progress.best is None or valid < progress.best:
+            progress.best, progress.best_epoch = valid, progress.epoch
+            self._write_best()
+        self._react_to_plateau()
+        self._tell()
+        progress.epoch, progress.window, progress.whole = progress.epoch + 1, 0, Tally()
+        self.learner.state = None
+
+    def _react_to_plateau(self) -> None:
+        config, progress = self._config, self.progress
+        worse_for = progress.epoch - progress.best_epoch
+        if config.schedule == "plateau" and worse_for and worse_for % config.patience == 0:
+            progress.halvings += 1
+        if config.early_stop and worse_for >= config.early_stop:
+            progress.done = True
+            self.job.show.line(f"no progress for {worse_for} epochs: training ends here")
+
+    def _tell(self) -> None:
+        if not self.job.processes.main:
+            return
+        progress, numbers = self.progress, self.progress.epochs[-1]
+        best = " (best)" if progress.best_epoch == progress.epoch else ""
+        left = self._seconds() * (self.steps / progress.step - 1)
+        self.job.show.line(
+            f"epoch {progress.epoch + 1}/{self._config.epochs}  train {numbers.train:.3f} nats  "
+            f"valid {self.headline(numbers.valid)}{best}  {duration(progress.seconds)}, {duration(left)} left"
+        )
+        last = progress.done or progress.epoch + 1 == self._config.epochs
+        self._say(f"  advice: {text}" for text in advise(progress.epochs, last=last))
+        with scoring.evaluating(self.judged()) as network:
+            preview = self.job.task.preview(network, self._config.seed + progress.epoch)
+        self._say([f"  {preview}"] if preview else [])
+
+    def _say(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.job.show.line(line)
+
+    def _due(self) -> bool:
+        return (
+            self.job.processes.main and time.monotonic() - self._saved >= self._config.checkpoint_minutes * 60
+        )
+
+    def _save(self) -> None:
+        self._seconds()
+        checkpoint.save(self.job.path / LAST, self.learner, self.progress, self.job.processes)
+        self._saved = time.monotonic()
+
+    def _write_best(self) -> None:
+        if self.job.processes.main:
+            tensors.save(self.job.path / BEST, self.learner.weights(), {"step": self.progress.step})
+            bundle.save_weights(self.job.path, self.learner.weights(), {"step": self.progress.step})
+
+    def _diverged(self, norm: float) -> DivergedError:
+        return DivergedError(
+            f"step {self.progress.step}",
+            f"a gradient norm of {norm}",
+            expected="a finite one",
+            remedy="lower --lr, or set --clip 1; the weights of the best epoch so far are in the run folder",
+        )

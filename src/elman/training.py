@@ -1,0 +1,301 @@
+"""A training from its settings to its report: begin a run or resume one, and leave its folder complete."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from elman import (
+    bundle,
+    cells,
+    checkpoint,
+    devices,
+    formats,
+    optim,
+    report,
+    scoring,
+    settings,
+    tasks,
+    tensors,
+)
+from elman.batch import Example
+from elman.checkpoint import BEST, LAST, Learner, Progress
+from elman.config import Run
+from elman.distributed import Processes, processes
+from elman.errors import RunError
+from elman.interrupt import Interrupt
+from elman.loader import Windows
+from elman.model import Model
+from elman.progress import Logged, Show, Silent, duration, shown
+from elman.tasks.base import Parts, Task
+from elman.trainer import Job, Trainer
+
+
+def train(
+    data: str | Path | None = None,
+    *,
+    task: str | None = None,
+    out: str | Path | None = None,
+    config: str | Path | None = None,
+    resume: str | Path | None = None,
+    quiet: bool = False,
+    **options: Any,
+) -> Model:
+    """Train a network, and return the model that validated best.
+
+    Args:
+        data: a file, a folder of text files, or sample:NAME; None: the config file's, or the built-in text.
+        task: such as "language"; None: guessed from the data.
+        out: folder to make for the run; None: the next free one below `runs/`.
+        config: a TOML file as `elman init` writes it.
+        resume: a run folder to go on with; then only `quiet` may be given beside it.
+        quiet: print nothing.
+        options: any setting of the sections data, network and training by its name, such as `hidden=512`.
+
+    Raises:
+        ConfigError, TaskError, DataError: bad input; nothing has been written.
+        RunError: the run folder cannot be made, written or resumed.
+        DivergedError: loss or gradient is no longer finite.
+    """
+    show = Silent() if quiet else shown()
+    if resume is not None:
+        return continue_run(Path(resume), show)
+    run, reason = settings.resolve(
+        None if data is None else str(data), task, None if config is None else Path(config), options
+    )
+    return begin(run, None if out is None else Path(out), show, reason)
+
+
+def begin(run: Run, out: Path | None, show: Show, reason: str = "") -> Model:
+    """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
+    cells.get(run.network.cell)
+    with _session(run) as team:
+        parts = _read(run)
+        task = tasks.get(run.task).prepare(parts.train, run)
+        path = out or _free_folder(run, team)
+        show = show if team.main else Silent()
+        return _Sitting(path, run, task, parts, team, show).begin(reason)
+
+
+def continue_run(path: Path, show: Show) -> Model:
+    """Go on with the run in folder `path` as if it had never stopped, and return its best model."""
+    run = bundle.settings(path)
+    with _session(run) as team:
+        task = bundle.restore_task(path, run)
+        show = show if team.main else Silent()
+        return _Sitting(path, run, task, _read(run), team, show).resume()
+
+
+class _Sitting:
+    """One sitting of a training: what is made before the loop, and what is written after it."""
+
+    def __init__(self, path: Path, run: Run, task: Task, parts: Parts, team: Processes, show: Show) -> None:
+        self._path, self._run, self._task, self._team, self._plain = path, run, task, team, show
+        self._parts = parts
+        self._train, self._valid = task.encode(parts.train), task.encode(parts.valid)
+        self._test = task.encode(parts.test) if parts.test else None
+        self._fingerprint = _fingerprint(self._train, self._valid, self._test)
+        self._windows = _windows(self._train, run, team)
+        self._learner = _learner(run, task, team)
+
+    def begin(self, reason: str) -> Model:
+        """Make the folder and train from the start."""
+        if self._team.main:
+            bundle.create(self._path, self._run, self._task)
+        self._team.wait()
+        progress = Progress(data=self._fingerprint)
+        return self._train_and_report(progress, [reason, *self._introduction()])
+
+    def resume(self) -> Model:
+        """Train from the last checkpoint, or from the start if there was none yet."""
+        last = self._path / LAST
+        if not last.exists():
+            progress = Progress(data=self._fingerprint)
+            return self._train_and_report(
+                progress, ["no checkpoint yet: from the start", *self._introduction()]
+            )
+        progress = checkpoint.restore(last, self._learner, self._team)
+        if progress.data != self._fingerprint:
+            remedy = "put the data back as they were, or train a new run"
+            raise RunError(self._run.data.path, "other data than the run began with", remedy=remedy)
+        words = [f"resumed {self._path} at step {progress.step}"] + ["it is done"] * progress.done
+        return self._train_and_report(progress, words)
+
+    def _train_and_report(self, progress: Progress, words: list[str]) -> Model:
+        show = Logged(self._plain, self._path) if self._team.main else self._plain
+        job = Job(self._path, self._run, self._task, self._windows, self._valid, self._team, show)
+        try:
+            trainer = Trainer(job, self._learner, progress)
+            for line in filter(None, words):
+                show.line(line)
+            baselines = self._baselines(show)
+            with Interrupt() as interrupt:
+                trainer.run(interrupt)
+            if self._team.main:
+                self._conclude(trainer, baselines, show)
+        finally:
+            show.close()
+        self._team.wait()
+        return Model(bundle.load(self._path, self._team.device))
+
+    def _introduction(self) -> Iterator[str]:
+        sizes = f"{len(self._train.data):,} symbols to learn from, {len(self._valid.data):,} to validate"
+        yield f"data {self._run.data.path}: {sizes}"
+        yield f"network {_network_words(self._run)}, {self._parameters():,} parameters; {self._team.device}"
+        yield f"run {self._path}"
+
+    def _parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self._learner.network.parameters())
+
+    def _baselines(self, show: Show) -> dict[str, dict[str, dict[str, float]]]:
+        """Part -> baseline -> scores; from the report where an earlier sitting left them."""
+        if not self._team.main:
+            return {}
+        known = report.read_results(self._path).get("baselines")
+        if known is None:
+            held = {"valid": self._valid} | ({"test": self._test} if self._test else {})
+            known = {part: scoring.baseline_scores(self._task, self._train, held[part]) for part in held}
+        for name, scores in known["valid"].items():
+            metric, value = next(iter(scores.items()))
+            show.line(f"baseline {name}: {value:.3f} {metric.replace('_', ' ')}")
+        return known
+
+    def _conclude(
+        self, trainer: Trainer, baselines: dict[str, dict[str, dict[str, float]]], show: Show
+    ) -> None:
+        """Keep the best weights as the model's, score them, and write the report."""
+        show.line("scoring")
+        network = self._best(trainer).eval()
+        scores = {"valid": {"model": scoring.score(self._task, network, self._valid)}}
+        if self._test:
+            scores["test"] = {"model": scoring.score(self._task, network, self._test)}
+        for part, rows in scores.items():
+            rows |= baselines.get(part, {})
+        results = {
+            "data": self._data_facts(),
+            "training": self._training_facts(trainer),
+            "scores": scores,
+            "baselines": baselines,
+            "sample": self._task.preview(network, self._run.training.seed),
+        }
+        report.write_results(self._path, results)
+        note = report.draw(self._path, {name: scores["loss"] for name, scores in baselines["valid"].items()})
+        for line in (note, *report.table(scores), *self._farewell(trainer)):
+            if line:
+                show.line(line)
+
+    def _best(self, trainer: Trainer) -> torch.nn.Module:
+        """The best network of an epoch's end, or the present one if stopped within a better epoch."""
+        progress, network = trainer.progress, trainer.judged()
+        kept = self._path / BEST
+        if progress.best is not None:
+            stopped_within = progress.window > 0 and not progress.done
+            nats, count = (
+                scoring.summed_loss(self._task, network, self._valid) if stopped_within else (1.0, 0)
+            )
+            if not count or nats / count >= progress.best:
+                weights, _ = tensors.load(kept)
+                bundle.fill(network, weights, kept)
+        bundle.save_weights(self._path, network.state_dict(), {"step": progress.step})
+        return network
+
+    def _data_facts(self) -> dict[str, Any]:
+        return {
+            "source": self._run.data.path,
+            "unit": self._run.data.unit,
+            "training part": f"{len(self._train.data):,} symbols",
+            "validation part": f"{len(self._valid.data):,} symbols",
+            "test part": f"{len(self._test.data):,} symbols" if self._test else "none",
+            "fingerprint": f"sha256 {self._fingerprint}",
+        }
+
+    def _training_facts(self, trainer: Trainer) -> dict[str, Any]:
+        progress = trainer.progress
+        symbols = trainer.epochs_done * len(self._train.data)
+        return {
+            "task": self._run.task,
+            "elman": version("elman"),
+            "torch": torch.__version__,
+            "network": _network_words(self._run),
+            "parameters": self._parameters(),
+            "epochs": round(trainer.epochs_done, 2),
+            "of_epochs": self._run.training.epochs,
+            "steps": progress.step,
+            "finished": progress.done,
+            "seconds": round(progress.seconds, 1),
+            "symbols_per_second": round(symbols / max(progress.seconds, 1e-9)),
+            "device": str(self._team.device),
+            "threads": torch.get_num_threads(),
+            "use": self._task.use(),
+        }
+
+    def _farewell(self, trainer: Trainer) -> Iterator[str]:
+        if trainer.progress.done:
+            yield f"done in {duration(trainer.progress.seconds)}: {self._path}"
+        else:
+            yield f"stopped at step {trainer.progress.step}; go on with: elman train --resume {self._path}"
+
+
+@contextmanager
+def _session(run: Run) -> Iterator[Processes]:
+    """The processes of a training, with the caller's threads and random state put back afterwards."""
+    threads = torch.get_num_threads()
+    device = devices.choose(run.training.device)
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), processes(device) as team:
+            if run.training.threads:
+                torch.set_num_threads(run.training.threads)
+            yield team
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _read(run: Run) -> Parts:
+    return tasks.get(run.task).split(list(formats.read(run.data.path, run.data.encoding)), run.data)
+
+
+def _learner(run: Run, task: Task, team: Processes) -> Learner:
+    """A fresh network and optimiser: the same weights in every process, other random numbers afterwards."""
+    torch.manual_seed(run.training.seed)
+    network = task.build().to(team.device).train()
+    torch.manual_seed(run.training.seed * 1_000_003 + team.rank)
+    average = optim.Average(network, run.training.ema) if run.training.ema else None
+    return Learner(network, optim.optimizer(network, run.training), average, None)
+
+
+def _windows(example: Example, run: Run, team: Processes) -> Windows:
+    config = run.training
+    return Windows(
+        example, config.batch_size, config.bptt, seed=config.seed, rank=team.rank, world=team.world
+    )
+
+
+def _fingerprint(*examples: Example | None) -> str:
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(b"" if example is None else example.data.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _network_words(run: Run) -> str:
+    network = run.network
+    return f"{network.layers} x {network.cell} {network.hidden}"
+
+
+def _free_folder(run: Run, team: Processes) -> Path:
+    """The first of runs/NAME, runs/NAME-2, ... that is not there yet; every process agrees."""
+    stem = Path(run.data.path.removeprefix("sample:")).stem or "run"
+    number = 1
+    while team.main and Path("runs", _numbered(stem, number)).exists():
+        number += 1
+    return Path("runs", _numbered(stem, int(team.gather(torch.tensor(number))[0])))
+
+
+def _numbered(stem: str, number: int) -> str:
+    return stem if number == 1 else f"{stem}-{number}"

@@ -1,0 +1,38 @@
+"""Small texts and small runs, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import elman
+
+TINY = {"hidden": 16, "epochs": 2, "batch_size": 4, "bptt": 16, "threads": 1, "lr": 0.01}
+"""Settings of a training that takes a second."""
+
+WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "that", "dog", "log", "while", "bird", "sang", "to")
+
+
+def lines(count: int) -> str:
+    """Text that is the same each time and repeats itself, but not too simply."""
+    return "".join(
+        " ".join(WORDS[(3 * i + j * j) % len(WORDS)] for j in range(4 + i % 5)) + ".\n" for i in range(count)
+    )
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """A text file of some 4,000 characters."""
+    path = tmp_path / "text.txt"
+    path.write_text(lines(150), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained run, for reading only."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "text.txt").write_text(lines(150), encoding="utf-8")
+    elman.train(folder / "text.txt", out=folder / "run", quiet=True, **TINY)
+    return folder / "run"
