@@ -87,11 +87,13 @@ class Network(Settings):
 
     section = "network"
 
-    cell: str = option("lstm", "cell: rnn, rnn_relu, lstm, gru, gru_reset_before")
+    cell: str = option("lstm", "what a layer is made of: rnn, rnn_relu, lstm, gru, gru_reset_before")
     hidden: int = option(256, "units of a layer", low=1)
     layers: int = option(1, "layers upon each other", low=1)
     embedding: int = option(0, "size of a symbol's vector; 0: as many as hidden units, at most 128", low=0)
-    dropout: float = option(0.0, "share dropped of what enters a layer and the output", low=0, below=1)
+    dropout: float = option(0.0, "share dropped of what leaves a layer", low=0, below=1)
+    input_dropout: float = option(0.0, "share dropped of what enters the first layer", low=0, below=1)
+    output_dropout: float = option(0.0, "share dropped of what leaves the last; 0: dropout", low=0, below=1)
     variational: bool = option(False, "drop the same units at all steps of a window (Gal & Ghahramani 2016)")
     embedding_dropout: float = option(0.0, "share of symbols dropped whole", low=0, below=1)
     recurrent_dropout: float = option(0.0, "share dropped of the state a step sees (slow)", low=0, below=1)
@@ -110,9 +112,9 @@ class Training(Settings):
     section = "training"
 
     epochs: int = option(10, "times through the training part", low=1)
-    lr: float = option(0.002, "highest learning rate", above=0)
-    batch_size: int = option(32, "rows of text read side by side, in each process", low=1)
-    bptt: int = option(100, "steps that a gradient goes back; 0: the whole row", low=0)
+    lr: float = option(0.004, "highest learning rate", above=0)
+    batch_size: int = option(16, "rows of text read side by side, in each process", low=1)
+    bptt: int = option(64, "steps that a gradient goes back; 0: the whole row", low=0)
     clip: float = option(1.0, "largest gradient norm; 0: no clipping", low=0)
     optimizer: str = option("adamw", "optimiser", choices=("adamw", "adam", "sgd"))
     weight_decay: float = option(0.01, "pull of the weights to zero (adamw, sgd)", low=0)
@@ -123,6 +125,7 @@ class Training(Settings):
     patience: int = option(1, "epochs without progress before the rate halves (plateau)", low=1)
     early_stop: int = option(0, "epochs without progress before training ends; 0: never", low=0)
     ema: float = option(0.0, "decay of averaged weights, such as 0.999, that are used if set", low=0, below=1)
+    calibrate: bool = option(False, "fit one temperature of the scores on the validation part, when done")
     accumulate: int = option(1, "windows whose gradients make one step", low=1)
     precision: str = option("float32", "arithmetic of the products", choices=("float32", "bfloat16"))
     seed: int = option(1, "start of all random numbers", low=0)

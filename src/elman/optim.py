@@ -19,11 +19,12 @@ def optimizer(network: nn.Module, config: Training) -> torch.optim.Optimizer:
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
+    fused = all(p.device.type in ("cpu", "cuda") for p in matrices)
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=config.lr)
+        return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
     if config.optimizer == "adam":
-        return torch.optim.Adam(network.parameters(), lr=config.lr)
-    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+        return torch.optim.Adam(network.parameters(), lr=config.lr, fused=fused)
+    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, fused=fused)
 
 
 def rate(config: Training, step: int, steps: int, halvings: int = 0) -> float:

@@ -149,7 +149,9 @@ class Recurrent(nn.Module):
         state = self.initial(seq.data.shape[1]) if state is None else self._check_state(seq, state)
         x, outs, last = seq.data, [], []
         for layer in range(self.layers):
-            inside = self._between(torch.cat([seq.data, x], -1) if self.skip else x) if layer else x
+            inside = self._between(x) if layer else x
+            if layer and self.skip:
+                inside = torch.cat([seq.data, inside], -1)
             y, after = self._layer(layer, inside, lengths, state)
             x = x + y if self.residual and layer else y
             outs.append(x)
@@ -187,7 +189,7 @@ class Recurrent(nn.Module):
         """DropConnect on the recurrent matrix; to a kernel a dropped weight is a weight like any other."""
         if not (self.training and self.weight_dropout):
             return weights
-        return weights._replace(w_hh=F.dropout(weights.w_hh, self.weight_dropout))
+        return weights._replace(w_hh=weights.w_hh * _mask(weights.w_hh, self.weight_dropout))
 
     def _hidden_mask(self, h: Tensor) -> Tensor | None:
         if not (self.training and self.recurrent_dropout):
@@ -265,6 +267,18 @@ def dropout(x: Tensor, p: float, variational: bool, training: bool) -> Tensor:
     if not (training and p):
         return x
     return x * F.dropout(torch.ones_like(x[:1]), p) if variational else F.dropout(x, p)
+
+
+def _mask(weight: Tensor, p: float) -> Tensor:
+    """Zero with probability p, else 1 / (1 - p), in the weight's shape: what F.dropout multiplies by.
+
+    A draw of 64 random bits decides on four elements, p being rounded to 1 / 65536: drawing is serial on a CPU,
+    and a matrix of weights is larger than any other mask.
+    """
+    cut = round(p * 65536)
+    draws = torch.empty(-(-weight.numel() // 4), dtype=torch.int64, device=weight.device)
+    bits = draws.random_(-(2**63), None).view(torch.int16)[: weight.numel()]
+    return (bits.view(weight.shape) >= cut - 32768).to(weight.dtype).mul_(65536 / (65536 - cut))
 
 
 def _cast(x: Tensor) -> bool:

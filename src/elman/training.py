@@ -172,9 +172,14 @@ class _Sitting:
         """Keep the best weights as the model's, score them, and write the report."""
         show.line("scoring")
         network = self._best(trainer).eval()
-        scores = {"valid": {"model": scoring.score(self._task, network, self._valid)}}
-        if self._test:
-            scores["test"] = {"model": scoring.score(self._task, network, self._test)}
+        scores = self._scores("model", network)
+        if self._run.training.calibrate:
+            scores = self._scores("model, uncalibrated", network)
+            temperature = scoring.best_temperature(self._task, network, self._valid)
+            self._task.soften(network, temperature)
+            show.line(f"calibrated: scores are divided by {temperature}, fitted on the validation part")
+            scores = {part: rows | scores[part] for part, rows in self._scores("model", network).items()}
+        bundle.save_weights(self._path, network.state_dict(), {"step": trainer.progress.step})
         for part, rows in scores.items():
             rows |= baselines.get(part, {})
         results = {
@@ -190,19 +195,22 @@ class _Sitting:
             if line:
                 show.line(line)
 
+    def _scores(self, name: str, network: torch.nn.Module) -> dict[str, dict[str, dict[str, float]]]:
+        """Part -> `name` -> scores of the network."""
+        held = {"valid": self._valid} | ({"test": self._test} if self._test else {})
+        return {part: {name: scoring.score(self._task, network, example)} for part, example in held.items()}
+
     def _best(self, trainer: Trainer) -> torch.nn.Module:
         """The best network of an epoch's end, or the present one if stopped within a better epoch."""
         progress, network = trainer.progress, trainer.judged()
-        kept = self._path / BEST
-        if progress.best is not None:
-            stopped_within = progress.window > 0 and not progress.done
-            nats, count = (
-                scoring.summed_loss(self._task, network, self._valid) if stopped_within else (1.0, 0)
-            )
-            if not count or nats / count >= progress.best:
-                weights, _ = tensors.load(kept)
-                bundle.fill(network, weights, kept)
-        bundle.save_weights(self._path, network.state_dict(), {"step": progress.step})
+        if progress.best is None:
+            return network
+        if progress.window and not progress.done:
+            nats, count = scoring.summed_loss(self._task, network, self._valid)
+            if nats / count < progress.best:
+                return network
+        weights, _ = tensors.load(self._path / BEST)
+        bundle.fill(network, weights, self._path / BEST)
         return network
 
     def _data_facts(self) -> dict[str, Any]:

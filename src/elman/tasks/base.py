@@ -65,7 +65,11 @@ class Task(ABC):
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """A fresh network: `network(seq, state) -> (scores, state)`, with `state` None at a start."""
+        """A fresh network: `network(seq, state) -> (scores, state)`, with `state` None at a start.
+
+        Raises:
+            ConfigError: a setting that does not fit the others.
+        """
 
     @abstractmethod
     def encode(self, records: Sequence[Record]) -> Example:
@@ -85,6 +89,10 @@ class Task(ABC):
     @abstractmethod
     def baselines(self, train: Example, held: Example) -> list[Baseline]:
         """Trivial predictors learnt from `train` and scored on `held`."""
+
+    @abstractmethod
+    def soften(self, network: nn.Module, temperature: float) -> None:
+        """Divide the scores that the network gives by `temperature`, from now on, in its weights."""
 
     @abstractmethod
     def preview(self, network: nn.Module, seed: int) -> str:

@@ -60,8 +60,7 @@ class LanguageNetwork(nn.Module):
             raise ConfigError(
                 "network.embedding", str(width), expected=f"{config.hidden} as network.hidden", remedy=remedy
             )
-        self._dropout, self._variational = config.dropout, config.variational
-        self._embedding_dropout = config.embedding_dropout
+        self._config = config
         self.embedding = nn.Embedding(symbols, width)
         self.recurrent = Recurrent(
             config.cell,
@@ -86,18 +85,19 @@ class LanguageNetwork(nn.Module):
 
     def forward(self, seq: Seq, state: State | None = None) -> tuple[Tensor, State]:
         """Logits [T, B, V] of the symbol after each of `seq.data` [T, B], and the state at the end."""
-        vectors = self._drop(self._embed(seq.data))
+        config = self._config
+        vectors = self._drop(self._embed(seq.data), config.input_dropout)
         hidden, state = self.recurrent(Seq(vectors, seq.lengths), state)
-        return self.output(self._drop(hidden.data)), state
+        return self.output(self._drop(hidden.data, config.output_dropout or config.dropout)), state
 
     def _embed(self, symbols: Tensor) -> Tensor:
-        weight, share = self.embedding.weight, self._embedding_dropout
+        weight, share = self.embedding.weight, self._config.embedding_dropout
         if self.training and share:
             weight = weight * F.dropout(weight.new_ones(len(weight), 1), share)
         return F.embedding(symbols, weight)
 
-    def _drop(self, vectors: Tensor) -> Tensor:
-        return dropout(vectors, self._dropout, self._variational, self.training)
+    def _drop(self, vectors: Tensor, share: float) -> Tensor:
+        return dropout(vectors, share, self._config.variational, self.training)
 
 
 class Language(Task):
@@ -142,7 +142,18 @@ class Language(Task):
         return vocab.to_text(self.vocab)
 
     def build(self) -> LanguageNetwork:
-        """A fresh network for this vocabulary."""
+        """A fresh network for this vocabulary.
+
+        Raises:
+            ConfigError: a setting that does not fit the others.
+        """
+        if self._options.tie and self._run.training.calibrate:
+            raise ConfigError(
+                "training.calibrate",
+                "language.tie = true beside it",
+                expected="one of the two",
+                remedy="a tied output layer cannot be softened alone",
+            )
         return LanguageNetwork(len(self.vocab), self._run.network, tie=self._options.tie)
 
     def encode(self, records: Sequence[Record]) -> Example:
@@ -180,6 +191,13 @@ class Language(Task):
         best = int(nats.argmin())
         rows = [Baseline("unigram", float(nats[0]))]
         return [*rows, Baseline(f"{best + 1}-gram", float(nats[best]))] if best else rows
+
+    @torch.no_grad()
+    def soften(self, network: nn.Module, temperature: float) -> None:
+        """Divide the output layer by `temperature`; see `Task.soften`."""
+        assert isinstance(network, LanguageNetwork)
+        network.output.weight /= temperature
+        network.output.bias /= temperature
 
     def preview(self, network: nn.Module, seed: int) -> str:
         """A line of text that the network writes from nothing, with its line ends shown."""
