@@ -21,7 +21,6 @@ LEVELS = {
     "advice": 0,
     "distributed": 0,
     "interrupt": 0,
-    "progress": 0,
     "config": 1,
     "devices": 1,
     "files": 1,
@@ -33,10 +32,11 @@ LEVELS = {
     "kernels": 1,
     "loader": 2,
     "optim": 2,
+    "progress": 2,
     "recurrent": 2,
-    "report": 2,
     "tensors": 2,
     "checkpoint": 3,
+    "report": 3,
     "tasks": 3,
     "bundle": 4,
     "scoring": 4,
@@ -46,6 +46,7 @@ LEVELS = {
     "training": 6,
     "cli": 7,
     "__init__": 8,
+    "__main__": 8,
 }
 FAMILIES = {"cells", "kernels", "formats", "tasks", "cli"}
 

@@ -63,4 +63,4 @@ def _task_of(name: str | None, path: str) -> tuple[str, str]:
 
 def _absolute(path: str) -> str:
     """A path that still holds when the run is resumed from another folder."""
-    return path if path.startswith("sample:") else str(Path(path).absolute())
+    return path if path.startswith("sample:") else str(Path(path).resolve())

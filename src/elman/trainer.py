@@ -81,7 +81,7 @@ class Trainer:
         """
         progress = self.progress
         while progress.epoch < self._config.epochs and not progress.done:
-            self._step()
+            self.step()
             if progress.window >= self._windows.steps:
                 self._end_epoch()
                 self._save()
@@ -99,7 +99,12 @@ class Trainer:
             self._judged.load_state_dict(self.learner.average.weights)
         return self._judged
 
-    def _step(self) -> None:
+    def step(self) -> None:
+        """One optimiser step: the windows that make it, clipping, the update, the numbers kept.
+
+        Raises:
+            DivergedError: the gradient is no longer finite.
+        """
         config, progress, learner = self._config, self.progress, self.learner
         optim.set_rate(learner.optimizer, self._rate())
         learner.optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,218 @@
+"""The contract of tasks, and what is special to each. A new task joins by its name and records here."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+import elman
+from conftest import TINY, lines
+from elman import bundle, optim, scoring, tasks
+from elman.batch import Batch, Record, Seq
+from elman.config import Run
+from elman.loader import Windows, in_order
+from elman.tasks.language import Language
+
+RECORDS = {"language": [Record({"text": lines(8)}, "eight lines")]}
+
+
+def made(name: str, **tables: dict) -> tasks.Task:
+    kind = tasks.get(name)
+    run = Run.of({"network": {"hidden": 24}, **tables}, kind.Config)
+    torch.manual_seed(0)
+    return kind.prepare(RECORDS[name], run)
+
+
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_it_overfits_eight_examples(name):
+    task = made(name, network={"hidden": 64})
+    network, example = task.build(), task.encode(RECORDS[name])
+    batch = Windows(example, batch_size=1, bptt=0, seed=1).batch(0, 0)
+    config = Run.of({}, tasks.get(name).Config).training
+    optimizer = optim.optimizer(network, config)
+    optim.set_rate(optimizer, 0.01)
+    for _ in range(250):
+        optimizer.zero_grad()
+        loss = task.loss(network(batch.seq)[0], batch)
+        (loss.nats / loss.count).backward()
+        optim.gradient_norm(network.parameters(), 1.0)
+        optimizer.step()
+    assert loss.nats / loss.count < 0.1
+
+
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_saved_and_loaded_it_predicts_the_same(name, tmp_path):
+    kind = tasks.get(name)
+    run = Run.of({"network": {"hidden": 24}}, kind.Config)
+    task = kind.prepare(RECORDS[name], run)
+    network = task.build().eval()
+    bundle.create(tmp_path, run, task)
+    bundle.save_weights(tmp_path, network.state_dict(), {})
+    loaded = bundle.load(tmp_path, torch.device("cpu"))
+    assert loaded.run == run
+    for batch in in_order(task.encode(RECORDS[name])):
+        assert torch.equal(network(batch.seq)[0], loaded.network(batch.seq)[0])
+    assert scoring.score(task, network, task.encode(RECORDS[name])) == scoring.score(
+        loaded.task, loaded.network, loaded.task.encode(RECORDS[name])
+    )
+
+
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_softening_divides_the_scores(name):
+    task = made(name)
+    network = task.build().eval()
+    seq = next(iter(in_order(task.encode(RECORDS[name])))).seq
+    before = network(seq)[0].detach().clone()
+    task.soften(network, 1.25)
+    torch.testing.assert_close(network(seq)[0], before / 1.25)
+
+
+def test_the_best_temperature_has_the_lowest_loss():
+    task = made("language")
+    network, example = task.build(), task.encode(RECORDS["language"])
+    with torch.no_grad():
+        network.output.weight *= 8
+    best = scoring.best_temperature(task, network, example)
+    losses = {}
+    for hundredths in range(80, 161, 4):
+        network_now = task.build()
+        network_now.load_state_dict(network.state_dict())
+        task.soften(network_now, hundredths / 100)
+        losses[hundredths / 100] = scoring.summed_loss(task, network_now, example)[0]
+    assert abs(min(losses, key=losses.__getitem__) - best) <= 0.04
+
+
+def test_tasks_are_told_apart_by_name_and_format():
+    assert tasks.guess("text") == "language"
+    with pytest.raises(elman.errors.TaskError, match="did you mean 'language'"):
+        tasks.get("langage")
+    with pytest.raises(elman.errors.TaskError, match="no task to guess; --task language"):
+        tasks.guess("sound")
+
+
+def test_the_text_is_split_by_characters():
+    text = lines(40)
+    run = Run.of({"data": {"valid": 0.2, "test": 0.1}}, Language.Config)
+    parts = Language.split([Record({"text": text}, "t")], run.data)
+    pieces = [records[0].fields["text"] for records in parts]
+    assert "".join(pieces) == text
+    assert [len(piece) for piece in pieces] == [
+        round(len(text) * 0.7),
+        round(len(text) * 0.9) - round(len(text) * 0.7),
+        len(text) - round(len(text) * 0.9),
+    ]
+
+
+@pytest.mark.parametrize("unit", ["char", "byte", "word", "bpe"])
+def test_a_network_that_knows_nothing_scores_the_logarithm(unit):
+    kind = tasks.get("language")
+    records = [Record({"text": lines(60) + "é"}, "t")]
+    task = kind.prepare(records, Run.of({"data": {"unit": unit}, "network": {"hidden": 8}}, kind.Config))
+    assert isinstance(task, Language)
+    network, example = task.build(), task.encode(records)
+    torch.nn.init.zeros_(network.output.weight)
+    scores = scoring.score(task, network, example)
+    assert scores["loss"] == pytest.approx(math.log(len(task.vocab)), rel=1e-5)
+    assert scores["perplexity"] == pytest.approx(len(task.vocab), rel=1e-4)
+    first = len(task.vocab.decode(task.vocab.encode(records[0].fields["text"])[:1]))
+    bits = math.log2(len(task.vocab)) * len(example.target) / (len(records[0].fields["text"]) - first)
+    assert scores["bits_per_char"] == pytest.approx(bits, rel=1e-5)
+    assert next(iter(scores)) == ("perplexity" if unit in ("word", "bpe") else "bits_per_char")
+
+
+def test_embedding_dropout_drops_whole_symbols():
+    task = made("language", network={"hidden": 24, "embedding_dropout": 0.5})
+    network = task.build().train()
+    vectors = network._embed(torch.arange(len(task.vocab))[:, None])
+    kept = vectors.abs().sum(-1).flatten() > 0
+    assert 0 < kept.sum() < len(task.vocab)
+    torch.testing.assert_close(vectors[kept, 0], 2 * network.embedding.weight[kept])
+
+
+def test_tied_weights_are_one_and_survive_saving(tmp_path):
+    kind = tasks.get("language")
+    run = Run.of({"language": {"tie": True}, "network": {"hidden": 24}}, kind.Config)
+    task = kind.prepare(RECORDS["language"], run)
+    network = task.build()
+    assert network.output.weight is network.embedding.weight
+    bundle.create(tmp_path, run, task)
+    bundle.save_weights(tmp_path, network.state_dict(), {})
+    loaded = bundle.load(tmp_path, torch.device("cpu")).network
+    assert loaded.output.weight is loaded.embedding.weight
+    assert torch.equal(loaded.embedding.weight, network.embedding.weight)
+
+
+def test_writing_step_by_step_is_reading_the_whole(run: Path):
+    model = elman.load(run)
+    written = model.sample("the cat", length=25, temperature=0, seed=1)
+    ids = torch.from_numpy(model.task.vocab.encode("the cat" + written)).long()[:, None]
+    with torch.no_grad():
+        scores, _ = model.network(Seq(ids[:-1]))
+    unknown = model.task.vocab.unknown
+    scores[..., unknown] = -math.inf
+    assert torch.equal(scores[len("the cat") - 1 :, 0].argmax(-1), ids[len("the cat") :, 0])
+
+
+def test_completions_are_the_probabilities_of_the_words(run: Path):
+    model = elman.load(run)
+    words = model.complete("the dog s", 5)
+    assert all(word.startswith("s") for word, _ in words)
+    assert [p for _, p in words] == sorted((p for _, p in words), reverse=True)
+    assert sum(p for _, p in words) <= 1 + 1e-9
+    vocab, (word, probability) = model.task.vocab, words[0]
+    ids = torch.from_numpy(vocab.encode("the dog " + word)).long()[:, None]
+    with torch.no_grad():
+        logits = model.network(Seq(ids))[0][:, 0].double()
+    logits[:, vocab.unknown] = -math.inf
+    logp = logits.log_softmax(-1)
+    begun, spelled = len("the dog s"), len("the dog " + word)
+    letters = sum(float(logp[i - 1, ids[i]]) for i in range(begun, spelled))
+    ends = [n for n, piece in enumerate(vocab.pieces) if piece and not (piece.isalnum() or piece in b"_'")]
+    end = float(logp[-1, ends].exp().sum())
+    assert probability == pytest.approx(math.exp(letters) * end, rel=1e-4)
+
+
+def test_evaluate_beside_baselines_from_the_training_part(run: Path, tmp_path):
+    (tmp_path / "other.txt").write_text(lines(20))
+    scores = elman.load(run).evaluate(tmp_path / "other.txt")
+    assert list(scores)[:2] == ["model", "unigram"]
+    assert scores["model"]["bits_per_char"] < scores["unigram"]["bits_per_char"]
+
+
+def test_state_is_carried_over_windows_of_an_evaluation(run: Path):
+    model = elman.load(run)
+    example = model.task.encode([Record({"text": lines(30)}, "t")])
+    whole = Batch(Seq(example.data[:, None]), example.target[:, None])
+    with torch.no_grad():
+        at_once = float(model.task.loss(model.network(whole.seq)[0], whole).nats)
+    assert scoring.summed_loss(model.task, model.network, example)[0] == pytest.approx(at_once, rel=1e-5)
+
+
+def test_a_registered_cell_trains_by_its_name(tmp_path, text):
+    from dataclasses import dataclass
+    from typing import ClassVar
+
+    from elman import cells
+    from elman.cells.base import Cell
+
+    @dataclass(frozen=True)
+    class Leaky(Cell):
+        """h' = h / 2 + tanh(W x + U h) / 2."""
+
+        gates: ClassVar[int] = 1
+        states: ClassVar[int] = 1
+
+        @property
+        def name(self) -> str:
+            return "leaky"
+
+        def pointwise(self, wx, uh, state):
+            return ((state[0] + torch.tanh(wx + uh)) / 2,)
+
+    cells.register("leaky", Leaky())
+    model = elman.train(text, out=tmp_path / "run", quiet=True, cell="leaky", **TINY)
+    assert model.config.network.cell == "leaky"
+    assert elman.load(tmp_path / "run").sample(length=5, seed=1)
