@@ -19,8 +19,8 @@ HEAD = """\
 
 This page is the help of every command, as `elman COMMAND --help` shows it. `make docs` writes it.
 
-A command ends with exit code 0 when all went well, 2 for input that it cannot use (told in one line on standard
-error), and 130 when Ctrl-C stopped it.
+A command ends with exit code 0 when all went well, 2 for input that it cannot use (told in one line on
+standard error), and 130 when Ctrl-C stopped it.
 """
 
 

@@ -39,7 +39,7 @@ RUNNABLE = [
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
 def test_python_runs_and_prints_what_is_shown(page, tmp_path, monkeypatch):
-    """The Python blocks of a page run one after the other; a `text` block shows what the one before it prints."""
+    """The Python blocks of a page run in order; a `text` block shows what the one before it prints."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tasks, "TASKS", dict(tasks.TASKS))  # what a page adds is gone after it
     torch.set_num_threads(1)

@@ -272,8 +272,8 @@ def dropout(x: Tensor, p: float, variational: bool, training: bool) -> Tensor:
 def _mask(weight: Tensor, p: float) -> Tensor:
     """Zero with probability p, else 1 / (1 - p), in the weight's shape: what F.dropout multiplies by.
 
-    A draw of 64 random bits decides on four elements, p being rounded to 1 / 65536: drawing is serial on a CPU,
-    and a matrix of weights is larger than any other mask.
+    A draw of 64 random bits decides on four elements, p rounded to 1 / 65536: on a CPU drawing is serial,
+    and no other mask is as large as a matrix of weights.
     """
     cut = round(p * 65536)
     draws = torch.empty(-(-weight.numel() // 4), dtype=torch.int64, device=weight.device)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from elman.errors import VocabError
+
+Suggest = Callable[[str], list[tuple[str, float]]]
 
 
 def sample(
@@ -57,7 +61,7 @@ def sample(
 def complete(run: Path, /, *, count: int = 5, device: str = "auto") -> None:
     """Tell the likeliest next words with their probabilities.
 
-    On a terminal: type a text and press Enter. As a filter: each line of standard input gives a line with
+    On a terminal the words change as you type. As a filter, each line of standard input gives a line with
     word, probability, word, probability, ... separated by tabs, and is empty where a character is unknown.
 
     Parameters
@@ -72,18 +76,34 @@ def complete(run: Path, /, *, count: int = 5, device: str = "auto") -> None:
     from elman.model import load
 
     model = load(run, device=device)
-    if sys.stdin.isatty():
-        print("Type a text and press Enter to see what may come next; end with Ctrl-D.")
-    while (line := _ask()) is not None:
+
+    def suggest(text: str) -> list[tuple[str, float]]:
         try:
-            words = model.complete(line, count)
+            return model.complete(text, count)
         except VocabError as error:
-            print(f"elman: {error}", file=sys.stderr)
-            words = []
-        if sys.stdin.isatty():
-            print("\n".join(f"  {word:<20} {probability:6.1%}" for word, probability in words))
-        else:
-            print("\t".join(f"{word}\t{probability:.4f}" for word, probability in words), flush=True)
+            if not sys.stdin.isatty():
+                print(f"elman: {error}", file=sys.stderr)
+            return []
+
+    if sys.stdin.isatty():
+        _on_terminal(suggest)
+        return
+    while line := sys.stdin.readline():
+        words = suggest(line.rstrip("\r\n"))
+        print("\t".join(f"{word}\t{probability:.4f}" for word, probability in words), flush=True)
+
+
+def _on_terminal(suggest: Suggest) -> None:
+    """Suggestions with every key; after every line where the system's terminals cannot be read by key."""
+    print("Type; Tab takes the first word, Ctrl-D ends.")
+    if find_spec("termios"):
+        from elman.cli.live import typed
+
+        typed(suggest)
+        return
+    for line in sys.stdin:
+        words = suggest(line.rstrip("\r\n"))
+        print("\n".join(f"  {word:<20} {probability:6.1%}" for word, probability in words))
 
 
 def evaluate(run: Path, data: str, /, *, encoding: str = "utf-8", device: str = "auto") -> None:
@@ -105,14 +125,3 @@ def evaluate(run: Path, data: str, /, *, encoding: str = "utf-8", device: str = 
 
     scores = load(run, device=device).evaluate(data, encoding=encoding)
     print("\n".join(report.table({Path(data).name: scores})))
-
-
-def _ask() -> str | None:
-    """A line from the user or the pipe, without its end; None at the end of input."""
-    if sys.stdin.isatty():
-        try:
-            return input("> ")
-        except EOFError:
-            return None
-    line = sys.stdin.readline()
-    return line.rstrip("\r\n") if line else None
