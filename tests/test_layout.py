@@ -21,6 +21,7 @@ LEVELS = {
     "advice": 0,
     "distributed": 0,
     "interrupt": 0,
+    "live": 0,
     "config": 1,
     "devices": 1,
     "files": 1,

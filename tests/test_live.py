@@ -15,7 +15,7 @@ import pytest
 
 termios = pytest.importorskip("termios")
 
-from elman.cli.live import completed  # noqa: E402
+from elman.live import completed  # noqa: E402
 
 
 @pytest.mark.parametrize(

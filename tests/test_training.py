@@ -249,16 +249,23 @@ def test_ctrl_c_saves_evaluates_and_says_how_to_resume(tmp_path, text):
     assert elman.load(tmp_path / "run").sample(length=5, seed=1)
 
 
-def test_two_processes_see_different_data_and_end_with_the_same_weights(tmp_path, text):
+def two_processes(text: Path, folder: Path, *steps: str) -> list[dict[str, torch.Tensor]]:
+    folder.mkdir()
     script = Path(__file__).with_name("two_processes.py")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    command += [str(script), str(text), str(tmp_path)]
+    command += [str(script), str(text), str(folder), *steps]
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=alone)
     assert done.returncode == 0, done.stderr
-    one, other = (load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1))
+    return [load_file(folder / f"{rank}.safetensors") for rank in (0, 1)]
+
+
+def test_two_processes_see_different_data_and_end_with_the_same_weights(tmp_path, text):
+    one, other = two_processes(text, tmp_path / "whole")
     assert not set(one.pop("seen").flatten().tolist()) & set(other.pop("seen").flatten().tolist())
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert report.finished(tmp_path / "run")
-    assert elman.load(tmp_path / "run").sample(length=5, seed=1)
+    assert report.finished(tmp_path / "whole/run")
+    assert elman.load(tmp_path / "whole/run").sample(length=5, seed=1)
+    two_processes(text, tmp_path / "cut", "9")
+    assert_same(tmp_path / "whole/run", tmp_path / "cut/run")

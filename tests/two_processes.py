@@ -1,4 +1,7 @@
-"""One of two processes that train together; it leaves what it saw and its weights. Run by test_training."""
+"""One of two processes that train together; it leaves what it saw and its weights. Run by test_training.
+
+two_processes.py TEXT FOLDER [STEPS]: stop after so many steps, and resume
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from elman import loader, trainer, training
 from elman.batch import Batch
 from elman.interrupt import Interrupt
 
-text, folder = map(Path, sys.argv[1:])
+text, folder = map(Path, sys.argv[1:3])
 positions: list[torch.Tensor] = []
 
 
@@ -27,7 +30,8 @@ class Watched(loader.Windows):
         )
 
     def batch(self, epoch: int, step: int) -> Batch:
-        positions.append(self._places.batch(epoch, step).seq.data)
+        if epoch == 0:
+            positions.append(self._places.batch(epoch, step).seq.data)
         return super().batch(epoch, step)
 
 
@@ -40,6 +44,25 @@ class Leaving(trainer.Trainer):
         save_file(left, folder / f"{self.job.processes.rank}.safetensors")
 
 
-training.Windows, training.Trainer = Watched, Leaving
-options = {"hidden": 16, "epochs": 1, "batch_size": 2, "bptt": 16, "threads": 1, "dropout": 0.2}
+class StopOnce:
+    """In the place of Ctrl-C: seen at one look, after so many, and never again."""
+
+    looks = int(sys.argv[3]) if len(sys.argv) > 3 else -1
+
+    def __enter__(self) -> StopOnce:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def seen(self) -> bool:
+        StopOnce.looks -= 1
+        return StopOnce.looks == 0
+
+
+training.Windows, training.Trainer, training.Interrupt = Watched, Leaving, StopOnce
+options = {"hidden": 16, "epochs": 2, "batch_size": 2, "bptt": 16, "threads": 1, "dropout": 0.2}
 elman.train(text, out=folder / "run", quiet=True, **options)
+if len(sys.argv) > 3:
+    elman.train(resume=folder / "run", quiet=True)

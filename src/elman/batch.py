@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 if TYPE_CHECKING:  # reading a file takes no tensors, and torch takes a second to import
     from torch import Tensor
 
-State: TypeAlias = "tuple[Tensor, ...]"
+State: TypeAlias = tuple["Tensor", ...]
 """The state of a recurrent network between two calls: S tensors (LSTM: hidden, cell), each [L * D, B, H]."""
 
 

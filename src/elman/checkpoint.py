@@ -161,6 +161,6 @@ def _random_states(device: torch.device) -> dict[str, Tensor]:
 
 
 def _restore_random(states: Mapping[str, Tensor], processes: Processes) -> None:
-    torch.set_rng_state(states["cpu"][processes.rank])
+    torch.set_rng_state(states["cpu"][processes.rank].clone())  # torch refuses a view
     if "cuda" in states and processes.device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"][processes.rank], processes.device)
+        torch.cuda.set_rng_state(states["cuda"][processes.rank].clone(), processes.device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -51,8 +52,9 @@ class Lines(Show):
         self._out, self._next = out, 0.0
 
     def line(self, text: str) -> None:
-        """Print the line."""
-        print(text, file=self._out, flush=True)
+        """Print the line; where the reader has gone, training goes on without."""
+        with suppress(BrokenPipeError):
+            print(text, file=self._out, flush=True)
 
     def step(self, done: int, total: int, text: str) -> None:
         """Print a line now and then."""

@@ -158,7 +158,7 @@ class Trainer:
         self.job.show.step(progress.step, self.steps, self._words())
         every = max(1, self._steps_per_epoch // _ROWS_PER_EPOCH)
         if progress.step % every == 0 and progress.window < self._windows.steps:
-            self._add_row(progress.epoch)
+            self._add_row(self._speed())
 
     def _words(self) -> str:
         recent = self.progress.recent
@@ -185,14 +185,14 @@ class Trainer:
         self._since = now
         return self.progress.seconds
 
-    def _add_row(self, epoch: int, valid: float | None = None) -> None:
+    def _add_row(self, speed: float, valid: float | None = None) -> None:
         recent, progress = self.progress.recent, self.progress
         if self._metrics and recent.steps:
             row = {
                 "step": progress.step,
-                "epoch": epoch + 1,
+                "epoch": progress.epoch + 1,
                 "seconds": f"{self._seconds():.1f}",
-                "symbols_per_second": f"{self._speed():.0f}",
+                "symbols_per_second": f"{speed:.0f}",
                 "lr": f"{self.learner.optimizer.param_groups[0]['lr']:.6g}",
                 "train_loss": repr(recent.nats / recent.count),
                 "grad_norm": repr(recent.norm / recent.steps),
@@ -205,11 +205,11 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         """Validate, say so, keep the best weights, and turn to the next epoch."""
-        progress, whole = self.progress, self.progress.whole
+        progress, whole, speed = self.progress, self.progress.whole, self._speed()
         nats, count = scoring.summed_loss(self.job.task, self.judged(), self.job.valid)
         valid, train = nats / count, self.job.processes.mean(whole.nats / whole.count)
         mean_norm, clipped = whole.norm / whole.steps, whole.clipped / whole.steps
-        self._add_row(progress.epoch, valid)
+        self._add_row(speed, valid)
         progress.epochs.append(Epoch(train, valid, mean_norm, whole.top_norm, whole.top_step, clipped))
         if progress.best is None or valid < progress.best:
             progress.best, progress.best_epoch = valid, progress.epoch
@@ -226,7 +226,6 @@ class Trainer:
             progress.halvings += 1
         if config.early_stop and worse_for >= config.early_stop:
             progress.done = True
-            self.job.show.line(f"no progress for {worse_for} epochs: training ends here")
 
     def _tell(self) -> None:
         if not self.job.processes.main:
@@ -243,6 +242,8 @@ class Trainer:
         with scoring.evaluating(self.judged()) as network:
             preview = self.job.task.preview(network, self._config.seed + progress.epoch)
         self._say([f"  {preview}"] if preview else [])
+        if progress.done:
+            self.job.show.line(f"no progress for {self._config.early_stop} epochs: training ends here")
 
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:

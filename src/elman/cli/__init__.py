@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
+from elman.cli.show import kernels, samples
+from elman.cli.train import init, train
+from elman.cli.use import complete, evaluate, sample
 from elman.errors import ElmanError
 
 app = App(
@@ -21,18 +24,17 @@ app = App(
 )
 
 COMMANDS = {
-    "train": ("elman.cli.train:train", "Train a network on your data, or go on with a run."),
-    "init": ("elman.cli.train:init", "Write a commented file with all settings."),
-    "sample": ("elman.cli.use:sample", "Write text with a trained model."),
-    "complete": ("elman.cli.use:complete", "Tell the likeliest next words."),
-    "eval": ("elman.cli.use:evaluate", "Measure a model on other data, beside trivial baselines."),
-    "samples": ("elman.cli.show:samples", "List the data sets that are always there."),
-    "kernels": ("elman.cli.show:kernels", "Say which kernel serves a cell, and why."),
+    "train": train,
+    "init": init,
+    "sample": sample,
+    "complete": complete,
+    "eval": evaluate,
+    "samples": samples,
+    "kernels": kernels,
 }
-"""Name -> where its function is, imported when it is called, and what `elman --help` says of it."""
 
-for _name, (_place, _help) in COMMANDS.items():
-    app.command(_place, name=_name, help=_help)
+for _name, _function in COMMANDS.items():
+    app.command(_function, name=_name)
 
 
 def main(tokens: Sequence[str] | None = None) -> None:

@@ -45,7 +45,7 @@ def train(
     out: Path | None = None,
     resume: Path | None = None,
     config: Path | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show_default=False)] = (),
     options: Annotated[Options, Parameter(name="*")] = _NONE,
 ) -> None:
     """Train a network on a text file, a folder of text files, or sample:NAME (none: the built-in text).

@@ -97,7 +97,7 @@ def _on_terminal(suggest: Suggest) -> None:
     """Suggestions with every key; after every line where the system's terminals cannot be read by key."""
     print("Type; Tab takes the first word, Ctrl-D ends.")
     if find_spec("termios"):
-        from elman.cli.live import typed
+        from elman.live import typed
 
         typed(suggest)
         return

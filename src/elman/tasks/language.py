@@ -196,8 +196,8 @@ class Language(Task):
     def soften(self, network: nn.Module, temperature: float) -> None:
         """Divide the output layer by `temperature`; see `Task.soften`."""
         assert isinstance(network, LanguageNetwork)
-        network.output.weight /= temperature
-        network.output.bias /= temperature
+        network.output.weight.div_(temperature)
+        network.output.bias.div_(temperature)
 
     def preview(self, network: nn.Module, seed: int) -> str:
         """A line of text that the network writes from nothing, with its line ends shown."""
