@@ -67,7 +67,9 @@ class Plain(nn.Module):
 def plain_steps(network: Plain, run: Run, windows: Windows, steps: int) -> Callable[[int], float]:
     """The training loop of a plain script: a function that makes step number n and returns its loss."""
     config, state = run.training, None
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config.lr, betas=(0.9, config.beta2), weight_decay=config.weight_decay
+    )
 
     def step(number: int) -> float:
         nonlocal state

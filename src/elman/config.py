@@ -118,6 +118,7 @@ class Training(Settings):
     clip: float = option(1.0, "largest gradient norm; 0: no clipping", low=0)
     optimizer: str = option("adamw", "optimiser", choices=("adamw", "adam", "sgd"))
     weight_decay: float = option(0.01, "pull of the weights to zero (adamw, sgd)", low=0)
+    beta2: float = option(0.999, "memory of squared gradients (adam, adamw)", above=0, below=1)
     momentum: float = option(0.9, "momentum (sgd)", low=0, below=1)
     schedule: str = option("cosine", "course of the rate", choices=("cosine", "plateau", "constant"))
     warmup: float = option(0.02, "share of all steps in which the rate rises", low=0, below=1)

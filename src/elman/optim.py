@@ -19,11 +19,12 @@ def optimizer(network: nn.Module, config: Training) -> torch.optim.Optimizer:
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
+    betas = (0.9, config.beta2)
     fused = all(p.device.type in ("cpu", "cuda") for p in matrices)
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
+        return torch.optim.AdamW(groups, lr=config.lr, betas=betas, fused=fused)
     if config.optimizer == "adam":
-        return torch.optim.Adam(network.parameters(), lr=config.lr, fused=fused)
+        return torch.optim.Adam(network.parameters(), lr=config.lr, betas=betas, fused=fused)
     return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, fused=fused)
 
 
