@@ -74,6 +74,10 @@ def test_later_settings_prevail(tmp_path: Path):
     assert reason == "task language, guessed from sample:python-docs (format sample)"
 
 
+def test_a_task_s_own_settings_have_their_names_too():
+    assert settings.resolve(None, None, None, {"tie": True})[0].options == LanguageConfig(tie=True)
+
+
 def test_a_path_is_kept_absolute(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run, _ = settings.resolve("a.txt", "language", None, {})

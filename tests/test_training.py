@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 import elman
 from conftest import TINY, lines
 from elman import report, training
-from elman.errors import DataError, DivergedError, RunError
+from elman.errors import ConfigError, DataError, DivergedError, RunError
 
 UNTIMED = [column for column in report.COLUMNS if column not in ("seconds", "symbols_per_second")]
 
@@ -132,6 +132,19 @@ def test_training_leaves_the_callers_random_numbers_and_threads_alone(tmp_path, 
     assert torch.get_num_threads() == threads
 
 
+def test_calibration_is_fitted_on_the_validation_part_and_told(tmp_path, text):
+    options = TINY | {"lr": 0.05, "epochs": 8, "hidden": 48}
+    model = elman.train(text, out=tmp_path / "run", quiet=True, calibrate=True, **options)
+    scores = json.loads((tmp_path / "run/results.json").read_text())["scores"]
+    plain = elman.train(text, out=tmp_path / "plain", quiet=True, **options)
+    before = json.loads((tmp_path / "plain/results.json").read_text())["scores"]
+    assert scores["test"]["model, uncalibrated"] == before["test"]["model"]
+    assert scores["valid"]["model"]["loss"] < scores["valid"]["model, uncalibrated"]["loss"]
+    ratio = plain.network.output.weight / model.network.output.weight
+    assert ratio.std() < 1e-4
+    assert 0.8 <= ratio.mean() <= 1.6
+
+
 def test_early_stopping(tmp_path, text):
     options = TINY | {"epochs": 60, "early_stop": 2, "lr": 0.05, "hidden": 64, "schedule": "constant"}
     elman.train(text, out=tmp_path / "run", quiet=True, **options)
@@ -160,6 +173,11 @@ def test_other_data_than_before_are_refused(monkeypatch, tmp_path, text):
         RunError, match=r"text.txt: other data than the run began with; put the data back as they were"
     ):
         elman.train(resume=tmp_path / "run", quiet=True)
+
+
+def test_a_resumed_run_keeps_its_settings(run: Path):
+    with pytest.raises(ConfigError, match="resume: other arguments beside it; a run keeps its settings"):
+        elman.train(resume=run, lr=0.1)
 
 
 def test_a_run_is_not_overwritten(run: Path, text: Path):

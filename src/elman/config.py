@@ -225,13 +225,13 @@ def assignment(text: str) -> dict[str, Any]:
     return {section: {key.replace("-", "_"): parsed}}
 
 
-def section_of(key: str) -> str:
-    """The common section that has the setting `key`.
+def section_of(key: str, own: type[Settings]) -> str:
+    """The section that has the setting `key`: a common one, or the task's `own`.
 
     Raises:
         ConfigError: none has it; the nearest known one is named.
     """
-    owners = {field.name: kind.section for kind in SECTIONS for field in dataclasses.fields(kind)}
+    owners = {field.name: kind.section for kind in (own, *SECTIONS) for field in dataclasses.fields(kind)}
     if key not in owners:
         raise ConfigError(key, "an unknown setting", remedy=nearest(key, owners))
     return owners[key]

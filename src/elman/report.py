@@ -119,7 +119,7 @@ def card(name: str, results: Mapping[str, Any]) -> str:
         "",
         *table(results["scores"]),
         "",
-        "Baselines learn from the same training part and are scored on the same text.",
+        "Loss is in nats per symbol. Baselines learn from the same training part.",
         *_sample(results.get("sample", "")),
         "",
         "## Use",
@@ -179,8 +179,11 @@ def _plot_norm(axes: Any, rows: Sequence[Mapping[str, str]]) -> None:
     if points:
         axes.plot(*zip(*points, strict=True), color="0.4", linewidth=1)
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("step")
     axes.set_ylabel("gradient norm")
+    axes.tick_params(which="both", labelsize=8)
     axes.grid(alpha=0.25)
 
 

@@ -26,21 +26,21 @@ def resolve(
         source: file, folder or sample:NAME; None: what the config file says, or the built-in text.
         task: the task's name; None: what the config file says, or a guess from the data.
         file: a TOML file.
-        options: values by the names of the common settings, such as `hidden`.
+        options: values by the names of settings, such as `hidden`.
         assignments: texts of the form section.key=value.
 
     Raises:
         ConfigError, TaskError, DataError: something is unknown or out of bounds.
     """
-    layers: list[Mapping[str, Any]] = [config.read_tables(file)] if file else []
-    layers += [{config.section_of(key): {key: value}} for key, value in options.items()]
-    layers += [config.assignment(text) for text in assignments]
-    tables = config.merge(*layers, {"data": {"path": source}} if source else {})
+    tables = config.read_tables(file) if file else {}
     _check_version(tables, file)
-    path = tables.get("data", {}).get("path", config.Data.path)
+    said = config.merge(*(config.assignment(text) for text in assignments))
+    path = source or config.merge(tables, said).get("data", {}).get("path", config.Data.path)
     name, reason = _task_of(task or tables.get("task"), path)
-    tables = config.merge(tables, {"data": {"path": _absolute(path)}})
-    return Run.of(tables, tasks.get(name).Config, file or "settings"), reason
+    own = tasks.get(name).Config
+    named = config.merge(*({config.section_of(key, own): {key: value}} for key, value in options.items()))
+    placed = {"data": {"path": _absolute(path)}}
+    return Run.of(config.merge(tables, named, said, placed), own, file or "settings"), reason
 
 
 def _check_version(tables: Mapping[str, Any], file: Path | None) -> None:

@@ -28,7 +28,7 @@ from elman.batch import Example
 from elman.checkpoint import BEST, LAST, Learner, Progress
 from elman.config import Run
 from elman.distributed import Processes, processes
-from elman.errors import RunError
+from elman.errors import ConfigError, RunError
 from elman.interrupt import Interrupt
 from elman.loader import Windows
 from elman.model import Model
@@ -56,7 +56,7 @@ def train(
         config: a TOML file as `elman init` writes it.
         resume: a run folder to go on with; then only `quiet` may be given beside it.
         quiet: print nothing.
-        options: any setting of the sections data, network and training by its name, such as `hidden=512`.
+        options: any setting by its name, such as `hidden=512`, or `tie=True` of the task's own.
 
     Raises:
         ConfigError, TaskError, DataError: bad input; nothing has been written.
@@ -65,6 +65,8 @@ def train(
     """
     show = Silent() if quiet else shown()
     if resume is not None:
+        if options or any(given is not None for given in (data, task, out, config)):
+            raise ConfigError("resume", "other arguments beside it", remedy="a run keeps its settings")
         return continue_run(Path(resume), show)
     run, reason = settings.resolve(
         None if data is None else str(data), task, None if config is None else Path(config), options
@@ -97,7 +99,6 @@ class _Sitting:
 
     def __init__(self, path: Path, run: Run, task: Task, parts: Parts, team: Processes, show: Show) -> None:
         self._path, self._run, self._task, self._team, self._plain = path, run, task, team, show
-        self._parts = parts
         self._train, self._valid = task.encode(parts.train), task.encode(parts.valid)
         self._test = task.encode(parts.test) if parts.test else None
         self._fingerprint = _fingerprint(self._train, self._valid, self._test)
