@@ -5,9 +5,8 @@ With one process every call here is a no-op, so that the training loop is writte
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -63,8 +62,7 @@ class Processes:
             dist.barrier()
 
 
-@contextmanager
-def processes(device: torch.device) -> Iterator[Processes]:
+def processes(device: torch.device) -> Processes:
     """The processes that `torchrun` started (its variables RANK, WORLD_SIZE, LOCAL_RANK), or this one alone.
 
     Args:
@@ -72,14 +70,18 @@ def processes(device: torch.device) -> Iterator[Processes]:
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        yield Processes(0, 1, device)
-        return
+        return Processes(0, 1, device)
     local = device
     if local.type == "cuda" and local.index is None:
         local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(local)
-    dist.init_process_group("nccl" if local.type == "cuda" else "gloo")
-    try:
-        yield Processes(dist.get_rank(), world, local)
-    finally:
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if local.type == "cuda" else "gloo")
+        # Not at a training's end: a group that is made anew meets what the first left in torchrun's store.
+        atexit.register(_leave)
+    return Processes(dist.get_rank(), world, local)
+
+
+def _leave() -> None:
+    if dist.is_initialized():
         dist.destroy_process_group()

@@ -257,10 +257,10 @@ def _session(run: Run) -> Iterator[Processes]:
     threads = torch.get_num_threads()
     device = devices.choose(run.training.device)
     try:
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), processes(device) as team:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
             if run.training.threads:
                 torch.set_num_threads(run.training.threads)
-            yield team
+            yield processes(device)
     finally:
         torch.set_num_threads(threads)
 
