@@ -1,7 +1,7 @@
 """The few types that travel from a file to a prediction. They know nobody.
 
 formats -> Record -> task.encode -> Example -> loader -> Batch
-  -> network -> scores -> task.decode -> Prediction
+  -> network -> scores -> task.loss
 """
 
 from __future__ import annotations
@@ -58,10 +58,3 @@ class Batch:
 
     seq: Seq
     targets: Tensor
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a task says of one sequence."""
-
-    fields: Mapping[str, Any]
