@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from elman import cells, kernels
+from elman.cells.base import Cell
 from elman.errors import ConfigError
-from elman.kernels.base import Case, Kernel, Weights
+from elman.kernels.base import Case, Job, Kernel, Result, Weights
 
-T, B, F, H = 5, 3, 2, 3
+T, B, F, H, P = 5, 3, 2, 3, 2
 RAGGED = (3, 5, 1)
 CLOSE = {"rtol": 0, "atol": 1e-10}
-PAIRS = [
-    (cell, kernel)
-    for cell in cells.names()
-    for kernel in kernels.names()
-    if kernels.get(kernel).refuses(Case(cell=cell)) is None
-]
+KINDS = (
+    (),
+    ("ragged",),
+    ("normed",),
+    ("masked",),
+    ("projected",),
+    ("reset",),
+    ("zoned",),
+    ("every",),
+    ("ragged", "projected"),
+    ("ragged", "masked", "reset", "zoned", "every"),
+    ("normed", "masked", "projected", "reset", "zoned", "every"),
+)
+"""What may be asked of a kernel beside the plain run, alone and together, as `Case` names it."""
+
+
+def serves(cell: str, kernel: str, *kinds: str) -> bool:
+    """Whether a kernel serves a cell so; a projection stands for the LSTM's alone."""
+    exists = cell == "lstm" or "projected" not in kinds
+    return exists and kernels.get(kernel).refuses(Case(cell, **dict.fromkeys(kinds, True))) is None
+
+
+PAIRS = [(cell, kernel) for cell in cells.names() for kernel in kernels.names() if serves(cell, kernel)]
 FUSED = [pair for pair in PAIRS if pair[1] != "loop"]
+ASKED = [(*pair, kinds) for pair in PAIRS for kinds in KINDS if serves(*pair, *kinds)]
 
 
 @pytest.fixture(autouse=True)
@@ -31,135 +52,233 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(kernels.VARIABLE, raising=False)
 
 
-def weights_of(name: str, *, normed: bool = False, bias: bool = True, f: int = F, h: int = H) -> Weights:
-    rows = cells.get(name).gates * h
-    shapes = [(rows, f), (rows, h), *[(rows,) if bias else None] * 2, *[(rows,) if normed else None] * 2]
-    return Weights(*(shape and some(*shape) for shape in shapes))
-
-
 def some(*shape: int) -> Tensor:
     return (torch.randn(*shape, dtype=torch.float64) / 2).requires_grad_()
 
 
-def state_of(name: str, b: int = B, h: int = H) -> tuple[Tensor, ...]:
-    return tuple(some(b, h) for _ in range(cells.get(name).states))
+def coin(*shape: int) -> Tensor:
+    return torch.rand(*shape) < 0.4
 
 
-def leaves(x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> list[Tensor]:
-    return [x, *state, *(w for w in weights if w is not None)]
+def weights_of(name: str, *, normed: bool = False, f: int = F, h: int = H, p: int = 0) -> Weights:
+    rows = cells.get(name).gates * h
+    shapes = [(rows, f), (rows, p or h), *[(rows,)] * 2, *[(rows,) if normed else None] * 2]
+    return Weights(*(shape and some(*shape) for shape in (*shapes, (p, h) if p else None)))
 
 
-def gradients(result: tuple[Tensor, tuple[Tensor, ...]], inputs: list[Tensor]) -> list[Tensor]:
+def job_of(name: str, *kinds: str, t: int = T, b: int = B, f: int = F, h: int = H, p: int = P) -> Job:
+    """A job of these kinds; what it is made of is drawn."""
+    p = p if "projected" in kinds else 0
+    sizes = [p or h, *[h] * (cells.get(name).states - 1)]
+    job = Job(
+        some(t, b, f),
+        tuple(some(b, size) for size in sizes),
+        weights_of(name, normed="normed" in kinds, f=f, h=h, p=p),
+        every="every" in kinds,
+    )
+    if "ragged" in kinds:
+        job = job._replace(lengths=torch.randint(0, t + 1, (b,)))
+    if "masked" in kinds:
+        job = job._replace(hidden_mask=coin(b, sizes[0]).double() * 2)
+    if "reset" in kinds:
+        job = job._replace(reset=coin(t, b))
+    if "zoned" in kinds:
+        job = job._replace(zone=(coin(t, b, sizes[0]).double(), 0.3)[: len(sizes)])
+    return job
+
+
+def leaves(job: Job) -> list[Tensor]:
+    """All that a gradient may be asked for."""
+    return [job.x, *job.state, *(w for w in job.weights if w is not None)]
+
+
+def with_leaves(job: Job, new: Iterable[Tensor]) -> Job:
+    """The same job on other numbers, in the order of `leaves`."""
+    left = iter(new)
+    x, state = next(left), tuple(next(left) for _ in job.state)
+    weights = Weights(*(w if w is None else next(left) for w in job.weights))
+    return job._replace(x=x, state=state, weights=weights)
+
+
+def in_float32(job: Job) -> Job:
+    low = with_leaves(job, [leaf.detach().float().requires_grad_() for leaf in leaves(job)])
+    mask = None if job.hidden_mask is None else job.hidden_mask.float()
+    zone = job.zone and tuple(z.float() if isinstance(z, Tensor) else z for z in job.zone)
+    return low._replace(hidden_mask=mask, zone=zone)
+
+
+def gradients(result: Result, inputs: list[Tensor]) -> list[Tensor]:
     """Of a sum in which each number of the result counts differently."""
     total = torch.zeros((), dtype=torch.float64)
-    for out in (result[0], *result[1]):
+    for out in (*result[0], *result[1]):
         total = total + (out * torch.linspace(0.5, 1.5, out.numel(), dtype=out.dtype).view_as(out)).sum()
-    return list(torch.autograd.grad(total, inputs))
+    return list(torch.autograd.grad(total, inputs, materialize_grads=True, allow_unused=True))
 
 
-def run_alone(name, x, state, weights, lengths, reverse, kernel):
-    """Each sequence by itself, cut at its length, and the results put side by side."""
-    y, last = torch.zeros(len(x), x.shape[1], state[0].shape[1], dtype=x.dtype), []
-    for b, length in enumerate(lengths):
-        one = slice(b, b + 1)
-        out, after = kernels.scan(
-            cells.get(name),
-            x[:length, one],
-            tuple(s[one] for s in state),
-            weights,
-            reverse=reverse,
-            kernel=kernel,
+def step_by_step(cell: Cell, job: Job) -> Result:
+    """Each sequence by itself, in plain runs of one step; what stands around a step is done here."""
+    rows = [_row(cell, job, b) for b in range(job.x.shape[1])]
+    ys = tuple(
+        torch.stack([torch.cat(row) for row in zip(*(seen[i] for seen, _ in rows), strict=True)])
+        for i in range(len(job.state) if job.every else 1)
+    )
+    return ys, tuple(torch.cat(s) for s in zip(*(last for _, last in rows), strict=True))
+
+
+def _row(cell: Cell, job: Job, b: int) -> tuple[list[list[Tensor]], tuple[Tensor, ...]]:
+    """One sequence: each state at all steps, and the last ones."""
+    row, steps = slice(b, b + 1), len(job.x)
+    state = tuple(s[row] for s in job.state)
+    seen = [[torch.zeros_like(s)] * steps for s in state]
+    length = steps if job.lengths is None else int(job.lengths[b])
+    mask = None if job.hidden_mask is None else job.hidden_mask[row]
+    for t in range(length)[:: -1 if job.reverse else 1]:
+        if job.reset is not None and job.reset[t, b]:
+            state = tuple(torch.zeros_like(s) for s in state)
+        _, after = kernels.scan(
+            cell, Job(job.x[t : t + 1, row], state, job.weights, hidden_mask=mask), "loop"
         )
-        y = y.index_put((torch.arange(length), torch.tensor(b)), out[:, 0])
-        last.append(after)
-    return y, tuple(torch.cat(s) for s in zip(*last, strict=True))
+        if job.zone is not None:
+            kept = [z[t, row] if isinstance(z, Tensor) else z for z in job.zone]
+            after = tuple(torch.lerp(n, s, z) for n, s, z in zip(after, state, kept, strict=True))
+        state = after
+        for steps_of, s in zip(seen, state, strict=True):
+            steps_of[t] = s
+    return seen, state
 
 
-def same(got: tuple[Tensor, tuple[Tensor, ...]], want: tuple[Tensor, tuple[Tensor, ...]]) -> None:
-    for a, b in zip((got[0], *got[1]), (want[0], *want[1]), strict=True):
-        torch.testing.assert_close(a, b, **CLOSE)
+def same(got: Result, want: Result, **close: float) -> None:
+    assert [len(part) for part in got] == [len(part) for part in want]
+    for a, b in zip((*got[0], *got[1]), (*want[0], *want[1]), strict=True):
+        torch.testing.assert_close(a.double(), b, **(close or CLOSE))
+
+
+def same_gradients(got: list[Tensor], want: list[Tensor], **close: float) -> None:
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a.double(), b, **(close or CLOSE))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("name", "kernel", "kinds"), ASKED)
+def test_a_job_is_its_steps(name, kernel, kinds, reverse):
+    cell, job = cells.get(name), job_of(name, *kinds)._replace(reverse=reverse)
+    got, want = kernels.scan(cell, job, kernel), step_by_step(cell, job)
+    same(got, want)
+    same_gradients(gradients(got, leaves(job)), gradients(want, leaves(job)))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("name", "kernel", "kinds"), ASKED)
+def test_float32_is_the_loop_in_float64(name, kernel, kinds, reverse):
+    """In float32 other code runs: oneDNN, where torch has it."""
+    cell, job = cells.get(name), job_of(name, *kinds)._replace(reverse=reverse)
+    low = in_float32(job)
+    got, want = kernels.scan(cell, low, kernel), kernels.scan(cell, job, "loop")
+    same(got, want, rtol=1e-4, atol=1e-5)
+    same_gradients(gradients(got, leaves(low)), gradients(want, leaves(job)), rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    asked=st.sampled_from([each for each in ASKED if each[1] != "loop"]),
+    sizes=st.tuples(*[st.integers(1, 6)] * 4),
+    reverse=st.booleans(),
+    data=st.data(),
+)
+def test_fused_kernels_equal_the_loop_in_any_shape(asked, sizes, reverse, data):
+    (name, kernel, kinds), (t, b, f, h) = asked, sizes
+    job = job_of(name, *kinds, t=t, b=b, f=f, h=h + 1, p=h)._replace(reverse=reverse)
+    if "ragged" in kinds:
+        lengths = data.draw(st.lists(st.integers(0, t), min_size=b, max_size=b))
+        job = job._replace(lengths=torch.tensor(lengths))
+    got, want = (kernels.scan(cells.get(name), job, which) for which in (kernel, "loop"))
+    same(got, want)
+    same_gradients(gradients(got, leaves(job)), gradients(want, leaves(job)))
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize(("name", "kernel"), PAIRS)
-def test_ragged_is_each_sequence_alone(name, kernel, reverse):
-    x, state, weights = some(T, B, F), state_of(name), weights_of(name)
-    inputs = leaves(x, state, weights)
-    got = kernels.scan(cells.get(name), x, state, weights, torch.tensor(RAGGED), reverse, kernel=kernel)
-    want = run_alone(name, x, state, weights, RAGGED, reverse, kernel)
-    same(got, want)
-    for a, b in zip(gradients(got, inputs), gradients(want, inputs), strict=True):
-        torch.testing.assert_close(a, b, **CLOSE)
+@pytest.mark.parametrize("lengths", [(0, 0, 0), (0, 5, 0), (5, 0, 5)])
+def test_a_sequence_may_be_empty(name, kernel, lengths, reverse):
+    job = job_of(name)._replace(lengths=torch.tensor(lengths), reverse=reverse)
+    (y,), last = kernels.scan(cells.get(name), job, kernel)
+    empty = torch.tensor(lengths) == 0
+    assert not y[:, empty].any()
+    for before, after in zip(job.state, last, strict=True):
+        assert torch.equal(before[empty], after[empty])
+        assert (before[~empty] != after[~empty]).all()
 
 
-@pytest.mark.parametrize("normed", [False, True])
 @pytest.mark.parametrize("name", cells.names())
-def test_reverse_is_turning_about(name, normed):
-    x, state, weights = some(T, B, F), state_of(name), weights_of(name, normed=normed)
-    y, last = kernels.scan(cells.get(name), x, state, weights, reverse=True)
-    flipped, want = kernels.scan(cells.get(name), x.flip(0), state, weights)
-    same((y, last), (flipped.flip(0), want))
+@pytest.mark.parametrize("kinds", [(), ("ragged",), ("normed", "masked", "reset", "zoned", "every")])
+@pytest.mark.parametrize("sizes", [{"t": 0}, {"b": 0}])
+def test_no_step_or_no_sequence(name, kinds, sizes):
+    job = job_of(name, *kinds, **sizes)
+    ys, last = kernels.scan(cells.get(name), job)
+    shape = (*job.x.shape[:2], H)
+    assert [y.shape for y in ys] == [shape] * (len(job.state) if job.every else 1)
+    assert [s.shape for s in last] == [shape[1:]] * len(job.state)
+    same(((), last), ((), job.state))
 
 
-@pytest.mark.parametrize("ragged", [False, True])
-@pytest.mark.parametrize("normed", [False, True])
 @pytest.mark.parametrize("name", cells.names())
-def test_the_loop_differentiates_twice(name, normed, ragged):
-    x, state, weights = some(3, 2, F), state_of(name, 2), weights_of(name, normed=normed)
-    lengths = torch.tensor([1, 3]) if ragged else None
-    mask = torch.tensor([[0.0, 2.0, 2.0], [2.0, 0.0, 2.0]], dtype=x.dtype)
-    inputs = leaves(x, state, weights)
+@pytest.mark.parametrize("kinds", [(), ("normed",)])
+def test_reverse_is_turning_about(name, kinds):
+    cell, job = cells.get(name), job_of(name, *kinds)
+    got = kernels.scan(cell, job._replace(reverse=True))
+    (flipped,), last = kernels.scan(cell, job._replace(x=job.x.flip(0)))
+    same(got, ((flipped.flip(0),), last))
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+@pytest.mark.parametrize("name", cells.names())
+def test_the_loop_differentiates_twice(name, kinds):
+    if not serves(name, "loop", *kinds):
+        return
+    job = job_of(name, *kinds, t=3, b=2)
 
     def run(*inputs):
-        x, state, flat = (
-            inputs[0],
-            inputs[1 : 1 + len(state_of(name))],
-            list(inputs[1 + len(state_of(name)) :]),
-        )
-        some_weights = Weights(*flat)
-        y, last = kernels.scan(
-            cells.get(name), x, state, some_weights, lengths, hidden_mask=mask, kernel="loop"
-        )
-        return y, *last
+        ys, last = kernels.scan(cells.get(name), with_leaves(job, inputs), "loop")
+        return *ys, *last
 
-    assert torch.autograd.gradcheck(run, inputs)
-    assert torch.autograd.gradgradcheck(
-        run, inputs, fast_mode=True
-    )  # one random direction: all of them take long
+    assert torch.autograd.gradcheck(run, leaves(job))
+    # One random direction: all of them take long.
+    assert torch.autograd.gradgradcheck(run, leaves(job), fast_mode=True)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize(("name", "kernel"), FUSED)
-def test_second_derivatives_of_fused_kernels_in_float64(name, kernel, reverse):
-    x, state, weights = some(3, 2, F), state_of(name, 2), weights_of(name)
+@pytest.mark.parametrize(("name", "kernel", "kinds"), [each for each in ASKED if each[1] != "loop"])
+def test_second_derivatives_of_fused_kernels_in_float64(name, kernel, kinds, reverse):
+    job = job_of(name, *kinds, t=3, b=2)._replace(reverse=reverse)
 
     def second(kernel):
-        inputs = leaves(x, state, weights)
-        y, _ = kernels.scan(cells.get(name), x, state, weights, torch.tensor([2, 3]), reverse, kernel=kernel)
-        grads = torch.autograd.grad(y.square().sum(), inputs, create_graph=True)
-        return torch.autograd.grad(sum(g.square().sum() for g in grads), inputs)
+        inputs = leaves(job)
+        (y, *_), _ = kernels.scan(cells.get(name), job, kernel)
+        grads = torch.autograd.grad(
+            y.square().sum(), inputs, create_graph=True, materialize_grads=True, allow_unused=True
+        )
+        total = sum(g.square().sum() for g in grads)
+        return torch.autograd.grad(total, inputs, materialize_grads=True, allow_unused=True)
 
-    for got, want in zip(second(kernel), second("loop"), strict=True):
-        torch.testing.assert_close(got, want, **CLOSE)
+    same_gradients(second(kernel), second("loop"))
 
 
 @pytest.mark.parametrize("missing", [("b_ih",), ("b_hh",), ("b_ih", "b_hh")])
 @pytest.mark.parametrize(("name", "kernel"), FUSED)
 def test_missing_biases(name, kernel, missing):
-    x, state, weights = some(T, B, F), state_of(name), weights_of(name)
-    weights = weights._replace(**dict.fromkeys(missing))
-    zeros = weights._replace(**{key: torch.zeros(len(weights.w_ih), dtype=x.dtype) for key in missing})
-    same(
-        kernels.scan(cells.get(name), x, state, weights, kernel=kernel),
-        kernels.scan(cells.get(name), x, state, zeros, kernel="loop"),
+    cell, job = cells.get(name), job_of(name)
+    none = torch.zeros(len(job.weights.w_ih), dtype=torch.float64)
+    without, zero = (
+        job._replace(weights=job.weights._replace(**dict.fromkeys(missing, value))) for value in (None, none)
     )
+    same(kernels.scan(cell, without, kernel), kernels.scan(cell, zero, "loop"))
 
 
 @pytest.mark.parametrize("name", cells.names())
 def test_layer_normalisation_is_its_formula(name):
     """Against a step made here: each gate less its mean, by its deviation, times gain, plus bias."""
-    cell, x, state, weights = cells.get(name), some(1, B, F), state_of(name), weights_of(name, normed=True)
-    w_ih, w_hh, b_ih, b_hh, gain_ih, gain_hh = weights
+    cell, job = cells.get(name), job_of(name, "normed", t=1)
+    w_ih, w_hh, b_ih, b_hh, gain_ih, gain_hh, _ = job.weights
 
     def normed(product, gain, bias):
         parts = []
@@ -172,77 +291,45 @@ def test_layer_normalisation_is_its_formula(name):
         rows = slice(first_gate * H, None if last_gate is None else last_gate * H)
         return normed(h @ w_hh[rows].T, gain_hh[rows], b_hh[rows])
 
-    want = cell.step(normed(x[0] @ w_ih.T, gain_ih, b_ih), state, recur)
-    same(kernels.scan(cell, x, state, weights), (want[0][None], want))
+    want = cell.step(normed(job.x[0] @ w_ih.T, gain_ih, b_ih), job.state, recur)
+    same(kernels.scan(cell, job), ((want[0][None],), want))
 
 
 @pytest.mark.parametrize("name", cells.names())
 def test_a_hidden_mask_is_the_recurrent_matrix_with_columns_scaled(name):
-    x, state, weights = some(T, 1, F), state_of(name, 1), weights_of(name)
-    mask = torch.tensor([[0.0, 2.0, 0.5]], dtype=x.dtype)
-    same(
-        kernels.scan(cells.get(name), x, state, weights, hidden_mask=mask),
-        kernels.scan(cells.get(name), x, state, weights._replace(w_hh=weights.w_hh * mask), kernel="loop"),
-    )
+    cell, job = cells.get(name), job_of(name, b=1)
+    mask = torch.tensor([[0.0, 2.0, 0.5]], dtype=torch.float64)
+    scaled = job._replace(weights=job.weights._replace(w_hh=job.weights.w_hh * mask))
+    same(kernels.scan(cell, job._replace(hidden_mask=mask)), kernels.scan(cell, scaled, "loop"))
+
+
+@pytest.mark.parametrize("kernel", [name for name in kernels.names() if serves("lstm", name, "projected")])
+def test_a_projection_is_that_of_torch(kernel):
+    job = job_of("lstm", "projected")
+    module = nn.LSTM(F, H, proj_size=P, dtype=torch.float64)
+    module.load_state_dict({f"{name}_l0": w.detach() for name, w in _torch_names(job.weights)})
+    y, last = module(job.x, tuple(s[None] for s in job.state))
+    same(kernels.scan(cells.get("lstm"), job, kernel), ((y,), tuple(s[0] for s in last)))
+
+
+def _torch_names(weights: Weights) -> list[tuple[str, Tensor]]:
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "", "", "weight_hr")
+    return [(name, w) for name, w in zip(names, weights, strict=True) if name and w is not None]
 
 
 @pytest.mark.parametrize("junk", [float("nan"), float("inf"), 1e30])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize(("name", "kernel"), PAIRS)
 def test_padding_holds_anything(name, kernel, reverse, junk):
-    x, state, weights, lengths = some(T, B, F), state_of(name), weights_of(name), torch.tensor(RAGGED)
-    pad = torch.arange(T)[:, None] >= lengths
-    spoilt = x.detach().masked_fill(pad[..., None], junk).requires_grad_()
-    clean, dirty = (
-        kernels.scan(cells.get(name), data, state, weights, lengths, reverse, kernel=kernel)
-        for data in (x, spoilt)
-    )
+    cell, job = cells.get(name), job_of(name)._replace(lengths=torch.tensor(RAGGED), reverse=reverse)
+    pad = torch.arange(T)[:, None] >= job.lengths
+    spoilt = job._replace(x=job.x.detach().masked_fill(pad[..., None], junk).requires_grad_())
+    clean, dirty = kernels.scan(cell, job, kernel), kernels.scan(cell, spoilt, kernel)
     same(dirty, clean)
-    assert not dirty[0][pad].any()
-    want, got = (
-        gradients(result, leaves(data, state, weights)) for result, data in ((clean, x), (dirty, spoilt))
-    )
-    for a, b in zip(got, want, strict=True):
-        torch.testing.assert_close(a, b, **CLOSE)
+    assert not dirty[0][0][pad].any()
+    got = gradients(dirty, leaves(spoilt))
+    same_gradients(got, gradients(clean, leaves(job)))
     assert not got[0][pad].any()
-
-
-@settings(max_examples=40, deadline=None, derandomize=True)
-@given(
-    pair=st.sampled_from(FUSED),
-    sizes=st.tuples(*[st.integers(1, 6)] * 4),
-    reverse=st.booleans(),
-    data=st.data(),
-)
-def test_fused_kernels_equal_the_loop_in_any_shape(pair, sizes, reverse, data):
-    (name, kernel), (t, b, f, h) = pair, sizes
-    lengths = torch.tensor(data.draw(st.lists(st.integers(1, t), min_size=b, max_size=b)))
-    x, state, weights = some(t, b, f), state_of(name, b, h), weights_of(name, f=f, h=h)
-    inputs = leaves(x, state, weights)
-    got, want = (
-        kernels.scan(cells.get(name), x, state, weights, lengths, reverse, kernel=which)
-        for which in (kernel, "loop")
-    )
-    same(got, want)
-    for a, b_ in zip(gradients(got, inputs), gradients(want, inputs), strict=True):
-        torch.testing.assert_close(a, b_, **CLOSE)
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("ragged", [False, True])
-@pytest.mark.parametrize(("name", "kernel"), FUSED)
-def test_float32_is_the_loop_in_float64(name, kernel, ragged, reverse):
-    """In float32 other code runs: oneDNN, where torch has it."""
-    lengths = torch.tensor(RAGGED) if ragged else None
-    x, state, weights = some(T, B, F), state_of(name), weights_of(name)
-    want = kernels.scan(cells.get(name), x, state, weights, lengths, reverse, kernel="loop")
-    low = [leaf.detach().float().requires_grad_() for leaf in leaves(x, state, weights)]
-    x32, state32, weights32 = low[0], tuple(low[1 : 1 + len(state)]), Weights(*low[1 + len(state) :])
-    got = kernels.scan(cells.get(name), x32, state32, weights32, lengths, reverse, kernel=kernel)
-    for a, b in zip((got[0], *got[1]), (want[0], *want[1]), strict=True):
-        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-5)
-    for a, b in zip(gradients(got, low), gradients(want, leaves(x, state, weights)), strict=True):
-        torch.testing.assert_close(a.double(), b, rtol=1e-4, atol=1e-5)
 
 
 class Spy(Kernel):
@@ -253,29 +340,40 @@ class Spy(Kernel):
     def refuses(self, case):
         return None if case.dtype == torch.float32 else f"only float32, not {case.dtype}"
 
-    def run(self, cell, x, state, weights, lengths, reverse, hidden_mask):
+    def run(self, cell, job):
         raise RuntimeError("the spy ran")
 
 
 def test_a_new_kernel_joins_by_its_name(monkeypatch):
     monkeypatch.setattr(kernels, "_TABLE", (Spy(), *kernels._TABLE))
-    cell, state, weights = cells.get("gru"), state_of("gru"), weights_of("gru")
-    x = some(T, B, F)
-    kernels.scan(cell, x, state, weights)
+    cell, job = cells.get("gru"), job_of("gru")
+    kernels.scan(cell, job)
     with pytest.raises(RuntimeError, match="the spy ran"):
-        kernels.scan(cell, x.float(), state, weights)
+        kernels.scan(cell, in_float32(job))
     with (
         torch.autocast("cpu", torch.bfloat16),
         pytest.raises(ConfigError, match=r"only float32, not torch\.bfloat16"),
     ):
-        kernels.scan(cell, x.float(), state, weights, kernel="spy")
+        kernels.scan(cell, in_float32(job), "spy")
     with torch.autocast("cpu", torch.bfloat16), pytest.raises(ConfigError, match=r"not torch\.float64"):
-        kernels.scan(cell, x, state, weights, kernel="spy")
+        kernels.scan(cell, job, "spy")
 
 
 def test_the_table_ends_with_what_serves_everything():
     assert kernels.names() == ("aten", "loop")
     assert kernels.choose(Case(cell="anything", ragged=True, normed=True, masked=True))[0].name == "loop"
+
+
+def test_the_case_of_a_job():
+    cell, job = cells.get("lstm"), job_of("lstm")
+    assert kernels.case_of(cell, job) == Case("lstm", "cpu", torch.float64, T)
+    for kind in ("ragged", "normed", "masked", "projected", "reset", "zoned", "every"):
+        assert kernels.case_of(cell, job_of("lstm", kind)) == Case(
+            "lstm", "cpu", torch.float64, T, **{kind: True}
+        )
+    assert not kernels.case_of(cells.get("gru"), job_of("gru", "every")).every, (
+        "it has the hidden state alone"
+    )
 
 
 def test_choice_and_explanation():
@@ -304,6 +402,13 @@ def test_the_environment_forces_and_the_argument_before_it(monkeypatch):
             "torch's fused functions have no layer normalisation inside the cell",
         ),
         (Case(cell="gru", masked=True), "torch's fused functions have no dropout on the recurrent path"),
+        (Case(cell="gru", reset=True), "torch's fused functions have no reset of the state on the way"),
+        (Case(cell="gru", zoned=True), "torch's fused functions have no zoneout"),
+        (
+            Case(cell="lstm", every=True),
+            "torch's fused functions have no other state than the hidden one at all steps",
+        ),
+        (Case(cell="gru", steps=0), "torch's fused functions want a step at least"),
     ],
 )
 def test_a_forced_kernel_that_refuses(monkeypatch, case, why):

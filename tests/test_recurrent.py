@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from elman import cells, kernels
 from elman.batch import Seq
 from elman.errors import ConfigError, DataError
-from elman.kernels.base import Case
+from elman.kernels.base import Case, Job
 from elman.recurrent import Recurrent, dropout
 
 T, B, F, H = 6, 3, 4, 5
@@ -37,13 +35,13 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def scans(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What `kernels.scan` is called with, call after call."""
+def scans(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """The jobs that `kernels.scan` is handed, call after call."""
     calls, scan = [], kernels.scan
 
-    def recorded(*args, **more):
-        calls.append(inspect.signature(scan).bind(*args, **more).arguments)
-        return scan(*args, **more)
+    def recorded(cell, job, kernel):
+        calls.append(job)
+        return scan(cell, job, kernel)
 
     monkeypatch.setattr(kernels, "scan", recorded)
     return calls
@@ -234,7 +232,7 @@ def test_lengths_that_are_all_whole_are_dense(scans):
     net, x = network(), some(T, B, F)
     same(net(Seq(x, torch.full((B,), T))), net(Seq(x)))
     net(Seq(x, RAGGED))
-    first, _, ragged = (call["lengths"] for call in scans)
+    first, _, ragged = (call.lengths for call in scans)
     assert first is None
     assert torch.equal(ragged, RAGGED)
 
@@ -301,7 +299,7 @@ def test_dropout_between_layers(scans, variational):
     net = network("rnn", F, H, layers=3, dropout=0.5, variational=variational)
     x = some(T, B, F)
     out, _ = net(Seq(x))
-    inputs = [call["x"] for call in scans]
+    inputs = [call.x for call in scans]
     assert inputs[0] is x
     assert out.data.all(), "what the last layer gives is not dropped"
     for entered in inputs[1:]:
@@ -316,14 +314,14 @@ def test_recurrent_dropout_is_one_mask_for_all_steps(scans, cell):
     net = network(cell, F, 200, layers=2, bidirectional=True, recurrent_dropout=0.25)
     x = some(3, B, F)
     net(Seq(x))
-    masks = [call["hidden_mask"] for call in scans]
+    masks = [call.hidden_mask for call in scans]
     assert [mask.shape for mask in masks] == [(B, 200)] * 4
     assert not torch.equal(masks[0], masks[1])
     for mask in masks:
         assert set(mask.unique().tolist()) == {0.0, 1 / 0.75}
         assert mask.mean() == pytest.approx(1, abs=0.1)
     net.eval()(Seq(x))
-    assert [call["hidden_mask"] for call in scans[4:]] == [None] * 4
+    assert [call.hidden_mask for call in scans[4:]] == [None] * 4
 
 
 def test_weight_dropout_drops_recurrent_weights_alone_and_in_training_alone(scans):
@@ -331,7 +329,7 @@ def test_weight_dropout_drops_recurrent_weights_alone_and_in_training_alone(scan
     x, before = some(T, B, F), copy.deepcopy(net.state_dict())
     out, _ = net(Seq(x))
     net(Seq(x))
-    first, second = (call["weights"] for call in scans)
+    first, second = (call.weights for call in scans)
     kept = first.w_hh != 0
     torch.testing.assert_close(first.w_hh[kept], net.weight_hh_l0[kept] / 0.75)
     assert kept.double().mean() == pytest.approx(0.75, abs=0.03)
@@ -343,7 +341,7 @@ def test_weight_dropout_drops_recurrent_weights_alone_and_in_training_alone(scan
     assert grad[kept].all()
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     net.eval()(Seq(x))
-    assert scans[2]["weights"].w_hh is net.weight_hh_l0
+    assert scans[2].weights.w_hh is net.weight_hh_l0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from elman import cells, kernels
 from elman.batch import Seq, State
 from elman.cells.base import Cell
 from elman.errors import ConfigError, DataError
-from elman.kernels.base import Weights
+from elman.kernels.base import Job, Weights
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")  # as Weights orders them
 _IN = "input of Recurrent"
@@ -173,9 +173,8 @@ class Recurrent(nn.Module):
             run = layer * self.directions + direction
             before = tuple(s[run] for s in state)
             weights, mask = self._dropped(self._weights(run)), self._hidden_mask(before[0])
-            y, after = kernels.scan(
-                self.cell, x, before, weights, lengths, direction == 1, mask, kernel=self.kernel
-            )
+            job = Job(x, before, weights, lengths, reverse=direction == 1, hidden_mask=mask)
+            (y,), after = kernels.scan(self.cell, job, self.kernel)
             outs.append(y)
             last.append(after)
         if len(outs) == 1:

@@ -11,7 +11,20 @@ def samples() -> None:
         print(f"sample:{name:<16} {sample.about}")
 
 
-def kernels(cell: str = "lstm", /, *, device: str = "cpu", ragged: bool = False, steps: int = 0) -> None:
+def kernels(
+    cell: str = "lstm",
+    /,
+    *,
+    device: str = "cpu",
+    steps: int = 0,
+    ragged: bool = False,
+    normed: bool = False,
+    masked: bool = False,
+    projected: bool = False,
+    reset: bool = False,
+    zoned: bool = False,
+    every: bool = False,
+) -> None:
     """Say which kernels serve a cell, the one that is taken first, and why another is not.
 
     Parameters
@@ -20,15 +33,38 @@ def kernels(cell: str = "lstm", /, *, device: str = "cpu", ragged: bool = False,
         Name of the cell.
     device
         cpu, cuda or mps.
-    ragged
-        Whether the sequences of a batch differ in length.
     steps
         How many steps are run at once; 0: many.
+    ragged
+        Whether the sequences of a batch differ in length.
+    normed
+        Whether the products are layer-normalised inside the cell.
+    masked
+        Whether the hidden state is dropped out on the recurrent path.
+    projected
+        Whether the hidden state is projected, as by torch's proj_size.
+    reset
+        Whether the state is set to zero on the way, where an episode begins.
+    zoned
+        Whether there is zoneout.
+    every
+        Whether the cell state is asked for at all steps.
     """
     from elman import cells
     from elman import kernels as table
     from elman.kernels.base import Case
 
-    case = Case(cell=cells.get(cell).name, device=device, ragged=ragged, steps=steps)
+    case = Case(
+        cells.get(cell).name,
+        device,
+        steps=steps or None,
+        ragged=ragged,
+        normed=normed,
+        masked=masked,
+        projected=projected,
+        reset=reset,
+        zoned=zoned,
+        every=every,
+    )
     for name, words in table.explain(case):
         print(f"{name:<8} {words}")

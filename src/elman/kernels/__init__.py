@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 
 import torch
-from torch import Tensor
 
 from elman.errors import ConfigError, nearest
 from elman.kernels.aten import Aten
-from elman.kernels.base import Case, Cell, Kernel, Weights
+from elman.kernels.base import Case, Cell, Job, Kernel, Result
 from elman.kernels.loop import Loop
 
 VARIABLE = "ELMAN_KERNEL"
@@ -65,44 +64,43 @@ def explain(case: Case) -> list[tuple[str, str]]:
     return said
 
 
-def scan(
-    cell: Cell,
-    x: Tensor,
-    state: tuple[Tensor, ...],
-    weights: Weights,
-    lengths: Tensor | None = None,
-    reverse: bool = False,
-    hidden_mask: Tensor | None = None,
-    kernel: str | None = None,
-) -> tuple[Tensor, tuple[Tensor, ...]]:
+def scan(cell: Cell, job: Job, kernel: str | None = None) -> Result:
     """Run a cell over time: one layer, one direction, on the fastest kernel that serves.
 
     Args:
         cell: the algebra of one step.
-        x: [T, B, F].
-        state: S tensors [B, H] before the first step.
-        weights: of this layer and direction.
-        lengths: [B] int64 on the CPU, each from 1 to T; None where all are T.
-        reverse: run each sequence from its own end to its start.
-        hidden_mask: [B, H], times the hidden state wherever it enters a recurrent product; or None.
+        job: what it runs over, with which weights.
         kernel: the name of the kernel to use; None: ELMAN_KERNEL, or else the fastest.
 
     Returns:
-        y [T, B, H], zero beyond a length, and S tensors [B, H] after each sequence's last step.
+        (ys, last): ys is (y,), the hidden state at all steps [T, B, H], with `job.every` all S states so,
+        zero beyond a length; last is S tensors [B, H] after each sequence's last step.
 
     Raises:
         ConfigError: the forced kernel is unknown, or does not serve the case.
     """
-    case = Case(
-        cell=cell.name,
-        device=x.device.type,
-        dtype=_products(x),
-        ragged=lengths is not None,
-        normed=weights.gain_hh is not None,
-        masked=hidden_mask is not None,
-        steps=len(x),
+    return choose(case_of(cell, job), kernel)[0].run(cell, job)
+
+
+def case_of(cell: Cell, job: Job) -> Case:
+    """What a job asks of a kernel."""
+    # By place, not by name: a single step takes no longer than a few of such calls.
+    x, state, weights, lengths, _, mask, reset, zone, every = job
+    _, _, _, _, _, gain, projection = weights
+    device = x.device.type
+    return Case(
+        cell.name,
+        device,
+        _products(x.dtype, device),
+        x.shape[0],
+        lengths is not None,
+        gain is not None,
+        mask is not None,
+        projection is not None,
+        reset is not None,
+        zone is not None,
+        every and len(state) > 1,
     )
-    return choose(case, kernel)[0].run(cell, x, state, weights, lengths, reverse, hidden_mask)
 
 
 def _prefer(case: Case) -> tuple[Kernel, str]:
@@ -122,8 +120,8 @@ def _force(kernel: Kernel, case: Case, where: str) -> Kernel:
     return kernel
 
 
-def _products(x: Tensor) -> torch.dtype:
-    """What products of x are made in; autocast leaves float64 alone."""
-    if x.dtype != torch.float64 and torch.is_autocast_enabled(x.device.type):
-        return torch.get_autocast_dtype(x.device.type)
-    return x.dtype
+def _products(dtype: torch.dtype, device: str) -> torch.dtype:
+    """What products of that kind are made in; autocast leaves float64 alone."""
+    if torch.is_autocast_enabled(device) and dtype != torch.float64:
+        return torch.get_autocast_dtype(device)
+    return dtype

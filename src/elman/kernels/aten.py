@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from elman.kernels.base import Case, Cell, Kernel, Weights
+from elman.kernels.base import Case, Cell, Job, Kernel, Result, Weights
 
 _FUNCTIONS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
     "rnn": torch.rnn_tanh,
@@ -21,9 +21,19 @@ _FUNCTIONS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
     "gru": torch.gru,
 }
 
+_LACKING = {
+    "normed": "layer normalisation inside the cell",
+    "masked": "dropout on the recurrent path",
+    "reset": "reset of the state on the way",
+    "zoned": "zoneout",
+    "every": "other state than the hidden one at all steps",
+}
+
 # cuDNN wants the weights in one block and copies them into one at each call. The copy is small beside the run
 # over time, and sparing it means to move the parameters' memory behind their owner's back.
 warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+# torch says so once, and then takes its own way as it should.
+warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
 
 
 class Aten(Kernel):
@@ -35,10 +45,11 @@ class Aten(Kernel):
         """Another cell than torch's, and anything inside the step that torch does not have."""
         if case.cell not in _FUNCTIONS:
             return f"torch has no fused {case.cell!r}"
-        if case.normed:
-            return "torch's fused functions have no layer normalisation inside the cell"
-        if case.masked:
-            return "torch's fused functions have no dropout on the recurrent path"
+        if case.steps == 0:
+            return "torch's fused functions want a step at least"
+        for flag, what in _LACKING.items():
+            if getattr(case, flag):
+                return f"torch's fused functions have no {what}"
         return None
 
     def yields(self, case: Case) -> str | None:
@@ -46,35 +57,46 @@ class Aten(Kernel):
         in_onednn = case.cell == "lstm" and case.device == "cpu" and case.dtype != torch.float64
         return "oneDNN is slow at a single step" if in_onednn and case.steps == 1 else None
 
-    def run(
-        self,
-        cell: Cell,
-        x: Tensor,
-        state: tuple[Tensor, ...],
-        weights: Weights,
-        lengths: Tensor | None,
-        reverse: bool,
-        hidden_mask: Tensor | None,
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def run(self, cell: Cell, job: Job) -> Result:
         """Run one layer in one direction; see `Kernel.run`."""
-        if lengths is None:
-            y, state = _call(cell.name, (x.flip(0) if reverse else x,), state, weights)
-            return (y.flip(0) if reverse else y), state
-        return _ragged(cell.name, x, state, weights, lengths, reverse)
+        if job.lengths is None:
+            y, last = _dense(cell.name, job)
+        elif len(job.lengths) and job.lengths.all():
+            y, last = _ragged(cell.name, job, job.lengths)
+        else:
+            y, last = _some_empty(cell.name, job, job.lengths)
+        return (y,), last
 
 
-def _ragged(
-    name: str, x: Tensor, state: tuple[Tensor, ...], weights: Weights, lengths: Tensor, reverse: bool
-) -> tuple[Tensor, tuple[Tensor, ...]]:
+def _dense(name: str, job: Job) -> tuple[Tensor, tuple[Tensor, ...]]:
+    y, last = _call(name, (job.x.flip(0) if job.reverse else job.x,), job.state, job.weights)
+    return (y.flip(0) if job.reverse else y), last
+
+
+def _some_empty(name: str, job: Job, lengths: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """torch packs no empty sequence: run the others, and put theirs in place."""
+    steps, batch, _ = job.x.shape
+    rows = lengths.nonzero().squeeze(1)
+    if not len(rows):
+        return job.x.new_zeros(steps, batch, job.state[0].shape[1]), job.state
+    lengths, rows = lengths[rows], rows.to(job.x.device)
+    state = tuple(s.index_select(0, rows) for s in job.state)
+    part, new = _ragged(name, job._replace(x=job.x.index_select(1, rows), state=state), lengths)
+    y = part.new_zeros(steps, batch, part.shape[2]).index_copy(1, rows, part)
+    return y, tuple(s.to(n.dtype).index_copy(0, rows, n) for s, n in zip(job.state, new, strict=True))
+
+
+def _ragged(name: str, job: Job, lengths: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Pack, run, and pad back; torch's packed functions want the longest sequence first."""
-    order = _reversed(len(x), lengths, x.device) if reverse else None
-    packed = pack_padded_sequence(_take(x, order), lengths, enforce_sorted=False)
+    steps = len(job.x)
+    order = _reversed(steps, lengths, job.x.device) if job.reverse else None
+    packed = pack_padded_sequence(_take(job.x, order), lengths, enforce_sorted=False)
     sort, unsort = packed.sorted_indices, packed.unsorted_indices
     assert sort is not None
     assert unsort is not None
-    state = tuple(s.index_select(0, sort) for s in state)
-    data, state = _call(name, (packed.data, packed.batch_sizes), state, weights)
-    y, _ = pad_packed_sequence(packed._replace(data=data), total_length=len(x))
+    state = tuple(s.index_select(0, sort) for s in job.state)
+    data, state = _call(name, (packed.data, packed.batch_sizes), state, job.weights)
+    y, _ = pad_packed_sequence(packed._replace(data=data), total_length=steps)
     return _take(y, order), tuple(s.index_select(0, unsort) for s in state)
 
 
@@ -108,7 +130,9 @@ def _call(
 def _flat(weights: Weights) -> tuple[list[Tensor], bool]:
     """torch's list of weights, and whether biases are in it; it takes both or none."""
     w_ih, w_hh, b_ih, b_hh = weights[:4]
+    projection = [] if weights.w_hr is None else [weights.w_hr]
     if b_ih is None and b_hh is None:
-        return [w_ih, w_hh], False
+        return [w_ih, w_hh, *projection], False
     none = w_ih.new_zeros(len(w_ih))
-    return [w_ih, w_hh, none if b_ih is None else b_ih, none if b_hh is None else b_hh], True
+    biases = [none if b_ih is None else b_ih, none if b_hh is None else b_hh]
+    return [w_ih, w_hh, *biases, *projection], True

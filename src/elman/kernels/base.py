@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,7 +21,10 @@ class Cell(Protocol):
     def step(
         self, wx: Tensor, state: tuple[Tensor, ...], recur: Callable[..., Tensor], /
     ) -> tuple[Tensor, ...]:
-        """One step: wx [B, G * H] and S tensors [B, H] -> S tensors [B, H]."""
+        """One step: wx [B, G * H] and S tensors [B, H] -> S tensors [B, H].
+
+        Where the hidden state is projected, the first tensor that comes in is [B, P].
+        """
         ...
 
 
@@ -31,11 +33,13 @@ class Weights(NamedTuple):
 
     Args:
         w_ih: [G * H, F].
-        w_hh: [G * H, H].
+        w_hh: [G * H, H]; [G * H, P] where the hidden state is projected.
         b_ih: [G * H], or None.
         b_hh: [G * H], or None.
         gain_ih: [G * H], the gains of layer normalisation inside the cell, or None without it.
         gain_hh: [G * H], or None.
+        w_hr: [P, H], the projection of an LSTM's hidden state, h = W_hr (o * tanh(c)) (Sak et al. 2014),
+            or None. The hidden state is then [B, P]; other states stay [B, H].
     """
 
     w_ih: Tensor
@@ -44,29 +48,82 @@ class Weights(NamedTuple):
     b_hh: Tensor | None = None
     gain_ih: Tensor | None = None
     gain_hh: Tensor | None = None
+    w_hr: Tensor | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
+class Job(NamedTuple):
+    """One layer in one direction over time: what a kernel is handed.
+
+    With a projection, read P for H in what is said of the first state.
+
+    Args:
+        x: [T, B, F].
+        state: S tensors [B, H] before the first step.
+        weights: of this layer and direction.
+        lengths: [B] int64 on the CPU, each from 0 to T; None where all are T. Steps beyond a length
+            change neither state nor gradient, whatever x holds there.
+        reverse: run each sequence from its own end to its start.
+        hidden_mask: [B, H], times the hidden state wherever it enters a recurrent product; or None.
+        reset: [T, B] bool, true where the state that enters this step, in the direction of running, is
+            zero, for an episode begins; or None.
+        zone: for each state, the share of its last value that it keeps, z * s + (1 - z) * s', a number or
+            a mask [T, B, H] of zeros and ones (Krueger et al. 2017); or None.
+        every: give every state at all steps, not the hidden state alone.
+    """
+
+    x: Tensor
+    state: tuple[Tensor, ...]
+    weights: Weights
+    lengths: Tensor | None = None
+    reverse: bool = False
+    hidden_mask: Tensor | None = None
+    reset: Tensor | None = None
+    zone: tuple[Tensor | float, ...] | None = None
+    every: bool = False
+
+    @property
+    def hidden_size(self) -> int:
+        """H, which a projected hidden state does not have."""
+        wide = self.state[0] if self.weights.w_hr is None else self.weights.w_hr
+        return wide.shape[-1]
+
+
+Result: TypeAlias = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+"""What a job comes to: (ys, last).
+
+ys: (y,), the hidden state [T, B, H] at all steps; with `every`, all S states so. Zero beyond a length.
+last: S tensors [B, H], the state after each sequence's last step; as it was, where a length is 0.
+"""
+
+
+class Case(NamedTuple):
     """What a kernel is asked to do, as far as it may refuse.
 
     Args:
         cell: the cell's name.
         device: the device's type: "cpu", "cuda".
         dtype: what the products are made in; where autocast is on, autocast's.
+        steps: T; None: many.
         ragged: whether lengths differ.
         normed: whether the cell is layer-normalised inside.
         masked: whether a mask stands on the recurrent path.
-        steps: T; 0: many.
+        projected: whether the hidden state is projected.
+        reset: whether the state is set to zero on the way.
+        zoned: whether states keep a share of their last value.
+        every: whether other states than the hidden one are asked for at all steps.
     """
 
     cell: str
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
+    steps: int | None = None
     ragged: bool = False
     normed: bool = False
     masked: bool = False
-    steps: int = 0
+    projected: bool = False
+    reset: bool = False
+    zoned: bool = False
+    every: bool = False
 
 
 class Kernel(ABC):
@@ -87,31 +144,8 @@ class Kernel(ABC):
         return None
 
     @abstractmethod
-    def run(
-        self,
-        cell: Cell,
-        x: Tensor,
-        state: tuple[Tensor, ...],
-        weights: Weights,
-        lengths: Tensor | None,
-        reverse: bool,
-        hidden_mask: Tensor | None,
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run one layer in one direction.
-
-        Args:
-            cell: the algebra of one step.
-            x: [T, B, F].
-            state: S tensors [B, H] before the first step.
-            weights: of this layer and direction.
-            lengths: [B] int64 on the CPU, each from 1 to T; None where all are T. Steps beyond a length
-                change neither state nor gradient, whatever x holds there.
-            reverse: run each sequence from its own end to its start.
-            hidden_mask: [B, H], times the hidden state wherever it enters a recurrent product; or None.
-
-        Returns:
-            y [T, B, H], zero beyond a length, and S tensors [B, H] after each sequence's last step.
-        """
+    def run(self, cell: Cell, job: Job) -> Result:
+        """Run one layer in one direction: `cell` is the algebra of one step, `job` what it runs over."""
 
 
 def padding(steps: int, lengths: Tensor, device: torch.device) -> Tensor:

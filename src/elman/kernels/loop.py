@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from elman.kernels.base import Case, Cell, Kernel, Weights, padding
+from elman.kernels.base import Case, Cell, Job, Kernel, Result, Weights, padding
 
 
 class Loop(Kernel):
@@ -18,30 +18,35 @@ class Loop(Kernel):
         """Nothing: it serves every case."""
         return None
 
-    def run(
-        self,
-        cell: Cell,
-        x: Tensor,
-        state: tuple[Tensor, ...],
-        weights: Weights,
-        lengths: Tensor | None,
-        reverse: bool,
-        hidden_mask: Tensor | None,
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def run(self, cell: Cell, job: Job) -> Result:
         """Run one layer in one direction; see `Kernel.run`."""
-        pad = None if lengths is None else padding(len(x), lengths, x.device)
-        if pad is not None:
-            # Before the product: a NaN comes back in the gradient, even where its result is dropped.
-            x = x.masked_fill(pad[..., None], 0)
-        recur = _Recur(weights, state[0].shape[-1], hidden_mask)
-        wx = _product(x, weights.w_ih, weights.gain_ih, weights.b_ih, state[0].shape[-1])
-        y: list[Tensor] = [x] * len(x)
-        for t in reversed(range(len(x))) if reverse else range(len(x)):
-            after = cell.step(wx[t], state, recur)
-            state = after if pad is None else _live(pad[t], state, after)
-            y[t] = state[0]
-        out = torch.stack(y)
-        return out if pad is None else out.masked_fill(pad[..., None], 0), state
+        steps = len(job.x)
+        pad = None if job.lengths is None else padding(steps, job.lengths, job.x.device)
+        wx = _inputs(job, pad).unbind()
+        step, state = _Step(cell, job, pad), job.state
+        seen = [state] * steps
+        for t in reversed(range(steps)) if job.reverse else range(steps):
+            seen[t] = state = step(t, wx[t], state)
+        asked = len(state) if job.every else 1
+        return tuple(_stacked([s[i] for s in seen], state[i], pad) for i in range(asked)), state
+
+
+class _Step:
+    """One step of a job: the cell, and what stands around it."""
+
+    def __init__(self, cell: Cell, job: Job, pad: Tensor | None) -> None:
+        self.cell, self.job, self.pad = cell, job, pad
+        self.recur = _Recur(job.weights, job.hidden_size, job.hidden_mask)
+
+    def __call__(self, t: int, wx: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        job = self.job
+        entering = before if job.reset is None else _begun(job.reset[t], before)
+        after = self.cell.step(wx, entering, self.recur)
+        if job.weights.w_hr is not None:
+            after = (F.linear(after[0], job.weights.w_hr), *after[1:])
+        if job.zone is not None:
+            after = tuple(_kept(t, *each) for each in zip(job.zone, entering, after, strict=True))
+        return after if self.pad is None else _live(self.pad[t], before, after)
 
 
 class _Recur:
@@ -68,6 +73,30 @@ def _product(x: Tensor, w: Tensor, gain: Tensor | None, bias: Tensor | None, hid
     return normed if bias is None else normed + bias
 
 
+def _inputs(job: Job, pad: Tensor | None) -> Tensor:
+    """The input product with its bias for all steps, [T, B, G * H]."""
+    # Before the product: a NaN comes back in the gradient, even where its result is dropped.
+    x = job.x if pad is None else job.x.masked_fill(pad[..., None], 0)
+    return _product(x, job.weights.w_ih, job.weights.gain_ih, job.weights.b_ih, job.hidden_size)
+
+
+def _begun(reset: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The state that enters a step, zero where an episode begins; reset is [B]."""
+    return tuple(s.masked_fill(reset[:, None], 0) for s in state)
+
+
+def _kept(t: int, zone: Tensor | float, old: Tensor, new: Tensor) -> Tensor:
+    """One state after a step that keeps a share of what it was."""
+    z = zone[t] if isinstance(zone, Tensor) else zone
+    return z * old + (1 - z) * new
+
+
 def _live(pad: Tensor, before: tuple[Tensor, ...], after: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The state after a step, where the step is within a sequence; pad is [B]."""
     return tuple(torch.where(pad[:, None], old, new) for old, new in zip(before, after, strict=True))
+
+
+def _stacked(steps: list[Tensor], like: Tensor, pad: Tensor | None) -> Tensor:
+    """One state at all steps [T, B, H], zero on padding; `like` is [B, H], for where there is no step."""
+    out = torch.stack(steps) if steps else like.new_empty(0, *like.shape)
+    return out if pad is None else out.masked_fill(pad[..., None], 0)
