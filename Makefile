@@ -10,16 +10,28 @@ TORCH ?= 2.13.0
 # What `make bench` runs.
 BENCH ?= $(sort $(wildcard benchmarks/*.py))
 
+# What builds the native kernels; where the system has none, it is installed in the environment.
+CMAKE ?= $(or $(shell command -v cmake),$(BIN)/cmake)
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+MAKEFLAGS += --no-print-directory
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+SOURCES = find native -name '*.h' -o -name '*.cpp'
+SANITIZERS = address,undefined thread
+# Warnings are errors here, and for nobody who only installs; the sanitizers are known to make up that one.
+SANITIZED = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -Werror -Wno-error=maybe-uninitialized
 
-.PHONY: help install demo test check bench docs clean
+.PHONY: help install native native-check demo test check format bench docs clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     train a small model for a few minutes, and let it write"
 	@echo "make test     run the tests"
 	@echo "make check    format, lint, types, layout, the command line's page"
+	@echo "make format   write Python and C++ in the format that check wants"
+	@echo "make native   build the native kernels anew after a change, in place"
+	@echo "make native-check  run native/tests under the address, undefined behaviour and thread sanitizers"
 	@echo "make bench    run the benchmarks (some take long; BENCH=benchmarks/NAME.py runs one)"
 	@echo "make docs     write docs/command-line.md anew"
 	@echo "make clean    remove caches and builds; runs/ and $(VENV) stay"
@@ -33,7 +45,25 @@ $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check torch==$(TORCH)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[dev]'
+	@test -f src/elman/_native.abi3.so || { echo; echo "Without the native kernels, which could not be built: all \
+	works, slower. \`make native\` tries again, and says why."; echo; }
 	@touch $@
+
+native: $(READY) $(CMAKE)
+	@$(CMAKE) -S . -B build/native -DCMAKE_BUILD_TYPE=Release -DPython_EXECUTABLE=$(abspath $(BIN)/python) >/dev/null
+	@$(CMAKE) --build build/native --parallel $(JOBS)
+
+native-check: $(CMAKE)
+	@for kind in $(SANITIZERS); do \
+		folder=build/native-$${kind%%,*}; echo "== $$kind"; \
+		$(CMAKE) -S . -B $$folder -DELMAN_TESTS=ON -DCMAKE_BUILD_TYPE=Check \
+			-DCMAKE_CXX_FLAGS="$(SANITIZED) -fsanitize=$$kind" >/dev/null && \
+		$(CMAKE) --build $$folder --parallel $(JOBS) && \
+		(cd $$folder && $(dir $(CMAKE))ctest --output-on-failure) || exit; \
+	done
+
+$(BIN)/cmake: $(READY)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet 'cmake>=3.20'
 
 demo: $(READY)
 	@run=runs/demo; number=1; \
@@ -49,8 +79,13 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python
+	$(SOURCES) | xargs -r $(BIN)/clang-format --dry-run --Werror
 	$(BIN)/python -m pytest tests/test_layout.py
 	$(BIN)/python scripts/command_line.py --check
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(SOURCES) | xargs -r $(BIN)/clang-format -i
 
 bench: $(READY)
 	@test -n "$(BENCH)" || echo "there are no benchmarks"
@@ -60,5 +95,5 @@ docs: $(READY)
 	$(BIN)/python scripts/command_line.py
 
 clean:
-	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist src/elman/_native.* .pytest_cache .ruff_cache .hypothesis
 	find src tests scripts benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
