@@ -10,11 +10,17 @@ from elman.errors import ConfigError, nearest
 from elman.kernels.aten import Aten
 from elman.kernels.base import Case, Cell, Job, Kernel, Result
 from elman.kernels.loop import Loop
+from elman.kernels.native import Native
 
 VARIABLE = "ELMAN_KERNEL"
 """The environment variable that forces a kernel."""
 
-_TABLE: tuple[Kernel, ...] = (Aten(), Loop())  # in order of preference; the last serves everything
+_LOOP = Loop()
+_TABLE: tuple[Kernel, ...] = (
+    Native(_LOOP),
+    Aten(),
+    _LOOP,
+)  # in order of preference; the last serves everything
 
 
 def names() -> tuple[str, ...]:

@@ -1,0 +1,25 @@
+// The simple recurrent network (Elman 1990).
+#pragma once
+
+#include "../simd.h"
+
+namespace elman::ELMAN_ISA {
+
+template <bool RELU> struct Rnn {
+    static constexpr int GATES = 1, STATES = 1, APART = 0;
+    static constexpr int X_GATE[1] = {0};
+    static constexpr int U_GATE[1] = {0};
+
+    template <class V> static void forward(V (&a)[1], const V (&)[1], V (&after)[1]) {
+        after[0] = RELU ? relu(a[0]) : tanh(a[0]);
+    }
+
+    template <class V>
+    static void backward(V (&a)[1], const V (&)[1], const V (&after)[1], V (&grad)[1]) {
+        V h = after[0];
+        a[0] = RELU ? (h > V{} ? grad[0] : V{}) : grad[0] * (1 - h * h);
+        grad[0] = V{};
+    }
+};
+
+} // namespace elman::ELMAN_ISA

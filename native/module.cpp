@@ -1,0 +1,236 @@
+// What Python sees: sizes, addresses and strides as integers, in a fixed order; src/elman/kernels/native.py
+// is the one caller, and answers for their truth.
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <cstring>
+#include <new>
+
+#include "problem.h"
+#include "threads.h"
+
+namespace elman {
+
+extern const Kernels kernels_base;
+#ifdef ELMAN_HAS_AVX2
+extern const Kernels kernels_avx2;
+#endif
+#ifdef ELMAN_HAS_AVX512
+extern const Kernels kernels_avx512;
+#endif
+
+namespace {
+
+// What this processor can run, the best first.
+const Kernels* available(int i) {
+    const Kernels* found[4] = {};
+    int n = 0;
+#ifdef ELMAN_HAS_AVX512
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        found[n++] = &kernels_avx512;
+#endif
+#ifdef ELMAN_HAS_AVX2
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found[n++] = &kernels_avx2;
+#endif
+    found[n] = &kernels_base;
+    return found[i];
+}
+
+const Kernels* chosen = available(0);
+
+// Of the functions below; native.py wants the one that it was written for, lest a build of old meet it.
+constexpr long INTERFACE = 1;
+
+// Reads a call's arguments, integers all, one after another.
+class Arguments {
+  public:
+    Arguments(PyObject* const* values, Py_ssize_t count) : values(values), count(count) {}
+
+    long number() {
+        if (at >= count) {
+            at++;
+            return 0;
+        }
+        long value = PyLong_AsLong(values[at++]);
+        if (value == -1 && PyErr_Occurred()) failed = true;
+        return value;
+    }
+    void* address() { return reinterpret_cast<void*>(number()); }
+
+    // Whether all were integers, and none too many.
+    bool complete() {
+        if (!failed && at == count) return true;
+        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "expected %zd integers, got %zd", at, count);
+        return false;
+    }
+
+  private:
+    PyObject* const* values;
+    Py_ssize_t count, at = 0;
+    bool failed = false;
+};
+
+// What every call begins with.
+Problem shape(Arguments& arguments) {
+    Problem p{};
+    p.cell = CellKind(arguments.number());
+    p.number = Number(arguments.number());
+    p.input = arguments.number();
+    p.hidden = arguments.number();
+    p.threads = arguments.number();
+    return p;
+}
+
+// What forward and backward both need.
+void scan(Arguments& arguments, Problem& p) {
+    p.steps = arguments.number();
+    p.batch = arguments.number();
+    p.groups = arguments.number();
+    p.reverse = arguments.number();
+    p.lengths = static_cast<const long*>(arguments.address());
+    p.x = arguments.address();
+    p.x_time = arguments.number();
+    p.x_batch = arguments.number();
+    for (auto& state : p.initial) state = arguments.address();
+    p.mask = arguments.address();
+    p.reset = static_cast<const bool*>(arguments.address());
+    p.y = arguments.address();
+    p.gates = arguments.address();
+    p.entered = arguments.address();
+    for (auto& state : p.states) state = arguments.address();
+}
+
+// Runs f without Python's lock; memory that cannot be had is its one way to fail.
+template <class F> PyObject* unlocked(F f) {
+    bool enough = true;
+    PyThreadState* state = PyEval_SaveThread();
+    try {
+        f();
+    } catch (const std::bad_alloc&) {
+        enough = false;
+    }
+    PyEval_RestoreThread(state);
+    if (!enough) return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+PyObject* sizes(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    Problem p = shape(arguments);
+    if (!arguments.complete()) return nullptr;
+    return Py_BuildValue("(llll)", chosen->packed_size(p), chosen->packed_back_size(p), chosen->gates_row(p),
+                         chosen->padded(p));
+}
+
+PyObject* pack(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    Problem p = shape(arguments);
+    bool back = arguments.number();
+    Matrices m{arguments.address(), arguments.address(), arguments.address(), arguments.address()};
+    void* to = arguments.address();
+    if (!arguments.complete()) return nullptr;
+    return unlocked([&] { (back ? chosen->pack_back : chosen->pack)(p, m, to); });
+}
+
+PyObject* digest(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    bool all = arguments.number();
+    unsigned long result = 0;
+    for (Py_ssize_t i = 1; i + 1 < count; i += 2) {
+        const void* memory = arguments.address();
+        long bytes = arguments.number();
+        if (memory && !PyErr_Occurred()) result = result * 31 + chosen->digest(memory, bytes, all);
+    }
+    if (!arguments.complete()) return nullptr;
+    return PyLong_FromUnsignedLong(result);
+}
+
+PyObject* forward(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    Problem p = shape(arguments);
+    scan(arguments, p);
+    p.packed = arguments.address();
+    for (auto& state : p.last) state = arguments.address();
+    if (!arguments.complete()) return nullptr;
+    return unlocked([&] { chosen->forward(p); });
+}
+
+PyObject* backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    Problem p = shape(arguments);
+    scan(arguments, p);
+    p.packed_back = arguments.address();
+    p.dy = arguments.address();
+    p.dy_time = arguments.number();
+    p.dy_batch = arguments.number();
+    for (auto& state : p.dlast) state = arguments.address();
+    p.dx = arguments.address();
+    for (auto& state : p.dinitial) state = arguments.address();
+    p.dw_ih = arguments.address();
+    p.dw_hh = arguments.address();
+    p.db_ih = arguments.address();
+    p.db_hh = arguments.address();
+    if (!arguments.complete()) return nullptr;
+    return unlocked([&] { chosen->backward(p); });
+}
+
+PyObject* instruction_set(PyObject*, PyObject*) { return PyUnicode_FromString(chosen->name); }
+
+PyObject* use_instruction_set(PyObject*, PyObject* name) {
+    PyObject* text = PyUnicode_AsUTF8String(name);
+    if (!text) return nullptr;
+    const Kernels* found = nullptr;
+    for (int i = 0; available(i); i++)
+        if (!std::strcmp(available(i)->name, PyBytes_AsString(text))) found = available(i);
+    Py_DECREF(text);
+    if (!found)
+        return PyErr_Format(PyExc_ValueError, "this processor or this build has no kernels for %R", name);
+    chosen = found;
+    Py_RETURN_NONE;
+}
+
+PyObject* adopt_openmp(PyObject*, PyObject* path) {
+    PyObject* text = nullptr;
+    if (!PyUnicode_FSConverter(path, &text)) return nullptr;
+    bool adopted = elman::adopt_openmp(PyBytes_AsString(text));
+    Py_DECREF(text);
+    return PyBool_FromLong(adopted);
+}
+
+#define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
+
+PyMethodDef methods[] = {
+    {"sizes", FAST(sizes),
+     "(cell, number, I, H, threads) -> numbers in: packed, packed_back, gates' row, padded H"},
+    {"pack", FAST(pack),
+     "(shape..., back, w_ih, w_hh, b_ih, b_hh, to): lay weights out for forward or backward"},
+    {"digest", FAST(digest),
+     "(all, address, bytes, ...) -> a number that tells whether that memory has changed"},
+    {"forward", FAST(forward), "(shape..., scan..., packed, last...): one layer in one direction"},
+    {"backward", FAST(backward), "(shape..., scan..., packed_back, gradients...): back through it"},
+    {"instruction_set", instruction_set, METH_NOARGS, "The name of the instruction set in use."},
+    {"use_instruction_set", use_instruction_set, METH_O,
+     "Use another one; packed weights do not carry over."},
+    {"adopt_openmp", adopt_openmp, METH_O, "Take the threads of the OpenMP runtime at a path."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                          "elman._native",
+                          "Recurrent kernels for the CPU.",
+                          -1,
+                          methods,
+                          nullptr,
+                          nullptr,
+                          nullptr,
+                          nullptr};
+
+} // namespace
+} // namespace elman
+
+PyMODINIT_FUNC PyInit__native() {
+    PyObject* module = PyModule_Create(&elman::definition);
+    if (module && PyModule_AddIntConstant(module, "interface", elman::INTERFACE) < 0) return nullptr;
+    return module;
+}

@@ -1,0 +1,74 @@
+// A team of threads for one call, its barrier, and work shared out among them.
+//
+// The threads are those of the OpenMP runtime that the process already has (torch's): a second pool beside it
+// would fight it for the cores. Nobody waits long for a thread that the system does not run: one that comes
+// late is not in the team, and one that holds the others up at a barrier is told to leave the time loop.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace elman {
+
+constexpr int MOST_THREADS = 64;
+
+struct Team {
+    struct alignas(64) Flag {
+        std::atomic<uint32_t> value{0};
+    };
+    Flag phases[MOST_THREADS];     // how many barriers each member has reached
+    Flag claims[2];                // the next piece of the current and of the next shared work
+    Flag members;                  // who has come; with CLOSED, nobody else may
+    Flag alone_from{{UINT32_MAX}}; // the barrier after which only the leader goes on in a time loop
+    double waited = 0;             // seconds that the leader lost at barriers
+};
+
+// One thread in its team.
+class Member {
+  public:
+    Member(Team& team, int rank, int size) : team(team), rank(rank), size(size) {}
+
+    // Returns when every member has called it as often as this one.
+    void barrier();
+
+    // After a barrier in a time loop: whether the leader, rank 0, now goes on alone. The same for all
+    // members.
+    bool leader_alone() const { return phase >= team.alone_from.value.load(std::memory_order_relaxed); }
+
+    // Calls f(piece) for each piece from 0 to n, each on whichever member is free, and waits for all of them.
+    template <class F> void share(long n, F f) {
+        if (size == 1) {
+            for (long piece = 0; piece < n; piece++) f(piece);
+            return;
+        }
+        auto& next = team.claims[works & 1].value;
+        for (long piece; (piece = next.fetch_add(1, std::memory_order_relaxed)) < n;) f(piece);
+        works++;
+        barrier();
+        // All have left the counter behind; the next work takes the other one, so this may be set back
+        // unseen.
+        if (rank == 0) next.store(0, std::memory_order_relaxed);
+    }
+
+    Team& team;
+    const int rank, size;
+
+  private:
+    void wait_for(int other);
+    uint32_t phase = 0;
+    uint32_t works = 0;
+};
+
+typedef void (*Body)(Member& member, void* data);
+
+// Runs body on up to that many threads, and returns when all of them have ended.
+void run_team(int threads, Body body, void* data);
+
+template <class F> void run_team(int threads, F& body) {
+    run_team(threads, [](Member& member, void* data) { (*static_cast<F*>(data))(member); }, &body);
+}
+
+// Takes the threads of the OpenMP runtime at that path; false where it has no entry for that.
+bool adopt_openmp(const char* path);
+
+} // namespace elman
