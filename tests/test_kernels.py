@@ -264,9 +264,10 @@ def test_second_derivatives_of_fused_kernels_in_float64(name, kernel, kinds, rev
 
 
 @pytest.mark.parametrize("missing", [("b_ih",), ("b_hh",), ("b_ih", "b_hh")])
+@pytest.mark.parametrize("steps", [1, T])
 @pytest.mark.parametrize(("name", "kernel"), FUSED)
-def test_missing_biases(name, kernel, missing):
-    cell, job = cells.get(name), job_of(name)
+def test_missing_biases(name, kernel, steps, missing):
+    cell, job = cells.get(name), job_of(name, t=steps)
     none = torch.zeros(len(job.weights.w_ih), dtype=torch.float64)
     without, zero = (
         job._replace(weights=job.weights._replace(**dict.fromkeys(missing, value))) for value in (None, none)
@@ -431,12 +432,22 @@ def test_unknown_kernels(monkeypatch):
     assert str(caught.value) == "ELMAN_KERNEL: unknown kernel 'atem'; did you mean 'aten'?"
 
 
-def test_a_single_step_of_an_lstm_on_a_cpu_runs_in_the_loop_unless_forced():
-    assert kernels.choose(Case(cell="lstm", steps=1))[0].name == "loop"
-    assert kernels.choose(Case(cell="lstm", steps=2))[0].name == "aten"
-    assert kernels.choose(Case(cell="gru", steps=1))[0].name == "aten"
-    assert kernels.choose(Case(cell="lstm", steps=1), "aten")[0].name == "aten"
-    assert kernels.explain(Case(cell="lstm", steps=1)) == [
-        ("aten", "could run"),
-        ("loop", "runs: aten yields: oneDNN is slow at a single step"),
+class Shy(Spy):
+    """A kernel that serves a single step, and knows that another is faster."""
+
+    name = "shy"
+
+    def yields(self, case):
+        return "slow at a single step" if case.steps == 1 else None
+
+
+def test_a_kernel_may_yield_to_a_faster_one(monkeypatch):
+    monkeypatch.setattr(kernels, "_TABLE", (Shy(), kernels.get("loop")))
+    one = Case(cell="lstm", steps=1)
+    assert kernels.choose(Case(cell="lstm", steps=2))[0].name == "shy"
+    assert kernels.choose(one)[0].name == "loop"
+    assert kernels.choose(one, "shy")[0].name == "shy"
+    assert kernels.explain(one) == [
+        ("shy", "could run"),
+        ("loop", "runs: shy yields: slow at a single step"),
     ]

@@ -21,6 +21,14 @@ _FUNCTIONS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
     "gru": torch.gru,
 }
 
+_STEPS: dict[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
+    "rnn": torch.rnn_tanh_cell,
+    "rnn_relu": torch.rnn_relu_cell,
+    "lstm": torch.lstm_cell,
+    "gru": torch.gru_cell,
+}
+"""A single step; oneDNN, for one, lays an LSTM's weights out anew at every call of the others."""
+
 _LACKING = {
     "normed": "layer normalisation inside the cell",
     "masked": "dropout on the recurrent path",
@@ -52,20 +60,29 @@ class Aten(Kernel):
                 return f"torch's fused functions have no {what}"
         return None
 
-    def yields(self, case: Case) -> str | None:
-        """A single step of an LSTM in oneDNN, which lays the weights out anew at every call."""
-        in_onednn = case.cell == "lstm" and case.device == "cpu" and case.dtype != torch.float64
-        return "oneDNN is slow at a single step" if in_onednn and case.steps == 1 else None
-
     def run(self, cell: Cell, job: Job) -> Result:
         """Run one layer in one direction; see `Kernel.run`."""
         if job.lengths is None:
-            y, last = _dense(cell.name, job)
+            y, last = (_single if _is_single(job) else _dense)(cell.name, job)
         elif len(job.lengths) and job.lengths.all():
             y, last = _ragged(cell.name, job, job.lengths)
         else:
             y, last = _some_empty(cell.name, job, job.lengths)
         return (y,), last
+
+
+def _is_single(job: Job) -> bool:
+    """Whether it is one step as torch's cells take it; autocast gives them other dtypes than layers."""
+    plain = job.x.shape[0] == 1 and job.weights.w_hr is None
+    return plain and not torch.is_autocast_enabled(job.x.device.type)
+
+
+def _single(name: str, job: Job) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """One step, in either direction."""
+    state = job.state if name == "lstm" else job.state[0]
+    last = _STEPS[name](job.x[0], state, *_flat(job.weights)[0])
+    last = (last,) if isinstance(last, Tensor) else last
+    return last[0].unsqueeze(0), last
 
 
 def _dense(name: str, job: Job) -> tuple[Tensor, tuple[Tensor, ...]]:
