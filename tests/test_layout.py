@@ -37,8 +37,10 @@ LEVELS = {
     "recurrent": 2,
     "tensors": 2,
     "checkpoint": 3,
+    "nn": 3,
     "report": 3,
     "tasks": 3,
+    "acceleration": 4,
     "bundle": 4,
     "scoring": 4,
     "settings": 4,
@@ -49,7 +51,7 @@ LEVELS = {
     "__init__": 8,
     "__main__": 8,
 }
-FAMILIES = {"cells", "kernels", "formats", "tasks", "cli"}
+FAMILIES = {"cells", "kernels", "formats", "tasks", "nn", "cli"}
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 50

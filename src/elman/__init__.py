@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from elman import cells, errors
+    from elman import cells, errors, nn
+    from elman.acceleration import Acceleration, accelerate
     from elman.batch import Seq
     from elman.model import Model, load
     from elman.recurrent import Recurrent
@@ -17,12 +18,26 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["Model", "Recurrent", "Seq", "__version__", "cells", "errors", "load", "train"]
+__all__ = [
+    "Acceleration",
+    "Model",
+    "Recurrent",
+    "Seq",
+    "__version__",
+    "accelerate",
+    "cells",
+    "errors",
+    "load",
+    "nn",
+    "train",
+]
 
 _PLACES = {
+    "Acceleration": "elman.acceleration",
     "Model": "elman.model",
     "Recurrent": "elman.recurrent",
     "Seq": "elman.batch",
+    "accelerate": "elman.acceleration",
     "load": "elman.model",
     "train": "elman.training",
 }

@@ -83,7 +83,7 @@ class Recurrent(nn.Module):
     ) -> None:
         super().__init__()
         _positive(input_size=input_size, hidden_size=hidden_size, layers=layers)
-        _shares(dropout=dropout, recurrent_dropout=recurrent_dropout, weight_dropout=weight_dropout)
+        shares(dropout=dropout, recurrent_dropout=recurrent_dropout, weight_dropout=weight_dropout)
         self.cell = cells.get(cell) if isinstance(cell, str) else cells.checked(cell)
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
         self.bidirectional, self.directions = bidirectional, 1 + bidirectional
@@ -172,7 +172,8 @@ class Recurrent(nn.Module):
         for direction in range(self.directions):
             run = layer * self.directions + direction
             before = tuple(s[run] for s in state)
-            weights, mask = self._dropped(self._weights(run)), self._hidden_mask(before[0])
+            weights = self._dropped(self._weights(run))
+            mask = hidden_mask(before[0], self.recurrent_dropout, self.training)
             job = Job(x, before, weights, lengths, reverse=direction == 1, hidden_mask=mask)
             (y,), after = kernels.scan(self.cell, job, self.kernel)
             outs.append(y)
@@ -189,11 +190,6 @@ class Recurrent(nn.Module):
         if not (self.training and self.weight_dropout):
             return weights
         return weights._replace(w_hh=weights.w_hh * _mask(weights.w_hh, self.weight_dropout))
-
-    def _hidden_mask(self, h: Tensor) -> Tensor | None:
-        if not (self.training and self.recurrent_dropout):
-            return None
-        return F.dropout(torch.ones_like(h), self.recurrent_dropout)
 
     def _weights(self, run: int) -> Weights:
         """The weights of a layer in a direction; run = layer * D + direction."""
@@ -227,7 +223,7 @@ class Recurrent(nn.Module):
                 remedy="time comes first; give data of that shape or set input_size",
             )
         self._check_kind(seq.data)
-        return None if seq.lengths is None else _checked_lengths(seq.lengths, shape[0], shape[1])
+        return None if seq.lengths is None else checked_lengths(seq.lengths, shape[0], shape[1], _IN)
 
     def _check_kind(self, x: Tensor) -> None:
         weight = self.weight_hh_l0
@@ -268,6 +264,69 @@ def dropout(x: Tensor, p: float, variational: bool, training: bool) -> Tensor:
     return x * F.dropout(torch.ones_like(x[:1]), p) if variational else F.dropout(x, p)
 
 
+def hidden_mask(h: Tensor, p: float, training: bool) -> Tensor | None:
+    """A mask of recurrent dropout, one for all steps (Gal and Ghahramani 2016).
+
+    Args:
+        h: [B, H], the hidden state that it will stand before.
+        p: the share that is dropped, from 0 to below 1; the others are scaled by 1 / (1 - p).
+        training: whether to drop at all.
+
+    Returns:
+        [B, H], or None where nothing is dropped.
+    """
+    return F.dropout(torch.ones_like(h), p) if training and p else None
+
+
+def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: int = 1) -> Tensor | None:
+    """The lengths of sequences, if they are what they should be.
+
+    Args:
+        lengths: [B] int64, on any device.
+        steps: T, the most that a length may be.
+        batch: B.
+        where: whose lengths these are, for the error.
+        least: the least that a length may be, 0 or 1.
+
+    Returns:
+        [B] on the CPU; None where all are T, for dense input is faster.
+
+    Raises:
+        DataError: they are of another shape or dtype, or one is out of bounds.
+    """
+    if lengths.dtype != torch.int64 or lengths.shape != (batch,):
+        raise DataError(
+            f"lengths of the {where}",
+            f"{list(lengths.shape)} {lengths.dtype}",
+            expected=f"[{batch}] torch.int64, one for each sequence",
+        )
+    if not batch:
+        return None
+    lengths = lengths.cpu()  # DistributedDataParallel moves every tensor it is handed to the GPU
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    if shortest < least or longest > steps:
+        too_short = shortest < least
+        without = "leave out empty sequences" if least else ""
+        raise DataError(
+            f"lengths of the {where}",
+            f"{shortest if too_short else longest}",
+            expected=f"each from {least} to T = {steps}",
+            remedy=without if too_short else "pad the data to the longest sequence",
+        )
+    return None if shortest == steps else lengths
+
+
+def shares(**shares: float) -> None:
+    """Check settings that are shares, by their names.
+
+    Raises:
+        ConfigError: one is below 0, or 1 or more.
+    """
+    for name, share in shares.items():
+        if not 0 <= share < 1:
+            raise ConfigError(name, str(share), expected="from 0 to below 1")
+
+
 def _mask(weight: Tensor, p: float) -> Tensor:
     """Zero with probability p, else 1 / (1 - p), in the weight's shape: what F.dropout multiplies by.
 
@@ -285,25 +344,6 @@ def _cast(x: Tensor) -> bool:
     return x.is_floating_point() and torch.is_autocast_enabled(x.device.type)
 
 
-def _checked_lengths(lengths: Tensor, steps: int, batch: int) -> Tensor | None:
-    if lengths.dtype != torch.int64 or lengths.shape != (batch,):
-        raise DataError(
-            f"lengths of the {_IN}",
-            f"{list(lengths.shape)} {lengths.dtype}",
-            expected=f"[{batch}] torch.int64, one for each sequence",
-        )
-    lengths = lengths.cpu()  # DistributedDataParallel moves every tensor it is handed to the GPU
-    shortest, longest = int(lengths.min()), int(lengths.max())
-    if shortest < 1 or longest > steps:
-        raise DataError(
-            f"lengths of the {_IN}",
-            f"{shortest if shortest < 1 else longest}",
-            expected=f"each from 1 to T = {steps}",
-            remedy="leave out empty sequences" if shortest < 1 else "pad the data to the longest sequence",
-        )
-    return None if shortest == steps else lengths
-
-
 def _parameter(shape: tuple[int, ...] | None) -> nn.Parameter | None:
     return None if shape is None else nn.Parameter(torch.empty(shape))
 
@@ -318,12 +358,6 @@ def _positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ConfigError(name, str(size), expected="1 or more")
-
-
-def _shares(**shares: float) -> None:
-    for name, share in shares.items():
-        if not 0 <= share < 1:
-            raise ConfigError(name, str(share), expected="from 0 to below 1")
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
