@@ -1,0 +1,1 @@
+"""What benchmarks share: times on a machine that is not theirs alone, and peers in processes of their own."""
