@@ -55,6 +55,7 @@ STEPS = tuple((1, 1, hidden, hidden) for hidden in (64, 128, 512))
 PASSES = ("inference", "training")
 PAGE = Path(__file__).parents[1] / "docs/kernels.md"
 MARKERS = "<!-- measured: begin -->", "<!-- measured: end -->"
+MATRIX = 2048  # rows and columns, of torch.mm's rate
 TURNS = 3  # of a peer's process and ours
 
 Row = list[str]
@@ -68,6 +69,7 @@ class Bench:
         self.shapes = [tuple(map(int, shape.split(","))) for shape in options.shapes]
         self.threads, self.python = options.threads, options.python
         self.plan = Plan(options.rounds, options.sample / 1e3, options.tries)
+        self.matrices = torch.randn(2, MATRIX, MATRIX)
         self.rates: list[float] = []
         self.prototype = layers.Prototype(options.prototype, options.threads) if options.prototype else None
 
@@ -75,32 +77,29 @@ class Bench:
         """The shapes asked for, or the usual ones."""
         return self.shapes or list(usual)
 
-    def rate(self) -> float:
-        """Operations a second of torch.mm in float32, now."""
-        a, b = torch.randn(2, 2048, 2048)
-        block = take_turns({"mm": lambda: torch.mm(a, b)}, self.plan)
-        self.rates.append(2 * 2048**3 / block.median("mm"))
+    def rate(self, block: Block) -> float:
+        """Operations a second of torch.mm in float32, which took its turn in that block."""
+        self.rates.append(2 * MATRIX**3 / block.median("mm"))
         return self.rates[-1]
 
 
 def passes(bench: Bench, it: layers.Layer, calls: dict[str, layers.Calls]) -> Block:
-    """Time all passes of all contenders, the prototype among them; their names: "inference ours"."""
+    """Time all passes of all contenders, the prototype among them ("inference ours"), and torch.mm ("mm")."""
     if bench.prototype:
         for name, call in bench.prototype.scan(it).items():
             calls[name]["prototype"] = call
     flat = {f"{name} {who}": call for name, named in calls.items() for who, call in named.items()}
-    return take_turns(flat, bench.plan)
+    return take_turns({**flat, "mm": lambda: torch.mm(*bench.matrices)}, bench.plan)
 
 
 def dense(bench: Bench) -> Iterator[Row]:
     """Every sequence of the same length."""
     yield ["T, B, I, H", "cell", *_columns(bench, "ours", "torch"), "difference", "others"]
     for shape in bench.grid(SHAPES):
-        rate = bench.rate()
         for cell in bench.cells:
             it = layers.layer(cell, shape)
             block = passes(bench, it, layers.dense(it))
-            yield [_shape(shape), cell, *_cells(bench, it, block, rate), *_end(layers.difference(it), block)]
+            yield [_shape(shape), cell, *_cells(bench, it, block), *_end(layers.difference(it), block)]
 
 
 def ragged(bench: Bench) -> Iterator[Row]:
@@ -108,12 +107,11 @@ def ragged(bench: Bench) -> Iterator[Row]:
     columns = _columns(bench, "ours", "ours packed", "torch packed")
     yield ["T, B, I, H", "there", "cell", *columns, "difference", "others"]
     for shape in bench.grid(RAGGED):
-        rate = bench.rate()
         for cell in bench.cells:
             it = layers.layer(cell, shape, ragged=True)
             block = passes(bench, it, layers.ragged(it))
             there = f"{float(it.lengths.float().mean()) / shape[0]:.0%}"
-            numbers = _cells(bench, it, block, rate)
+            numbers = _cells(bench, it, block)
             yield [_shape(shape), there, cell, *numbers, *_end(layers.difference(it), block)]
 
 
@@ -129,9 +127,10 @@ def _columns(bench: Bench, *contenders: str) -> Row:
     return found
 
 
-def _cells(bench: Bench, it: layers.Layer, block: Block, rate: float) -> Row:
+def _cells(bench: Bench, it: layers.Layer, block: Block) -> Row:
     """What stands under those heads."""
     found, ours = [], ("ours",) if it.lengths is None else ("ours", "packed")
+    rate = bench.rate(block)
     for name in PASSES:
         torchs, best = block.median(f"{name} torch"), block.median(f"{name} ours")
         found += [_ms(block.median(f"{name} {who}")) for who in ours]
@@ -328,7 +327,7 @@ def run(bench: Bench, names: list[str]) -> str:
                 tell("|" + "---|" * len(row))
     if bench.rates:
         low, high = (round(pick(bench.rates) / 1e9) for pick in (min, max))
-        tell(f"\ntorch.mm of 2048 x 2048 in float32 in this run: {low} to {high} GFLOP/s.")
+        tell(f"\ntorch.mm of {MATRIX} x {MATRIX} in float32 in this run: {low} to {high} GFLOP/s.")
     return text
 
 

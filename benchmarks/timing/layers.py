@@ -69,6 +69,7 @@ def layer(cell: str, shape: tuple[int, ...], ragged: bool = False) -> Layer:
     x, dy = torch.randn(steps, batch, inputs), torch.randn(steps, batch, hidden)
     lengths = None
     if ragged:
+        torch.manual_seed(0)  # the same lengths for every cell
         lengths = torch.randint(max(1, steps // 10), steps + 1, (batch,))
         lengths[batch // 2] = steps
         dy *= (torch.arange(steps)[:, None] < lengths)[..., None]
