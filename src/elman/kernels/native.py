@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman.errors import DataError
 from elman.kernels.base import Case, Cell, Job, Kernel, Result, Weights
 
 _INTERFACE = 1
@@ -28,7 +29,9 @@ except ImportError as _error:
     _missing = f"the native kernels are not there ({_error})"
 
 _CELLS = {"lstm": 0, "gru": 1, "rnn": 2, "rnn_relu": 3}
+_GATES = (4, 3, 1, 1)
 _NUMBERS = {torch.float32: 0, torch.float64: 1}
+_DTYPES = tuple(_NUMBERS)
 _EXTRAS = (
     ("normed", "layer normalisation inside the cell"),
     ("projected", "projection"),
@@ -84,7 +87,7 @@ class Native(Kernel):
         """Run one layer in one direction; see `Kernel.run`."""
         x, state, weights, lengths, reverse, mask, reset, *_ = job
         tensors = (x, *weights[:4], *state)
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or type(x) is not Tensor:
             return _traced(cell, job)
         if torch._C._functorch.peek_interpreter_stack() is not None:  # its tensors have no memory to point at
             return self.differentiable.run(cell, job)
@@ -246,12 +249,14 @@ class _Call:
         groups: int | None = None,
     ) -> None:
         x, state, self.weights, self.lengths, self.reverse, mask, reset, *_ = job
+        if y is None:
+            _check(job)
         self.x = x = x if x.stride(2) == 1 else x.contiguous()
         self.state = tuple([s.contiguous() for s in state])
         self.mask = None if mask is None else mask.contiguous()
         self.reset = None if reset is None else reset.contiguous()
         self.steps, self.batch, features = x.shape
-        self.hidden, self.dtype = state[0].shape[1], x.dtype
+        self.hidden = state[0].shape[1]
         threads = torch.get_num_threads()
         self.shape = (_CELLS[name], _NUMBERS[x.dtype], features, self.hidden, threads)
         self.groups = _groups(self.batch, self.weights.w_hh, threads) if groups is None else groups
@@ -259,8 +264,8 @@ class _Call:
         self.kept = kept
 
     def _outputs(self, width: int) -> Tensor:
-        make = torch.empty if self.lengths is None else torch.zeros
-        return make((self.steps, self.batch, width), dtype=self.dtype)
+        make = self.x.new_empty if self.lengths is None else self.x.new_zeros
+        return make((self.steps, self.batch, width))
 
     def keep(self, rows: int) -> None:
         """Keep what backward needs: gates, what enters the product if not the state, states not in y."""
@@ -268,7 +273,7 @@ class _Call:
         entered = self.mask is not None or self.reset is not None
         apart = self.lengths is not None or padded != self.hidden
         widths = (row, padded if entered else 0, padded if apart else 0, *(padded,) * (len(self.state) - 1))
-        self.kept = tuple([torch.empty((rows, width), dtype=self.dtype) for width in widths])
+        self.kept = tuple([self.x.new_empty((rows, width)) for width in widths])
 
     def _arguments(self) -> tuple[int, ...]:
         x, kept = self.x, self.kept
@@ -292,6 +297,8 @@ class _Call:
 
     def forward(self) -> tuple[Tensor, ...]:
         """Fill y and what is kept; returns the last states."""
+        if self.lengths is not None:
+            _check_lengths(self.lengths, self.steps)
         last = tuple([torch.empty_like(s) for s in self.state])
         packed = _packed(self.shape, self.weights, False, self.steps * self.batch >= _MANY_USES)
         _native.forward(*self._arguments(), packed.data_ptr(), *_two(last))
@@ -306,7 +313,7 @@ class _Call:
         dx = self._outputs(self.x.shape[2]) if wanted[0] else None
         others = (*self.weights[:4], *self.state)
         found = [
-            torch.empty(t.shape, dtype=self.dtype) if want and t is not None else None
+            t.new_empty(t.shape) if want and t is not None else None
             for t, want in zip(others, wanted[1:], strict=True)
         ]
         packed = _packed(self.shape, self.weights, True, False)
@@ -321,6 +328,42 @@ class _Call:
             *[_address(d) for d in found[:4]],
         )
         return [dx, *found]
+
+
+def _check(job: Job) -> None:
+    """Raise where a tensor is not what the kernels may read: they know addresses alone."""
+    x, state, _, lengths, _, mask, reset, *_ = job
+    if x.dim() != 3:
+        raise DataError("x", f"shape {list(x.shape)}", expected="[T, B, F]")
+    steps, batch, _ = x.shape
+    hidden = state[0].shape[-1]
+    for what, s in (("the state", s) for s in (*state, mask) if s is not None):
+        _check_one(what, s, x.dtype, (batch, hidden))
+    if reset is not None:
+        _check_one("reset", reset, torch.bool, (steps, batch))
+    if lengths is not None:
+        _check_one("lengths", lengths, torch.int64, (batch,))
+
+
+def _check_lengths(lengths: Tensor, steps: int) -> None:
+    if len(lengths) and not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps:
+        raise DataError("lengths", str(lengths.tolist()), expected=f"each from 0 to T = {steps}")
+
+
+def _check_weights(shape: tuple[int, ...], weights: Weights) -> None:
+    cell, number, features, hidden, _ = shape
+    wide = _GATES[cell] * hidden
+    for name, w, size in zip(
+        Weights._fields, weights[:4], ((wide, features), (wide, hidden), (wide,), (wide,)), strict=False
+    ):
+        if w is not None:
+            _check_one(name, w, _DTYPES[number], size)
+
+
+def _check_one(what: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    if tensor.shape != shape or tensor.dtype != dtype or not tensor.is_cpu:
+        got = f"{list(tensor.shape)} {tensor.dtype} on {tensor.device}"
+        raise DataError(what, got, expected=f"{list(shape)} {dtype} on cpu")
 
 
 def _groups(batch: int, w_hh: Tensor, threads: int) -> int:
@@ -363,6 +406,7 @@ def _packed(shape: tuple[int, ...], weights: Weights, back: bool, thorough: bool
     """
     w_hh = weights.w_hh
     if not all(w is None or w.is_contiguous() for w in weights[:4]):
+        _check_weights(shape, weights)
         return _pack(shape, weights, back)
     marks = (shape[:4], [None if w is None else (w.data_ptr(), _version(w)) for w in weights[:4]])
     known = _packs.get(id(w_hh))
@@ -372,6 +416,7 @@ def _packed(shape: tuple[int, ...], weights: Weights, back: bool, thorough: bool
         or known.marks != marks
         or known.digests[thorough] != _digest(weights, thorough)
     ):
+        _check_weights(shape, weights)
         known = _packs[id(w_hh)] = _Pack(weights, marks)
     layout = known.layouts[back]
     if layout is None:
@@ -381,7 +426,7 @@ def _packed(shape: tuple[int, ...], weights: Weights, back: bool, thorough: bool
 
 def _pack(shape: tuple[int, ...], weights: Weights, back: bool) -> Tensor:
     dense = [None if w is None else w.contiguous() for w in weights[:4]]
-    packed = torch.empty(_native.sizes(*shape)[back], dtype=weights.w_hh.dtype)
+    packed = dense[0].new_empty(_native.sizes(*shape)[back])
     _native.pack(*shape, back, *[_address(w) for w in dense], packed.data_ptr())
     return packed
 
