@@ -1,14 +1,22 @@
 // Every cell's kernels, forward and backward, on memory of just the size that each array has: under the
 // sanitizers a read or a write beyond it, a leak and a race end the program. Besides: threads change no bit,
-// and each instruction set has the numbers of the portable one. That those are right is
+// nor does the way in which the input lies; nothing is read that was not written, nothing beyond a length is
+// touched, and each instruction set has the numbers of the portable one. That those are right is
 // tests/test_kernels.py's to say.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
 #include "../problem.h"
+
+// Memory of the kernels' own begins as NaN too, under the address sanitizer.
+extern "C" [[gnu::visibility("default")]] const char* __asan_default_options() {
+    return "malloc_fill_byte=255:max_malloc_fill_size=1000000000";
+}
 
 namespace elman {
 extern const Kernels kernels_base;
@@ -37,143 +45,455 @@ std::vector<const Kernels*> available() {
     return found;
 }
 
+constexpr CellKind CELLS[] = {CellKind::LSTM, CellKind::GRU, CellKind::RNN, CellKind::RNN_RELU};
+
+long gates_of(CellKind cell) { return cell == CellKind::LSTM ? 4 : cell == CellKind::GRU ? 3 : 1; }
+long states_of(CellKind cell) { return cell == CellKind::LSTM ? 2 : 1; }
+
 struct Sizes {
     long steps, batch, input, hidden;
 };
 
+enum class Lengths { WHOLE, RAGGED, ZERO };
+
+// How x and dy lie in memory: dense, or as a part of something larger.
+enum class Layout { DENSE, BATCH_FIRST, WIDE_ROWS, STEPS_APART };
+
 struct Case {
     CellKind cell;
     Sizes size;
-    bool ragged, reverse, bias;
-    long groups;
+    Lengths lengths = Lengths::WHOLE;
+    bool reverse = false, bias = true;
+    bool mask = false, reset = false;
+    Layout layout = Layout::DENSE;
+    long groups = 1;
 };
+
+// What a call may do without; a set of them has a bit for each.
+enum Part { DX, DW_IH, DW_HH, DB_IH, DB_HH, D_HIDDEN, D_CELL, DY, DLAST_HIDDEN, DLAST_CELL, INITIAL, PARTS };
+constexpr unsigned OUTPUTS = (1 << DY) - 1;
+constexpr unsigned WEIGHTS = 1 << DW_IH | 1 << DW_HH | 1 << DB_IH | 1 << DB_HH;
+constexpr unsigned INPUTS = (1 << PARTS) - 1 - OUTPUTS;
 
 template <class T> using Array = std::vector<T>;
+template <class T> Array<T> unwritten(long n) { return Array<T>(n, std::numeric_limits<T>::quiet_NaN()); }
+constexpr int PADDING = 77; // stands beyond the lengths, and has to stay
 
-// What a case reads, the same for whoever computes it.
-template <class T> struct Inputs {
-    Inputs(const Case& c, long gates) : sizes(c.size) {
-        auto [steps, batch, input, hidden] = c.size;
-        std::mt19937 generator(1234);
-        auto draw = [&](long n) {
-            Array<T> values(n);
-            for (T& value : values) value = T(std::uniform_real_distribution<double>(-0.5, 0.5)(generator));
-            return values;
-        };
-        x = draw(steps * batch * input);
-        dy = draw(steps * batch * hidden);
-        for (auto& state : initial) state = draw(batch * hidden);
-        for (auto& state : dlast) state = draw(batch * hidden);
-        w_ih = draw(gates * hidden * input);
-        w_hh = draw(gates * hidden * hidden);
-        if (c.bias) b_ih = draw(gates * hidden), b_hh = draw(gates * hidden);
-        for (long b = 0; c.ragged && b < batch; b++) lengths.push_back(1 + (b * 7 + 3) % steps);
-        if (c.ragged) lengths[0] = 0;
+template <class T> auto address(T& array) { return array.empty() ? nullptr : array.data(); }
+
+// [T, B, n]; what lies between its rows is no number.
+template <class T> struct Sequence {
+    Sequence(const Case& c, long n) {
+        const auto& [steps, batch, input, hidden] = c.size;
+        const bool gap = c.layout != Layout::DENSE;
+        start = gap;
+        if (c.layout == Layout::BATCH_FIRST) {
+            time = n + 1, entry = steps * time;
+        } else {
+            entry = c.layout == Layout::WIDE_ROWS ? n + 3 : n;
+            time = batch * entry + (c.layout == Layout::STEPS_APART ? 5 : 0);
+        }
+        const bool any = steps && batch;
+        numbers = unwritten<T>(any ? start + (steps - 1) * time + (batch - 1) * entry + n : 0);
     }
-    Sizes sizes;
-    Array<T> x, dy, initial[MOST_STATES], dlast[MOST_STATES], w_ih, w_hh, b_ih, b_hh;
-    Array<long> lengths;
+    T* at(long t, long b) { return numbers.data() + start + t * time + b * entry; }
+    const void* data() const { return numbers.empty() ? nullptr : numbers.data() + start; }
+
+    long start, time, entry;
+    Array<T> numbers;
 };
 
-// All that a case computes, one array after another.
-template <class T> Array<T> compute(const Kernels& kernels, const Case& c, const Inputs<T>& in,
-                                    long threads) {
-    auto [steps, batch, input, hidden] = c.size;
-    const long states = c.cell == CellKind::LSTM ? 2 : 1;
-    auto address = [](auto& array) { return array.empty() ? nullptr : array.data(); };
-    Problem p{};
-    p.cell = c.cell;
-    p.number = sizeof(T) == 4 ? Number::FLOAT : Number::DOUBLE;
-    p.steps = steps, p.batch = batch, p.input = input, p.hidden = hidden;
-    p.threads = threads, p.groups = c.groups, p.reverse = c.reverse;
-    p.lengths = address(in.lengths);
-    p.x = in.x.data(), p.x_time = batch * input, p.x_batch = input;
-
-    Array<T> packed(kernels.packed_size(p)), packed_back(kernels.packed_back_size(p));
-    const Matrices matrices{in.w_ih.data(), in.w_hh.data(), address(in.b_ih), address(in.b_hh)};
-    kernels.pack(p, matrices, packed.data());
-    kernels.pack_back(p, matrices, packed_back.data());
-    p.packed = packed.data(), p.packed_back = packed_back.data();
-
-    long rows = steps * batch;
-    if (c.ragged) {
-        rows = 0;
-        for (long length : in.lengths) rows += length;
+// What a case reads, the same for whoever computes it and however it lies. Beyond the lengths there are no
+// numbers.
+template <class T> struct Inputs {
+    explicit Inputs(const Case& c) : x(c, c.size.input), dy(c, c.size.hidden), steps(c.size.steps) {
+        const auto& [steps, batch, input, hidden] = c.size;
+        const long gates = gates_of(c.cell);
+        draw_lengths(c);
+        for (auto& state : initial) draw(state, batch * hidden);
+        for (auto& state : dlast) draw(state, batch * hidden);
+        draw(w_ih, gates * hidden * input);
+        draw(w_hh, gates * hidden * hidden);
+        for (auto bias : {&b_ih, &b_hh}) draw(*bias, c.bias ? gates * hidden : 0);
+        for (long b = 0; b < batch; b++)
+            for (long t = 0; t < length(b); t++) {
+                std::generate_n(x.at(t, b), input, [&] { return number(); });
+                std::generate_n(dy.at(t, b), hidden, [&] { return number(); });
+            }
+        draw(mask, c.mask ? batch * hidden : 0);
+        reset.resize(c.reset ? steps * batch : 0);
+        for (auto& begins : reset) begins = generator() % 3 == 0;
     }
-    Array<T> y(steps * batch * hidden), kept(rows * kernels.gates_row(p)), after[MOST_STATES],
-        last[MOST_STATES];
-    Array<T> dx(steps * batch * input), dw_ih(in.w_ih.size()), dw_hh(in.w_hh.size()), db_ih(in.b_ih.size()),
-        db_hh(in.b_hh.size()), dinitial[MOST_STATES];
-    p.y = y.data(), p.gates = kept.data();
-    for (long s = 0; s < states; s++) {
-        if (s || c.ragged || kernels.padded(p) != hidden) after[s].resize(rows * kernels.padded(p));
-        last[s].resize(batch * hidden), dinitial[s].resize(batch * hidden);
-        p.initial[s] = in.initial[s].data(), p.last[s] = last[s].data(), p.states[s] = address(after[s]);
-        p.dlast[s] = in.dlast[s].data(), p.dinitial[s] = dinitial[s].data();
-    }
-    kernels.forward(p);
-    const Array<T> trained = y;
-    p.dy = in.dy.data(), p.dy_time = batch * hidden, p.dy_batch = hidden;
-    p.dx = dx.data(), p.dw_ih = dw_ih.data(), p.dw_hh = dw_hh.data();
-    p.db_ih = address(db_ih), p.db_hh = address(db_hh);
-    kernels.backward(p);
 
-    // Inference keeps nothing, and has the same outputs.
-    Problem q = p;
-    Array<T> z(y.size());
-    q.y = z.data(), q.gates = nullptr, q.states[0] = q.states[1] = nullptr;
-    kernels.forward(q);
-    Array<T> all;
-    for (const Array<T>* part :
-         std::initializer_list<const Array<T>*>{&trained, &z, &last[0], &last[1], &dx, &dw_ih, &dw_hh, &db_ih,
-                                                &db_hh, &dinitial[0], &dinitial[1]})
-        all.insert(all.end(), part->begin(), part->end());
-    return all;
-}
+    long length(long b) const { return lengths.empty() ? steps : lengths[b]; }
+
+    Sequence<T> x, dy;
+    Array<T> initial[MOST_STATES], dlast[MOST_STATES], w_ih, w_hh, b_ih, b_hh, mask;
+    Array<long> lengths;
+    Array<unsigned char> reset; // of bool, which std::vector has no addresses of
+
+  private:
+    T number() { return T(std::uniform_real_distribution<double>(-0.5, 0.5)(generator)); }
+    void draw(Array<T>& to, long n) {
+        to.resize(n);
+        for (T& value : to) value = number();
+    }
+    void draw_lengths(const Case& c) {
+        if (c.lengths == Lengths::WHOLE) return;
+        lengths.resize(c.size.batch);
+        if (c.lengths == Lengths::ZERO) return;
+        for (long b = 0; b < c.size.batch; b++) // one of them zero, one all steps
+            lengths[b] = b == 1 ? 0 : b == 2 ? steps : long(generator() % (steps + 1));
+    }
+
+    const long steps;
+    std::mt19937 generator{1234};
+};
+
+// What a case computes; empty where it is not wanted.
+template <class T> struct Outputs {
+    Array<T> y, last[MOST_STATES], dx, dw_ih, dw_hh, db_ih, db_hh, dinitial[MOST_STATES];
+
+    Array<const Array<T>*> all() const {
+        return {&y, &last[0], &last[1], &dx, &dw_ih, &dw_hh, &db_ih, &db_hh, &dinitial[0], &dinitial[1]};
+    }
+};
 
 int failures = 0;
 
-void fail(const char* what, const char* isa, const Case& c, long threads, int bits) {
+void fail(const char* what, const char* isa, const Case& c, long threads, unsigned missing, int bits) {
     failures++;
-    std::fprintf(stderr, "%s: %s cell %d T %ld B %ld I %ld H %ld%s%s groups %ld threads %ld float%d\n", what,
-                 isa, int(c.cell), c.size.steps, c.size.batch, c.size.input, c.size.hidden,
-                 c.ragged ? " ragged" : "", c.reverse ? " reverse" : "", c.groups, threads, bits);
+    std::fprintf(stderr,
+                 "%s: %s cell %d T %ld B %ld I %ld H %ld lengths %d%s%s%s%s layout %d groups %ld threads "
+                 "%ld without %x float%d\n",
+                 what, isa, int(c.cell), c.size.steps, c.size.batch, c.size.input, c.size.hidden,
+                 int(c.lengths), c.reverse ? " reverse" : "", c.bias ? " bias" : "", c.mask ? " mask" : "",
+                 c.reset ? " reset" : "", int(c.layout), c.groups, threads, missing, bits);
 }
 
-template <class T> void check(const Case& c) {
-    const long gates = c.cell == CellKind::LSTM ? 4 : c.cell == CellKind::GRU ? 3 : 1;
-    const Inputs<T> in(c, gates);
-    const double tolerance = sizeof(T) == 4 ? 2e-4 : 1e-10;
-    const int bits = 8 * sizeof(T);
-    const Array<T> truth = compute(kernels_base, c, in, 1);
-    for (const Kernels* kernels : available()) {
-        const Array<T> one = compute(*kernels, c, in, 1);
-        for (size_t i = 0; i < one.size(); i++)
-            if (!(std::abs(double(one[i]) - double(truth[i])) <=
-                  tolerance * (1 + std::abs(double(truth[i]))))) {
-                fail("other numbers than the portable kernels", kernels->name, c, 1, bits);
-                break;
-            }
-        for (long threads : {2L, 3L}) {
-            const Array<T> many = compute(*kernels, c, in, threads);
-            if (std::memcmp(many.data(), one.data(), one.size() * sizeof(T)))
-                fail("other bits than on one thread", kernels->name, c, threads, bits);
+// Whether f(a, b) for each pair of arrays that both have.
+template <class T, class F> bool alike(const Outputs<T>& one, const Outputs<T>& other, F f) {
+    const auto left = one.all(), right = other.all();
+    for (size_t i = 0; i < left.size(); i++)
+        if (!left[i]->empty() && !right[i]->empty() && !f(*left[i], *right[i])) return false;
+    return true;
+}
+
+template <class T> bool same_bits(const Outputs<T>& one, const Outputs<T>& other) {
+    return alike(one, other, [](const Array<T>& a, const Array<T>& b) {
+        return a.size() == b.size() && !std::memcmp(a.data(), b.data(), a.size() * sizeof(T));
+    });
+}
+
+// As numbers: zero has two signs, and a sum may lose one of them.
+template <class T> bool same_numbers(const Outputs<T>& one, const Outputs<T>& other) {
+    return alike(one, other, [](const Array<T>& a, const Array<T>& b) { return a == b; });
+}
+
+template <class T> bool close(const Outputs<T>& one, const Outputs<T>& other) {
+    const double tolerance = sizeof(T) == 4 ? 5e-6 : 2e-14;
+    return alike(one, other, [&](const Array<T>& a, const Array<T>& b) {
+        return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](double x, double y) {
+            return std::abs(x - y) <= tolerance * (1 + std::abs(y));
+        });
+    });
+}
+
+// One problem, all the memory that it wants, and what is true of it whoever computes it.
+template <class T> class Run {
+  public:
+    Run(const Kernels& kernels, const Case& c, const Inputs<T>& in, long threads, unsigned missing)
+        : kernels(kernels), c(c), in(in), threads(threads), missing(missing) {
+        p.cell = c.cell;
+        p.number = sizeof(T) == 4 ? Number::FLOAT : Number::DOUBLE;
+        p.steps = c.size.steps, p.batch = c.size.batch, p.input = c.size.input, p.hidden = c.size.hidden;
+        p.threads = threads, p.groups = c.groups, p.reverse = c.reverse;
+        give_inputs();
+        give_weights();
+        give_outputs();
+        give_kept();
+    }
+
+    Outputs<T> compute() {
+        kernels.forward(p);
+        kernels.backward(p);
+        check_written();
+        check_inference();
+        // Gates gave place to their gradients; a second forward has them anew.
+        const Outputs<T> once = out;
+        kernels.forward(p);
+        kernels.backward(p);
+        if (!same_bits(out, once)) complain("the second time differs");
+        return out;
+    }
+
+  private:
+    bool lacks(int part) const { return missing >> part & 1; }
+    void complain(const char* what) const { fail(what, kernels.name, c, threads, missing, 8 * sizeof(T)); }
+
+    void give_inputs() {
+        p.lengths = address(in.lengths);
+        p.x = in.x.data(), p.x_time = in.x.time, p.x_batch = in.x.entry;
+        p.mask = address(in.mask), p.reset = reinterpret_cast<const bool*>(address(in.reset));
+        if (!lacks(DY)) p.dy = in.dy.data(), p.dy_time = in.dy.time, p.dy_batch = in.dy.entry;
+        for (long s = 0; s < states_of(c.cell); s++) {
+            p.initial[s] = lacks(INITIAL) ? nullptr : address(in.initial[s]);
+            p.dlast[s] = lacks(DLAST_HIDDEN + s) ? nullptr : address(in.dlast[s]);
         }
     }
+
+    void give_weights() {
+        packed = unwritten<T>(kernels.packed_size(p)),
+        packed_back = unwritten<T>(kernels.packed_back_size(p));
+        const Matrices matrices{in.w_ih.data(), in.w_hh.data(), address(in.b_ih), address(in.b_hh)};
+        kernels.pack(p, matrices, packed.data());
+        kernels.pack_back(p, matrices, packed_back.data());
+        p.packed = packed.data(), p.packed_back = packed_back.data();
+    }
+
+    // [T, B, n] to be written up to each length.
+    Array<T> sequence(long n) const {
+        Array<T> values = unwritten<T>(p.steps * p.batch * n);
+        for (long b = 0; b < p.batch; b++)
+            for (long t = in.length(b); t < p.steps; t++)
+                std::fill_n(values.begin() + (t * p.batch + b) * n, n, T(PADDING));
+        return values;
+    }
+
+    void* give(Array<T>& to, int part, long n) const {
+        to = unwritten<T>(lacks(part) ? 0 : n);
+        return address(to);
+    }
+
+    void give_outputs() {
+        out.y = sequence(p.hidden), p.y = address(out.y);
+        if (!lacks(DX)) out.dx = sequence(p.input), p.dx = address(out.dx);
+        p.dw_ih = give(out.dw_ih, DW_IH, in.w_ih.size()), p.dw_hh = give(out.dw_hh, DW_HH, in.w_hh.size());
+        p.db_ih = give(out.db_ih, DB_IH, in.b_ih.size()), p.db_hh = give(out.db_hh, DB_HH, in.b_hh.size());
+        for (long s = 0; s < states_of(c.cell); s++) {
+            out.last[s] = unwritten<T>(p.batch * p.hidden), p.last[s] = address(out.last[s]);
+            p.dinitial[s] = give(out.dinitial[s], D_HIDDEN + s, p.batch * p.hidden);
+        }
+    }
+
+    // What forward leaves for backward, as src/elman/kernels/native.py has it.
+    void give_kept() {
+        long rows = 0;
+        for (long b = 0; b < p.batch; b++) rows += in.length(b);
+        const long width = kernels.padded(p);
+        gates = unwritten<T>(rows * kernels.gates_row(p)), p.gates = address(gates);
+        if (c.mask || c.reset) entered = unwritten<T>(rows * width), p.entered = address(entered);
+        for (long s = 0; s < states_of(c.cell); s++) {
+            if (s || p.lengths || width != p.hidden) after[s] = unwritten<T>(rows * width);
+            p.states[s] = address(after[s]);
+        }
+    }
+
+    bool stays(const Array<T>& values, long row, long n) const {
+        return values.empty() || std::all_of(values.begin() + row * n, values.begin() + (row + 1) * n,
+                                             [](T value) { return value == PADDING; });
+    }
+
+    void check_written() const {
+        for (const Array<T>* part : out.all())
+            if (std::any_of(part->begin(), part->end(), [](T value) { return value != value; }))
+                complain("read or left what nobody wrote");
+        for (long b = 0; b < p.batch; b++)
+            for (long t = in.length(b); t < p.steps; t++)
+                if (!stays(out.y, t * p.batch + b, p.hidden) || !stays(out.dx, t * p.batch + b, p.input))
+                    complain("wrote beyond a length");
+    }
+
+    // Inference keeps nothing, and has the same outputs.
+    void check_inference() const {
+        Outputs<T> inferred;
+        inferred.y = sequence(p.hidden);
+        Problem q = p;
+        q.y = address(inferred.y), q.gates = q.entered = nullptr;
+        for (long s = 0; s < states_of(c.cell); s++) {
+            inferred.last[s] = unwritten<T>(p.batch * p.hidden);
+            q.last[s] = address(inferred.last[s]), q.states[s] = nullptr;
+        }
+        kernels.forward(q);
+        if (!same_bits(inferred, out)) complain("inference differs from training");
+    }
+
+    const Kernels& kernels;
+    const Case& c;
+    const Inputs<T>& in;
+    const long threads;
+    const unsigned missing;
+    Problem p{};
+    Outputs<T> out;
+    Array<T> packed, packed_back, gates, entered, after[MOST_STATES];
+};
+
+template <class T>
+Outputs<T> compute(const Kernels& kernels, const Case& c, const Inputs<T>& in, long threads,
+                   unsigned missing = 0) {
+    return Run<T>(kernels, c, in, threads, missing).compute();
+}
+
+// The same numbers for every instruction set; the same bits however many threads, in whatever groups of
+// equally long rows, and however the input lies.
+template <class T> void check(const Case& c, long threads) {
+    const Inputs<T> in(c);
+    const int bits = 8 * sizeof(T);
+    Outputs<T> portable;
+    for (const Kernels* kernels : available()) {
+        const Outputs<T> one = compute(*kernels, c, in, 1);
+        auto expect = [&](bool truth, const char* what, long threads) {
+            if (!truth) fail(what, kernels->name, c, threads, 0, bits);
+        };
+        if (kernels == &kernels_base) portable = one;
+        expect(close(one, portable), "other numbers than the portable kernels", 1);
+        if (threads > 1)
+            expect(same_bits(compute(*kernels, c, in, threads), one), "other bits than on one thread",
+                   threads);
+        Case plain = c;
+        plain.layout = Layout::DENSE;
+        if (c.lengths == Lengths::WHOLE) plain.groups = 1;
+        if (plain.layout == c.layout && plain.groups == c.groups) continue;
+        expect(same_bits(compute(*kernels, plain, Inputs<T>(plain), 1), one),
+               "other bits than of a dense input in one group", 1);
+    }
+}
+
+// The case's inputs with zeros for some of them.
+template <class T> Inputs<T> without(Inputs<T> in, unsigned missing) {
+    auto zero = [&](int part, Array<T>& values) {
+        for (T& value : values)
+            if ((missing >> part & 1) && value == value) value = 0;
+    };
+    zero(DY, in.dy.numbers);
+    for (int s = 0; s < MOST_STATES; s++) {
+        zero(DLAST_HIDDEN + s, in.dlast[s]);
+        zero(INITIAL, in.initial[s]);
+    }
+    return in;
+}
+
+// What is not wanted changes nothing of the rest; what is not there is zero.
+template <class T> void check_missing(const Case& c, long threads) {
+    const Inputs<T> in(c);
+    std::vector<unsigned> sets{WEIGHTS, 1 << DW_IH | 1 << DW_HH, 1 << D_HIDDEN | 1 << D_CELL, OUTPUTS,
+                               INPUTS};
+    for (int part = 0; part < PARTS; part++) sets.push_back(1u << part);
+    for (const Kernels* kernels : available()) {
+        const Outputs<T> all = compute(*kernels, c, in, threads);
+        for (unsigned missing : sets) {
+            const Outputs<T> rest = compute(*kernels, c, in, threads, missing);
+            const bool right = missing & INPUTS
+                                   ? same_numbers(rest, compute(*kernels, c, without(in, missing), threads))
+                                   : same_bits(rest, all);
+            if (!right)
+                fail("what is missing changes the rest", kernels->name, c, threads, missing, 8 * sizeof(T));
+        }
+    }
+}
+
+// A mask of ones and no reset are none; where all is reset, no step knows of another.
+template <class T> void check_entrance(Case c) {
+    c.mask = c.reset = true;
+    Case open = c;
+    open.mask = open.reset = false;
+    Inputs<T> in(c);
+    const Inputs<T> plain(open);
+    auto zero = [](T value) { return value == 0; };
+    for (const Kernels* kernels : available()) {
+        std::fill(in.mask.begin(), in.mask.end(), T(1));
+        std::fill(in.reset.begin(), in.reset.end(), 0);
+        if (!same_numbers(compute(*kernels, c, in, 2), compute(*kernels, open, plain, 2)))
+            fail("an open entrance changes something", kernels->name, c, 2, 0, 8 * sizeof(T));
+        std::fill(in.reset.begin(), in.reset.end(), 1);
+        const Outputs<T> apart = compute(*kernels, c, in, 2);
+        bool none = std::all_of(apart.dw_hh.begin(), apart.dw_hh.end(), zero);
+        for (long b = 0; b < c.size.batch; b++)
+            for (long i = b * c.size.hidden; in.length(b) && i < (b + 1) * c.size.hidden; i++)
+                for (const auto& state : apart.dinitial) none = none && (state.empty() || zero(state[i]));
+        if (!none) fail("a gradient through a reset", kernels->name, c, 2, 0, 8 * sizeof(T));
+    }
+}
+
+// Any byte that changes shows where all are read, wherever the memory lies; a sample has the first and the
+// last.
+bool digest_is_right(const Kernels& kernels, long bytes) {
+    Array<char> memory(bytes, 'a'), elsewhere(bytes + 1, 'a');
+    for (bool all : {false, true})
+        if (kernels.digest(memory.data(), bytes, all) != kernels.digest(elsewhere.data() + 1, bytes, all))
+            return false;
+    const unsigned long before[] = {kernels.digest(memory.data(), bytes, false),
+                                    kernels.digest(memory.data(), bytes, true)};
+    for (long i = 0; i < bytes; i += 1 + bytes / 300) {
+        memory[i] = 'b';
+        if (kernels.digest(memory.data(), bytes, true) == before[true]) return false;
+        memory[i] = 'a';
+    }
+    for (long i : {0L, bytes - 1}) {
+        const bool sampled = i == 0 || bytes % 64; // whole registers at the end are left to chance
+        memory[i] = 'b';
+        if (sampled && kernels.digest(memory.data(), bytes, false) == before[false]) return false;
+        memory[i] = 'a';
+    }
+    return true;
+}
+
+void check_digest() {
+    for (const Kernels* kernels : available())
+        for (long bytes : {1, 3, 16, 64, 100, 255, 256, 1000, 20001}) {
+            if (digest_is_right(*kernels, bytes)) continue;
+            failures++;
+            std::fprintf(stderr, "digest of %ld bytes: %s\n", bytes, kernels->name);
+        }
+}
+
+// Each `every`th of all kinds of calls of that size, others for other cells; on one thread, and where it says
+// so on two or three.
+void check_kinds(const Sizes& size, int every, bool shared) {
+    for (CellKind cell : CELLS)
+        for (int kind = (int(cell) * 5 + int(size.hidden)) % every, i = 0; kind < 256; kind += every, i++) {
+            auto bit = [&](int i) { return bool(kind >> i & 1); };
+            const Case c{cell,
+                         size,
+                         bit(0) ? Lengths::RAGGED : Lengths::WHOLE,
+                         bit(1),
+                         bit(2),
+                         bit(3),
+                         bit(4),
+                         Layout(kind >> 6),
+                         bit(5) ? 2 : 1};
+            const long threads = shared ? 2 + i % 2 : 1;
+            check<float>(c, threads);
+            check<double>(c, threads);
+        }
+}
+
+void check_parts(CellKind cell, Lengths lengths, bool entrance, long groups) {
+    const bool reverse = int(cell) % 2;
+    Case c{cell, {4, 5, 3, 18}, lengths, reverse, true, entrance, entrance, Layout::DENSE, groups};
+    check_missing<float>(c, 1);
+    check_entrance<double>(c);
+    c.size = {8, 4, 16, 33};
+    if (lengths == Lengths::WHOLE) check_missing<double>(c, 2);
 }
 
 } // namespace
 
 int main() {
-    const Sizes sizes[] = {{1, 1, 1, 1},   {5, 1, 3, 17},  {4, 3, 5, 8},
-                           {7, 9, 16, 33}, {6, 14, 7, 64}, {3, 2, 40, 100}};
-    for (CellKind cell : {CellKind::LSTM, CellKind::GRU, CellKind::RNN, CellKind::RNN_RELU})
-        for (const Sizes& size : sizes)
-            for (int kind = 0; kind < 8; kind++) {
-                const Case c{cell,           size,        bool(kind & 1),
-                             bool(kind & 2), !(kind & 4), size.batch > 3 ? 2L : 1L};
-                check<float>(c);
-                check<double>(c);
-            }
+    // Little of everything, on one thread: lanes beyond hidden, panels that are not whole, no step, no row.
+    check_kinds({5, 3, 2, 3}, 3, false);
+    const Sizes small[] = {{1, 1, 1, 1},  {7, 1, 1, 1}, {5, 1, 3, 17}, {4, 2, 5, 8},
+                           {3, 5, 1, 16}, {0, 3, 2, 5}, {3, 0, 2, 5}};
+    for (const Sizes& size : small) check_kinds(size, 11, false);
+    check_kinds({2, 14, 256, 9}, 23, false); // a stride of x at which it is copied
+    // From here on there is enough of it for the threads to share: the rows, and of most cells the steps.
+    const Sizes large[] = {
+        {10, 9, 16, 33}, {6, 12, 7, 64}, {5, 2, 40, 101}, {2, 2, 70, 130}, {40, 3, 12, 31}};
+    for (const Sizes& size : large) check_kinds(size, 101, true);
+    for (CellKind cell : CELLS)
+        for (Lengths lengths : {Lengths::WHOLE, Lengths::RAGGED, Lengths::ZERO})
+            for (bool entrance : {false, true})
+                check_parts(cell, lengths, entrance, 1 + (int(cell) + int(lengths) + entrance) % 2);
+    check_digest();
     return failures != 0;
 }
