@@ -486,9 +486,9 @@ int main() {
                            {3, 5, 1, 16}, {0, 3, 2, 5}, {3, 0, 2, 5}};
     for (const Sizes& size : small) check_kinds(size, 11, false);
     check_kinds({2, 14, 256, 9}, 23, false); // a stride of x at which it is copied
-    // From here on there is enough of it for the threads to share: the rows, and of most cells the steps.
-    const Sizes large[] = {
-        {10, 9, 16, 33}, {6, 12, 7, 64}, {5, 2, 40, 101}, {2, 2, 70, 130}, {40, 3, 12, 31}};
+    // From here on there is enough of it for the threads to share: the rows, and of most cells the steps. The
+    // last has more rows and more steps than are worked on at once.
+    const Sizes large[] = {{10, 9, 16, 33}, {6, 12, 7, 64}, {5, 2, 40, 101}, {2, 2, 70, 130}, {90, 3, 5, 31}};
     for (const Sizes& size : large) check_kinds(size, 101, true);
     for (CellKind cell : CELLS)
         for (Lengths lengths : {Lengths::WHOLE, Lengths::RAGGED, Lengths::ZERO})
