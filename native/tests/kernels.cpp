@@ -192,7 +192,7 @@ template <class T> bool same_numbers(const Outputs<T>& one, const Outputs<T>& ot
 }
 
 template <class T> bool close(const Outputs<T>& one, const Outputs<T>& other) {
-    const double tolerance = sizeof(T) == 4 ? 5e-6 : 2e-14;
+    const double tolerance = sizeof(T) == 4 ? 2e-5 : 1e-13;
     return alike(one, other, [&](const Array<T>& a, const Array<T>& b) {
         return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](double x, double y) {
             return std::abs(x - y) <= tolerance * (1 + std::abs(y));
