@@ -40,7 +40,7 @@ const Kernels* available(int i) {
 const Kernels* chosen = available(0);
 
 // Of the functions below; native.py wants the one that it was written for, lest a build of old meet it.
-constexpr long INTERFACE = 1;
+constexpr long INTERFACE = 2;
 
 // Reads a call's arguments, integers all, one after another.
 class Arguments {
@@ -72,18 +72,18 @@ class Arguments {
 };
 
 // What every call begins with.
-Problem shape(Arguments& arguments) {
+Problem kind(Arguments& arguments) {
     Problem p{};
     p.cell = CellKind(arguments.number());
     p.number = Number(arguments.number());
     p.input = arguments.number();
     p.hidden = arguments.number();
-    p.threads = arguments.number();
     return p;
 }
 
 // What forward and backward both need.
 void scan(Arguments& arguments, Problem& p) {
+    p.threads = arguments.number();
     p.steps = arguments.number();
     p.batch = arguments.number();
     p.groups = arguments.number();
@@ -117,7 +117,7 @@ template <class F> PyObject* unlocked(F f) {
 
 PyObject* sizes(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
-    Problem p = shape(arguments);
+    Problem p = kind(arguments);
     if (!arguments.complete()) return nullptr;
     return Py_BuildValue("(llll)", chosen->packed_size(p), chosen->packed_back_size(p), chosen->gates_row(p),
                          chosen->padded(p));
@@ -125,7 +125,8 @@ PyObject* sizes(PyObject*, PyObject* const* values, Py_ssize_t count) {
 
 PyObject* pack(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
-    Problem p = shape(arguments);
+    Problem p = kind(arguments);
+    p.threads = arguments.number();
     bool back = arguments.number();
     Matrices m{arguments.address(), arguments.address(), arguments.address(), arguments.address()};
     void* to = arguments.address();
@@ -148,7 +149,7 @@ PyObject* digest(PyObject*, PyObject* const* values, Py_ssize_t count) {
 
 PyObject* forward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
-    Problem p = shape(arguments);
+    Problem p = kind(arguments);
     scan(arguments, p);
     p.packed = arguments.address();
     for (auto& state : p.last) state = arguments.address();
@@ -158,7 +159,7 @@ PyObject* forward(PyObject*, PyObject* const* values, Py_ssize_t count) {
 
 PyObject* backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
-    Problem p = shape(arguments);
+    Problem p = kind(arguments);
     scan(arguments, p);
     p.packed_back = arguments.address();
     p.dy = arguments.address();
@@ -202,13 +203,13 @@ PyObject* adopt_openmp(PyObject*, PyObject* path) {
 
 PyMethodDef methods[] = {
     {"sizes", FAST(sizes),
-     "(cell, number, I, H, threads) -> numbers in: packed, packed_back, gates' row, padded H"},
+     "(cell, number, I, H) -> numbers in: packed, packed_back, gates' row, padded H"},
     {"pack", FAST(pack),
-     "(shape..., back, w_ih, w_hh, b_ih, b_hh, to): lay weights out for forward or backward"},
+     "(kind..., threads, back, w_ih, w_hh, b_ih, b_hh, to): lay weights out for forward or backward"},
     {"digest", FAST(digest),
      "(all, address, bytes, ...) -> a number that tells whether that memory has changed"},
-    {"forward", FAST(forward), "(shape..., scan..., packed, last...): one layer in one direction"},
-    {"backward", FAST(backward), "(shape..., scan..., packed_back, gradients...): back through it"},
+    {"forward", FAST(forward), "(kind..., scan..., packed, last...): one layer in one direction"},
+    {"backward", FAST(backward), "(kind..., scan..., packed_back, gradients...): back through it"},
     {"instruction_set", instruction_set, METH_NOARGS, "The name of the instruction set in use."},
     {"use_instruction_set", use_instruction_set, METH_O,
      "Use another one; packed weights do not carry over."},

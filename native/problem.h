@@ -30,7 +30,7 @@ struct Problem {
     const void* packed_back; // what pack_back() made of them
 
     void* y;                 // [T, B, H] dense; zero beyond each length already
-    void* last[MOST_STATES]; // [B, H] dense
+    void* last[MOST_STATES]; // [B, H] dense; where T is 1, the first may be y
 
     // What forward keeps for backward. In inference gates is null, and so is what y holds as well.
     void* gates;               // [rows, gates_row()]; backward writes gradients over it

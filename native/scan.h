@@ -130,7 +130,7 @@ template <class T, class Cell> class Forward {
     }
     long layer_threads() const {
         long all = rows.rows * GATES * p.hidden * (p.input + p.hidden);
-        return all < 16 * shared_step<T>() ? 1 : p.threads;
+        return all < 60 * shared_step<T>() ? 1 : p.threads;
     }
 
     void work(Member& member) {
@@ -317,7 +317,8 @@ template <class T, class Cell> class Forward {
                     const long b = rows.who[i];
                     const T* from =
                         state(s, rows.length(b) - 1, group) + (i - rows.first[group]) * layer.units;
-                    std::memcpy((T*)p.last[s] + b * p.hidden, from, p.hidden * sizeof(T));
+                    T* to = (T*)p.last[s] + b * p.hidden;
+                    if (to != from) std::memcpy(to, from, p.hidden * sizeof(T)); // one step's y may be it
                 }
     }
 

@@ -173,14 +173,14 @@ def test_changed_weights_are_laid_out_anew(change):
 
 def test_packed_weights_are_kept_once_and_go_with_the_weights():
     gc.collect()
-    there = len(native._packs)
+    there = native.packs.count()
     given_ = tensors("gru", 9, 2, 5, 16)
     for _ in range(3):
         run("native", "gru", given_)
-    assert len(native._packs) == there + 1
+    assert native.packs.count() == there + 1
     del given_
     gc.collect()
-    assert len(native._packs) == there
+    assert native.packs.count() == there
 
 
 def test_inference_tensors():
@@ -297,7 +297,7 @@ def test_wrong_tensors_are_refused_before_they_are_read(place, wrong, message):
         ({"lengths": torch.tensor([5, 1])}, r"lengths: expected \[3\] torch.int64 on cpu, got \[2\]"),
         ({"lengths": torch.tensor([5, 1, 1], dtype=torch.int32)}, r"got \[3\] torch.int32"),
         ({"reset": torch.zeros(5, 2, dtype=torch.bool)}, r"reset: expected \[5, 3\] torch.bool"),
-        ({"mask": torch.ones(3, 7)}, r"the state: expected \[3, 8\]"),
+        ({"mask": torch.ones(3, 7)}, r"the mask: expected \[3, 8\]"),
     ],
 )
 def test_wrong_surroundings_are_refused_before_they_are_read(around, message):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 import torch
+from torch import Tensor
 
 from elman.errors import ConfigError, nearest
 from elman.kernels.aten import Aten
-from elman.kernels.base import Case, Cell, Job, Kernel, Result
+from elman.kernels.base import Case, Cell, Job, Kernel, Result, Weights
 from elman.kernels.loop import Loop
 from elman.kernels.native import Native
 
@@ -86,6 +87,32 @@ def scan(cell: Cell, job: Job, kernel: str | None = None) -> Result:
         ConfigError: the forced kernel is unknown, or does not serve the case.
     """
     return choose(case_of(cell, job), kernel)[0].run(cell, job)
+
+
+def step(
+    cell: Cell, x: Tensor, state: tuple[Tensor, ...], weights: Weights, kernel: str | None = None
+) -> tuple[Tensor, ...]:
+    """Run a cell for one step, on the fastest kernel that serves.
+
+    Args:
+        cell: the algebra of the step.
+        x: [B, F].
+        state: S tensors [B, H] before the step; where the hidden state is projected, the first is [B, P].
+        weights: of the layer.
+        kernel: as `scan` takes it.
+
+    Returns:
+        The state after the step, as `state` is.
+
+    Raises:
+        As `scan` does.
+    """
+    _, _, _, _, _, gain, projection = weights
+    device = x.device.type
+    case = Case(
+        cell.name, device, _products(x.dtype, device), 1, normed=gain is not None, projected=projection is not None
+    )
+    return choose(case, kernel)[0].step(cell, x, state, weights)
 
 
 def case_of(cell: Cell, job: Job) -> Case:

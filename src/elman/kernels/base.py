@@ -147,6 +147,10 @@ class Kernel(ABC):
     def run(self, cell: Cell, job: Job) -> Result:
         """Run one layer in one direction: `cell` is the algebra of one step, `job` what it runs over."""
 
+    def step(self, cell: Cell, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
+        """Run one step: x [B, F] and S tensors [B, H] -> S tensors [B, H]."""
+        return self.run(cell, Job(x.unsqueeze(0), state, weights))[1]
+
 
 def padding(steps: int, lengths: Tensor, device: torch.device) -> Tensor:
     """Where padding stands: [T, B] bool, true from each length on."""

@@ -12,20 +12,15 @@ from torch import Tensor, nn
 
 from elman import cells, kernels
 from elman.cells.base import Cell
-from elman.kernels.base import Job, Weights
+from elman.kernels.base import Weights
 
 _RNN = {"tanh": cells.get("rnn"), "relu": cells.get("rnn_relu")}
 _LSTM, _GRU = cells.get("lstm"), cells.get("gru")
 
 
-def _step(cell: Cell, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
-    """x [B, F], state [B, H]."""
-    return kernels.scan(cell, Job(x.unsqueeze(0), state, weights))[1]
-
-
 def _step_of_one(cell: Cell, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
     """Without a batch: x [F], state [H]."""
-    last = _step(cell, x.unsqueeze(0), tuple(s.unsqueeze(0) for s in state), weights)
+    last = kernels.step(cell, x.unsqueeze(0), tuple(s.unsqueeze(0) for s in state), weights)
     return tuple(s.squeeze(0) for s in last)
 
 
@@ -55,7 +50,7 @@ class _OneStep(nn.RNNCellBase):
         state, weights = self._state(cell, input, hx), self._weights()
         if not self._fits(cell, input, state, weights) or torch.is_autocast_enabled(input.device.type):
             return super().forward(input, hx)  # it says what is wrong; and autocast has it give other dtypes
-        run = _step if input.dim() == 2 else _step_of_one
+        run = kernels.step if input.dim() == 2 else _step_of_one
         last = run(cell, input, state, weights)
         return last if cell.states > 1 else last[0]
 

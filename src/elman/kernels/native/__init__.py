@@ -1,0 +1,150 @@
+"""Our own kernels for the CPU, in C++ (`native/`): RNN, LSTM and GRU in float32 and float64.
+
+Here are the cases that they serve, and autograd. A gradient's own gradient goes through another kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman.kernels.base import Case, Cell, Job, Kernel, Result, Weights
+from elman.kernels.native import packs
+from elman.kernels.native.call import Call, Grads, step
+from elman.kernels.native.extension import CELLS, NUMBERS, missing, module
+from elman.kernels.native.operation import traced
+
+_EXTRAS = (
+    ("normed", "layer normalisation inside the cell"),
+    ("projected", "projection"),
+    ("zoned", "zoneout"),
+    ("every", "cell states at every step"),
+)
+"""What a case may ask for, and these kernels do not have."""
+
+
+def available() -> str | None:
+    """The instruction set that the kernels are compiled for and run with; None where they were not built."""
+    return None if module is None else module.instruction_set()
+
+
+def use(instruction_set: str) -> None:
+    """Run with another instruction set that the processor has: "avx512", "avx2" or "base".
+
+    Raises:
+        ValueError: the processor does not have it, or the kernels were not built for it.
+    """
+    module.use_instruction_set(instruction_set)
+    packs.clear()
+
+
+class Native(Kernel):
+    """The C++ kernels of this package; `differentiable` is the kernel that second derivatives go through."""
+
+    name = "native"
+
+    def __init__(self, differentiable: Kernel) -> None:
+        self.differentiable = differentiable
+
+    def refuses(self, case: Case) -> str | None:
+        """Other cells, devices and numbers than it is written for, and what it lacks inside the step."""
+        if module is None:
+            return missing
+        if case.cell not in CELLS:
+            return f"there is no native kernel for {case.cell!r}"
+        if case.device != "cpu":
+            return f"it runs on the CPU, not on {case.device!r}"
+        if case.dtype not in NUMBERS:
+            return f"it computes in float32 and float64, not in {case.dtype}"
+        for asked, what in _EXTRAS:
+            if getattr(case, asked):
+                return f"it has no {what} yet"
+        return None
+
+    def run(self, cell: Cell, job: Job) -> Result:
+        """Run one layer in one direction; see `Kernel.run`."""
+        x, state, weights, lengths, reverse, mask, reset, *_ = job
+        if _is_traced(x):
+            return traced(cell, job)
+        if _is_transformed():
+            return self.differentiable.run(cell, job)
+        if _has_gradient(x, state, weights):
+            around = lengths, reverse, mask, reset
+            y, *last = _WithGradient.apply(self.differentiable, cell, *around, x, *weights[:4], *state)
+            return (y,), tuple(last)
+        call = Call(cell.name, job)
+        return (call.y,), call.forward()
+
+    def step(self, cell: Cell, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
+        """Run one step; see `Kernel.step`."""
+        if _is_traced(x) or _is_transformed() or _has_gradient(x, state, weights):
+            return super().step(cell, x, state, weights)
+        return step(cell.name, x, state, weights)
+
+
+def _is_traced(x: Tensor) -> bool:
+    """Whether x stands for a tensor in the graph that torch.compile or torch.export makes."""
+    return torch.compiler.is_compiling() or type(x) is not Tensor
+
+
+def _is_transformed() -> bool:
+    """Whether torch.func is at work, whose tensors have no memory to point at."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def _has_gradient(x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> bool:
+    if not torch.is_grad_enabled():
+        return False
+    return x.requires_grad or any([t is not None and t.requires_grad for t in (*weights[:4], *state)])
+
+
+class _WithGradient(torch.autograd.Function):
+    """One layer in one direction, with its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, differentiable: Kernel, cell: Cell, *arguments: Any) -> Any:
+        """Arguments: lengths, reverse, mask, reset, x, four weights, the states -> y, last states."""
+        call = Call(cell.name, _job(arguments))
+        call.keep(call.rows())
+        last = call.forward()
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*arguments[4:], call.y, call.kept)
+        ctx.differentiable, ctx.cell, ctx.around = differentiable, cell, arguments[:4]
+        ctx.groups, ctx.spent = call.groups, False
+        return call.y, *last
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Gradients of y and of the last states -> of x, the weights and the states."""
+        wanted = ctx.needs_input_grad[6:]
+        *tensors, y, kept = ctx.saved_tensors
+        job = _job((*ctx.around, *tensors))
+        if torch.is_grad_enabled():
+            return *(None,) * 6, *_differentiated(ctx.differentiable, ctx.cell, job, wanted, grads)
+        call = Call(ctx.cell.name, job, y=y, kept=kept, groups=ctx.groups)
+        if ctx.spent:  # the first time, the gates gave place to their gradients
+            call.forward()
+        ctx.spent = True
+        return *(None,) * 6, *call.backward(wanted, grads)
+
+
+def _job(arguments: tuple[Any, ...]) -> Job:
+    lengths, reverse, mask, reset, x, w_ih, w_hh, b_ih, b_hh, *state = arguments
+    return Job(x, tuple(state), Weights(w_ih, w_hh, b_ih, b_hh), lengths, reverse, mask, reset)
+
+
+def _differentiated(
+    kernel: Kernel, cell: Cell, job: Job, wanted: tuple[bool, ...], grads: Grads
+) -> list[Tensor | None]:
+    """The gradients through a kernel of torch functions, so that they can be differentiated again."""
+    (y,), last = kernel.run(cell, job)
+    given = [(out, grad) for out, grad in zip((y, *last), grads, strict=True) if grad is not None]
+    tensors = (job.x, *job.weights[:4], *job.state)
+    inputs = [t for t, want in zip(tensors, wanted, strict=True) if want and t is not None]
+    if not given:
+        return [None] * len(tensors)
+    outs, values = zip(*given, strict=True)
+    found = iter(torch.autograd.grad(outs, inputs, values, create_graph=True, allow_unused=True))
+    return [next(found) if want and t is not None else None for t, want in zip(tensors, wanted, strict=True)]

@@ -1,0 +1,54 @@
+"""The compiled module, if it was built, and the threads that it runs on."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_INTERFACE = 2
+"""Of the compiled module's functions, as they are called from here."""
+
+try:
+    module: Any = import_module("elman._native")
+    if module.interface != _INTERFACE:
+        raise ImportError(f"built with interface {module.interface}, this is {_INTERFACE}; build it anew")
+    missing = None
+except ImportError as _error:
+    module = None
+    missing = f"the native kernels are not there ({_error})"
+
+CELLS = {"lstm": 0, "gru": 1, "rnn": 2, "rnn_relu": 3}
+"""The cells that it has, by its own numbers."""
+GATES = (4, 3, 1, 1)
+"""Of each of them."""
+NUMBERS = {torch.float32: 0, torch.float64: 1}
+DTYPES = tuple(NUMBERS)
+
+Kind = tuple[int, int, int, int]
+"""Cell, dtype, F and H: what decides how weights and gates are laid out."""
+
+
+@cache
+def sizes(kind: Kind) -> tuple[int, int, int, int]:
+    """How many numbers the weights take, packed for forward and for backward; a step's gates; a padded state."""
+    return module.sizes(*kind)
+
+
+def _adopt_openmp() -> None:
+    """Run on the threads of torch's own OpenMP runtime: two pools would fight for the cores."""
+    for library in sorted(Path(torch.__file__).with_name("lib").glob("lib*omp*")):
+        if module.adopt_openmp(str(library)):
+            return
+    maps = Path("/proc/self/maps")
+    loaded = {line.split()[-1] for line in maps.read_text().splitlines()} if maps.exists() else set()
+    for library in sorted(path for path in loaded if "omp" in Path(path).name and ".so" in path):
+        if module.adopt_openmp(library):
+            return
+
+
+if module is not None:
+    _adopt_openmp()
