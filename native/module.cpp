@@ -202,8 +202,7 @@ PyObject* adopt_openmp(PyObject*, PyObject* path) {
 #define FAST(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
 
 PyMethodDef methods[] = {
-    {"sizes", FAST(sizes),
-     "(cell, number, I, H) -> numbers in: packed, packed_back, gates' row, padded H"},
+    {"sizes", FAST(sizes), "(cell, number, I, H) -> numbers in: packed, packed_back, gates' row, padded H"},
     {"pack", FAST(pack),
      "(kind..., threads, back, w_ih, w_hh, b_ih, b_hh, to): lay weights out for forward or backward"},
     {"digest", FAST(digest),

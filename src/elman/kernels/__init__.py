@@ -109,9 +109,8 @@ def step(
     """
     _, _, _, _, _, gain, projection = weights
     device = x.device.type
-    case = Case(
-        cell.name, device, _products(x.dtype, device), 1, normed=gain is not None, projected=projection is not None
-    )
+    normed, projected = gain is not None, projection is not None
+    case = Case(cell.name, device, _products(x.dtype, device), 1, False, normed, False, projected)
     return choose(case, kernel)[0].step(cell, x, state, weights)
 
 

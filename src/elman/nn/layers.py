@@ -5,6 +5,7 @@ Constructor, parameters, representation and messages are torch's own: its classe
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import torch
@@ -280,16 +281,16 @@ class Layers(nn.RNNBase):
 
     def _weights(self, layer: int, reverse: bool) -> Weights:
         """The weights of one layer in one direction."""
-        suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
+        w_ih, w_hh, b_ih, b_hh, gain_ih, gain_hh, w_hr = _names(layer, reverse)
         weight = self._weight
         return Weights(
-            weight("weight_ih" + suffix),
-            weight("weight_hh" + suffix),
-            weight("bias_ih" + suffix) if self.bias else None,
-            weight("bias_hh" + suffix) if self.bias else None,
-            weight("gain_ih" + suffix) if self.layer_norm else None,
-            weight("gain_hh" + suffix) if self.layer_norm else None,
-            weight("weight_hr" + suffix) if self.proj_size else None,
+            weight(w_ih),
+            weight(w_hh),
+            weight(b_ih) if self.bias else None,
+            weight(b_hh) if self.bias else None,
+            weight(gain_ih) if self.layer_norm else None,
+            weight(gain_hh) if self.layer_norm else None,
+            weight(w_hr) if self.proj_size else None,
         )
 
     def _weight(self, name: str) -> Tensor:
@@ -360,6 +361,14 @@ class _Packing:
         """[T, B, H] -> [N, H]."""
         flat = y.flatten(0, 1)
         return flat if self.places is None else flat.index_select(0, self.places)
+
+
+@cache
+def _names(layer: int, reverse: bool) -> tuple[str, ...]:
+    """What torch calls the weights of one layer in one direction, in the order of `Weights`."""
+    suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
+    kinds = "weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh", "weight_hr"
+    return tuple([kind + suffix for kind in kinds])
 
 
 def _data(given: Any) -> Tensor:

@@ -97,7 +97,8 @@ def _is_transformed() -> bool:
 def _has_gradient(x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> bool:
     if not torch.is_grad_enabled():
         return False
-    return x.requires_grad or any([t is not None and t.requires_grad for t in (*weights[:4], *state)])
+    wanting = [True for t in (x, *weights[:4], *state) if t is not None and t.requires_grad]
+    return bool(wanting)
 
 
 class _WithGradient(torch.autograd.Function):
@@ -107,10 +108,10 @@ class _WithGradient(torch.autograd.Function):
     def forward(ctx: Any, differentiable: Kernel, cell: Cell, *arguments: Any) -> Any:
         """Arguments: lengths, reverse, mask, reset, x, four weights, the states -> y, last states."""
         call = Call(cell.name, _job(arguments))
-        call.keep(call.rows())
+        kept = call.keep(call.rows())
         last = call.forward()
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*arguments[4:], call.y, call.kept)
+        ctx.save_for_backward(*arguments[4:], call.y, kept)
         ctx.differentiable, ctx.cell, ctx.around = differentiable, cell, arguments[:4]
         ctx.groups, ctx.spent = call.groups, False
         return call.y, *last

@@ -42,19 +42,24 @@ class Call:
         groups: int | None = None,
     ) -> None:
         x, state, self.weights, self.lengths, self.reverse, mask, reset, *_ = job
-        _check(x, state, self.lengths, mask, reset)
+        if y is None:
+            _check(x, state, self.lengths, mask, reset)
         self.x = x if x.is_contiguous() or x.stride(2) == 1 else x.contiguous()
         self.state = tuple([s.contiguous() for s in state])
-        self.around = None if mask is None else mask.contiguous(), None if reset is None else reset.contiguous()
+        self.around = (
+            None if mask is None else mask.contiguous(),
+            None if reset is None else reset.contiguous(),
+        )
         _, batch, features = x.shape
         self.kind = CELLS[name], NUMBERS[x.dtype], features, state[0].shape[1]
         self.groups = _groups(batch, self.weights.w_hh) if groups is None else groups
         self.y = self._outputs(self.kind[3]) if y is None else y
         self.kept = kept
 
-    def keep(self, rows: int) -> None:
+    def keep(self, rows: int) -> Tensor:
         """Have forward keep what backward needs, for that many rows of all steps together."""
         self.kept = self.x.new_empty(rows * sum(self._widths()))
+        return self.kept
 
     def rows(self) -> int:
         """How many steps there are, of all sequences together.
@@ -112,7 +117,7 @@ class Call:
     def _widths(self) -> tuple[int, ...]:
         """Of a row of what is kept: gates, what enters the product if not the state, states not in y."""
         _, _, row, padded = sizes(self.kind)
-        entered = any([t is not None for t in self.around])
+        entered = self.around[0] is not None or self.around[1] is not None
         apart = self.lengths is not None or padded != self.kind[3]
         return row, padded if entered else 0, padded if apart else 0, padded if len(self.state) > 1 else 0
 

@@ -12,14 +12,22 @@ import torch
 _INTERFACE = 2
 """Of the compiled module's functions, as they are called from here."""
 
-try:
-    module: Any = import_module("elman._native")
-    if module.interface != _INTERFACE:
-        raise ImportError(f"built with interface {module.interface}, this is {_INTERFACE}; build it anew")
-    missing = None
-except ImportError as _error:
-    module = None
-    missing = f"the native kernels are not there ({_error})"
+
+def _load() -> tuple[Any, str | None]:
+    """The module; or why it is not there."""
+    try:
+        found = import_module("elman._native")
+    except ModuleNotFoundError:
+        again = "with a C++17 compiler there, install Elman again (in a checkout: make native)"
+        return None, f"they were not built; {again}"
+    except ImportError as error:
+        return None, f"they cannot be loaded: {error}"
+    if found.interface != _INTERFACE:
+        return None, "they are of another version of Elman; install it again (in a checkout: make native)"
+    return found, None
+
+
+module, missing = _load()
 
 CELLS = {"lstm": 0, "gru": 1, "rnn": 2, "rnn_relu": 3}
 """The cells that it has, by its own numbers."""
@@ -34,7 +42,7 @@ Kind = tuple[int, int, int, int]
 
 @cache
 def sizes(kind: Kind) -> tuple[int, int, int, int]:
-    """How many numbers the weights take, packed for forward and for backward; a step's gates; a padded state."""
+    """How many numbers weights take, packed for forward and for backward; a step's gates; a padded state."""
     return module.sizes(*kind)
 
 

@@ -28,24 +28,23 @@ def _job(arguments: Any) -> Job:
     return Job(x, tuple(state), Weights(w_ih, w_hh, b_ih, b_hh), lengths, reverse, mask, reset)
 
 
-def _keeping(arguments: Any) -> Call:
+def _keeping(arguments: Any) -> tuple[Call, Tensor]:
     call = Call(arguments[0], _job(arguments), groups=1)
     steps, batch, _ = call.x.shape
-    call.keep(steps * batch)  # whatever the lengths: a graph wants to know its sizes
-    return call
+    return call, call.keep(steps * batch)  # whatever the lengths: a graph wants to know its sizes
 
 
 @torch.library.custom_op("elman::scan", mutates_args=(), schema=f"({_SCHEMA}) -> Tensor[]")
 def _scan(*arguments: Any) -> list[Tensor]:
     """y, the last states, and what backward needs."""
-    call = _keeping(arguments)
-    return [call.y, *call.forward(), call.kept]
+    call, kept = _keeping(arguments)
+    return [call.y, *call.forward(), kept]
 
 
 @_scan.register_fake
 def _(*arguments: Any) -> list[Tensor]:
-    call = _keeping(arguments)
-    return [call.y, *map(torch.empty_like, call.state), call.kept]
+    call, kept = _keeping(arguments)
+    return [call.y, *map(torch.empty_like, call.state), kept]
 
 
 @torch.library.custom_op(
