@@ -20,7 +20,8 @@ template <class T, class Cell> class Backward {
         : p(p), layer(p), rows(p), units(layer.units / L), inputs((p.input + L - 1) / L),
           weights((const T*)p.packed_back), entrance(p), initial(initial_states(p, layer, rows)),
           grads(STATES * p.batch * layer.units), sent(entrance.open ? 0 : p.batch * layer.units),
-          packed(OUTER_ROWS * (inputs.registers + units.registers) * L), bias_sums(layer.row) {}
+          packed(OUTER_ROWS * (inputs.registers + units.registers) * L), bias_sums(layer.row),
+          narrow_sums(layer.narrow() ? p.input * GATES * layer.units : 0) {}
 
     void run() {
         begin();
@@ -61,6 +62,7 @@ template <class T, class Cell> class Backward {
                 std::memset(to + n, 0, (layer.units - n) * sizeof(T));
             }
         std::memset(bias_sums, 0, layer.row * sizeof(T));
+        if (layer.narrow()) std::memset(narrow_sums, 0, p.input * GATES * layer.units * sizeof(T));
     }
 
     void finish() {
@@ -74,7 +76,17 @@ template <class T, class Cell> class Backward {
                 if (p.db_ih && slot < GATES) ((T*)p.db_ih)[Cell::X_GATE[slot] * p.hidden + unit] = sum;
                 if (p.db_hh && slot >= Cell::APART)
                     ((T*)p.db_hh)[Cell::U_GATE[slot - Cell::APART] * p.hidden + unit] = sum;
+                for (long i = 0; narrow_wanted() && slot < GATES && i < p.input; i++)
+                    ((T*)p.dw_ih)[(Cell::X_GATE[slot] * p.hidden + unit) * p.input + i] =
+                        narrow_sums[narrow_at(i, unit / L, slot) + unit % L];
             }
+    }
+
+    bool narrow_wanted() const { return p.dw_ih && layer.narrow(); }
+    // Where a narrow input has a slot of a register of units, in its weights and in the sum of their
+    // gradient.
+    long narrow_at(long i, long unit, int slot) const {
+        return ((i * layer.units / L + unit) * GATES + slot) * L;
     }
 
     void recur(Member& member) {
@@ -192,6 +204,7 @@ template <class T, class Cell> class Backward {
         const long pieces = (rows.rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
         member.share(pieces, [&](long piece) {
             const long from = rows.rows * piece / pieces, n = rows.rows * (piece + 1) / pieces - from;
+            if (layer.narrow()) return narrow_gradients(from, n);
             const Left<T> left = layer.input_slots((const T*)p.gates + from * layer.row);
             T* to[BLOCK_ROWS];
             for (long r = 0; r < n; r++) to[r] = input_gradient(from + r);
@@ -201,6 +214,20 @@ template <class T, class Cell> class Backward {
                 product(inputs.width(panel), n, left, w, false, Scatter<T>{to, first, p.input, true});
             }
         });
+    }
+
+    void narrow_gradients(long from, long n) {
+        const T* w = weights + layer.back_inputs_at();
+        for (long r = from; r < from + n; r++)
+            for (long i = 0; i < p.input; i++) {
+                const T* gates = (const T*)p.gates + r * layer.row;
+                Vec<T> sums[GATES] = {};
+                for (long unit = 0; unit < layer.units / L; unit++, gates += SLOTS * L)
+                    for (int slot = 0; slot < GATES; slot++)
+                        sums[slot] += load(gates + slot * L) * load(w + narrow_at(i, unit, slot));
+                for (int slot = 1; slot < GATES; slot++) sums[0] += sums[slot];
+                input_gradient(r)[i] = total<T>(sums[0]);
+            }
     }
 
     T* input_gradient(long row) const {
@@ -223,12 +250,13 @@ template <class T, class Cell> class Backward {
             member.share(parts, [&](long part) { pack_rows(part, from, n); });
             member.share(groups, [&](long unit) {
                 const T* gates = (const T*)p.gates + from * layer.row + unit * SLOTS * L;
-                if (first_wanted)
+                if (first_wanted && !layer.narrow())
                     outer(gates, n, unit, Cell::X_GATE, inputs, 0, p.input, (T*)p.dw_ih, from == 0);
                 if (second_wanted)
                     outer(gates + Cell::APART * L, n, unit, Cell::U_GATE, units, inputs.registers, p.hidden,
                           (T*)p.dw_hh, from == 0);
                 add_biases(gates, n, unit);
+                for (long i = 0; narrow_wanted() && i < p.input; i++) add_narrow(gates, n, unit, i);
             });
         }
     }
@@ -247,6 +275,9 @@ template <class T, class Cell> class Backward {
         const long first = panels.first(panel), width = panels.width(panel) * L;
         const long columns = of_x ? p.input : layer.units;
         T* to = packed + (first + (of_x ? 0 : inputs.registers)) * L * OUTER_ROWS;
+        for (long r = 0; of_x && layer.narrow() && r < n; r++)
+            for (long i = 0; i < p.input; i++) to[i * OUTER_ROWS + r] = input_row(from + r)[i];
+        if (of_x && layer.narrow()) return;
         for (long r = 0; r < n; r++, to += width) {
             const T* row = (of_x ? input_row(from + r) : before_row(from + r)) + first * L;
             for (long c = 0; c < width; c += L) store(to + c, load(row + c, columns - first * L - c));
@@ -285,12 +316,24 @@ template <class T, class Cell> class Backward {
     }
 
     void add_biases(const T* gates, long n, long unit) {
-        for (int slot = 0; slot < SLOTS; slot++) {
-            T* to = bias_sums + (unit * SLOTS + slot) * L;
-            Vec<T> sum = load(to);
-            for (long r = 0; r < n; r++) sum += load(gates + r * layer.row + slot * L);
-            store(to, sum);
-        }
+        T* to = bias_sums + unit * SLOTS * L;
+        Vec<T> sums[SLOTS];
+        for (int slot = 0; slot < SLOTS; slot++) sums[slot] = load(to + slot * L);
+        for (long r = 0; r < n; r++)
+            for (int slot = 0; slot < SLOTS; slot++) sums[slot] += load(gates + r * layer.row + slot * L);
+        for (int slot = 0; slot < SLOTS; slot++) store(to + slot * L, sums[slot]);
+    }
+
+    // The gradient of a narrow input's weights: the same, each row times that input.
+    void add_narrow(const T* gates, long n, long unit, long i) {
+        const T* x = packed + i * OUTER_ROWS;
+        T* to = narrow_sums + narrow_at(i, unit, 0);
+        Vec<T> sums[GATES];
+        for (int slot = 0; slot < GATES; slot++) sums[slot] = load(to + slot * L);
+        for (long r = 0; r < n; r++)
+            for (int slot = 0; slot < GATES; slot++)
+                sums[slot] += broadcast(x[r]) * load(gates + r * layer.row + slot * L);
+        for (int slot = 0; slot < GATES; slot++) store(to + slot * L, sums[slot]);
     }
 
     // A ragged batch's rows of the hidden state before each row.
@@ -312,10 +355,11 @@ template <class T, class Cell> class Backward {
     const T* const weights;
     const Entrance<T> entrance;
     const Buffer<T> initial;
-    const Buffer<T> grads;     // [S, B, units]: of the states, carried from step to step
-    const Buffer<T> sent;      // [B, units]: what gates send back, before it passes the entrance
-    const Buffer<T> packed;    // OUTER_ROWS rows of [x, h before]
-    const Buffer<T> bias_sums; // a row of gates
+    const Buffer<T> grads;       // [S, B, units]: of the states, carried from step to step
+    const Buffer<T> sent;        // [B, units]: what gates send back, before it passes the entrance
+    const Buffer<T> packed;      // OUTER_ROWS rows of [x, h before]
+    const Buffer<T> bias_sums;   // a row of gates
+    const Buffer<T> narrow_sums; // for each narrow input, a row of gates that it has
     const std::vector<const T*> before_rows = rows_before();
 };
 

@@ -31,6 +31,8 @@ template <class T> class Buffer {
     std::unique_ptr<T, Free> memory;
 };
 
+template <class T> constexpr int MOST_NARROW = LANES<T> / 4;
+
 template <class T> constexpr long padded(long n) { // to whole cache lines
     constexpr long line = 64 / sizeof(T);
     return (n + line - 1) / line * line;
@@ -56,7 +58,11 @@ template <class T, class Cell> struct Layer {
     long bias_at() const { return GATES * units * (input + hidden); }
     long packed_size() const { return bias_at() + SLOTS * units; }
 
+    // So few inputs that a register of them would be padding for the most part.
+    bool narrow() const { return input <= MOST_NARROW<T>; }
+
     // Packed for backward: panels of hidden units, panels of inputs; both have a row for each gate's unit.
+    // Narrow inputs have a row each instead, which lies as the input's slots do in a row of gates.
     long back_inputs_at() const { return GATES * units * units; }
     long packed_back_size() const { return GATES * units * (units + (input + L - 1) / L * L); }
 
@@ -142,12 +148,25 @@ void pack_back_panel(const Layer<T, Cell>& layer, const Panels& panels, long pan
             }
 }
 
+template <class T, class Cell> void pack_narrow(const Layer<T, Cell>& layer, const T* w, T* to) {
+    constexpr int L = LANES<T>;
+    for (long i = 0; i < layer.input; i++)
+        for (long unit = 0; unit < layer.units; unit++)
+            for (int slot = 0; slot < Cell::GATES; slot++) {
+                const long row = Cell::X_GATE[slot] * layer.hidden + unit;
+                to[((i * layer.units / L + unit / L) * Cell::GATES + slot) * L + unit % L] =
+                    unit < layer.hidden ? w[row * layer.input + i] : T(0);
+            }
+}
+
 template <class T, class Cell> void pack_back(const Problem& p, const Matrices& m, T* to) {
     const Layer<T, Cell> layer(p);
     const Panels units(layer.units / LANES<T>), inputs((layer.input + LANES<T> - 1) / LANES<T>);
     auto body = [&](Member& member) {
-        member.share(units.count + inputs.count, [&](long i) {
-            if (i < units.count)
+        member.share(units.count + (layer.narrow() ? 1 : inputs.count), [&](long i) {
+            if (i >= units.count && layer.narrow())
+                pack_narrow(layer, (const T*)m.w_ih, to + layer.back_inputs_at());
+            else if (i < units.count)
                 pack_back_panel(layer, units, i, (const T*)m.w_hh, layer.hidden, Cell::U_GATE, to);
             else
                 pack_back_panel(layer, inputs, i - units.count, (const T*)m.w_ih, layer.input, Cell::X_GATE,

@@ -3,8 +3,14 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <cstdint>
 #include <cstring>
 #include <new>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 #include "problem.h"
 #include "threads.h"
@@ -176,6 +182,18 @@ PyObject* backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     return unlocked([&] { chosen->backward(p); });
 }
 
+PyObject* want_huge_pages(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    [[maybe_unused]] const auto begin = reinterpret_cast<uintptr_t>(arguments.address());
+    [[maybe_unused]] const uintptr_t bytes = arguments.number();
+    if (!arguments.complete()) return nullptr;
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = sysconf(_SC_PAGESIZE), first = (begin + page - 1) / page * page;
+    madvise(reinterpret_cast<void*>(first), (begin + bytes - first) / page * page, MADV_HUGEPAGE);
+#endif
+    Py_RETURN_NONE;
+}
+
 PyObject* instruction_set(PyObject*, PyObject*) { return PyUnicode_FromString(chosen->name); }
 
 PyObject* use_instruction_set(PyObject*, PyObject* name) {
@@ -209,6 +227,8 @@ PyMethodDef methods[] = {
      "(all, address, bytes, ...) -> a number that tells whether that memory has changed"},
     {"forward", FAST(forward), "(kind..., scan..., packed, last...): one layer in one direction"},
     {"backward", FAST(backward), "(kind..., scan..., packed_back, gradients...): back through it"},
+    {"want_huge_pages", FAST(want_huge_pages),
+     "(address, bytes): memory that is new and large; the system hands it out in few pieces, if it can"},
     {"instruction_set", instruction_set, METH_NOARGS, "The name of the instruction set in use."},
     {"use_instruction_set", use_instruction_set, METH_O,
      "Use another one; packed weights do not carry over."},

@@ -49,6 +49,13 @@ template <class T> inline void store(T* p, Vec<T> v, long n) {
     std::memcpy(p, &v, n * sizeof(T));
 }
 
+// All lanes together, added in pairs.
+template <class T> inline T total(Vec<T> v) {
+    for (int half = LANES<T> / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) v[i] += v[i + half];
+    return v[0];
+}
+
 // NaN fails every comparison, and so stays what it is.
 template <class V, class T> inline V at_most(V x, T limit) {
     V most = limit - V{};

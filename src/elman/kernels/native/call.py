@@ -17,6 +17,9 @@ _IN_CACHE = 1 << 20
 _MANY_USES = 8
 """Rows of a call, from which on it reads the weights so often that a look at all of them costs nothing."""
 
+_LARGE = 16 << 20
+"""Bytes of a tensor, from which on the C library asks the system for its memory each time."""
+
 Grads = tuple[Tensor | None, ...]
 
 
@@ -58,7 +61,7 @@ class Call:
 
     def keep(self, rows: int) -> Tensor:
         """Have forward keep what backward needs, for that many rows of all steps together."""
-        self.kept = self.x.new_empty(rows * sum(self._widths()))
+        self.kept = _quickly_filled(self.x.new_empty(rows * sum(self._widths())))
         return self.kept
 
     def rows(self) -> int:
@@ -111,8 +114,8 @@ class Call:
 
     def _outputs(self, width: int) -> Tensor:
         steps, batch, _ = self.x.shape
-        make = self.x.new_empty if self.lengths is None else self.x.new_zeros
-        return make((steps, batch, width))
+        y = _quickly_filled(self.x.new_empty((steps, batch, width)))
+        return y if self.lengths is None else y.zero_()
 
     def _widths(self) -> tuple[int, ...]:
         """Of a row of what is kept: gates, what enters the product if not the state, states not in y."""
@@ -230,6 +233,13 @@ def _groups(batch: int, w_hh: Tensor) -> int:
     threads = torch.get_num_threads()
     few = batch < 4 * threads or w_hh.nbytes > _IN_CACHE
     return 1 if few else threads
+
+
+def _quickly_filled(fresh: Tensor) -> Tensor:
+    """New memory; a large block is new to the process too, and page after page takes longer than its use."""
+    if type(fresh) is Tensor and fresh.nbytes >= _LARGE:
+        module.want_huge_pages(fresh.data_ptr(), fresh.nbytes)
+    return fresh
 
 
 def _address(tensor: Tensor | None) -> int:
