@@ -35,6 +35,7 @@ LEVELS = {
     "optim": 2,
     "progress": 2,
     "recurrent": 2,
+    "stepper": 2,
     "tensors": 2,
     "checkpoint": 3,
     "nn": 3,

@@ -13,6 +13,7 @@ from elman import kernels
 from elman import nn as ours
 from elman.batch import Seq
 from elman.errors import ConfigError, DataError
+from elman.kernels import native
 from elman.kernels.base import Job
 from elman.recurrent import Recurrent
 
@@ -268,3 +269,60 @@ def test_a_layer_of_torch_that_becomes_ours_works_as_it_is(name):
     layer.__class__ = getattr(ours, name)
     same(layer(x), want)
     assert layer(x, lengths=RAGGED)[0].shape == (T, B, H)
+
+
+@pytest.mark.parametrize("kernel", ["native", "aten", "loop"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("RNN", {}), ("GRU", {}), ("LSTM", {}), ("LSTM", {"proj_size": 3}), ("GRU", {"layer_norm": True})],
+)
+def test_a_stepper_is_the_layers_a_step_at_a_time(monkeypatch, name, options, kernel):
+    if kernel == "native" and native.available() is None:
+        pytest.skip("the native kernels were not built")
+    if options and kernel != "loop" and not (kernel == "aten" and "proj_size" in options):
+        kernel = ""  # the forced one does not serve
+    layers = getattr(ours, name)(F, H, num_layers=2, dropout=0.5, dtype=torch.float64, **options).eval()
+    monkeypatch.setenv(kernels.VARIABLE, kernel)
+    x = torch.randn(7, B, F, dtype=torch.float64)
+    wanted, last = layers(x)
+    _, start = layers(x[:3])
+    layers.train()  # it drops nothing all the same
+    step = layers.stepper(start)
+    found = [step(x_t) for x_t in x[3:]]
+    torch.testing.assert_close(torch.stack(found), wanted[3:], rtol=0, atol=1e-12)
+    states = [torch.stack(s) for s in zip(*step.state, strict=True)]
+    for state, expected in zip(states, last if name == "LSTM" else (last,), strict=True):
+        torch.testing.assert_close(state, expected, rtol=0, atol=1e-12)
+    assert not found[0].requires_grad
+    torch.testing.assert_close(layers.stepper(batch=B)(x[0]), layers.eval()(x[:1])[0][0].detach())
+
+
+def test_a_stepper_keeps_what_it_was_made_with():
+    layer = ours.GRU(F, H)
+    x = torch.randn(B, F)
+    step, start = layer.stepper(batch=B), torch.zeros(1, B, H)
+    before = step(x)
+    kept = before.clone(), step.state[0][0].clone()
+    state = step.state
+    step(x)
+    assert torch.equal(before, kept[0])
+    assert torch.equal(state[0][0], kept[1])
+    again = layer.stepper(start)
+    again(x)
+    assert not start.any()
+
+
+@pytest.mark.parametrize("options", [{}, {"layer_norm": True}])
+@pytest.mark.parametrize("wrong", [(B + 1, F), (F,), (1, B, F)])
+def test_a_step_that_does_not_fit(options, wrong):
+    with pytest.raises(DataError, match=r"x: expected \[3, 2\]"):
+        ours.GRU(F, H, **options).stepper(batch=B)(torch.randn(wrong))
+
+
+def test_what_a_stepper_cannot_run():
+    with pytest.raises(ConfigError, match="stepper of GRU: bidirectional=True"):
+        ours.GRU(F, H, bidirectional=True).stepper()
+    with pytest.raises(ConfigError, match="zoneout"):
+        ours.GRU(F, H, zoneout=0.1).stepper()
+    with pytest.raises(DataError, match=r"hx: expected \[L, B, H\]"):
+        ours.GRU(F, H).stepper(torch.zeros(1, 2, H + 1))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elman.errors import ConfigError, nearest
 from elman.kernels.aten import Aten
-from elman.kernels.base import Case, Cell, Job, Kernel, Result, Weights
+from elman.kernels.base import Case, Cell, Job, Kernel, LayerStepper, Result, Weights
 from elman.kernels.loop import Loop
 from elman.kernels.native import Native
 
@@ -107,11 +107,24 @@ def step(
     Raises:
         As `scan` does.
     """
-    _, _, _, _, _, gain, projection = weights
-    device = x.device.type
-    normed, projected = gain is not None, projection is not None
-    case = Case(cell.name, device, _products(x.dtype, device), 1, False, normed, False, projected)
-    return choose(case, kernel)[0].step(cell, x, state, weights)
+    return choose(_case_of_step(cell, x, weights), kernel)[0].step(cell, x, state, weights)
+
+
+def stepper(
+    cell: Cell, weights: Weights, state: tuple[Tensor, ...], kernel: str | None = None
+) -> LayerStepper:
+    """What runs a cell step after step without gradients, on the fastest kernel that serves.
+
+    Args:
+        cell: the algebra of the step.
+        weights: of the layer; they stay as they are while it runs.
+        state: S tensors [B, H] to start from.
+        kernel: as `scan` takes it.
+
+    Raises:
+        As `scan` does.
+    """
+    return choose(_case_of_step(cell, state[0], weights), kernel)[0].stepper(cell, weights, state)
 
 
 def case_of(cell: Cell, job: Job) -> Case:
@@ -133,6 +146,13 @@ def case_of(cell: Cell, job: Job) -> Case:
         zone is not None,
         every and len(state) > 1,
     )
+
+
+def _case_of_step(cell: Cell, tensor: Tensor, weights: Weights) -> Case:
+    _, _, _, _, _, gain, projection = weights
+    device = tensor.device.type
+    normed, projected = gain is not None, projection is not None
+    return Case(cell.name, device, _products(tensor.dtype, device), 1, False, normed, False, projected)
 
 
 def _prefer(case: Case) -> tuple[Kernel, str]:

@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
+from elman.errors import DataError
+
 
 class Cell(Protocol):
     """What a kernel asks of a cell; `elman.cells.base.Cell` fulfils it."""
@@ -126,6 +128,38 @@ class Case(NamedTuple):
     every: bool = False
 
 
+class LayerStepper(ABC):
+    """One layer without gradients, a step at a call, from a state that it keeps."""
+
+    @property
+    @abstractmethod
+    def state(self) -> tuple[Tensor, ...]:
+        """S tensors [B, H] after the last step, which later ones do not change."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor) -> Tensor:
+        """One step: x [B, F] -> the hidden state [B, H], in memory of its own."""
+
+
+class _PlainStepper(LayerStepper):
+    """By a kernel's `step`."""
+
+    def __init__(self, kernel: Kernel, cell: Cell, weights: Weights, state: tuple[Tensor, ...]) -> None:
+        self._kernel, self._cell, self._weights, self._state = kernel, cell, weights, state
+        self._shape = state[0].shape[0], weights.w_ih.shape[1]
+
+    @property
+    def state(self) -> tuple[Tensor, ...]:
+        return self._state
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        if x.shape != self._shape:
+            raise DataError("x", str(list(x.shape)), expected=str(list(self._shape)))
+        self._state = self._kernel.step(self._cell, x, self._state, self._weights)
+        return self._state[0]
+
+
 class Kernel(ABC):
     """Runs a cell over time.
 
@@ -150,6 +184,10 @@ class Kernel(ABC):
     def step(self, cell: Cell, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
         """Run one step: x [B, F] and S tensors [B, H] -> S tensors [B, H]."""
         return self.run(cell, Job(x.unsqueeze(0), state, weights))[1]
+
+    def stepper(self, cell: Cell, weights: Weights, state: tuple[Tensor, ...]) -> LayerStepper:
+        """What runs step after step from that state, with the weights as they are now."""
+        return _PlainStepper(self, cell, weights, state)
 
 
 def padding(steps: int, lengths: Tensor, device: torch.device) -> Tensor:

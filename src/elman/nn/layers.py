@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from elman import cells, kernels
-from elman.errors import DataError
+from elman.errors import ConfigError, DataError
 from elman.kernels.base import Job, Result, Weights
 from elman.recurrent import checked_lengths, dropout, hidden_mask, shares
+from elman.stepper import Stepper
 
 _CELLS = {
     "RNN_TANH": cells.get("rnn"),
@@ -130,6 +131,35 @@ class Layers(nn.RNNBase):
             return self._as_torch(input, hx)
         (y, *_), last = self._run(input, hx, lengths, reset, every=False)
         return y, last if len(last) > 1 else last[0]
+
+    def stepper(self, hx: Any = None, batch: int = 1) -> Stepper:
+        """Make ready to run all layers a step at a call, as a stream comes in: without gradients or dropout.
+
+        Args:
+            hx: the state to start from, [L, B, H], an LSTM's two of these; None: zero.
+            batch: B, where hx is None.
+
+        Returns:
+            Called with x [B, F], it gives the last layer's hidden state [B, H], and keeps the state.
+
+        Raises:
+            ConfigError: the layers are bidirectional, for the backward one would wait for the end; or there
+                is zoneout.
+            DataError: the state does not fit.
+        """
+        for name in ("bidirectional", "zoneout"):
+            if getattr(self, name):
+                raise ConfigError(f"stepper of {type(self).__name__}", f"{name}={getattr(self, name)}")
+        weight = self._weight("weight_ih_l0")
+        if hx is not None and not self._state_fits(hx, weight, self._state_of(hx)[0].shape[1]):
+            got = ", ".join(str(list(s.shape)) for s in self._state_of(hx))
+            raise DataError("hx", got, expected="[L, B, H]; for an LSTM, two of these")
+        x = weight.new_empty(0, batch if hx is None else self._state_of(hx)[0].shape[1], 0)
+        states = self._states(_Call(x, None if hx is None else self._state_of(hx), None, None, False))
+        cell = _CELLS[self.mode]
+        return Stepper(
+            [kernels.stepper(cell, self._weights(layer, False), state) for layer, state in enumerate(states)]
+        )
 
     def _add_gains(self) -> None:
         """The parameters of layer normalisation, named as those of `Recurrent`."""

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.kernels.base import Case, Cell, Job, Kernel, Result, Weights
+from elman.kernels.base import Case, Cell, Job, Kernel, LayerStepper, Result, Weights
 from elman.kernels.native import packs
 from elman.kernels.native.call import Call, Grads, step
 from elman.kernels.native.extension import CELLS, NUMBERS, missing, module
 from elman.kernels.native.operation import traced
+from elman.kernels.native.stepper import NativeStepper
 
 _EXTRAS = (
     ("normed", "layer normalisation inside the cell"),
@@ -82,6 +83,10 @@ class Native(Kernel):
         if _is_traced(x) or _is_transformed() or _has_gradient(x, state, weights):
             return super().step(cell, x, state, weights)
         return step(cell.name, x, state, weights)
+
+    def stepper(self, cell: Cell, weights: Weights, state: tuple[Tensor, ...]) -> LayerStepper:
+        """Make ready for step after step; see `Kernel.stepper`."""
+        return NativeStepper(cell.name, weights, state)
 
 
 def _is_traced(x: Tensor) -> bool:

@@ -85,7 +85,7 @@ class Call:
             self.rows()
         last = tuple([torch.empty_like(s) for s in self.state])
         weights = packed(self.kind, self.weights, False, steps * batch >= _MANY_USES)
-        module.forward(*self._arguments(), weights.data_ptr(), *_two(last))
+        module.forward(*self._arguments(), weights.data_ptr(), *two(last))
         return last
 
     def backward(self, wanted: tuple[bool, ...], grads: Grads) -> list[Tensor | None]:
@@ -105,9 +105,9 @@ class Call:
             packed(self.kind, self.weights, True, False).data_ptr(),
             _address(dy),
             *((0, 0) if dy is None else dy.stride()[:2]),
-            *_two(dlast),
+            *two(dlast),
             _address(dx),
-            *_two(found[4:]),
+            *two(found[4:]),
             *[_address(d) for d in found[:4]],
         )
         return [dx, *found]
@@ -179,7 +179,7 @@ def step(name: str, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> t
     x, state = x.contiguous(), tuple([s.contiguous() for s in state])
     last = tuple([torch.empty_like(s) for s in state])
     kind = CELLS[name], NUMBERS[x.dtype], features, hidden
-    places = _two(state), _two(last)
+    places = two(state), two(last)
     module.forward(
         *kind,
         torch.get_num_threads(),
@@ -246,6 +246,6 @@ def _address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
 
 
-def _two(states: Any) -> tuple[int, int]:
+def two(states: Any) -> tuple[int, int]:
     """The addresses of up to two states."""
     return _address(states[0]), _address(states[1]) if len(states) > 1 else 0
