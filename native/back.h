@@ -246,7 +246,6 @@ template <class T, class Cell> class Backward {
         for (long from = 0; from < rows.rows; from += OUTER_ROWS) {
             const long n = std::min(OUTER_ROWS, rows.rows - from);
             const long parts = inputs.count + units.count;
-            if (from) member.barrier();
             member.share(parts, [&](long part) { pack_rows(part, from, n); });
             member.share(groups, [&](long unit) {
                 const T* gates = (const T*)p.gates + from * layer.row + unit * SLOTS * L;

@@ -137,7 +137,7 @@ PyObject* pack(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Matrices m{arguments.address(), arguments.address(), arguments.address(), arguments.address()};
     void* to = arguments.address();
     if (!arguments.complete()) return nullptr;
-    return unlocked([&] { (back ? chosen->pack_back : chosen->pack)(p, m, to); });
+    return unlocked([&, kernels = chosen] { (back ? kernels->pack_back : kernels->pack)(p, m, to); });
 }
 
 PyObject* digest(PyObject*, PyObject* const* values, Py_ssize_t count) {
@@ -160,7 +160,7 @@ PyObject* forward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     p.packed = arguments.address();
     for (auto& state : p.last) state = arguments.address();
     if (!arguments.complete()) return nullptr;
-    return unlocked([&] { chosen->forward(p); });
+    return unlocked([&, kernels = chosen] { kernels->forward(p); });
 }
 
 PyObject* backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
@@ -179,7 +179,7 @@ PyObject* backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     p.db_ih = arguments.address();
     p.db_hh = arguments.address();
     if (!arguments.complete()) return nullptr;
-    return unlocked([&] { chosen->backward(p); });
+    return unlocked([&, kernels = chosen] { kernels->backward(p); });
 }
 
 PyObject* want_huge_pages(PyObject*, PyObject* const* values, Py_ssize_t count) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -88,13 +89,11 @@ void enter(void* data) {
     Call& call = *static_cast<Call*>(data);
     // Whoever is first leads; which thread does what changes no result.
     if (call.entered.fetch_add(1, std::memory_order_acq_rel) == 0) {
-        call.team.members.value.fetch_add(1, std::memory_order_acq_rel);
         Member member(call.team, 0, assemble(call));
         call.body(member, call.data);
         call.ended = now();
         return;
     }
-    while (call.team.members.value.load(std::memory_order_acquire) == 0) relax();
     int size = 0;
     int rank = join(call, size);
     if (rank == 0) return;
@@ -111,7 +110,10 @@ void run_alone(Body body, void* data) {
 // Without an OpenMP runtime: threads of the call's own.
 void own_threads(void (*function)(void*), void* data, unsigned threads) {
     std::vector<std::thread> others;
-    for (unsigned i = 1; i < threads; i++) others.emplace_back(function, data);
+    try {
+        for (unsigned i = 1; i < threads; i++) others.emplace_back(function, data);
+    } catch (const std::system_error&) { // no more to be had: the team does without
+    }
     function(data);
     for (auto& other : others) other.join();
 }
@@ -169,8 +171,10 @@ bool adopt_openmp(const char* path) {
     if (!library) return false;
     auto entry = reinterpret_cast<Parallel>(dlsym(library, "GOMP_parallel"));
     if (!entry) return false;
-    if (!openmp.exchange(entry, std::memory_order_acq_rel))
+    static const int watched =
         pthread_atfork(nullptr, nullptr, [] { forked.store(true, std::memory_order_relaxed); });
+    if (watched != 0) return false;
+    openmp.store(entry, std::memory_order_release);
     return true;
 #else
     (void)path;

@@ -1,8 +1,9 @@
 // A team of threads for one call, its barrier, and work shared out among them.
 //
 // The threads are those of the OpenMP runtime that the process already has (torch's): a second pool beside it
-// would fight it for the cores. Nobody waits long for a thread that the system does not run: one that comes
-// late is not in the team, and one that holds the others up at a barrier is told to leave the time loop.
+// would fight it for the cores. In a team nobody waits long for a thread that the system does not run: one
+// that comes late is not in it, and one that holds the others up at a barrier is told to leave the time loop.
+// The runtime itself waits for all at the end of a call; much of that, and the next calls do without a team.
 #pragma once
 
 #include <atomic>
@@ -18,7 +19,7 @@ struct Team {
     };
     Flag phases[MOST_THREADS];     // how many barriers each member has reached
     Flag claims[2];                // the next piece of the current and of the next shared work
-    Flag members;                  // who has come; with CLOSED, nobody else may
+    Flag members{{1}};             // how many have come, the leader among them; with CLOSED, nobody else may
     Flag alone_from{{UINT32_MAX}}; // the barrier after which only the leader goes on in a time loop
     double waited = 0;             // seconds that the leader lost at barriers
 };
