@@ -127,7 +127,7 @@ def ragged(it: Layer) -> dict[str, Calls]:
 
 
 def step(it: Layer) -> Calls:
-    """One step (T = B = 1) with a state: by cell and by layer, ours and torch's."""
+    """One step (T = B = 1) with a state: by cell and by layer, ours and torch's, and by our stepper."""
     found = {}
     hidden = it.dy.shape[2]
     for name, modules, module in (("ours", elman.nn, it.ours), ("torch", torch.nn, it.theirs)):
@@ -138,6 +138,8 @@ def step(it: Layer) -> Calls:
         deep = (h[None], h[None]) if it.cell == "LSTM" else h[None]
         found[f"{name} cell"] = inference(cell, it.x.detach()[0], hx=state)
         found[f"{name} layer"] = inference(module, it.x.detach(), hx=deep)
+    stepper, x = it.ours.stepper(), it.x.detach()[0]
+    found["ours stepper"] = lambda: stepper(x)
     return found
 
 
