@@ -124,9 +124,9 @@ template <class T, class Cell> class Forward {
     bool separate_y() const { return !rows.dense || layer.units != p.hidden; }
     long copied_row() const { return padded<T>(layer.input) + 64 / sizeof(T); }
     long steps_ahead() const {
-        long bytes = std::max(1L, p.batch * layer.row * long(sizeof(T)));
-        return std::clamp(std::max(GATES_IN_CACHE / bytes, 24 / std::max(1L, p.batch)), 1L,
-                          std::max(1L, p.steps));
+        const long together = std::max(1L, p.batch / p.groups),
+                   bytes = together * layer.row * long(sizeof(T));
+        return std::clamp(std::max(GATES_IN_CACHE / bytes, 24 / together), 1L, std::max(1L, p.steps));
     }
     long layer_threads() const {
         long all = rows.rows * GATES * p.hidden * (p.input + p.hidden);
@@ -134,11 +134,35 @@ template <class T, class Cell> class Forward {
     }
 
     void work(Member& member) {
+        if (p.groups > 1) return member.share(p.groups, [&](long group) { run_alone(member, group); });
         for (long begin = 0; begin < p.steps; begin += ahead) {
             const long end = std::min(p.steps, begin + ahead);
             project(member, begin, end);
             recur(member, begin, end);
             if (end < p.steps) member.barrier();
+        }
+    }
+
+    // A group of rows that meets no other.
+    void run_alone(Member& member, long group) {
+        const long panels = layer.panels.count;
+        T* const memory = gates + rows.first[group] * ahead * layer.row; // of this group, in inference
+        auto chunk = [&](long begin, auto f) {
+            T* at = memory;
+            for (long step = begin; step < std::min(p.steps, begin + ahead); step++) {
+                const long row = rows.base(step, group), n = rows.count(step, group);
+                f(step, row, n, training ? (T*)p.gates + row * layer.row : at);
+                at += n * layer.row;
+            }
+        };
+        for (long begin = 0; begin < p.steps && rows.count(begin, group); begin += ahead) {
+            chunk(begin, [&](long, long row, long n, T* to) {
+                for (long r = 0; r < n; r += BLOCK_ROWS)
+                    project_rows(member, row + r, std::min(BLOCK_ROWS, n - r), to + r * layer.row, 0, panels);
+            });
+            chunk(begin, [&](long step, long, long n, T* to) {
+                if (n) advance(at(step, group, to), 0, panels);
+            });
         }
     }
 
@@ -153,8 +177,7 @@ template <class T, class Cell> class Forward {
     void project(Member& member, long begin, long end) {
         const long from = lowest(begin, end);
         long n = 0;
-        for (long step = begin; step < end; step++)
-            for (long group = 0; group < p.groups; group++) n += rows.count(step, group);
+        for (long step = begin; step < end; step++) n += rows.count(step, 0);
         const long pieces = std::max((n + BLOCK_ROWS - 1) / BLOCK_ROWS, std::min<long>(n, member.size));
         const long across = pieces >= member.size ? 1 : member.size;
         member.share(pieces * across, [&](long i) {
@@ -177,10 +200,12 @@ template <class T, class Cell> class Forward {
 
     // Rows of x as the left side of a product: as they lie where they lie well, else copied together.
     Left<T> inputs(Member& member, long row, long n) {
-        const bool even = rows.dense && (p.x_time == p.batch * p.x_batch || p.batch == 1);
+        const Place first = rows.place(row);
+        const bool one_step = first.entry + n <= p.batch;
+        const bool even = rows.dense && (one_step || p.x_time == p.batch * p.x_batch || p.batch == 1);
         const long stride = p.batch == 1 ? p.x_time : p.x_batch;
         if (even && (n <= 12 || stride * sizeof(T) % 1024))
-            return {(const T*)p.x + row * stride, stride, 1, layer.input};
+            return {(const T*)p.x + first.time * p.x_time + first.entry * p.x_batch, stride, 1, layer.input};
         T* copy = copies + member.rank * BLOCK_ROWS * copied_row();
         for (long r = 0; r < n; r++) {
             Place place = rows.place(row + r);
@@ -192,18 +217,11 @@ template <class T, class Cell> class Forward {
     }
 
     void recur(Member& member, long begin, long end) {
-        if (p.groups > 1) {
-            member.share(p.groups, [&](long group) {
-                for (long step = begin; step < end && rows.count(step, group); step++)
-                    advance(at(step, group, begin, end), 0, layer.panels.count);
-            });
-            return;
-        }
         long sharers = p.batch * GATES * p.hidden * p.hidden < shared_step<T>() ? 1 : member.size;
         if (member.rank >= sharers) return;
         for (long step = begin; step < end && rows.count(step, 0); step++) {
             const long panels = layer.panels.count;
-            advance(at(step, 0, begin, end), panels * member.rank / sharers,
+            advance(at(step, 0, gates_of(rows.base(step, 0), begin, end)), panels * member.rank / sharers,
                     panels * (member.rank + 1) / sharers);
             if (sharers == 1) continue;
             member.barrier();
@@ -223,8 +241,8 @@ template <class T, class Cell> class Forward {
         return states + (((s - 1) * 2 + step % 2) * p.batch + rows.first[group]) * layer.units;
     }
 
-    Step at(long step, long group, long begin, long end) const {
-        Step now{group, step, rows.count(step, group), gates_of(rows.base(step, group), begin, end), {}, {}};
+    Step at(long step, long group, T* gates) const {
+        Step now{group, step, rows.count(step, group), gates, {}, {}};
         for (int s = 0; s < STATES; s++) {
             now.before[s] = state(s, step - 1, group);
             now.after[s] = state(s, step, group);
