@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 from torch import nn
 
 import elman
+from elman import kernels
 from elman import nn as ours
 
 ALL = ("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell")
@@ -30,7 +33,22 @@ class Tagger(nn.Module):
 
 class Own(nn.GRU):
     def forward(self, x, hx=None):
-        return super().forward(2 * x, hx)
+        return nn.GRU.forward(self, 2 * x, hx)
+
+
+class Doubled(nn.RNNBase):
+    """A mixin above torch's class, as libraries have it."""
+
+    def forward(self, x, hx=None):
+        y, last = super().forward(2 * x, hx)
+        return y, last
+
+
+class Derived(Doubled, nn.LSTM):
+    """With more to say than torch's."""
+
+    def loudest(self):
+        return self.weight_hh_l0.abs().max()
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -128,17 +146,41 @@ def test_what_is_left_and_why():
     report = elman.accelerate(model)
     assert [each.name for each in report.replaced] == ["plain"]
     assert [(each.name, each.reason) for each in report.left] == [
-        ("own", "a subclass of torch.nn.GRU, which may run in its own way"),
+        ("own", "a subclass of torch.nn.GRU with a forward of its own"),
         ("ours", "it is Elman's already"),
         ("patched", "its forward was replaced on the layer itself"),
         ("compiled", "compiled already; accelerate a model before its .compile()"),
-        ("parametrised", "a subclass of torch.nn.LSTM, which may run in its own way"),
+        ("parametrised", "it has a parametrisation, which changes its class in its own way"),
     ]
     head, first, second, third, *_ = str(report).splitlines()
     assert head == "1 replaced, 5 left"
     assert first.split() == ["replaced", "plain", "torch.nn.RNN"]
     assert second.split()[:3] == ["left", "own", "test_acceleration.Own"]
     assert third.split()[:3] == ["left", "ours", "elman.nn.GRU"]
+
+
+def test_a_derived_layer_that_hands_on(monkeypatch):
+    layer, x = Derived(3, 4), torch.randn(5, 2, 3)
+    want, loudest = layer(x), layer.loudest()
+    with elman.accelerate(layer) as report:
+        assert [(each.name, each.kind) for each in report.replaced] == [("", Derived)]
+        assert isinstance(layer, Derived)
+        assert isinstance(layer, ours.LSTM)
+        assert type(layer).__qualname__ == "Derived"
+        torch.testing.assert_close(layer(x), want)
+        assert layer.loudest() == loudest
+        assert [each.reason for each in elman.accelerate(layer).left] == ["it is Elman's already"]
+        for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+            assert type(other) is type(layer)
+            assert other.weight_hh_l0 is not layer.weight_hh_l0
+            torch.testing.assert_close(other(x), want)
+        scanned = []
+        scan = kernels.scan
+        monkeypatch.setattr(kernels, "scan", lambda *given: scanned.append(given) or scan(*given))
+        layer(x)
+        assert len(scanned) == 1
+    assert type(layer) is Derived
+    torch.testing.assert_close(layer(x), want)
 
 
 def test_jit_and_quantised_layers_are_left():
