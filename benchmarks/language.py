@@ -1,15 +1,18 @@
 """A character model in Elman beside the same network in a plain torch.nn script: time a step, and loss curve.
 
     python benchmarks/language.py TEXT [--steps 1960] [--block 20]
+    python benchmarks/language.py TEXT --kernels native,aten --cell gru --precision float32
 
-Both start from the same weights, read the same windows in the same order, and use the settings of
-examples/shakespeare.toml; they take turns, a block of steps each (A B A B ...), in one process. Dropout masks
-differ. Printed: the loss of both by blocks of steps, the medians of milliseconds a step and of their ratio.
+The second has Elman beside itself, on two kernels. Both start from the same weights, read the same windows in
+the same order, and use the settings of examples/shakespeare.toml; they take turns, a block of steps each
+(A B A B ...), in one process. Dropout masks differ from the plain script's, and are the same on two kernels.
+Printed: the loss of both by blocks of steps, the medians of milliseconds a step and of their ratio.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -24,6 +27,7 @@ from torch.nn import functional as F
 from elman import checkpoint, formats, optim, settings, tasks
 from elman.config import Run
 from elman.distributed import Processes
+from elman.kernels import VARIABLE
 from elman.loader import Windows
 from elman.progress import Silent
 from elman.trainer import Job, Trainer
@@ -116,6 +120,64 @@ def same_weights(plain: Plain, ours: nn.Module) -> None:
     plain.load_state_dict(renamed)
 
 
+def on_kernel(kernel: str, step: Callable[[int], float], seed: int) -> Callable[[int], float]:
+    """The same steps with that kernel forced, and random numbers of their own."""
+    numbers = torch.Generator().manual_seed(seed).get_state()
+
+    def forced(number: int) -> float:
+        nonlocal numbers
+        os.environ[VARIABLE] = kernel
+        torch.set_rng_state(numbers)
+        try:
+            return step(number)
+        finally:
+            numbers = torch.get_rng_state()
+            del os.environ[VARIABLE]
+
+    return forced
+
+
+class Contenders:
+    """What makes the same steps in different ways.
+
+    Args:
+        text: the file.
+        changed: settings other than those of the example.
+    """
+
+    def __init__(self, text: str, changed: dict[str, object]) -> None:
+        self.run, _ = settings.resolve(text, "language", SETTINGS, {"seed": 1, **changed})
+        kind = tasks.get(self.run.task)
+        parts = kind.split(formats.read(self.run.data.path), self.run.data)
+        self.task = kind.prepare(parts.train, self.run)
+        train, self.valid = self.task.encode(parts.train), self.task.encode(parts.valid)
+        config = self.run.training
+        self.windows = Windows(train, config.batch_size, config.bptt, seed=config.seed)
+
+    def trainer(self) -> Trainer:
+        """Elman's trainer of a new network, always with the same weights."""
+        config = self.run.training
+        torch.manual_seed(config.seed)
+        network = self.task.build()
+        average = optim.Average(network, config.ema)
+        learner = checkpoint.Learner(network, optim.optimizer(network, config), average, None)
+        folder, alone = Path(tempfile.mkdtemp()), Processes(0, 1, torch.device("cpu"))
+        job = Job(folder, self.run, self.task, self.windows, self.valid, alone, Silent())
+        return Trainer(job, learner, checkpoint.Progress())
+
+    def beside_torch(self) -> dict[str, Callable[[int], float]]:
+        """Elman and a plain script."""
+        trainer, plain = self.trainer(), Plain(len(self.task.vocab), self.run)
+        same_weights(plain, trainer.learner.network)
+        theirs = plain_steps(plain, self.run, self.windows, trainer.steps)
+        return {"elman": elman_steps(trainer), "torch.nn": theirs}
+
+    def on_kernels(self, names: list[str]) -> dict[str, Callable[[int], float]]:
+        """Elman on each of some kernels."""
+        seed = self.run.training.seed
+        return {name: on_kernel(name, elman_steps(self.trainer()), seed) for name in names}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -123,28 +185,20 @@ def main() -> None:
     parser.add_argument("text", nargs="?", default=str(TEXT))
     parser.add_argument("--steps", type=int, default=1960)
     parser.add_argument("--block", type=int, default=20)
+    parser.add_argument("--kernels", help="two kernels of Elman, in place of the plain script")
+    parser.add_argument("--cell", help="another cell than the example's; with --kernels")
+    parser.add_argument("--precision", help="another precision than the example's")
     options = parser.parse_args()
+    if options.cell and not options.kernels:
+        parser.error("the plain script has an LSTM; --cell needs --kernels")
 
-    run, _ = settings.resolve(options.text, "language", SETTINGS, {"seed": 1})
-    kind = tasks.get(run.task)
-    parts = kind.split(formats.read(run.data.path), run.data)
-    task = kind.prepare(parts.train, run)
-    train, valid = task.encode(parts.train), task.encode(parts.valid)
-    windows = Windows(train, run.training.batch_size, run.training.bptt, seed=run.training.seed)
-
-    torch.manual_seed(run.training.seed)
-    ours = task.build()
-    plain = Plain(len(task.vocab), run)
-    same_weights(plain, ours)
-    average = optim.Average(ours, run.training.ema)
-    learner = checkpoint.Learner(ours, optim.optimizer(ours, run.training), average, None)
-    folder = Path(tempfile.mkdtemp())
-    job = Job(folder, run, task, windows, valid, Processes(0, 1, torch.device("cpu")), Silent())
-    trainer = Trainer(job, learner, checkpoint.Progress())
-    step = {"elman": elman_steps(trainer), "torch.nn": plain_steps(plain, run, windows, trainer.steps)}
+    asked = {"cell": options.cell, "precision": options.precision}
+    contenders = Contenders(options.text, {name: value for name, value in asked.items() if value})
+    step = contenders.on_kernels(options.kernels.split(",")) if options.kernels else contenders.beside_torch()
+    one, other = step
 
     times: dict[str, list[float]] = {name: [] for name in step}
-    print(f"{'step':>6} {'elman loss':>11} {'torch.nn loss':>14} {'ratio of time':>14}")
+    print(f"{'step':>6} {one + ' loss':>14} {other + ' loss':>14} {'ratio of time':>14}")
     for start in range(0, options.steps, options.block):
         losses = {}
         for name, make in step.items():
@@ -152,13 +206,12 @@ def main() -> None:
             losses[name] = statistics.mean(make(number) for number in range(start, start + options.block))
             times[name].append((time.perf_counter() - began) / options.block * 1e3)
         if (start // options.block + 1) % 5 == 0:
-            ratio = times["elman"][-1] / times["torch.nn"][-1]
-            row = f"{losses['elman']:>11.4f} {losses['torch.nn']:>14.4f} {ratio:>14.3f}"
+            row = f"{losses[one]:>14.4f} {losses[other]:>14.4f} {times[one][-1] / times[other][-1]:>14.3f}"
             print(f"{start + options.block:>6} {row}", flush=True)
-    ratios = [a / b for a, b in zip(times["elman"], times["torch.nn"], strict=True)]
+    ratios = [a / b for a, b in zip(times[one], times[other], strict=True)]
     for name, taken in times.items():
         print(f"{name}: median {statistics.median(taken):.1f} ms a step")
-    print(f"elman / torch.nn: median {statistics.median(ratios):.3f} over {len(ratios)} pairs of blocks")
+    print(f"{one} / {other}: median {statistics.median(ratios):.3f} over {len(ratios)} pairs of blocks")
 
 
 if __name__ == "__main__":
