@@ -27,7 +27,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from elman.kernels import VARIABLE, native
+from elman import kernels
+from elman.kernels import native
 from timing import layers, peers
 from timing.clock import Block, Plan, take_turns
 
@@ -67,7 +68,7 @@ class Bench:
     def __init__(self, options: argparse.Namespace) -> None:
         self.cells = options.cells.split(",")
         self.shapes = [tuple(map(int, shape.split(","))) for shape in options.shapes]
-        self.threads, self.python = options.threads, options.python
+        self.threads, self.python, self.kernel = options.threads, options.python, options.kernel
         self.plan = Plan(options.rounds, options.sample / 1e3, options.tries)
         self.matrices = torch.randn(2, MATRIX, MATRIX)
         self.rates: list[float] = []
@@ -289,7 +290,7 @@ def machine(bench: Bench) -> str:
     if info.exists():
         names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
         name = names[0] if names else name
-    kernel = os.environ.get(VARIABLE) or f"native, {native.available()}"
+    kernel = bench.kernel or f"native, {native.available()}"
     said = (
         f"{name}, {os.cpu_count()} CPUs; {bench.threads} threads; torch {torch.__version__}, Python "
         f"{platform.python_version()}; kernel: {kernel}. Medians of {bench.plan.rounds} samples, each of "
@@ -363,7 +364,7 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
     if options.kernel:
-        os.environ[VARIABLE] = options.kernel
+        kernels.force(options.kernel)
     if options.instruction_set:
         native.use(options.instruction_set)
     names = options.only.split(",") + ["peers"] * options.peers

@@ -12,7 +12,6 @@ Printed: the loss of both by blocks of steps, the medians of milliseconds a step
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -24,10 +23,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from elman import checkpoint, formats, optim, settings, tasks
+from elman import checkpoint, formats, kernels, optim, settings, tasks
 from elman.config import Run
 from elman.distributed import Processes
-from elman.kernels import VARIABLE
 from elman.loader import Windows
 from elman.progress import Silent
 from elman.trainer import Job, Trainer
@@ -126,13 +124,13 @@ def on_kernel(kernel: str, step: Callable[[int], float], seed: int) -> Callable[
 
     def forced(number: int) -> float:
         nonlocal numbers
-        os.environ[VARIABLE] = kernel
+        kernels.force(kernel)
         torch.set_rng_state(numbers)
         try:
             return step(number)
         finally:
             numbers = torch.get_rng_state()
-            del os.environ[VARIABLE]
+            kernels.force(None)
 
     return forced
 

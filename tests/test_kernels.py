@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 
 import pytest
@@ -49,7 +52,7 @@ ASKED = [(*pair, kinds) for pair in PAIRS for kinds in KINDS if serves(*pair, *k
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    monkeypatch.setattr(kernels, "_forced", None)
 
 
 def some(*shape: int) -> Tensor:
@@ -393,13 +396,22 @@ def test_choice_and_explanation():
     assert kernels.explain(dropped) == [("aten", f"refuses: {why}"), ("loop", f"runs: aten refuses: {why}")]
 
 
+def test_the_environment_is_read_at_the_start():
+    program = "from elman import kernels; print(kernels.choose(kernels.Case(cell='lstm'))[1])"
+    environment = {**os.environ, kernels.VARIABLE: "loop"}
+    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert told.stdout == "forced by ELMAN_KERNEL\n", told.stderr
+
+
 @pytest.mark.usefixtures("torch_alone")
-def test_the_environment_forces_and_the_argument_before_it(monkeypatch):
-    monkeypatch.setenv("ELMAN_KERNEL", "loop")
+def test_a_kernel_is_forced_and_the_argument_before_it(monkeypatch):
+    kernels.force("loop")
     assert kernels.choose(Case(cell="lstm")) == (kernels.get("loop"), "forced by ELMAN_KERNEL")
     assert kernels.choose(Case(cell="lstm"), "aten") == (kernels.get("aten"), "forced by kernel")
-    monkeypatch.setenv("ELMAN_KERNEL", "")
+    kernels.force(None)
     assert kernels.choose(Case(cell="lstm"))[0].name == "aten"
+    with pytest.raises(ConfigError, match="unknown kernel 'lop'"):
+        kernels.force("lop")
 
 
 @pytest.mark.parametrize(
@@ -424,7 +436,7 @@ def test_a_forced_kernel_that_refuses(monkeypatch, case, why):
     with pytest.raises(ConfigError) as caught:
         kernels.choose(case, "aten")
     assert str(caught.value) == f"kernel: 'aten' refuses: {why}; use 'loop'"
-    monkeypatch.setenv("ELMAN_KERNEL", "aten")
+    monkeypatch.setattr(kernels, "_forced", "aten")
     with pytest.raises(ConfigError) as caught:
         kernels.choose(case)
     assert str(caught.value) == f"ELMAN_KERNEL: 'aten' refuses: {why}; use 'loop'"
@@ -434,7 +446,7 @@ def test_unknown_kernels(monkeypatch):
     with pytest.raises(ConfigError) as caught:
         kernels.choose(Case(cell="gru"), "lop")
     assert str(caught.value) == "kernel: unknown kernel 'lop'; did you mean 'loop'?"
-    monkeypatch.setenv("ELMAN_KERNEL", "atem")
+    monkeypatch.setattr(kernels, "_forced", "atem")
     with pytest.raises(ConfigError) as caught:
         kernels.choose(Case(cell="gru"))
     assert str(caught.value) == "ELMAN_KERNEL: unknown kernel 'atem'; did you mean 'aten'?"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import os
 import warnings
 from typing import Any
 from unittest.mock import patch
@@ -32,7 +31,7 @@ CLOSE = {"rtol": 0, "atol": 1e-10}
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    monkeypatch.setattr(kernels, "_forced", None)
 
 
 def some(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -130,7 +129,7 @@ def test_a_layer_is_that_of_torch(arrangement, sizes, layout, with_state, kernel
     theirs, mine = pair(name, **options)
     x, leaf = input_of(layout, t, b, options["batch_first"])
     hx = state_of(mine, *(() if layout == "single" else (b,))) if with_state else None
-    with patch.dict(os.environ, {kernels.VARIABLE: kernel}):
+    with patch.object(kernels, "_forced", kernel):
         got = mine(x, hx)
     want = theirs(x, hx)
     same(got, want)
@@ -151,7 +150,7 @@ def test_a_layer_is_that_of_torch(arrangement, sizes, layout, with_state, kernel
 def test_a_cell_is_that_of_torch(monkeypatch, name, options, bias, batch, kernel):
     if options and name != "RNNCell":
         return
-    monkeypatch.setenv(kernels.VARIABLE, kernel)
+    monkeypatch.setattr(kernels, "_forced", kernel)
     theirs, mine = pair(name, bias=bias, **options)
     x, h = some(*batch, F), some(*batch, H)
     for hx in (None, (h, some(*batch, H)) if name == "LSTMCell" else h):

@@ -28,7 +28,7 @@ CLOSE = {"rtol": 0, "atol": 1e-10}
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    monkeypatch.setattr(kernels, "_forced", None)
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_a_stepper_is_the_layers_a_step_at_a_time(monkeypatch, name, options, ke
     if options and kernel != "loop" and not (kernel == "aten" and "proj_size" in options):
         kernel = ""  # the forced one does not serve
     layers = getattr(ours, name)(F, H, num_layers=2, dropout=0.5, dtype=torch.float64, **options).eval()
-    monkeypatch.setenv(kernels.VARIABLE, kernel)
+    monkeypatch.setattr(kernels, "_forced", kernel)
     x = torch.randn(7, B, F, dtype=torch.float64)
     wanted, last = layers(x)
     _, start = layers(x[:3])

@@ -36,7 +36,7 @@ ARRANGED = [(False, "concat"), (True, "concat"), (True, "sum")]
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    monkeypatch.setattr(kernels, "_forced", None)
 
 
 @pytest.fixture
@@ -363,9 +363,9 @@ def test_dropouts_are_off_in_evaluation(options):
 def test_a_forced_kernel_is_used_and_may_refuse(monkeypatch):
     net, x = network("gru", recurrent_dropout=0.5), some(T, B, F)
     monkeypatch.setattr(kernels.get("aten"), "run", lambda *_: pytest.fail("the loop was asked for"))
-    monkeypatch.setenv("ELMAN_KERNEL", "loop")
+    monkeypatch.setattr(kernels, "_forced", "loop")
     net.eval()(Seq(x))
-    monkeypatch.setenv("ELMAN_KERNEL", "aten")
+    monkeypatch.setattr(kernels, "_forced", "aten")
     with pytest.raises(ConfigError, match=r"ELMAN_KERNEL: 'aten' refuses: .* recurrent path; use 'loop'"):
         net.train()(Seq(x))
 

@@ -14,7 +14,7 @@ from elman.kernels.loop import Loop
 from elman.kernels.native import Native
 
 VARIABLE = "ELMAN_KERNEL"
-"""The environment variable that forces a kernel."""
+"""The environment variable that forces a kernel. It is read once: to look at it takes too long."""
 
 _LOOP = Loop()
 _TABLE: tuple[Kernel, ...] = (
@@ -22,6 +22,18 @@ _TABLE: tuple[Kernel, ...] = (
     Aten(),
     _LOOP,
 )  # in order of preference; the last serves everything
+
+_forced = os.environ.get(VARIABLE)
+
+
+def force(name: str | None) -> None:
+    """Have what follows run on that kernel, as ELMAN_KERNEL does from the start; None: on the fastest.
+
+    Raises:
+        ConfigError: no kernel has that name.
+    """
+    global _forced
+    _forced = None if name is None else get(name).name
 
 
 def names() -> tuple[str, ...]:
@@ -52,7 +64,7 @@ def choose(case: Case, forced: str | None = None) -> tuple[Kernel, str]:
         ConfigError: the forced kernel is unknown, or does not serve the case.
     """
     where = "kernel" if forced else VARIABLE
-    forced = forced or os.environ.get(VARIABLE)
+    forced = forced or _forced
     if forced:
         return _force(get(forced, where), case, where), f"forced by {where}"
     return _prefer(case)

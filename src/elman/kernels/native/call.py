@@ -117,12 +117,12 @@ class Call:
         y = _quickly_filled(self.x.new_empty((steps, batch, width)))
         return y if self.lengths is None else y.zero_()
 
-    def _widths(self) -> tuple[int, ...]:
+    def _widths(self) -> tuple[int, int, int, int]:
         """Of a row of what is kept: gates, what enters the product if not the state, states not in y."""
         _, _, row, padded = sizes(self.kind)
         entered = self.around[0] is not None or self.around[1] is not None
         apart = self.lengths is not None or padded != self.kind[3]
-        return row, padded if entered else 0, padded if apart else 0, padded if len(self.state) > 1 else 0
+        return row, padded * entered, padded * apart, padded * (len(self.state) > 1)
 
     def _arguments(self) -> tuple[int, ...]:
         """What forward and backward both begin with."""
@@ -150,13 +150,10 @@ class Call:
         """The addresses of the four parts of what is kept, one after another; 0 for one that is not."""
         if self.kept is None:
             return 0, 0, 0, 0
-        widths = self._widths()
-        at, step = self.kept.data_ptr(), self.kept.nbytes // sum(widths)
-        places = []
-        for width in widths:
-            places.append(at if width else 0)
-            at += width * step
-        return tuple(places)
+        gates, entered, first, second = self._widths()
+        at, step = self.kept.data_ptr(), self.kept.nbytes // (gates + entered + first + second)
+        after = at + gates * step, at + (gates + entered) * step, at + (gates + entered + first) * step
+        return at, after[0] * (entered > 0), after[1] * (first > 0), after[2] * (second > 0)
 
 
 def step(name: str, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:

@@ -48,7 +48,7 @@ def packed(kind: Kind, weights: Weights, back: bool, thorough: bool) -> Tensor:
     ):
         _check(kind, weights)
         return _pack(kind, weights, back)
-    marks = (kind, *_marks(w_ih, w_hh), *_marks(b_ih, b_hh))
+    marks = (kind, *_mark(w_ih), *_mark(w_hh), *_mark(b_ih), *_mark(b_hh))
     known = _packs.get(id(w_hh))
     if (
         known is None
@@ -75,17 +75,8 @@ def clear() -> None:
     sizes.cache_clear()
 
 
-def _marks(first: Tensor | None, second: Tensor | None) -> tuple[int, ...]:
-    """Where two weights lie, and their versions."""
-    if first is None or second is None:
-        return *_mark(first), *_mark(second)
-    try:
-        return first.data_ptr(), first._version, second.data_ptr(), second._version
-    except RuntimeError:  # inference tensors have no version
-        return *_mark(first), *_mark(second)
-
-
 def _mark(weight: Tensor | None) -> tuple[int, int]:
+    """Where it lies, and its version."""
     if weight is None:
         return 0, 0
     return weight.data_ptr(), 0 if weight.is_inference() else weight._version
