@@ -5,7 +5,6 @@ Constructor, parameters, representation and messages are torch's own: its classe
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import torch
@@ -311,17 +310,13 @@ class Layers(nn.RNNBase):
 
     def _weights(self, layer: int, reverse: bool) -> Weights:
         """The weights of one layer in one direction."""
-        w_ih, w_hh, b_ih, b_hh, gain_ih, gain_hh, w_hr = _names(layer, reverse)
-        weight = self._weight
-        return Weights(
-            weight(w_ih),
-            weight(w_hh),
-            weight(b_ih) if self.bias else None,
-            weight(b_hh) if self.bias else None,
-            weight(gain_ih) if self.layer_norm else None,
-            weight(gain_hh) if self.layer_norm else None,
-            weight(w_hr) if self.proj_size else None,
-        )
+        names = self._all_weights[layer * (1 + self.bidirectional) + reverse]
+        weight, nothing = self._weight, (None, None)
+        b_ih, b_hh = map(weight, names[2:4]) if self.bias else nothing
+        gains = [name.replace("weight", "gain") for name in names[:2]] if self.layer_norm else ()
+        gain_ih, gain_hh = map(weight, gains) if gains else nothing
+        w_hr = weight(names[-1]) if self.proj_size else None
+        return Weights(weight(names[0]), weight(names[1]), b_ih, b_hh, gain_ih, gain_hh, w_hr)
 
     def _weight(self, name: str) -> Tensor:
         """A parameter by its name; weight normalisation and its like keep it elsewhere."""
@@ -391,14 +386,6 @@ class _Packing:
         """[T, B, H] -> [N, H]."""
         flat = y.flatten(0, 1)
         return flat if self.places is None else flat.index_select(0, self.places)
-
-
-@cache
-def _names(layer: int, reverse: bool) -> tuple[str, ...]:
-    """What torch calls the weights of one layer in one direction, in the order of `Weights`."""
-    suffix = f"_l{layer}_reverse" if reverse else f"_l{layer}"
-    kinds = "weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh", "weight_hr"
-    return tuple([kind + suffix for kind in kinds])
 
 
 def _data(given: Any) -> Tensor:
