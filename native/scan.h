@@ -102,7 +102,7 @@ template <class T, class Cell> class Forward {
           states(training ? 0 : (STATES - 1) * 2 * p.batch * layer.units),
           hidden(p.states[0] || !separate_y() ? 0 : rows.rows * layer.units),
           entered(training || entrance.open ? 0 : 2 * p.batch * layer.units),
-          copies(p.threads * BLOCK_ROWS * copied_row()) {
+          copies(p.threads * copied_rows() * copied_row()) {
         if (!entrance.open && p.steps) enter_first();
     }
 
@@ -122,6 +122,7 @@ template <class T, class Cell> class Forward {
     };
 
     bool separate_y() const { return !rows.dense || layer.units != p.hidden; }
+    long copied_rows() const { return std::min(BLOCK_ROWS, rows.rows); }
     long copied_row() const { return padded<T>(layer.input) + 64 / sizeof(T); }
     long steps_ahead() const {
         const long together = std::max(1L, p.batch / p.groups),
@@ -206,7 +207,7 @@ template <class T, class Cell> class Forward {
         const long stride = p.batch == 1 ? p.x_time : p.x_batch;
         if (even && (n <= 12 || stride * sizeof(T) % 1024))
             return {(const T*)p.x + first.time * p.x_time + first.entry * p.x_batch, stride, 1, layer.input};
-        T* copy = copies + member.rank * BLOCK_ROWS * copied_row();
+        T* copy = copies + member.rank * copied_rows() * copied_row();
         for (long r = 0; r < n; r++) {
             Place place = rows.place(row + r);
             std::memcpy(copy + r * copied_row(),
