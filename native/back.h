@@ -26,7 +26,7 @@ template <class T, class Cell> class Backward {
     void run() {
         begin();
         auto body = [&](Member& member) { work(member); };
-        run_team(threads(), body);
+        run_team(threads(), body, 2 * double(multiplications()) / RATE<T>);
         finish();
     }
 
@@ -39,10 +39,8 @@ template <class T, class Cell> class Backward {
         T* grad[STATES];
     };
 
-    long threads() const {
-        long all = rows.rows * GATES * p.hidden * (p.input + p.hidden);
-        return all < 8 * shared_step<T>() ? 1 : p.threads;
-    }
+    long multiplications() const { return rows.rows * GATES * p.hidden * (p.input + p.hidden); }
+    long threads() const { return multiplications() < 8 * shared_step<T>() ? 1 : p.threads; }
 
     void work(Member& member) {
         recur(member);
@@ -96,7 +94,7 @@ template <class T, class Cell> class Backward {
             });
             return;
         }
-        long sharers = p.batch * GATES * p.hidden * p.hidden < shared_step<T>() ? 1 : member.size;
+        long sharers = elman::ELMAN_ISA::sharers<T>(member, p.batch * GATES * p.hidden * p.hidden);
         if (member.rank >= sharers) return;
         for (long step = p.steps - 1; step >= -1; step--) {
             if (step >= 0 && !rows.count(step, 0)) continue;

@@ -15,9 +15,22 @@ namespace elman::ELMAN_ISA {
 
 constexpr long BLOCK_ROWS = 96;    // rows of a product over all steps that one thread takes at a time
 constexpr long SHARED_STEP = 8000; // multiplications of a step, from which sharing them is worth a barrier
+constexpr double MEETING = 2.5;    // what a step's sharers lose to each other, in barriers
 constexpr long GATES_IN_CACHE = 256 << 10; // bytes of gates that inference computes ahead
 
 template <class T> constexpr long shared_step() { return SHARED_STEP / (sizeof(T) / sizeof(float)); }
+
+// Multiplications a second of one thread, roughly: in a product of many rows, and in one of few.
+template <class T> constexpr double RATE = LANES<T> * 3e9;
+template <class T> constexpr double SLOW_RATE = LANES<T> * 1.6e9;
+
+// How many members share a step by its units: all, where that saves more than to meet after it takes.
+template <class T> long sharers(Member& member, long multiplications) {
+    if (member.size == 1 || multiplications < shared_step<T>()) return 1;
+    if (multiplications > 16 * shared_step<T>()) return member.size;
+    const double saved = multiplications * (1 - 1.0 / member.size) / SLOW_RATE<T>;
+    return saved > MEETING * member.barrier_cost() ? member.size : 1;
+}
 
 // Panels whose products are made before their formulas: enough of both that one row's wait for none.
 inline long at_once(long rows) { return std::max(1L, 8 / rows); }
@@ -108,7 +121,7 @@ template <class T, class Cell> class Forward {
 
     void run() {
         auto body = [&](Member& member) { work(member); };
-        run_team(layer_threads(), body);
+        run_team(layer_threads(), body, double(multiplications()) / RATE<T>);
         finish();
     }
 
@@ -129,17 +142,16 @@ template <class T, class Cell> class Forward {
                    bytes = together * layer.row * long(sizeof(T));
         return std::clamp(std::max(GATES_IN_CACHE / bytes, 24 / together), 1L, std::max(1L, p.steps));
     }
-    long layer_threads() const {
-        long all = rows.rows * GATES * p.hidden * (p.input + p.hidden);
-        return all < 60 * shared_step<T>() ? 1 : p.threads;
-    }
+    long multiplications() const { return rows.rows * GATES * p.hidden * (p.input + p.hidden); }
+    long layer_threads() const { return multiplications() < 60 * shared_step<T>() ? 1 : p.threads; }
 
     void work(Member& member) {
         if (p.groups > 1) return member.share(p.groups, [&](long group) { run_alone(member, group); });
+        const long together = sharers<T>(member, p.batch * GATES * p.hidden * p.hidden);
         for (long begin = 0; begin < p.steps; begin += ahead) {
             const long end = std::min(p.steps, begin + ahead);
             project(member, begin, end);
-            recur(member, begin, end);
+            recur(member, begin, end, together);
             if (end < p.steps) member.barrier();
         }
     }
@@ -217,8 +229,7 @@ template <class T, class Cell> class Forward {
         return {copy, copied_row(), 1, layer.input};
     }
 
-    void recur(Member& member, long begin, long end) {
-        long sharers = p.batch * GATES * p.hidden * p.hidden < shared_step<T>() ? 1 : member.size;
+    void recur(Member& member, long begin, long end, long sharers) {
         if (member.rank >= sharers) return;
         for (long step = begin; step < end && rows.count(step, 0); step++) {
             const long panels = layer.panels.count;

@@ -21,9 +21,10 @@ constexpr int SPINS = 2000; // some 20 us, before a wait is timed and yields its
 constexpr double LATE = 1;
 constexpr double LONGEST_REST = 0;
 #else
-constexpr double LATE = 30e-6;        // seconds the leader waits for the others to come
+constexpr double LATE = 30e-6;        // seconds the leader waits for the others to come, at least
 constexpr double LONGEST_REST = 0.05; // seconds
 #endif
+constexpr double LATE_SHARE = 0.1; // of what a call takes on one thread, that it waits for them
 constexpr double HELD_UP = 100e-6; // seconds at one barrier after which it goes on alone
 constexpr double LOST_SHARE = 0.2; // of a call, above which the next calls stay on one thread
 constexpr double REST = 10;        // times what was lost, that they stay so
@@ -49,6 +50,7 @@ struct Call {
     Body body;
     void* data;
     int wanted;
+    double patience; // seconds
     Team team;
     std::atomic<int> entered{0};
     double ended = 0;
@@ -63,7 +65,7 @@ int assemble(Call& call) {
             relax();
         } else if (begun == 0) {
             begun = now();
-        } else if (now() - begun > LATE) {
+        } else if (now() - begun > call.patience) {
             break;
         }
     }
@@ -147,14 +149,24 @@ void Member::wait_for(int other) {
         team.alone_from.value.store(phase + 1, std::memory_order_relaxed);
 }
 
-void run_team(int threads, Body body, void* data) {
+double Member::barrier_cost() {
+    constexpr int SAMPLES = 4;
+    barrier();
+    const double begun = rank ? 0 : now();
+    for (int i = 0; i < SAMPLES; i++) barrier();
+    if (rank == 0) team.cost = (now() - begun) / SAMPLES;
+    barrier();
+    return team.cost;
+}
+
+void run_team(int threads, Body body, void* data, double alone) {
     threads = std::min(threads, MOST_THREADS);
     double begun = threads > 1 ? now() : 0;
     if (threads <= 1 || forked.load(std::memory_order_relaxed) ||
         begun < alone_until.load(std::memory_order_relaxed))
         return run_alone(body, data);
 
-    Call call{body, data, threads, {}, {}, 0};
+    Call call{body, data, threads, std::max(LATE, LATE_SHARE * alone), {}, {}, 0};
     if (Parallel parallel = openmp.load(std::memory_order_acquire))
         parallel(enter, &call, unsigned(threads), 0);
     else

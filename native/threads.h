@@ -22,6 +22,7 @@ struct Team {
     Flag members{{1}};             // how many have come, the leader among them; with CLOSED, nobody else may
     Flag alone_from{{UINT32_MAX}}; // the barrier after which only the leader goes on in a time loop
     double waited = 0;             // seconds that the leader lost at barriers
+    double cost = 0;               // of a barrier, in seconds, as last measured
 };
 
 // One thread in its team.
@@ -31,6 +32,10 @@ class Member {
 
     // Returns when every member has called it as often as this one.
     void barrier();
+
+    // Seconds that a barrier takes, for cores may be near or far from each other; called by every member, and
+    // the same for all.
+    double barrier_cost();
 
     // After a barrier in a time loop: whether the leader, rank 0, now goes on alone. The same for all
     // members.
@@ -62,11 +67,13 @@ class Member {
 
 typedef void (*Body)(Member& member, void* data);
 
-// Runs body on up to that many threads, and returns when all of them have ended.
-void run_team(int threads, Body body, void* data);
+// Runs body on up to that many threads, and returns when all of them have ended. `alone`: seconds that it
+// would take on one thread, if they are known; the more, the longer it is worth to wait for a thread that
+// sleeps.
+void run_team(int threads, Body body, void* data, double alone = 0);
 
-template <class F> void run_team(int threads, F& body) {
-    run_team(threads, [](Member& member, void* data) { (*static_cast<F*>(data))(member); }, &body);
+template <class F> void run_team(int threads, F& body, double alone = 0) {
+    run_team(threads, [](Member& member, void* data) { (*static_cast<F*>(data))(member); }, &body, alone);
 }
 
 // Takes the threads of the OpenMP runtime at that path; false where it has no entry for that.
