@@ -31,6 +31,7 @@ from elman import kernels
 from elman.kernels import native
 from timing import layers, peers
 from timing.clock import Block, Plan, take_turns
+from timing.page import write
 
 SHAPES = (
     (100, 1, 64, 64),
@@ -56,7 +57,6 @@ BESIDE_PEERS = SHAPES[::2]  # a row takes a minute: each library has processes o
 STEPS = tuple((1, 1, hidden, hidden) for hidden in (64, 128, 512))
 PASSES = ("inference", "training")
 PAGE = Path(__file__).parents[1] / "docs/kernels.md"
-MARKERS = "<!-- measured: begin -->", "<!-- measured: end -->"
 MATRIX = 2048  # rows and columns, of torch.mm's rate
 TURNS = 3  # of a peer's process and ours
 
@@ -302,17 +302,6 @@ def machine(bench: Bench) -> str:
     return textwrap.fill(said, 110)
 
 
-def write(text: str, out: Path, into_page: bool) -> None:
-    """Write what was measured to a file, and between the markers of the page."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
-    if into_page:
-        page = PAGE.read_text(encoding="utf-8")
-        before, rest = page.split(MARKERS[0])
-        after = rest.split(MARKERS[1])[1]
-        PAGE.write_text(f"{before}{MARKERS[0]}\n\n{text}\n{MARKERS[1]}{after}", encoding="utf-8")
-
-
 def run(bench: Bench, names: list[str]) -> str:
     """Make tables, and print each row when it is there."""
     text = ""
@@ -369,7 +358,7 @@ def main() -> None:
     if options.instruction_set:
         native.use(options.instruction_set)
     names = options.only.split(",") + ["peers"] * options.peers
-    write(run(Bench(options), names), options.out, options.write)
+    write(run(Bench(options), names), options.out, PAGE if options.write else None)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from torch.nn.utils.rnn import PackedSequence
 import elman
 from models.base import Case
 from timing.clock import Plan, take_turns
+from timing.page import write
 
 PACKAGES = {
     "neuralforecast": "neuralforecast",
@@ -50,7 +51,6 @@ PACKAGES = {
 """By the name that Python imports, which is its file's in benchmarks/models too: what pip calls it."""
 
 PAGE = Path(__file__).parents[1] / "docs/models.md"
-MARKERS = "<!-- measured: begin -->", "<!-- measured: end -->"
 INSTALL = "pip install -r benchmarks/models-requirements.txt"
 DROPOUTS = ("p", "dropout", "dropout_rate", "dropprob")  # what packages call a module's share
 
@@ -293,17 +293,6 @@ def machine(names: list[str], plan: Plan) -> str:
     return textwrap.fill(said, 110)
 
 
-def write(text: str, out: Path, into_page: bool) -> None:
-    """Write what was measured to a file, and between the markers of the page."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
-    if into_page:
-        page = PAGE.read_text(encoding="utf-8")
-        before, rest = page.split(MARKERS[0])
-        after = rest.split(MARKERS[1])[1]
-        PAGE.write_text(f"{before}{MARKERS[0]}\n\n{text}\n{MARKERS[1]}{after}", encoding="utf-8")
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -334,7 +323,7 @@ def main() -> None:
             tables.add(name, model, build(), plan)
     text = f"{machine(names, plan)}\n\n### Times\n\n{tables}"
     print(text)
-    write(text, options.out, options.write)
+    write(text, options.out, PAGE if options.write else None)
 
 
 if __name__ == "__main__":

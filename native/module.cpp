@@ -12,38 +12,14 @@
 #include <unistd.h>
 #endif
 
-#include "problem.h"
+#include "instruction_sets.h"
 #include "threads.h"
 
 namespace elman {
 
-extern const Kernels kernels_base;
-#ifdef ELMAN_HAS_AVX2
-extern const Kernels kernels_avx2;
-#endif
-#ifdef ELMAN_HAS_AVX512
-extern const Kernels kernels_avx512;
-#endif
-
 namespace {
 
-// What this processor can run, the best first.
-const Kernels* available(int i) {
-    const Kernels* found[4] = {};
-    int n = 0;
-#ifdef ELMAN_HAS_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        found[n++] = &kernels_avx512;
-#endif
-#ifdef ELMAN_HAS_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found[n++] = &kernels_avx2;
-#endif
-    found[n] = &kernels_base;
-    return found[i];
-}
-
-const Kernels* chosen = available(0);
+const Kernels* chosen = available().front();
 
 // Of the functions below; native.py wants the one that it was written for, lest a build of old meet it.
 constexpr long INTERFACE = 2;
@@ -200,8 +176,8 @@ PyObject* use_instruction_set(PyObject*, PyObject* name) {
     PyObject* text = PyUnicode_AsUTF8String(name);
     if (!text) return nullptr;
     const Kernels* found = nullptr;
-    for (int i = 0; available(i); i++)
-        if (!std::strcmp(available(i)->name, PyBytes_AsString(text))) found = available(i);
+    for (const Kernels* one : available())
+        if (!std::strcmp(one->name, PyBytes_AsString(text))) found = one;
     Py_DECREF(text);
     if (!found)
         return PyErr_Format(PyExc_ValueError, "this processor or this build has no kernels for %R", name);

@@ -2,34 +2,11 @@
 #include <cstdio>
 #include <vector>
 
-#include "../problem.h"
-
-namespace elman {
-extern const Kernels kernels_base;
-#ifdef ELMAN_HAS_AVX2
-extern const Kernels kernels_avx2;
-#endif
-#ifdef ELMAN_HAS_AVX512
-extern const Kernels kernels_avx512;
-#endif
-} // namespace elman
+#include "../instruction_sets.h"
 
 namespace {
 
 using namespace elman;
-
-std::vector<const Kernels*> available() {
-    std::vector<const Kernels*> found{&kernels_base};
-#ifdef ELMAN_HAS_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&kernels_avx2);
-#endif
-#ifdef ELMAN_HAS_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        found.push_back(&kernels_avx512);
-#endif
-    return found;
-}
 
 // Any byte that changes shows where all are read, wherever the memory lies; a sample has the first and the
 // last.

@@ -12,39 +12,16 @@
 #include <random>
 #include <vector>
 
-#include "../problem.h"
+#include "../instruction_sets.h"
 
 // Memory of the kernels' own begins as NaN too, under the address sanitizer.
 extern "C" [[gnu::visibility("default")]] const char* __asan_default_options() {
     return "malloc_fill_byte=255:max_malloc_fill_size=1000000000";
 }
 
-namespace elman {
-extern const Kernels kernels_base;
-#ifdef ELMAN_HAS_AVX2
-extern const Kernels kernels_avx2;
-#endif
-#ifdef ELMAN_HAS_AVX512
-extern const Kernels kernels_avx512;
-#endif
-} // namespace elman
-
 namespace {
 
 using namespace elman;
-
-std::vector<const Kernels*> available() {
-    std::vector<const Kernels*> found{&kernels_base};
-#ifdef ELMAN_HAS_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&kernels_avx2);
-#endif
-#ifdef ELMAN_HAS_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        found.push_back(&kernels_avx512);
-#endif
-    return found;
-}
 
 constexpr CellKind CELLS[] = {CellKind::LSTM, CellKind::GRU, CellKind::RNN, CellKind::RNN_RELU};
 
