@@ -14,7 +14,6 @@ each row says how busy others were. Printed, and written to --out; with --write 
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import statistics
 import subprocess
@@ -31,7 +30,7 @@ from elman import kernels
 from elman.kernels import native
 from timing import layers, peers
 from timing.clock import Block, Plan, take_turns
-from timing.page import write
+from timing.page import processor, write
 
 SHAPES = (
     (100, 1, 64, 64),
@@ -287,13 +286,9 @@ TABLES = {
 
 def machine(bench: Bench) -> str:
     """Where and with what this was measured."""
-    info, name = Path("/proc/cpuinfo"), platform.processor() or platform.machine()
-    if info.exists():
-        names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        name = names[0] if names else name
     kernel = bench.kernel or f"native, {native.available()}"
     said = (
-        f"{name}, {os.cpu_count()} CPUs; {bench.threads} threads; torch {torch.__version__}, Python "
+        f"{processor()}; {bench.threads} threads; torch {torch.__version__}, Python "
         f"{platform.python_version()}; kernel: {kernel}. Medians of {bench.plan.rounds} samples, each of "
         f"{bench.plan.sample * 1e3:.0f} ms of calls or more. Where a ratio is above 1, ours is faster. "
         "`difference`: the largest one of y and all gradients from float64, relative to the largest number. "

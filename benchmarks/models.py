@@ -37,7 +37,7 @@ from torch.nn.utils.rnn import PackedSequence
 import elman
 from models.base import Case
 from timing.clock import Plan, take_turns
-from timing.page import write
+from timing.page import processor, write
 
 PACKAGES = {
     "neuralforecast": "neuralforecast",
@@ -278,13 +278,9 @@ def table(rows: list[Row]) -> str:
 
 def machine(names: list[str], plan: Plan) -> str:
     """Where and with what this was measured."""
-    info, name = Path("/proc/cpuinfo"), platform.processor() or platform.machine()
-    if info.exists():
-        found = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        name = found[0] if found else name
     versions = [f"{PACKAGES[each]} {importlib.metadata.version(PACKAGES[each])}" for each in names]
     said = (
-        f"{name}, {os.cpu_count()} CPUs; {torch.get_num_threads()} threads; torch {torch.__version__}, "
+        f"{processor()}; {torch.get_num_threads()} threads; torch {torch.__version__}, "
         f"Python {platform.python_version()}; {', '.join(versions)}. Medians of {plan.rounds}. Where a "
         "ratio is above 1, ours is faster. `others`: how long other processes kept a CPU busy meanwhile, of "
         "the time. `loss`: the largest difference of a step's loss, relative to it. `prediction`: that of "

@@ -26,7 +26,7 @@ template <class T, class Cell> class Backward {
     void run() {
         begin();
         auto body = [&](Member& member) { work(member); };
-        run_team(threads(), body, 2 * double(multiplications()) / RATE<T>);
+        run_team(threads(), body, 2 * double(layer.multiplications(rows.rows)) / RATE<T>);
         finish();
     }
 
@@ -39,8 +39,7 @@ template <class T, class Cell> class Backward {
         T* grad[STATES];
     };
 
-    long multiplications() const { return rows.rows * GATES * p.hidden * (p.input + p.hidden); }
-    long threads() const { return multiplications() < 8 * shared_step<T>() ? 1 : p.threads; }
+    long threads() const { return layer.multiplications(rows.rows) < 8 * shared_step<T>() ? 1 : p.threads; }
 
     void work(Member& member) {
         recur(member);

@@ -70,6 +70,9 @@ template <class T, class Cell> struct Layer {
     Left<T> input_slots(const T* gates) const { return slots(gates); }
     Left<T> recurrent_slots(const T* gates) const { return slots(gates + APART * L); }
 
+    // Of a number of rows' products with x and with h.
+    long multiplications(long rows) const { return rows * GATES * hidden * (input + hidden); }
+
     static int width(const Panels& panels, long panel) { return panels.width(panel) * GATES; }
 
   private:

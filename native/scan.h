@@ -121,7 +121,7 @@ template <class T, class Cell> class Forward {
 
     void run() {
         auto body = [&](Member& member) { work(member); };
-        run_team(layer_threads(), body, double(multiplications()) / RATE<T>);
+        run_team(layer_threads(), body, double(layer.multiplications(rows.rows)) / RATE<T>);
         finish();
     }
 
@@ -142,8 +142,9 @@ template <class T, class Cell> class Forward {
                    bytes = together * layer.row * long(sizeof(T));
         return std::clamp(std::max(GATES_IN_CACHE / bytes, 24 / together), 1L, std::max(1L, p.steps));
     }
-    long multiplications() const { return rows.rows * GATES * p.hidden * (p.input + p.hidden); }
-    long layer_threads() const { return multiplications() < 60 * shared_step<T>() ? 1 : p.threads; }
+    long layer_threads() const {
+        return layer.multiplications(rows.rows) < 60 * shared_step<T>() ? 1 : p.threads;
+    }
 
     void work(Member& member) {
         if (p.groups > 1) return member.share(p.groups, [&](long group) { run_alone(member, group); });

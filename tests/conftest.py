@@ -1,12 +1,14 @@
-"""Small texts and small runs, made once."""
+"""Small texts and small runs, made once; and what numerical tests start from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import torch
 
 import elman
+from elman import kernels
 
 TINY = {"hidden": 16, "epochs": 2, "batch_size": 4, "bptt": 16, "threads": 1, "lr": 0.01}
 """Settings of a training that takes a second."""
@@ -36,3 +38,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.txt").write_text(lines(150), encoding="utf-8")
     elman.train(folder / "text.txt", out=folder / "run", quiet=True, **TINY)
     return folder / "run"
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread, known random numbers, and no kernel forced."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    monkeypatch.setattr(kernels, "_forced", None)

@@ -183,6 +183,20 @@ def test_a_derived_layer_that_hands_on(monkeypatch):
     torch.testing.assert_close(layer(x), want)
 
 
+class Strict(nn.GRU):
+    def __init_subclass__(cls, *, reviewed):
+        pass
+
+
+def test_a_class_that_takes_no_other_base_is_left():
+    model = nn.ModuleList([nn.GRU(3, 4), Strict(3, 4), nn.GRU(3, 4)])
+    report = elman.accelerate(model)
+    assert [each.name for each in report.replaced] == ["0", "2"]
+    (left,) = report.left
+    assert left.reason.startswith("its class takes no other base beside its own: ")
+    assert type(model[1]) is Strict
+
+
 def test_jit_and_quantised_layers_are_left():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

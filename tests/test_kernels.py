@@ -48,11 +48,7 @@ FUSED = [pair for pair in PAIRS if pair[1] != "loop"]
 ASKED = [(*pair, kinds) for pair in PAIRS for kinds in KINDS if serves(*pair, *kinds)]
 
 
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    monkeypatch.setattr(kernels, "_forced", None)
+pytestmark = pytest.mark.usefixtures("plain")
 
 
 def some(*shape: int) -> Tensor:

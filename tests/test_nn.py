@@ -27,11 +27,7 @@ RAGGED = torch.tensor([3, 5, 0])
 CLOSE = {"rtol": 0, "atol": 1e-10}
 
 
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    monkeypatch.setattr(kernels, "_forced", None)
+pytestmark = pytest.mark.usefixtures("plain")
 
 
 def some(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -24,11 +24,7 @@ RAGGED = torch.tensor([3, 6, 1])
 CLOSE = {"rtol": 0, "atol": 1e-10}
 
 
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    monkeypatch.setattr(kernels, "_forced", None)
+pytestmark = pytest.mark.usefixtures("plain")
 
 
 @pytest.fixture
@@ -297,8 +293,9 @@ def test_a_stepper_is_the_layers_a_step_at_a_time(monkeypatch, name, options, ke
     torch.testing.assert_close(layers.stepper(batch=B)(x[0]), layers.eval()(x[:1])[0][0].detach())
 
 
-def test_a_stepper_keeps_what_it_was_made_with():
-    layer = ours.GRU(F, H)
+@pytest.mark.parametrize("options", [{}, {"layer_norm": True}])
+def test_a_stepper_keeps_what_it_was_made_with(options):
+    layer = ours.GRU(F, H, **options)
     x = torch.randn(B, F)
     step, start = layer.stepper(batch=B), torch.zeros(1, B, H)
     before = step(x)
@@ -308,8 +305,16 @@ def test_a_stepper_keeps_what_it_was_made_with():
     assert torch.equal(before, kept[0])
     assert torch.equal(state[0][0], kept[1])
     again = layer.stepper(start)
-    again(x)
+    first = again(x).zero_()
+    assert again.state[0][0].any(), "what a step gives is the caller's"
     assert not start.any()
+    unchanged = layer.stepper(batch=B)
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.add_(1)
+    assert torch.equal(unchanged(x), kept[0])
+    assert not torch.equal(layer.stepper(batch=B)(x), kept[0])
+    assert not first.any()
 
 
 @pytest.mark.parametrize("options", [{}, {"layer_norm": True}])

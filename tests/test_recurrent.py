@@ -32,11 +32,7 @@ IN_BFLOAT16 = [
 ARRANGED = [(False, "concat"), (True, "concat"), (True, "sum")]
 
 
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    monkeypatch.setattr(kernels, "_forced", None)
+pytestmark = pytest.mark.usefixtures("plain")
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from pathlib import Path
 
 MARKERS = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -15,3 +17,12 @@ def write(text: str, out: Path, page: Path | None) -> None:
         before, rest = page.read_text(encoding="utf-8").split(MARKERS[0])
         after = rest.split(MARKERS[1])[1]
         page.write_text(f"{before}{MARKERS[0]}\n\n{text}\n{MARKERS[1]}{after}", encoding="utf-8")
+
+
+def processor() -> str:
+    """What was measured on: "AMD EPYC, 2 CPUs"."""
+    info, name = Path("/proc/cpuinfo"), platform.processor() or platform.machine()
+    if info.exists():
+        names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        name = names[0] if names else name
+    return f"{name}, {os.cpu_count()} CPUs"

@@ -151,6 +151,10 @@ def _reason_to_leave(module: nn.Module) -> str | None:
         return "it has a parametrisation, which changes its class in its own way"
     if not all(map(_hands_on, kind.__mro__[: kind.__mro__.index(torchs)])):
         return f"a subclass of {_title(torchs)} with a forward of its own"
+    try:
+        _ours(kind)
+    except TypeError as error:
+        return f"its class takes no other base beside its own: {error}"
     return _reason_of_the_instance(module)
 
 

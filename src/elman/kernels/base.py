@@ -142,22 +142,24 @@ class LayerStepper(ABC):
 
 
 class _PlainStepper(LayerStepper):
-    """By a kernel's `step`."""
+    """By a kernel's `step`, on copies of state and weights."""
 
     def __init__(self, kernel: Kernel, cell: Cell, weights: Weights, state: tuple[Tensor, ...]) -> None:
-        self._kernel, self._cell, self._weights, self._state = kernel, cell, weights, state
+        self._kernel, self._cell = kernel, cell
+        self._weights = Weights._make(None if w is None else w.detach().clone() for w in weights)
+        self._state = tuple([s.detach().clone() for s in state])
         self._shape = state[0].shape[0], weights.w_ih.shape[1]
 
     @property
     def state(self) -> tuple[Tensor, ...]:
-        return self._state
+        return tuple([s.clone() for s in self._state])
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
         if x.shape != self._shape:
             raise DataError("x", str(list(x.shape)), expected=str(list(self._shape)))
         self._state = self._kernel.step(self._cell, x, self._state, self._weights)
-        return self._state[0]
+        return self._state[0].clone()
 
 
 class Kernel(ABC):

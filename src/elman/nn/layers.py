@@ -148,7 +148,8 @@ class Layers(nn.RNNBase):
         """
         for name in ("bidirectional", "zoneout"):
             if getattr(self, name):
-                raise ConfigError(f"stepper of {type(self).__name__}", f"{name}={getattr(self, name)}")
+                where, got = f"stepper of {type(self).__name__}", f"{name}={getattr(self, name)}"
+                raise ConfigError(where, got, remedy="run the layer on whole sequences")
         weight = self._weight("weight_ih_l0")
         if hx is not None and not self._state_fits(hx, weight, self._state_of(hx)[0].shape[1]):
             got = ", ".join(str(list(s.shape)) for s in self._state_of(hx))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elman.errors import DataError
 from elman.kernels.base import Job, Weights
-from elman.kernels.native.extension import CELLS, NUMBERS, module, sizes
+from elman.kernels.native.extension import CELLS, NUMBERS, Kind, module, sizes
 from elman.kernels.native.packs import check, packed
 
 _IN_CACHE = 1 << 20
@@ -176,30 +176,20 @@ def step(name: str, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> t
     x, state = x.contiguous(), tuple([s.contiguous() for s in state])
     last = tuple([torch.empty_like(s) for s in state])
     kind = CELLS[name], NUMBERS[x.dtype], features, hidden
-    places = two(state), two(last)
-    module.forward(
-        *kind,
-        torch.get_num_threads(),
-        1,
-        batch,
-        1,
-        False,
-        0,
-        x.data_ptr(),
-        0,
-        features,
-        *places[0],
-        0,
-        0,
-        places[1][0],  # the hidden state after the step is its output
-        0,
-        0,
-        0,
-        0,
-        packed(kind, weights, False, batch >= _MANY_USES).data_ptr(),
-        *places[1],
-    )
+    weights_place = packed(kind, weights, False, batch >= _MANY_USES).data_ptr()
+    step_to(kind, x, two(state), weights_place, last[0], two(last))  # the hidden state is its output, too
     return last
+
+
+def step_to(
+    kind: Kind, x: Tensor, before: tuple[int, int], weights: int, y: Tensor, after: tuple[int, int]
+) -> None:
+    """One step, all made ready: x and y are dense; states and packed weights are addresses."""
+    sizes = torch.get_num_threads(), 1, x.shape[0], 1, False, 0
+    kept = 0, 0, 0, 0
+    module.forward(
+        *kind, *sizes, x.data_ptr(), 0, kind[2], *before, 0, 0, y.data_ptr(), *kept, weights, *after
+    )
 
 
 def _check(

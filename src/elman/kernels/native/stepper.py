@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from elman.kernels.base import LayerStepper, Weights
-from elman.kernels.native.call import two
-from elman.kernels.native.extension import CELLS, NUMBERS, module
+from elman.kernels.native.call import step_to, two
+from elman.kernels.native.extension import CELLS, NUMBERS
 from elman.kernels.native.packs import check, packed
 
 
@@ -20,13 +20,9 @@ class NativeStepper(LayerStepper):
             check("the state", s, weights.w_ih.dtype, (batch, hidden))
         self._state = tuple([s.detach().clone(memory_format=torch.contiguous_format) for s in state])
         self._shape, self._dtype = (batch, features), state[0].dtype
-        kind = CELLS[name], NUMBERS[self._dtype], features, hidden
-        self._weights = packed(kind, weights, False, True)  # whose memory the kernel reads
-        places = two(self._state)
-        # What the kernel is told, up to x's address; from there to y's; and from there on.
-        self._before = *kind, torch.get_num_threads(), 1, batch, 1, False, 0
-        self._between = 0, features, *places, 0, 0
-        self._after = 0, 0, 0, 0, self._weights.data_ptr(), *places
+        self._kind = CELLS[name], NUMBERS[self._dtype], features, hidden
+        self._weights = packed(self._kind, weights, False, True)  # whose memory the kernel reads
+        self._places = two(self._state), self._weights.data_ptr()
 
     @property
     def state(self) -> tuple[Tensor, ...]:
@@ -38,5 +34,6 @@ class NativeStepper(LayerStepper):
         if x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu:
             check("x", x, self._dtype, self._shape)
         x, y = x.contiguous(), torch.empty_like(self._state[0])
-        module.forward(*self._before, x.data_ptr(), *self._between, y.data_ptr(), *self._after)
+        places, weights = self._places
+        step_to(self._kind, x, places, weights, y, places)
         return y
