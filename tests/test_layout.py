@@ -22,6 +22,7 @@ LEVELS = {
     "distributed": 0,
     "interrupt": 0,
     "live": 0,
+    "audio": 1,
     "config": 1,
     "devices": 1,
     "files": 1,
