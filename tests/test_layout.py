@@ -27,6 +27,7 @@ LEVELS = {
     "devices": 1,
     "files": 1,
     "ngram": 1,
+    "pictures": 1,
     "search": 1,
     "vocab": 1,
     "cells": 1,
