@@ -30,6 +30,8 @@ LEVELS = {
     "pictures": 1,
     "search": 1,
     "columns": 2,
+    "linear": 2,
+    "metrics": 1,
     "inputs": 2,
     "vocab": 1,
     "cells": 1,

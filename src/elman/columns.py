@@ -45,6 +45,8 @@ class Columns:
         """
         if self.input == ALL:
             return [_float(record, name) for name in record.fields if name != self.target]
+        if len(record.fields) == 1:  # nothing else can be meant, whatever its name
+            return next(iter(record.fields.values()))
         return self._column(record, self.input)
 
     def wanted(self, record: Record) -> Any:
@@ -70,7 +72,8 @@ class Columns:
 def find(records: Sequence[Record], data: Data, readable: Callable[[Any], bool]) -> Columns:
     """The columns of these records.
 
-    The input is the column of a usual name, else the one with the longest texts, else all that are numbers.
+    The input is the column of a usual name; else all that are left, if they are numbers; else the one with most
+    in it, not counting what repeats.
     The target is the column of a usual name, else the first other one whose values repeat, else the last one.
 
     Args:
@@ -99,11 +102,7 @@ def _guess_input(records: Sequence[Record], names: Sequence[str], readable: Call
         return usual[0]
     if len(names) > 1 and all(_is_number(first.fields[name]) for name in names):
         return ALL
-    lengths = {
-        name: sum(_length(record.fields.get(name)) for record in records)
-        for name in names
-        if readable(first.fields[name])
-    }
+    lengths = {name: _content(records, name) for name in names if readable(first.fields[name])}
     if not lengths:
         remedy = "name the column to read with --input"
         raise DataError(first.where, f"columns {', '.join(map(repr, first.fields))}", remedy=remedy)
@@ -132,8 +131,10 @@ def _named(usual: Sequence[str], names: Sequence[str]) -> str:
     return next((small[name] for name in usual if name in small), "")
 
 
-def _length(value: Any) -> int:
-    return len(value) if hasattr(value, "__len__") else 1
+def _content(records: Sequence[Record], name: str) -> int:
+    """How much there is to read in a column: the length of its different values together."""
+    different = {repr(record.fields.get(name)) for record in records}
+    return sum(map(len, different))
 
 
 def _is_number(value: Any) -> bool:

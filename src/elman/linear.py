@@ -147,7 +147,5 @@ def positions(sequences: Sequence[np.ndarray], size: int, length: int) -> Counts
 
 def statistics(sequences: Sequence[Tensor]) -> Tensor:
     """The last value, mean, deviation, least and greatest of each channel: [N, 5 F] of [T_i, F] each."""
-    rows = [
-        torch.cat([s[-1], s.mean(0), s.std(0, correction=0), s.amin(0), s.amax(0)]) for s in sequences
-    ]
+    rows = [torch.cat([s[-1], s.mean(0), s.std(0, correction=0), s.amin(0), s.amax(0)]) for s in sequences]
     return torch.stack(rows)

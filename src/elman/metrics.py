@@ -1,4 +1,4 @@
-"""Scores of predictions against the truth: accuracy, F1, calibration, errors of numbers. It knows arrays only."""
+"""Scores of predictions against the truth: accuracy, F1, calibration, errors. It knows arrays only."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ def mae(truth: np.ndarray, guess: np.ndarray) -> float:
 
 
 def r2(truth: np.ndarray, guess: np.ndarray) -> float:
-    """The share of the variance that is explained: 1 - sum (y - g)^2 / sum (y - mean y)^2; 0 of a constant."""
+    """The share of variance explained: 1 - sum (y - g)^2 / sum (y - mean y)^2; 0 of a constant."""
     total = ((truth - truth.mean()) ** 2).sum()
     return float(1 - ((truth - guess) ** 2).sum() / total) if total else 0.0

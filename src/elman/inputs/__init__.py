@@ -16,6 +16,7 @@ INPUTS: dict[str, type[Input]] = {member.name: member for member in (Signal, Tex
 
 __all__ = [
     "INPUTS",
+    "LARGEST_EMBEDDING",
     "Embedding",
     "Input",
     "Raw",

@@ -46,7 +46,7 @@ class Signal(Input):
 
     @classmethod
     def takes(cls, value: Any) -> bool:
-        """Whether that is an array, a list of numbers or pictures, or the path of a sound, picture or array."""
+        """Whether that is an array, a list of numbers or pictures, or the path of a sound or picture."""
         return _kind(value) != ""
 
     @classmethod
@@ -152,7 +152,7 @@ def _stretch(size: int, batch: int, share: float, like: Tensor) -> Tensor:
 
 
 def _packed(features: Tensor, stride: int) -> Tensor:
-    """[T, F] -> [ceil(T / stride), stride * F]: steps side by side; the last ones are filled up with zeros."""
+    """[T, F] -> [ceil(T / stride), stride * F]: steps side by side, the last ones filled up with zeros."""
     if stride == 1:
         return features
     filled = F.pad(features, (0, 0, 0, -len(features) % stride))
@@ -172,7 +172,7 @@ def _series(raw: Raw, settings: Signals) -> np.ndarray:
         series = np.asarray(value, np.float32)
     except (TypeError, ValueError) as error:
         remedy = "give numbers, and every step as many"
-        raise DataError(raw.where, f"a series that is none ({error})", remedy=remedy) from error
+        raise DataError(raw.where, f"no series ({error})", remedy=remedy) from error
     series = series[:, None] if series.ndim == 1 else series
     if series.ndim != 2 or not series.size:
         raise DataError(raw.where, f"an array of shape {list(series.shape)}", expected="[T] or [T, C], T > 0")

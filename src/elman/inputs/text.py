@@ -81,7 +81,8 @@ class Embedding(Reader):
     """A vector for each symbol, learnt.
 
     In training a share of the symbols is dropped whole (`embedding_dropout`; Gal and Ghahramani 2016), and a
-    share of what is read is taken as unknown (`symbol_dropout`), so that the unknown has a vector that serves.
+    share of what is read is taken as unknown (`symbol_dropout`), so that the unknown has a
+    vector that serves.
 
     Args:
         symbols: how many there are.

@@ -151,6 +151,12 @@ class Classify(Task):
         """Probabilities [C], or mean and deviation [2], of each sequence."""
         return list(self.target.outputs(scores).cpu().unbind())
 
+    def record(self, value: Any, where: str) -> Record:
+        """The value in the column that is read."""
+        if self._columns.input != columns.ALL:
+            return Record({self._columns.input: value}, where)
+        return Record({str(step): number for step, number in enumerate(value, start=1)}, where)
+
     def answer(self, output: Tensor, record: Record) -> dict[str, Any]:
         """The prediction with its probabilities, or its deviation."""
         return self.target.answer(output)

@@ -47,9 +47,7 @@ def theirs_count(features: Features) -> int:
     return len(features.times(torch.zeros(features.width, 1)))
 
 
-def _features(
-    train: Sequence[Example], held: Sequence[Example]
-) -> Iterator[tuple[str, Features, Features]]:
+def _features(train: Sequence[Example], held: Sequence[Example]) -> Iterator[tuple[str, Features, Features]]:
     """Name, features of the training part, and those of the held-out part."""
     mine, theirs = [example.data for example in train], [example.data for example in held]
     if mine[0].is_floating_point():

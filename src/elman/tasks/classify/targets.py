@@ -309,14 +309,14 @@ class Value(Target):
         return self.loss(scores, targets)
 
     def outputs(self, scores: Tensor) -> Tensor:
-        """Mean and deviation [B, 2]: the first score, and the softplus of the second, in the unit of the target."""
+        """Mean and deviation [B, 2] in the unit of the target: a line, and a softplus, of the scores."""
         scores = scores.float()
         mean = self._mean + self._deviation * scores[:, 0]
         deviation = self._deviation * (F.softplus(scores[:, 1]) + 1e-3)
         return torch.stack([mean, deviation], 1)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
-        """The mean absolute error, R2, and the share of truths within 1.96 deviations, which should be 0.95."""
+        """The mean absolute error, R2, and the share within 1.96 deviations, which should be 0.95."""
         truth, mean, deviation = targets.numpy(), outputs[:, 0].numpy(), outputs[:, 1].numpy()
         return {
             "mae": metrics.mae(truth, mean),
@@ -389,7 +389,9 @@ def _is_real(value: Any) -> bool:
 def _number(name: str, numbers: dict[str, int], where: str) -> int:
     if name not in numbers:
         known = f"the {len(numbers)} labels of the training part"
-        raise DataError(where, f"the label {name!r}", expected=f"one of {known}", remedy=nearest(name, numbers))
+        raise DataError(
+            where, f"the label {name!r}", expected=f"one of {known}", remedy=nearest(name, numbers)
+        )
     return numbers[name]
 
 
