@@ -37,6 +37,7 @@ def check(path):
     records = formats.read(str(path))
     assert [record.fields["label"] for record in records] == [0, 1, 2]
     assert records[0].fields["picture"].dtype == np.uint8
+    assert records[0].fields["picture"].flags.writeable
     assert records[1].fields["picture"].tolist() == [[8, 9, 10, 11], [12, 13, 14, 15]]
     assert records[1].where == f"{path}:case 2"
 
