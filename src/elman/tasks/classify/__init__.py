@@ -14,7 +14,7 @@ from elman.batch import Batch, Example, Record, Seq, State
 from elman.columns import Columns
 from elman.config import Data, Run
 from elman.encoder import Encoder, Pool
-from elman.errors import RunError
+from elman.errors import DataError, RunError
 from elman.inputs import Input, Raw
 from elman.tasks.base import Findings, Loss, Parts, Scores, Task
 from elman.tasks.classify import baselines, targets
@@ -51,7 +51,10 @@ class Classify(Task):
     """A classifier of sequences of any kind that `elman.inputs` reads."""
 
     Config = ClassifyConfig
-    formats = ("table", "jsonlines", "parquet", "series", "arrays", "idx", "fasta", "classes", "sample")
+    formats = (
+        *("jsonlines", "parquet", "series", "arrays", "idx", "fasta", "classes", "sample"),
+        *("media", "lines", "table"),
+    )
     continuous = False
 
     def __init__(self, run: Run, chosen: Columns, member: Input, target: Target) -> None:
@@ -116,7 +119,7 @@ class Classify(Task):
     def encode(self, records: Sequence[Record], *, labelled: bool = True) -> list[Example]:
         """A sequence each, with the number of its class, its classes, or its value."""
         return [
-            Example(self.input.encode(_raw(self._columns, record)), self._target(record, labelled))
+            Example(self.input.encode(self._read(record)), self._target(record, labelled))
             for record in records
         ]
 
@@ -175,6 +178,13 @@ class Classify(Task):
     def use(self) -> list[str]:
         """Commands that predict and measure."""
         return ["elman predict {name} FILE", "elman eval {name} FILE"]
+
+    def _read(self, record: Record) -> Raw:
+        raw = _raw(self._columns, record)
+        if self._columns.input not in record.fields and inputs.name_of(raw.value) != self.input.name:
+            name = next(iter(record.fields))
+            raise DataError(record.where, f"a column {name!r} of another kind", expected=self.input.about())
+        return raw
 
     def _target(self, record: Record, labelled: bool) -> Tensor:
         if not labelled:
