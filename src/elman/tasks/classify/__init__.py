@@ -16,7 +16,7 @@ from elman.config import Data, Run
 from elman.encoder import Encoder, Pool
 from elman.errors import DataError, RunError
 from elman.inputs import Input, Raw
-from elman.tasks.base import Findings, Loss, Parts, Scores, Task
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.config import ClassifyConfig
 from elman.tasks.classify.targets import Target
@@ -141,10 +141,13 @@ class Classify(Task):
         told = self.target.scores(torch.stack(list(outputs)), _targets(held)) if outputs else {}
         return {**told, "loss": nats / max(1, count)}
 
-    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Scores]:
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """What is most frequent, and linear models of simple features."""
-        outputs = baselines.outputs(self.target, train, held)
-        return {name: self.target.scores(said, _targets(held)) for name, said in outputs.items()}
+        learnt = baselines.learnt(self.target, train)
+        return {
+            part: {name: self.target.scores(says(held), _targets(held)) for name, says in learnt.items()}
+            for part, held in parts.items()
+        }
 
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Scores of each class and pictures of them."""
