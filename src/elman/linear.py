@@ -132,7 +132,7 @@ class NGrams:
         return Counts(places, int(starts[-1]))
 
     def _keys(self, sequence: np.ndarray, length: int) -> np.ndarray:
-        """A number for each n-gram of that length, in the order of their ends; -1 with a symbol beyond `size`."""
+        """A number for each n-gram of that length, in order; -1 where a symbol is not below `size`."""
         keys = np.zeros(max(0, len(sequence) - length + 1), np.int64)
         strange = np.zeros(len(keys), bool)
         for offset in range(length):
