@@ -38,13 +38,9 @@ def _fitted(target: Target, learnt: Tensor, mine: Features, theirs: Features) ->
         return linear.fit(mine, learnt[:, 0], target.size, _binary).scores(theirs).sigmoid()
     mean, deviation = learnt.mean(), learnt.std(correction=0).clamp(min=1e-9)
     model = linear.fit(mine, (learnt - mean) / deviation, 1, _squares)
-    left = (model.scores(mine)[:, 0] * deviation + mean - learnt).std(correction=0)
-    return torch.stack([model.scores(theirs)[:, 0] * deviation + mean, left.expand(theirs_count(theirs))], 1)
-
-
-def theirs_count(features: Features) -> int:
-    """How many sequences there are."""
-    return len(features.times(torch.zeros(features.width, 1)))
+    fitted, said = (model.scores(features)[:, 0] * deviation + mean for features in (mine, theirs))
+    left = (fitted - learnt).std(correction=0).clamp(min=1e-9)
+    return torch.stack([said, left.expand(len(said))], 1)
 
 
 def _features(train: Sequence[Example], held: Sequence[Example]) -> Iterator[tuple[str, Features, Features]]:
