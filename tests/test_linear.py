@@ -1,4 +1,4 @@
-"""Linear models: their optimum is that of a closed form, or of Newton's method; features are counted right."""
+"""Linear models: at the optimum of a closed form, or of Newton's method; features are counted right."""
 
 from __future__ import annotations
 
