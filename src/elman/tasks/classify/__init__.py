@@ -36,7 +36,8 @@ class ClassifyNetwork(nn.Module):
         config = run.options
         assert isinstance(config, ClassifyConfig)
         self.encoder = Encoder(member.reader(), run.network, bidirectional=config.bidirectional)
-        self.pool = Pool(config.pool, self.encoder.recurrent)
+        share = run.network.output_dropout or run.network.dropout
+        self.pool = Pool(config.pool, self.encoder.recurrent, share)
         self.output = nn.Linear(self.pool.output_size, size)
         nn.init.zeros_(self.output.bias)
 
@@ -144,9 +145,13 @@ class Classify(Task):
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """What is most frequent, and linear models of simple features."""
         learnt = baselines.learnt(self.target, train)
+
+        def told(held: Sequence[Example], says: baselines.Says) -> Scores:
+            said, truth = says(held), _targets(held)
+            return {**self.target.scores(said, truth), "loss": self.target.surprise(said, truth)}
+
         return {
-            part: {name: self.target.scores(says(held), _targets(held)) for name, says in learnt.items()}
-            for part, held in parts.items()
+            part: {name: told(held, says) for name, says in learnt.items()} for part, held in parts.items()
         }
 
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
@@ -158,10 +163,9 @@ class Classify(Task):
         return list(self.target.outputs(scores).cpu().unbind())
 
     def record(self, value: Any, where: str) -> Record:
-        """The value in the column that is read."""
-        if self._columns.input != columns.ALL:
-            return Record({self._columns.input: value}, where)
-        return Record({str(step): number for step, number in enumerate(value, start=1)}, where)
+        """The value in the column that is read; where that is a series, a line of numbers serves."""
+        name = "series" if self._columns.input == columns.ALL else self._columns.input
+        return Record({name: self.input.parse(value) if isinstance(value, str) else value}, where)
 
     def answer(self, output: Tensor, record: Record) -> dict[str, Any]:
         """The prediction with its probabilities, or its deviation."""
