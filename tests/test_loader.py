@@ -1,4 +1,4 @@
-"""Windows and buckets: nothing is lost, processes see different data, the order is a function of the place."""
+"""Windows and buckets: nothing is lost, processes see different data, a batch depends on its place alone."""
 
 from __future__ import annotations
 
