@@ -420,23 +420,9 @@ def test_an_unknown_pooling_is_told():
 # A model in the hand
 
 
-def table(path: Path, count: int = 120) -> Path:
-    words = ("good", "fine", "nice"), ("bad", "dull", "poor")
-    rows = [
-        f"it was {words[i % 2][i % 3]} in place {i}{' too' * (i % 5 == 0)},{'yes' if i % 2 == 0 else 'no'}"
-        for i in range(count)
-    ]
-    path.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> elman.Model:
-    folder = tmp_path_factory.mktemp("classify")
-    return elman.train(
-        table(folder / "films.csv"), out=folder / "run", quiet=True, task="classify",
-        hidden=12, epochs=8, lr=0.03, threads=1, batch_size=16, unit="word",
-    )  # fmt: skip
+@pytest.fixture
+def model(classifier: Path) -> elman.Model:
+    return elman.load(classifier)
 
 
 def test_it_learns(model):

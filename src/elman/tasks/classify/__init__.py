@@ -14,12 +14,12 @@ from elman.batch import Batch, Example, Record, Seq, State
 from elman.columns import Columns
 from elman.config import Data, Run
 from elman.encoder import Encoder, Pool
-from elman.errors import RunError
+from elman.errors import ConfigError, RunError
 from elman.inputs import Input, Raw
 from elman.tasks.base import Findings, Loss, Parts, Scores, Task
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.config import ClassifyConfig
-from elman.tasks.classify.targets import Target
+from elman.tasks.classify.targets import Target, Value
 
 
 class ClassifyNetwork(nn.Module):
@@ -77,6 +77,10 @@ class Classify(Task):
         chosen = columns.find(records, run.data, inputs.takes)
         wanted = [Raw(chosen.wanted(record), record.where) for record in records]
         target = targets.TARGETS[targets.guess(wanted, config)].learn(wanted, config)
+        if run.training.calibrate and isinstance(target, Value):
+            raise ConfigError(
+                "training.calibrate", "true for the prediction of a value", remedy="leave it false"
+            )
         return cls(run, chosen, inputs.learn([_raw(chosen, record) for record in records], run), target)
 
     @classmethod
