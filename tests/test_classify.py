@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 
 import elman
 from elman import loader, scoring
-from elman.batch import Record
+from elman.batch import Example, Record
 from elman.config import Run
 from elman.errors import ConfigError, DataError, RunError
 from elman.tasks.classify import Classify
@@ -36,6 +37,12 @@ def run(**tables: dict) -> Run:
 def prepared(labels: list[Any], values: list[Any] | None = None, **own: Any) -> Classify:
     torch.manual_seed(0)
     return Classify.prepare(records(labels, values), run(classify=own))
+
+
+def baselines(
+    task: Classify, train: Sequence[Example], held: Sequence[Example]
+) -> dict[str, dict[str, float]]:
+    return task.baselines(train, {"test": held})["test"]
 
 
 # Which kind of answer
@@ -233,7 +240,7 @@ def test_the_same_number_everywhere_is_no_fault():
     task = prepared([5.0] * 6, kind="value")
     examples = task.encode(records([5.0] * 6))
     assert math.isfinite(scoring.evaluate(task, task.build(), examples).scores["loss"])
-    assert all(math.isfinite(row["mae"]) for row in task.baselines(examples, examples).values())
+    assert all(math.isfinite(row["mae"]) for row in baselines(task, examples, examples).values())
 
 
 # Baselines
@@ -244,7 +251,7 @@ def test_baselines_learn_what_is_linear():
     texts = [f"{'xyz'[i % 3]} {label}" + " or so" * (i % 2) for i, label in enumerate(labels)]
     task = prepared(labels, texts)
     examples = task.encode(records(labels, texts))
-    rows = task.baselines(examples[:40], examples[40:])
+    rows = baselines(task, examples[:40], examples[40:])
     assert list(rows) == ["majority class", "logistic regression on 1- to 4-grams"]
     held = labels[40:]
     assert rows["majority class"]["accuracy"] == held.count("good") / len(held)
@@ -257,7 +264,7 @@ def test_positions_serve_where_all_are_of_one_length():
     labels = [text[2] for text in texts]
     task = Classify.prepare(records(labels, texts), run(data={"unit": "char"}))
     examples = task.encode(records(labels, texts))
-    rows = task.baselines(examples[::2], examples[1::2])
+    rows = baselines(task, examples[::2], examples[1::2])
     assert rows["logistic regression on positions"]["accuracy"] == 1
 
 
@@ -266,7 +273,7 @@ def test_a_number_has_the_mean_and_a_ridge():
     labels = [2.0 * i + 1 for i in range(40)]
     task = prepared(labels, series, kind="value")
     examples = task.encode(records(labels, series))
-    rows = task.baselines(examples, examples)
+    rows = baselines(task, examples, examples)
     name = "ridge regression on last value, mean, deviation, extremes"
     assert list(rows) == ["mean", name]
     assert rows["mean"]["mae"] == pytest.approx(20)
@@ -279,7 +286,7 @@ def test_several_have_baselines_too():
     texts = [f"{' '.join(label)} text" for label in labels]
     task = prepared(labels, texts)
     examples = task.encode(records(labels, texts))
-    rows = task.baselines(examples, examples)
+    rows = baselines(task, examples, examples)
     assert rows["logistic regression on 1- to 4-grams"]["subset_accuracy"] == 1
 
 
@@ -303,6 +310,43 @@ def test_it_learns_ragged_series_with_every_pooling(plain, pool, bidirectional):
         optimizer.step()
     scores = network.eval()(batch.seq)[0]
     assert (scores.argmax(-1) == batch.targets).all()
+
+
+@pytest.mark.parametrize(
+    ("own", "frame", "steps"),
+    [
+        ({"frame": 3}, "frames of 3 steps every 3", 3),
+        ({"frame": 4, "hop": 2}, "frames of 4 steps every 2", 3),
+        ({"frames": 4}, "frames of 8 steps every 2", 1),
+    ],
+)
+def test_frames_are_fewer_steps_and_kept(plain, own, frame, steps):
+    series = [np.random.default_rng(i).normal(size=(8, 2)).astype(np.float32) for i in range(4)]
+    task = prepared(list("abab"), series, **own)
+    assert task.facts()["input"].endswith(frame)
+    again = Classify.restore(task.to_text(), run(classify=own), "vocab.json")
+    network, examples = task.build().eval(), task.encode(records(list("abab"), series))
+    assert network.encoder.read(loader.collate(examples).seq).data.shape[0] == steps
+    other = again.build().eval()
+    other.load_state_dict(network.state_dict())
+    seq = loader.collate(examples).seq
+    assert torch.equal(network(seq)[0], other(seq)[0])
+
+
+@pytest.mark.parametrize("labels", [list("abab"), [["a"], ["b"], ["a", "b"], []], [0.5, 1.5, 2.5, 3.0]])
+def test_mixed_pairs_are_learnt_by_their_shares(plain, labels):
+    kind = {"kind": "value"} if isinstance(labels[0], float) else {}
+    task = prepared(labels, mixup=0.4, **kind)
+    network, batch = task.build().train(), loader.collate(task.encode(records(labels)))
+    mixed = network(batch.seq)[0]
+    assert 0.5 <= float(mixed.share) <= 1
+    loss = task.objective(mixed, batch)
+    others = loader.collate(task.encode([records(labels)[i] for i in mixed.order.tolist()]))
+    mine, theirs = (task.target.objective(mixed.scores, b.targets).nats for b in (batch, others))
+    expected = mixed.share * mine + (1 - mixed.share) * theirs
+    torch.testing.assert_close(loss.nats, expected)
+    assert loss.count == 4
+    assert isinstance(network.eval()(batch.seq)[0], torch.Tensor)
 
 
 def test_a_network_of_zeros_says_all_alike():

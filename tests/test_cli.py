@@ -106,6 +106,16 @@ def test_predictions_stand_in_the_columns_of_the_table(capsys, tmp_path, classif
     ]
 
 
+def test_lines_of_a_text_file_are_answered(capsys, tmp_path, classifier):
+    (tmp_path / "some.txt").write_text("it was bad\n\nit was good, in place 7\n")
+    code, out, _ = call(capsys, "predict", classifier, tmp_path / "some.txt")
+    told = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [(row["text"], row["prediction"]) for row in told] == [
+        ("it was bad", "no"), ("it was good, in place 7", "yes"),
+    ]  # fmt: skip
+
+
 def test_a_table_without_a_head_is_answered_without_one(capsys, monkeypatch, tmp_path):
     rows = [f"{i % 2},{i % 2}.5,{i % 7},{i / 3:.3f}" for i in range(60)]
     (tmp_path / "waves.csv").write_text("\n".join(rows) + "\n")
@@ -122,7 +132,9 @@ def test_a_table_without_a_head_is_answered_without_one(capsys, monkeypatch, tmp
     monkeypatch.setattr(sys, "stdin", io.StringIO("1.5,5,0.333\n1.5 five 0.333\n"))
     one, other = map(json.loads, call(capsys, "predict", tmp_path / "run", "-")[1].splitlines())
     assert set(one) == {"prediction", "probability", "probabilities"}
-    assert other["error"] == "line 2: expected a series, as before, got a str"
+    assert other["error"] == (
+        "line 2: expected series, 1 numbers a step, got a column 'series' of another kind"
+    )
 
 
 def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
@@ -164,7 +176,10 @@ def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
         (["train", "{tmp}/empty.csv"], "empty.csv: the file is empty"),
         (["train", "{tmp}/head.csv"], "head.csv: "),
         (["train", "{tmp}/folder", "--task", "classify"], "folder: "),
-        (["train", "{tmp}/text.txt", "--task", "classify"], "text.txt: "),
+        (
+            ["train", "{tmp}/text.txt", "--task", "classify"],
+            "text.txt:1: expected one to read and one to predict, got columns 'text'; name the column",
+        ),
         (
             ["train", "{tmp}/films.csv", "--format", "tabel"],
             "data.format: unknown format 'tabel'; did you mean",

@@ -101,7 +101,7 @@ def test_baselines_and_model_are_measured_by_the_same_scores(name):
     examples = task.encode(RECORDS[name])
     scores = scoring.evaluate(task, task.build(), examples).scores
     assert task.watch in scores
-    for baseline in task.baselines(examples, examples).values():
+    for baseline in task.baselines(examples, {"test": examples})["test"].values():
         assert set(baseline) <= set(scores)
         assert next(iter(baseline)) == next(iter(scores))
 

@@ -177,7 +177,7 @@ class _Sitting:
         known = report.read_results(self._path).get("baselines")
         if known is None:
             show.line("measuring baselines")
-            known = {part: self._task.baselines(self._train, held) for part, held in self._held.items()}
+            known = self._task.baselines(self._train, self._held)
         for part, rows in list(known.items())[:1]:
             for name, scores in rows.items():
                 show.line(f"baseline {name}, {part} part: {headline(scores)}")
@@ -264,7 +264,7 @@ class _Sitting:
             "network": _network_words(self._run),
             "parameters": self._parameters(),
             "epochs": round(trainer.epochs_done, 2),
-            "of_epochs": self._run.training.epochs,
+            "of_epochs": trainer.epochs,
             "steps": progress.step,
             "finished": progress.done,
             "seconds": round(progress.seconds, 1),
