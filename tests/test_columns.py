@@ -87,6 +87,19 @@ def test_all_other_columns_are_read_as_numbers_with_the_target_or_without():
     )
 
 
+def test_series_of_a_wide_table_may_end_early():
+    given = records(
+        "y 1 2 3", ("a", "1", "", ""), ("b", "1", "2", "3"), ("a", "", "2", ""), ("b", "", "", "")
+    )
+    chosen = columns.find(given, Data.of({}), inputs.takes)
+    assert (chosen.input, chosen.target) == (ALL, "y")
+    read = [chosen.read(record) for record in given]
+    assert read[:2] == [[1], [1, 2, 3]]
+    assert [len(values) for values in read[2:]] == [2, 1]
+    assert np.isnan(read[2][0])
+    assert np.isnan(read[3][0])
+
+
 @pytest.mark.parametrize(
     ("given", "settings", "message"),
     [
