@@ -16,12 +16,12 @@ from elman.batch import Batch, Example, Record, Seq, State
 from elman.columns import Columns
 from elman.config import Data, Run
 from elman.encoder import EACH_STEP, Encoder, Frame, Pool
-from elman.errors import DataError, RunError
+from elman.errors import ConfigError, DataError, RunError
 from elman.inputs import Input, Raw
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.config import ClassifyConfig
-from elman.tasks.classify.targets import Target
+from elman.tasks.classify.targets import Target, Value
 
 _HOPS = 4
 """Hops that a frame is long, where only their number is asked for."""
@@ -113,6 +113,10 @@ class Classify(Task):
         chosen = columns.find(records, run.data, inputs.takes)
         wanted = [Raw(chosen.wanted(record), record.where) for record in records]
         target = targets.TARGETS[targets.guess(wanted, options)].learn(wanted, options)
+        if run.training.calibrate and isinstance(target, Value):
+            raise ConfigError(
+                "training.calibrate", "true for the prediction of a value", remedy="leave it false"
+            )
         values = [_raw(chosen, record) for record in records]
         member = inputs.learn(values, run)
         return cls(run, chosen, member, target, _frame(member, values, options))
