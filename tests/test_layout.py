@@ -34,6 +34,7 @@ LEVELS = {
     "loader": 2,
     "optim": 2,
     "progress": 2,
+    "crf": 2,
     "recurrent": 2,
     "stepper": 2,
     "tensors": 2,
