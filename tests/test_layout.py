@@ -27,6 +27,7 @@ LEVELS = {
     "files": 1,
     "ngram": 1,
     "search": 1,
+    "spans": 1,
     "vocab": 1,
     "cells": 1,
     "formats": 1,
