@@ -1,15 +1,17 @@
 """Every format: what it reads, and each broken source with its exact message."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from elman import formats
 from elman.batch import Record
-from elman.errors import DataError
-from elman.formats.base import Format
+from elman.errors import ConfigError, DataError
+from elman.formats.base import Format, write_json_lines
 
 
 def text_of(source, encoding="utf-8"):
@@ -36,7 +38,7 @@ def test_member_is_whole(name):
     assert isinstance(member, Format)
     assert member.name == name
     for suffix in member.suffixes:
-        assert suffix.startswith(".")
+        assert suffix.startswith((".", "-"))
         assert suffix == suffix.lower()
         assert formats.find(f"some/FILE{suffix.upper()}") is member
 
@@ -52,10 +54,83 @@ def test_file_that_is_not_there(name, tmp_path):
     assert fault(missing) == f"{missing}: no such file or folder; check the path"
 
 
+@pytest.mark.parametrize("name", formats.names())
+def test_answers_are_written_as_they_come(name):
+    """Whatever the format, a line is out when the next answer is asked for."""
+    out = io.StringIO()
+    lines = []
+
+    def rows():
+        for text in ("one", "two"):
+            yield Record({"text": text}, "here:1"), {"prediction": text.upper(), "probabilities": {"A": 0.5}}
+            lines.append(out.getvalue())
+
+    formats.FORMATS[name].write(rows(), out)
+    assert "ONE" in lines[0]
+    assert lines[1] == out.getvalue()
+    assert "TWO" in lines[1]
+
+
+def test_json_lines_of_any_record():
+    fields = {
+        "text": "dé",
+        "number": np.int64(3),
+        "nothing": None,
+        "nan": float("nan"),
+        "series": np.zeros((2, 1)),
+        "frames": ["1.png"],
+    }
+    out = io.StringIO()
+    write_json_lines([(Record(fields, "x:1"), {"number": np.float32(0.5), "p": {"a": [np.int32(1)]}})], out)
+    assert out.getvalue() == '{"text": "dé", "number": 0.5, "nothing": null, "nan": null, "p": {"a": [1]}}\n'
+
+
 def test_text_is_what_remains():
     for source in ("README", "a.unheard-of", "folder/", "a.b/c"):
         assert formats.find(source).name == "text"
     assert formats.find("sample:anything").name == "sample"
+
+
+def test_format_is_found_among_those_asked(tmp_path):
+    table = tmp_path / "rows.csv"
+    table.write_text("text,label\n")
+    assert formats.find(str(table), ["series", "table"]).name == "table"
+    assert formats.find(str(table), ["series", "text"]).name == "text"
+    assert formats.find(str(table), (), "idx").name == "idx"
+
+
+def test_format_in_the_order_asked(tmp_path):
+    for name in ("one.txt", "two.txt"):
+        (tmp_path / name).write_text("a\nb\n")
+    assert formats.find(str(tmp_path)).name == "text"
+    assert formats.find(str(tmp_path), ["table", "classes", "text"]).name == "classes"
+    assert formats.find(str(tmp_path), ["text", "classes"]).name == "text"
+
+
+def test_format_unknown():
+    with pytest.raises(ConfigError) as caught:
+        formats.find("x.csv", name="tabel")
+    assert str(caught.value) == "data.format: unknown format 'tabel'; did you mean 'table'?"
+    with pytest.raises(ConfigError):
+        formats.find("x.csv", ["tabel"])
+
+
+def test_no_format_takes_it(tmp_path):
+    with pytest.raises(DataError) as caught:
+        formats.find(str(path := tmp_path / "x.unheard-of"), ["series", "idx"])
+    assert str(caught.value) == f"{path}: no such file or folder; check the path"
+    path.write_text("x")
+    with pytest.raises(DataError) as caught:
+        formats.read(str(path), among=["series", "idx"])
+    assert str(caught.value) == (
+        f"{path}: expected series, idx, got data of another kind; if it is one of these, say --format NAME"
+    )
+
+
+def test_damaged_gzip(tmp_path):
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(b"text,label\n")
+    assert fault(path) == f"{path}: a damaged gzip file: Not a gzipped file (b'te'); fetch it again"
 
 
 def test_reading_takes_no_torch():

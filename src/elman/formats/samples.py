@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sysconfig
 import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, TextIO, final
 
 from elman.batch import Record
 from elman.errors import DataError, nearest
-from elman.formats.base import Format
+from elman.formats.base import Format, write_json_lines
 
 PREFIX = "sample:"
 
@@ -40,6 +40,10 @@ class Samples(Format):
     name = "sample"
     suffixes = ()
 
+    def takes(self, source: str) -> bool:
+        """Whether it is the name of a sample, known or not."""
+        return source.startswith(PREFIX)
+
     def read(self, source: str, encoding: str) -> Iterator[Record]:
         """The texts of the sample that `source` names, as `sample:NAME`; the encoding plays no part."""
         name = source.removeprefix(PREFIX)
@@ -48,6 +52,10 @@ class Samples(Format):
             raise DataError(source, "unknown sample", remedy=nearest(source, known))
         for part, text in SAMPLES[name].texts():
             yield Record({"text": text}, f"{PREFIX}{name}" + (f"/{part}" if part else ""))
+
+    def write(self, rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
+        """JSON lines."""
+        write_json_lines(rows, out)
 
 
 def _python_docs() -> Iterator[tuple[str, str]]:
