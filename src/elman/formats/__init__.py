@@ -11,6 +11,7 @@ from elman.errors import ConfigError, DataError, nearest
 from elman.formats.arrays import Arrays
 from elman.formats.base import Format, unreadable
 from elman.formats.classes import Classes
+from elman.formats.conll import Conll, ConllU, Tokens
 from elman.formats.idx import Idx
 from elman.formats.samples import PREFIX, SAMPLES, Samples
 from elman.formats.series import Series
@@ -20,7 +21,11 @@ from elman.formats.text import Text
 # In this order they are asked whether a path is theirs. Text comes first: a folder of texts may be a corpus,
 # or a class each, and only the task knows. The table comes late: it also looks into files of unknown suffix.
 FORMATS: dict[str, Format] = {
-    member.name: member for member in (Text(), Samples(), Series(), Arrays(), Idx(), Table(), Classes())
+    member.name: member
+    for member in (
+        *(Text(), Samples(), Series(), Arrays(), Idx()),
+        *(ConllU(), Conll(), Table(), Classes(), Tokens()),
+    )
 }
 
 AUTO = "auto"
