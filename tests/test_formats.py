@@ -281,11 +281,15 @@ def test_unknown_encoding(path):
 def test_sample(name):
     first, again = formats.read(f"sample:{name}"), formats.read(f"sample:{name}")
     assert first == again
-    texts = [record.fields["text"] for record in first]
-    assert all(texts)
-    assert 300_000 < sum(map(len, texts)) < 12_000_000
+    assert all(all(record.fields.values()) for record in first)
     assert all(record.where.startswith(f"sample:{name}") for record in first)
     assert "\n" not in formats.SAMPLES[name].about
+
+
+@pytest.mark.parametrize("name", ["python-docs", "python-source"])
+def test_sample_of_text(name):
+    texts = text_of(f"sample:{name}")
+    assert 300_000 < sum(map(len, texts)) < 12_000_000
 
 
 def test_python_docs():

@@ -16,7 +16,17 @@ from elman.config import Run
 from elman.tasks.base import Calibrated
 from elman.tasks.language import Language
 
-RECORDS = {"language": [Record({"text": lines(8)}, "eight lines")]}
+
+def tagged(line: str) -> Record:
+    """A sentence of which each word's tag is the length of the word before it."""
+    words = line.split()
+    return Record({"tokens": words, "tags": [str(len(word)) for word in ["", *words[:-1]]]}, "a line")
+
+
+RECORDS = {
+    "language": [Record({"text": lines(8)}, "eight lines")],
+    "tag": [tagged(line) for line in lines(8).splitlines()],
+}
 
 
 def same(mine: object, theirs: object) -> bool:

@@ -1,4 +1,4 @@
-"""Data that is always there, named `sample:NAME`: text that every Python brings with it."""
+"""Data that is always there, named `sample:NAME`: what every Python brings with it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TextIO, final
 from elman.batch import Record
 from elman.errors import DataError, nearest
 from elman.formats.base import Format, write_json_lines
+from elman.syntax import logical_lines
 
 PREFIX = "sample:"
 
@@ -20,22 +21,34 @@ LEFT_OUT = (
     *("lib-dynload", "lib2to3", "pydoc_data", "site-packages", "sitecustomize", "test", "turtledemo"),
 )
 
+TAUGHT = (
+    *("argparse", "bisect", "calendar", "cmd", "code", "configparser", "contextlib", "copy", "csv"),
+    *("dataclasses", "difflib", "dis", "doctest", "fileinput", "fractions", "ftplib", "functools", "gettext"),
+    *("gzip", "heapq", "inspect", "ipaddress", "mailbox", "optparse", "pprint", "random", "sched"),
+    *("shutil", "socketserver", "statistics", "string", "tarfile", "textwrap", "timeit", "zipapp"),
+)
+"""Modules whose lines are the sample of names."""
+
+_LENGTHS = range(4, 61)
+_LINES = 120
+"""Tokens of a line, and lines of a module, in the sample of names."""
+
 
 class Sample(NamedTuple):
     """One sample.
 
     Args:
         about: one line on what it is.
-        texts: gives its texts, each with the name of its part, or "" where there is but one.
+        parts: gives the fields of each record, with the name of its part, or "" where there is but one.
     """
 
     about: str
-    texts: Callable[[], Iterator[tuple[str, str]]]
+    parts: Callable[[], Iterator[tuple[str, Mapping[str, Any]]]]
 
 
 @final
 class Samples(Format):
-    """The samples: the field `text`. The same Python version gives the same text."""
+    """The samples: the field `text`, or those that a sample has. The same Python version gives the same."""
 
     name = "sample"
     suffixes = ()
@@ -45,37 +58,50 @@ class Samples(Format):
         return source.startswith(PREFIX)
 
     def read(self, source: str, encoding: str) -> Iterator[Record]:
-        """The texts of the sample that `source` names, as `sample:NAME`; the encoding plays no part."""
+        """The records of the sample that `source` names, as `sample:NAME`; the encoding plays no part."""
         name = source.removeprefix(PREFIX)
         if name not in SAMPLES:
             known = [PREFIX + sample for sample in SAMPLES]
             raise DataError(source, "unknown sample", remedy=nearest(source, known))
-        for part, text in SAMPLES[name].texts():
-            yield Record({"text": text}, f"{PREFIX}{name}" + (f"/{part}" if part else ""))
+        for part, fields in SAMPLES[name].parts():
+            yield Record(fields, f"{PREFIX}{name}" + (f"/{part}" if part else ""))
 
     def write(self, rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
         """JSON lines."""
         write_json_lines(rows, out)
 
 
-def _python_docs() -> Iterator[tuple[str, str]]:
+def _python_docs() -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         from pydoc_data.topics import topics
     except ImportError as error:
         raise _stripped("python-docs") from error
-    yield "", "\n\n".join(topics[name].strip("\n") for name in sorted(topics)) + "\n"
+    yield "", {"text": "\n\n".join(topics[name].strip("\n") for name in sorted(topics)) + "\n"}
 
 
-def _python_source() -> Iterator[tuple[str, str]]:
+def _python_source() -> Iterator[tuple[str, Mapping[str, Any]]]:
     library = Path(sysconfig.get_path("stdlib"))
     found = False
     for path in _modules(library):
         with tokenize.open(path) as file:  # each module says its own encoding
             if text := file.read():
                 found = True
-                yield path.relative_to(library).as_posix(), text
+                yield path.relative_to(library).as_posix(), {"text": text}
     if not found:
         raise _stripped("python-source")
+
+
+def _python_names() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Lines of some modules, evenly over each, with what Python's parser says of their tokens."""
+    library = Path(sysconfig.get_path("stdlib"))
+    paths = [path for module in TAUGHT if (path := library / f"{module}.py").exists()]
+    if not paths:
+        raise _stripped("python-names")
+    for path in paths:
+        with tokenize.open(path) as file:
+            lines = [line for line in logical_lines(file.read()) if len(line.tokens) in _LENGTHS]
+        for line in lines[:: -(-len(lines) // _LINES)]:
+            yield f"{path.name}:{line.number}", {"tokens": line.tokens, "tags": line.roles}
 
 
 def _modules(folder: Path) -> Iterator[Path]:
@@ -96,5 +122,6 @@ def _stripped(name: str) -> DataError:
 
 SAMPLES = {
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
+    "python-names": Sample("Lines of Python, each token with what the parser says it is", _python_names),
     "python-source": Sample("Python's own library, some megabytes of code", _python_source),
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from elman.errors import TaskError, nearest
 from elman.tasks.base import Task
 from elman.tasks.language import Language
+from elman.tasks.tag import Tag
 
-TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language,)}
+TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Tag)}
 
 
 def get(name: str) -> type[Task]:
