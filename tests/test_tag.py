@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import elman
-from elman import formats, loader, scoring, spans, syntax, tagging
+from elman import formats, loader, spans, syntax, tagging, tasks
 from elman.batch import Batch, Record, Seq
 from elman.config import Data, Run
 from elman.crf import Crf
@@ -137,6 +137,7 @@ def test_texts_serve_as_lists():
 def test_data_are_known_by_their_lists():
     assert Tag.suits(records(SENTENCES)[0])
     assert Tag.suits(Record({"id": ["1"], "form": ["a"], "upos": ["D"]}, ""))
+    assert tasks.guess("jsonlines", records(SENTENCES)[0]) == "tag"
     assert not Tag.suits(Record({"text": "a"}, ""))
     assert not Tag.suits(Record({"tokens": ["a"]}, ""))
     assert not Tag.suits(Record({"tokens": ["a", "b"], "label": "x"}, ""))
@@ -204,6 +205,15 @@ def test_word_dropout_drops_the_rare_more_often():
     frequency = task.words.counts["the"]
     assert frequency == 3
     torch.testing.assert_close(dropped, torch.tensor([1 / 4, 1 / 2]), rtol=0, atol=0.04)
+
+
+def test_symbol_dropout_drops_all_alike():
+    task = made(data={"min_count": 1}, tag={"word_dropout": 0.0}, network={"symbol_dropout": 0.3})
+    words = task.build().train().words
+    numbers = torch.from_numpy(task.words.encode(["the", "cats"] * 4000))[:, 0]
+    dropped = (words._own(numbers) == words.embedding.weight[0]).all(1).float().view(-1, 2).mean(0)
+    torch.testing.assert_close(dropped, torch.tensor([0.3, 0.3]), rtol=0, atol=0.04)
+    assert torch.equal(words.eval()._own(numbers), words.embedding.weight[numbers.long()])
 
 
 def test_without_characters_or_layers_above():
@@ -396,12 +406,8 @@ def model(tmp_path_factory) -> elman.Model:
 
 def filled(model: elman.Model, path: Path) -> str:
     """The file with the column that the model predicts."""
-    found = formats.find(str(path), model.task.formats)
-    read = list(found.read(str(path), "utf-8"))
-    outputs = scoring.predict(model.task, model.network, model.task.encode(read, labelled=False))
-    answers = [model.task.answer(*pair) for pair in zip(outputs, read, strict=True)]
     out = io.StringIO()
-    found.write(zip(read, answers, strict=True), out)
+    model.write_predictions(path, out)
     return out.getvalue()
 
 
@@ -418,10 +424,22 @@ def test_conllu_with_an_empty_column_is_filled(model, tmp_path):
     assert filled(model, path) == gold
 
 
+def test_json_lines_get_the_tags(model, tmp_path):
+    path = tmp_path / "other.jsonl"
+    path.write_text('{"tokens": ["dogs", "bark"], "n": 7}\n')
+    assert filled(model, path) == '{"tokens": ["dogs", "bark"], "n": 7, "upos": ["N", "V"]}\n'
+
+
 def test_columns_get_one_more(model, tmp_path):
     path = tmp_path / "other.conll"
     path.write_text("dogs x\nbark y\n")
     assert filled(model, path) == "dogs x N\nbark y V\n"
+
+
+def test_sentences_that_are_in_no_file(model):
+    first, second = model.predict(["dogs bark", ["the", "cat", "saw", "a", "dog"]])
+    assert first == {"upos": ["N", "V"], "form": ["dogs", "bark"]}
+    assert second["upos"] == ["D", "N", "V", "D", "N"]
 
 
 def test_plain_tokens_become_conllu(model, tmp_path):

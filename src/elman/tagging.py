@@ -42,11 +42,6 @@ def frequent_tags(train: tuple[np.ndarray, np.ndarray], words: int) -> np.ndarra
     return best
 
 
-def confusion(there: np.ndarray, predicted: np.ndarray, tags: int) -> np.ndarray:
-    """How often each true tag was predicted as each, [K, K]: rows are the true ones."""
-    return np.bincount(there * tags + predicted, minlength=tags * tags).reshape(tags, tags)
-
-
 def tag_rows(counts: np.ndarray, tags: Sequence[str]) -> list[list[object]]:
     """A table of precision, recall and F1 of each tag, the most frequent first."""
     each = [

@@ -9,10 +9,13 @@ from pathlib import Path
 from elman.batch import Record
 from elman.errors import ConfigError, DataError, nearest
 from elman.formats.arrays import Arrays
-from elman.formats.base import Format, unreadable
+from elman.formats.base import Format, unreadable, write_json_lines
 from elman.formats.classes import Classes
 from elman.formats.conll import Conll, ConllU, Tokens
+from elman.formats.fasta import Fasta
 from elman.formats.idx import Idx
+from elman.formats.jsonlines import JsonLines
+from elman.formats.parquet import Parquet
 from elman.formats.samples import PREFIX, SAMPLES, Samples
 from elman.formats.series import Series
 from elman.formats.table import Table
@@ -20,18 +23,16 @@ from elman.formats.text import Text
 
 # In this order they are asked whether a path is theirs. Text comes first: a folder of texts may be a corpus,
 # or a class each, and only the task knows. The table comes late: it also looks into files of unknown suffix.
-FORMATS: dict[str, Format] = {
-    member.name: member
-    for member in (
-        *(Text(), Samples(), Series(), Arrays(), Idx()),
-        *(ConllU(), Conll(), Table(), Classes(), Tokens()),
-    )
-}
+_MEMBERS = (
+    *(Text(), Samples(), Series(), Arrays(), Idx(), Fasta()),
+    *(JsonLines(), Parquet(), ConllU(), Conll(), Table(), Classes(), Tokens()),
+)
+FORMATS: dict[str, Format] = {member.name: member for member in _MEMBERS}
 
 AUTO = "auto"
 """In place of a format's name: find it by the path's name and content."""
 
-__all__ = ["AUTO", "FORMATS", "SAMPLES", "Format", "find", "names", "read"]
+__all__ = ["AUTO", "FORMATS", "SAMPLES", "Format", "find", "names", "read", "write_json_lines"]
 
 
 def names() -> tuple[str, ...]:

@@ -1,9 +1,12 @@
-"""Data that is always there, named `sample:NAME`: what every Python brings with it."""
+"""Data that is always there, named `sample:NAME`: made from what every Python brings with it."""
 
 from __future__ import annotations
 
+import re
+import sys
 import sysconfig
 import tokenize
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, final
@@ -34,21 +37,26 @@ _LINES = 120
 """Tokens of a line, and lines of a module, in the sample of names."""
 
 
+_SYLLABLE = re.compile(r"([A-Z ]+?) (?:SYLLABLE|SYLLABICS|LETTER|SIGN) (?:[A-Z -]+ )?([A-Z]{3,})")
+_FEWEST_SYLLABLES, _MOST_SYLLABLES = 150, 600
+"""A script with fewer is left out; of one with more, about as many are taken, evenly spread."""
+
+
 class Sample(NamedTuple):
     """One sample.
 
     Args:
         about: one line on what it is.
-        parts: gives the fields of each record, with the name of its part, or "" where there is but one.
+        rows: gives the fields of its records, each with the name of its part, or "" where there is but one.
     """
 
     about: str
-    parts: Callable[[], Iterator[tuple[str, Mapping[str, Any]]]]
+    rows: Callable[[], Iterator[tuple[str, Mapping[str, Any]]]]
 
 
 @final
 class Samples(Format):
-    """The samples: the field `text`, or those that a sample has. The same Python version gives the same."""
+    """The samples, each with fields of its own. The same Python version gives the same records."""
 
     name = "sample"
     suffixes = ()
@@ -63,7 +71,7 @@ class Samples(Format):
         if name not in SAMPLES:
             known = [PREFIX + sample for sample in SAMPLES]
             raise DataError(source, "unknown sample", remedy=nearest(source, known))
-        for part, fields in SAMPLES[name].parts():
+        for part, fields in SAMPLES[name].rows():
             yield Record(fields, f"{PREFIX}{name}" + (f"/{part}" if part else ""))
 
     def write(self, rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
@@ -83,10 +91,9 @@ def _python_source() -> Iterator[tuple[str, Mapping[str, Any]]]:
     library = Path(sysconfig.get_path("stdlib"))
     found = False
     for path in _modules(library):
-        with tokenize.open(path) as file:  # each module says its own encoding
-            if text := file.read():
-                found = True
-                yield path.relative_to(library).as_posix(), {"text": text}
+        if text := _source(path):
+            found = True
+            yield path.relative_to(library).as_posix(), {"text": text}
     if not found:
         raise _stripped("python-source")
 
@@ -98,10 +105,26 @@ def _python_names() -> Iterator[tuple[str, Mapping[str, Any]]]:
     if not paths:
         raise _stripped("python-names")
     for path in paths:
-        with tokenize.open(path) as file:
-            lines = [line for line in logical_lines(file.read()) if len(line.tokens) in _LENGTHS]
+        lines = [line for line in logical_lines(_source(path)) if len(line.tokens) in _LENGTHS]
         for line in lines[:: -(-len(lines) // _LINES)]:
             yield f"{path.name}:{line.number}", {"tokens": line.tokens, "tags": line.roles}
+
+
+def _unicode_syllables() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    scripts: dict[str, dict[str, int]] = {}
+    for point in range(sys.maxunicode + 1):
+        if name := _SYLLABLE.fullmatch(unicodedata.name(chr(point), "")):
+            scripts.setdefault(name[1].lower(), {}).setdefault(name[2].lower(), point)
+    for script, syllables in sorted(scripts.items()):
+        if len(syllables) >= _FEWEST_SYLLABLES:
+            step = max(1, len(syllables) // _MOST_SYLLABLES)
+            for syllable, point in list(syllables.items())[::step]:
+                yield f"U+{point:04X}", {"syllable": syllable, "script": script}
+
+
+def _source(path: Path) -> str:
+    with tokenize.open(path) as file:  # each module says its own encoding
+        return file.read()
 
 
 def _modules(folder: Path) -> Iterator[Path]:
@@ -124,4 +147,7 @@ SAMPLES = {
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
     "python-names": Sample("Lines of Python, each token with what the parser says it is", _python_names),
     "python-source": Sample("Python's own library, some megabytes of code", _python_source),
+    "unicode-syllables": Sample(
+        "the names of syllables in Unicode, each with the script that it is written in", _unicode_syllables
+    ),
 }

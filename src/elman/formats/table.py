@@ -202,9 +202,9 @@ def _is_head(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     - Not, if one of its cells is a number, begins with a digit, marks what is missing (NA, ?, ...), or is
       found again below it in its column.
     - Else yes, if a column below a name holds numbers or dates.
-    - Else only if its cells differ, none but the first is empty, and one of them is a usual name of a column
-      (text, label, path, ..., or none above the rows' own names), or they are short names above longer text, or
-      a column below holds few values, again and again, and its head is none of them.
+    - Else only if its cells differ, none but the first is empty (above the rows' own names), and one of these
+      is so: the first is empty; one is a usual name of a column (text, label, path, ...); they are short names
+      above longer text; a column below holds few values, again and again, and its head is none of them.
     """
     columns = list(zip(*below, strict=True)) or [() for _ in first]
     pairs = [(name, column) for name, column in zip(first, columns, strict=True) if name]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from elman.batch import Record
 from elman.errors import TaskError, nearest
 from elman.tasks.base import Task
+from elman.tasks.classify import Classify
 from elman.tasks.language import Language
 from elman.tasks.tag import Tag
 
-TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Tag)}
+# In this order they are asked whether data suit them: the more special ones first.
+TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Tag, Classify)}
 
 
 def get(name: str) -> type[Task]:
@@ -26,13 +29,13 @@ def register(kind: type[Task]) -> None:
     TASKS[kind.Config.section] = kind
 
 
-def guess(format_name: str) -> str:
-    """The name of the task that data of this format suggests.
+def guess(format_name: str, first: Record) -> str:
+    """The name of the task that data of this format, beginning with this record, suggest.
 
     Raises:
-        TaskError: no task takes that format by itself.
+        TaskError: they suggest none.
     """
     for name, kind in TASKS.items():
-        if format_name in kind.formats:
+        if format_name in kind.formats and kind.suits(first):
             return name
     raise TaskError(f"data of format {format_name!r}", "no task to guess", remedy=f"--task {'|'.join(TASKS)}")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import spans, splits, tagging, tokens
+from elman import encoder, metrics, spans, splits, tagging, tokens
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.config import Data, Network, Run, Settings, option
 from elman.crf import Crf
@@ -38,7 +38,7 @@ class TagConfig(Settings):
 
     section = "tag"
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "data": {"min_count": 2, "valid": 0.1, "test": 0.1},
+        "data": {"min_count": 2, "lower": True, "valid": 0.1, "test": 0.1},
         "network": {"hidden": 200, "input_dropout": 0.5, "dropout": 0.5},
         "training": {"batch_size": 32, "lr": 0.003, "clip": 5.0, "ema": 0.998, "weight_decay": 0.0},
     }
@@ -56,7 +56,6 @@ class TagConfig(Settings):
     bidirectional: bool = option(
         True, "also read from the end to the start; false: tags depend on the past alone"
     )
-    lower: bool = option(True, "one vector for a word in capitals or not; its characters tell them apart")
     word_dropout: float = option(
         0.25, "a, for a word seen n times to be read as <unk> with a / (a + n) in training", low=0
     )
@@ -79,29 +78,28 @@ class WordInput(nn.Module):
     Args:
         words: what the training part had.
         width: size of a word's own vector.
-        cell: of the network over characters.
         data: words rarer than `min_count` have no vector of their own.
         options: the sizes of the network over characters, and word dropout.
-        embedding_dropout: share of words whose vector is dropped whole.
+        config: the cell, and shares of words that are dropped or read as unknown.
     """
 
     frequencies: Tensor
 
     def __init__(
-        self, words: Words, width: int, cell: str, data: Data, options: TagConfig, embedding_dropout: float
+        self, words: Words, width: int, data: Data, options: TagConfig, config: Network
     ) -> None:
         super().__init__()
         kept = [
             count for count in words.counts.values() if count >= data.min_count
         ]  # the most frequent first
-        self._options, self._embedding_dropout = options, embedding_dropout
-        self.register_buffer("frequencies", torch.tensor([torch.inf, *kept]), persistent=False)
+        self._options, self._config = options, config
+        self.register_buffer("frequencies", torch.tensor([1.0, *kept]), persistent=False)
         self.embedding = _embedding(len(kept) + 1, width)
         self.chars = self.spelling = None
         if options.char_hidden:
             self.chars = _embedding(words.symbols, options.char_embedding)
             self.spelling = Recurrent(
-                cell,
+                config.cell,
                 options.char_embedding,
                 options.char_hidden,
                 layers=options.char_layers,
@@ -116,13 +114,18 @@ class WordInput(nn.Module):
 
     def _own(self, numbers: Tensor) -> Tensor:
         numbers = numbers.where(numbers < len(self.frequencies), 0)
-        weight, share, alpha = self.embedding.weight, self._embedding_dropout, self._options.word_dropout
-        if self.training and alpha:
-            dropped = alpha / (alpha + self.frequencies[numbers])
-            numbers = numbers.masked_fill(torch.rand_like(dropped) < dropped, 0)
-        if self.training and share:
-            weight = weight * F.dropout(weight.new_ones(len(weight), 1), share)
+        weight = self.embedding.weight
+        if self.training:
+            numbers = self._some(numbers)
+            if share := self._config.embedding_dropout:
+                weight = weight * F.dropout(weight.new_ones(len(weight), 1), share)
         return F.embedding(numbers, weight)
+
+    def _some(self, numbers: Tensor) -> Tensor:
+        """The words without those that are dropped: any with the same share, and the rare ones more often."""
+        alpha, share = self._options.word_dropout, self._config.symbol_dropout
+        kept = (1 - share) * self.frequencies[numbers] / (alpha + self.frequencies[numbers])
+        return numbers.where(torch.rand_like(kept) < kept, 0)
 
     def _spelled(self, chars: Tensor) -> Tensor:
         """Each word is read once, however often it is in the batch: that saves most of the time."""
@@ -153,22 +156,7 @@ class TagNetwork(nn.Module):
         super().__init__()
         self._config = config
         self.words = words
-        self.recurrent = Recurrent(
-            config.cell,
-            words.size,
-            config.hidden,
-            layers=config.layers,
-            bidirectional=bidirectional,
-            dropout=config.dropout,
-            variational=config.variational,
-            recurrent_dropout=config.recurrent_dropout,
-            weight_dropout=config.weight_dropout,
-            layer_norm=config.layer_norm,
-            residual=config.residual,
-            skip=config.skip,
-            learn_initial=config.learn_initial,
-            init=config.init,
-        )
+        self.recurrent = encoder.layers(config, words.size, bidirectional=bidirectional)
         self.output = nn.Linear(self.recurrent.output_size, tags)
         self.crf = crf
 
@@ -199,7 +187,7 @@ class Tag(Task):
     """A tag for each token of a sentence: its part of speech, its place in a name, whatever a column says."""
 
     Config = TagConfig
-    formats = ("conllu", "conll", "table", "sample", "tokens")
+    formats = ("conllu", "conll", "jsonlines", "parquet", "table", "sample", "tokens")
     continuous = False
 
     def __init__(
@@ -249,7 +237,7 @@ class Tag(Task):
             got = f"one tag, {tags[0]!r}, in the whole column {columns.target!r}"
             raise DataError(where, got, expected="two or more", remedy=remedy)
         words = Words.learn(
-            sentences, lower=options.lower, longest=options.longest_word, size=run.data.vocab_size
+            sentences, lower=run.data.lower, longest=options.longest_word, size=run.data.vocab_size
         )
         scheme = spans.guess(sequences) if options.scheme == "auto" else options.scheme
         wrong = next((tag for tag in tags if not spans.is_span_tag(tag)), None)
@@ -293,7 +281,7 @@ class Tag(Task):
         """A fresh network for these words and tags."""
         config, options = self._run.network, self._options
         width = config.embedding or min(config.hidden, _LARGEST_EMBEDDING)
-        words = WordInput(self.words, width, config.cell, self._run.data, options, config.embedding_dropout)
+        words = WordInput(self.words, width, self._run.data, options, config)
         crf = self._field() if self.is_crf else None
         return TagNetwork(words, len(self.tags), config, bidirectional=options.bidirectional, crf=crf)
 
@@ -348,7 +336,7 @@ class Tag(Task):
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Precision, recall and F1 of each tag and type of span, and which tags are taken for which."""
         there, predicted = _targets(held), torch.cat(list(outputs)).numpy()
-        counts = tagging.confusion(there, predicted, len(self.tags))
+        counts = metrics.confusion(there, predicted, len(self.tags))
         tables = {
             "tags": tagging.tag_rows(counts, self.tags),
             "confusions": tagging.confused(counts, self.tags),
@@ -364,6 +352,10 @@ class Tag(Task):
         paths = emissions.argmax(2) if crf is None else crf.decode(emissions, lengths)
         whole = [len(paths)] * paths.shape[1] if lengths is None else lengths.tolist()
         return [path[:length] for path, length in zip(paths.t().cpu(), whole, strict=True)]
+
+    def record(self, value: Any, where: str) -> Record:
+        """A sentence: a list of tokens, or a text with spaces between them."""
+        return Record({self.columns.input: value}, where)
 
     def answer(self, output: Tensor, record: Record) -> dict[str, Any]:
         """The tags, under the name of the column that they fill, and the tokens."""

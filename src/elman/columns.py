@@ -1,0 +1,153 @@
+"""Which column is read, and which one is to be predicted: as the settings say, or a guess that is told.
+
+It knows names and values of columns, no tensors and no task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elman.batch import Record
+from elman.config import Data
+from elman.errors import DataError, nearest
+
+INPUTS = ("text", "sentence", "sequence", "series", "audio", "picture", "frames", "path", "file", "tokens")
+"""Names that a column to be read often has, the likeliest first."""
+
+TARGETS = ("label", "labels", "class", "target", "category", "y", "tags", "sentiment")
+"""Names that a column to be predicted often has."""
+
+ALL = "*"
+"""The name for all other columns, if they are numbers: a step each."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that serve.
+
+    Args:
+        input: what is read, or `ALL`.
+        target: what is to be predicted; empty, if there is no such column.
+        guessed: whether one of them was guessed.
+    """
+
+    input: str
+    target: str
+    guessed: bool
+
+    def read(self, record: Record) -> Any:
+        """What is read of a record.
+
+        Raises:
+            DataError: the column is not there, or one that should be a number is none.
+        """
+        if self.input == ALL:
+            return [_float(record, name) for name in record.fields if name != self.target]
+        if len(record.fields) == 1:  # nothing else can be meant, whatever its name
+            return next(iter(record.fields.values()))
+        return self._column(record, self.input)
+
+    def wanted(self, record: Record) -> Any:
+        """What is to be predicted of a record.
+
+        Raises:
+            DataError: the column is not there.
+        """
+        return self._column(record, self.target)
+
+    def about(self) -> str:
+        """Which ones, in words."""
+        words = f"{self.input!r} is read" if self.input != ALL else "all other columns are read, a step each"
+        said = f"{words}, {self.target!r} is predicted"
+        return f"{said} (guessed; --input and --target set them)" if self.guessed else said
+
+    def _column(self, record: Record, name: str) -> Any:
+        if name not in record.fields:
+            raise DataError(record.where, f"no column {name!r}", remedy=nearest(name, record.fields))
+        return record.fields[name]
+
+
+def find(records: Sequence[Record], data: Data, readable: Callable[[Any], bool]) -> Columns:
+    """The columns of these records.
+
+    The input is the column of a usual name; else all that are left, if they are numbers; else the one with most
+    in it, not counting what repeats.
+    The target is the column of a usual name, else the first other one whose values repeat, else the last one.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either.
+        readable: whether a value can be read at all.
+
+    Raises:
+        DataError: a column that is named is not there, or nothing can be guessed.
+    """
+    first = records[0]
+    for name in filter(None, (data.input, data.target)):
+        if name != ALL and name not in first.fields:
+            raise DataError(first.where, f"no column {name!r}", remedy=nearest(name, first.fields))
+    others = [name for name in first.fields if name != data.target]
+    known = data.target or _named(TARGETS, [name for name in others if name != data.input])
+    read = data.input or _guess_input(records, [name for name in others if name != known], readable)
+    target = known or _guess_target(records, [name for name in others if name != read])
+    return Columns(read, target, not (data.input and data.target))
+
+
+def _guess_input(records: Sequence[Record], names: Sequence[str], readable: Callable[[Any], bool]) -> str:
+    first = records[0]
+    usual = [name for name in INPUTS if name in names and readable(first.fields[name])]
+    if usual:
+        return usual[0]
+    if len(names) > 1 and all(_is_number(first.fields[name]) for name in names):
+        return ALL
+    lengths = {name: _content(records, name) for name in names if readable(first.fields[name])}
+    if not lengths:
+        remedy = "name the column to read with --input"
+        raise DataError(first.where, f"columns {', '.join(map(repr, first.fields))}", remedy=remedy)
+    return max(lengths, key=lengths.__getitem__)
+
+
+def _guess_target(records: Sequence[Record], names: Sequence[str]) -> str:
+    if not names:
+        raise DataError(
+            records[0].where,
+            f"columns {', '.join(map(repr, records[0].fields))}",
+            expected="one to read and one to predict",
+            remedy="name the column to predict with --target",
+        )
+    repeated = [name for name in names if _repeats(records, name)]
+    return (repeated or list(names)[-1:])[0]
+
+
+def _repeats(records: Sequence[Record], name: str) -> bool:
+    values = {repr(record.fields.get(name)) for record in records}
+    return 1 < len(values) <= max(2, len(records) / 2)
+
+
+def _named(usual: Sequence[str], names: Sequence[str]) -> str:
+    small: Mapping[str, str] = {name.lower(): name for name in names}
+    return next((small[name] for name in usual if name in small), "")
+
+
+def _content(records: Sequence[Record], name: str) -> int:
+    """How much there is to read in a column: the length of its different values together."""
+    different = {repr(record.fields.get(name)) for record in records}
+    return sum(map(len, different))
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _float(record: Record, name: str) -> float:
+    value = record.fields[name]
+    if not _is_number(value):
+        remedy = "leave the column out, or name the one to read with --input"
+        raise DataError(record.where, f"{value!r} in column {name!r}", expected="a number", remedy=remedy)
+    return float(value)

@@ -1,0 +1,87 @@
+"""What an input is: a kind of raw value, how it becomes a sequence in a tensor, the layer that reads it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, Self
+
+from torch import Tensor, nn
+
+from elman.config import Run
+
+
+class Raw(NamedTuple):
+    """A raw value and the place it came from (`path:line`), for errors and for the files that it names."""
+
+    value: Any
+    where: str
+
+
+class Reader(nn.Module, ABC):
+    """The first layer of a network: from what `Input.encode` gave to vectors [T, B, width].
+
+    Args:
+        width: how many features a vector has.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    @abstractmethod
+    def forward(self, data: Tensor) -> Tensor:
+        """Vectors [T, B, width] of symbols [T, B] or features [T, B, F]."""
+
+
+class Input(ABC):
+    """One kind of input.
+
+    It is made by `learn` from the values of the training part, or by `restore` from what `content` gave.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def takes(cls, value: Any) -> bool:
+        """Whether that is a value of this kind."""
+
+    @classmethod
+    @abstractmethod
+    def learn(cls, values: Sequence[Raw], run: Run) -> Self:
+        """The input with what it must know of the training part: symbols, scales, the shape of a step.
+
+        Raises:
+            DataError: a value is broken, or differs in shape from those before it.
+        """
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, content: dict[str, Any], run: Run, where: object) -> Self:
+        """The input that gave `content`."""
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """What was learnt, in terms of JSON."""
+
+    @abstractmethod
+    def about(self) -> str:
+        """What a sequence is made of, in words."""
+
+    @abstractmethod
+    def encode(self, raw: Raw) -> Tensor:
+        """A value as symbols [T] int64 or features [T, F] float32, T at least 1.
+
+        Raises:
+            DataError: the value is broken, or of another shape than those of the training part.
+        """
+
+    @abstractmethod
+    def reader(self) -> Reader:
+        """A fresh first layer for a network."""
+
+
+def identity(value: Any) -> bytes:
+    """What two values that are the same have in common: numbers in arrays, or the words themselves."""
+    return value.tobytes() if hasattr(value, "tobytes") else repr(value).encode()
