@@ -85,9 +85,7 @@ class WordInput(nn.Module):
 
     frequencies: Tensor
 
-    def __init__(
-        self, words: Words, width: int, data: Data, options: TagConfig, config: Network
-    ) -> None:
+    def __init__(self, words: Words, width: int, data: Data, options: TagConfig, config: Network) -> None:
         super().__init__()
         kept = [
             count for count in words.counts.values() if count >= data.min_count
