@@ -37,6 +37,7 @@ def check(path):
     records = formats.read(str(path))
     assert [record.fields["label"] for record in records] == [0, 1, 2]
     assert records[0].fields["picture"].dtype == np.uint8
+    assert records[0].fields["picture"].flags.writeable
     assert records[1].fields["picture"].tolist() == [[8, 9, 10, 11], [12, 13, 14, 15]]
     assert records[1].where == f"{path}:case 2"
 
@@ -211,7 +212,7 @@ def test_files_that_are_no_classes(put):
         f"{folder}/1.wav: expected a folder per class, or a text file per class, got a file that is no text; "
         "put it in its class's folder"
     )
-    assert formats.find(str(folder)).name == "text"
+    assert formats.find(str(folder)).name == "media"
 
 
 def test_videos_with_something_else(put):

@@ -160,9 +160,9 @@ def test_labels_of_arrays(save, name):
 
 def test_broken_arrays(save, tmp_path):
     x = np.zeros((2, 3))
-    objects = "an array of Python objects (pickled); store numbers: series of one length, or all in one array"
-    path = save(x=np.array([[1], [2, 3]], dtype=object))
-    assert fault(path) == f"{path}: {objects} with their lengths in `lengths`"
+    objects = "an array of Python objects (pickled); store numbers, or text of dtype str; "
+    path = save(x=x, y=np.array(["a", "b"], dtype=object))
+    assert fault(path) == f"{path}:y: {objects}series of several lengths behind each other"
     save(x=x, y=np.zeros(3))
     assert fault(path) == f"{path}: expected a label for each of 2 series, got y of shape [3]"
     save(x=x, lengths=np.array([1, 2, 3]))

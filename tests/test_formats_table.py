@@ -123,6 +123,8 @@ def test_cell_of_any_length(write):
         ("a,b\nc,d\n", False),
         ("a,b\nc,d\0\ne,f\n", False),
         ("", False),
+        ("1,2,3\n" * 20_000 + "cut, off in, the middle of a line", True),
+        (("1," * 10_000 + "1\n") * 5, True),
     ],
 )
 def test_table_of_unheard_suffix(write, text, is_table):
@@ -139,6 +141,7 @@ def test_table_of_unheard_suffix(write, text, is_table):
         "path,digit,speaker\na.wav,0,george\n",
         '"","time","AirPassengers"\n"1",1949,112\n',
         "V1,V2,V3\nH1,605,586\nH2,3124,\n",
+        "24h mean,2nd\n1.5,2\n3,4\n",
         "when,who\n2020/01/01,ann\n2020/01/02,bob\n",
         "path,caption\nx.png,hash key\ny.png,keycap\n",
         "utterance,speech act\n" + "could you tell me the way,question\n" * 2,
@@ -162,6 +165,8 @@ def test_head_is_seen(write, text):
         "a fine film,pos\nanother fine film with words,pos\na bad one,neg\n",
         "good,\nbad,x\n",
         "2016-07-01,5.8\n2016-07-02,5.9\n",
+        "2016-07-01T00:00:00Z,a\n2016-07-02T00:00:00Z,b\n",
+        "ann,1 234.5\nbob,12%\n",
         "H1,NA,605\nH2,3,7\n",
         "yes,yes\nno,no\n",
         "Smith,English\n" + "".join(f"Name{chr(97 + i)},{['Dutch', 'English'][i % 2]}\n" for i in range(12)),

@@ -115,8 +115,31 @@ def test_cells_that_do_not_fit():
     )
     assert encoded(tokens=["a"]) == "f:9: no column 'tags'; known: tokens"
     assert encoded(tokens=["a", "b"], tags=["D", "NN"]) == (
-        "f:9: expected a tag that the training part has, got 'NN' (tag 2); did you mean 'N'?"
+        "f:9: expected a tag that the training part has, got 'NN' (tag 2); did you mean 'N'? "
+        "If it is right, train with tag.unseen=mistake"
     )
+
+
+@pytest.mark.parametrize("output", ["softmax", "crf"])
+def test_tags_that_are_not_seen_in_training_may_be_mistakes(output):
+    task = made(tag={"unseen": "mistake", "output": output})
+    network = task.build().eval()
+    held = task.encode(records({"the cat": "D N", "the dog": "D NEW"}))
+    batch = collate(held)
+    scores = network(batch.seq)[0]
+    loss, known = task.loss(scores, batch), task.loss(*(lambda b: (network(b.seq)[0], b))(collate(held[:1])))
+    if output == "crf":  # a sentence counts whole or not at all
+        assert loss.count == known.count == 2
+        torch.testing.assert_close(loss.nats, known.nats)
+        nothing = collate(held[1:])
+        assert task.loss(network(nothing.seq)[0], nothing) == (0, 0)
+    else:
+        assert loss.count == 3
+    right = [example.target.clamp(min=0) for example in held]
+    assert task.scores(held, right, 0.0, 1)["accuracy"] == 0.75
+    assert sum(row[-1] for row in task.findings(held, right).tables["tags"][1:]) == 3
+    spanned = made(NAMES, tag={"unseen": "mistake"})
+    assert "expected a tag that the training part has" in fault(spanned.encode, records({"a": "B-NEW"}))
 
 
 def test_one_tag_is_nothing_to_learn():

@@ -72,8 +72,8 @@ class Columns:
 def find(records: Sequence[Record], data: Data, readable: Callable[[Any], bool]) -> Columns:
     """The columns of these records.
 
-    The input is the column of a usual name; else all that are left, if they are numbers; else the one with most
-    in it, not counting what repeats.
+    The input is the column of a usual name; else all that are left, if they are numbers; else the one with
+    most in it, not counting what repeats.
     The target is the column of a usual name, else the first other one whose values repeat, else the last one.
 
     Args:

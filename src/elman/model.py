@@ -112,7 +112,7 @@ class Model:
         if not dataset.there(self.config):
             return scores
         train = self.task.encode(dataset.read(self.config).train)
-        return scores | self.task.baselines(train, held)
+        return scores | self.task.baselines(train, {"held": held})["held"]
 
     def predict(self, values: Iterable[Any]) -> list[dict[str, Any]]:
         """What the model says of values such as those in the column that it learnt to read.

@@ -88,13 +88,15 @@ def check_scheme(record: Record, tags: Sequence[str], scheme: str) -> None:
     )
 
 
-def stranger(record: Record, tags: Sequence[str], tag: str, known: Iterable[str]) -> DataError:
-    """What to tell of a tag that the training part does not have."""
+def stranger(
+    record: Record, tags: Sequence[str], tag: str, known: Iterable[str], *, otherwise: str = ""
+) -> DataError:
+    """What to tell of a tag that the training part lacks; `otherwise` is what to do if it is right."""
     return DataError(
         record.where,
         f"{tag!r} (tag {tags.index(tag) + 1})",
         expected="a tag that the training part has",
-        remedy=nearest(tag, known),
+        remedy=nearest(tag, known) + (f" {otherwise}" if otherwise else ""),
     )
 
 

@@ -14,9 +14,9 @@ from elman.formats.base import (
     Format,
     array_faults,
     as_series,
+    first_bytes,
     has_suffix,
     read_array,
-    read_bytes,
     write_json_lines,
 )
 
@@ -66,10 +66,15 @@ class Arrays(Format):
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    if not (begin := read_bytes(path)[:4]).startswith(b"PK"):
+    if not (begin := first_bytes(path, 4)).startswith(b"PK"):
         raise DataError(path, f"a file that begins with {begin!r}", expected="NumPy arrays (.npz)")
     with array_faults(path), np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+        return {name: _array(arrays, name, path) for name in arrays.files}
+
+
+def _array(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray:
+    with array_faults(f"{path}:{name}"):
+        return arrays[name]
 
 
 def _data_name(path: Path, arrays: Mapping[str, np.ndarray]) -> str:

@@ -12,7 +12,7 @@ import gzip
 import json
 import math
 import os
-import zipfile
+import re
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,6 +41,8 @@ MEDIA = {
 
 HEAD = 1 << 16
 """How many bytes of a file tell what it is."""
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class Format(ABC):
@@ -91,7 +93,8 @@ def write_json_lines(rows: Iterable[tuple[Record, Mapping[str, Any]]], out: Text
 
 def to_json(value: Any) -> str:
     """A value as JSON on one line; NumPy's numbers and arrays as lists, what is not finite as null."""
-    return json.dumps(_plain(value), ensure_ascii=False)
+    text = json.dumps(plain := _plain(value), ensure_ascii=False)
+    return json.dumps(plain) if _SURROGATES.search(text) else text  # half of a pair has no bytes
 
 
 def _is_scalar(value: Any) -> bool:
@@ -214,24 +217,36 @@ def _similar(path: Path) -> str:
     return f"did you mean {str(path.with_name(close[0]))!r}?" if close else "check the path"
 
 
-@contextmanager
-def array_faults(path: Path) -> Iterator[None]:
-    """Tell what is wrong with a file of NumPy's that is read meanwhile.
+def first_bytes(path: Path, count: int) -> bytes:
+    """The first bytes of a file, as it is.
 
     Raises:
-        DataError: there is no such file, it is none of NumPy's, is damaged, or holds pickled objects.
+        DataError: there is no such file, or it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(count)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+@contextmanager
+def array_faults(where: object) -> Iterator[None]:
+    """Tell what is wrong with an array of NumPy's that is read meanwhile.
+
+    Raises:
+        DataError: it is damaged, or holds pickled objects.
     """
     try:
         yield
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DataError:  # an inner one has told it
+        raise
+    except Exception as error:  # NumPy, zipfile and tokenize raise all kinds over damaged bytes
         if "allow_pickle" in str(error):  # the one thing that is asked of whoever reads an array of objects
-            remedy = (
-                "store numbers: series of one length, or all in one array with their lengths in `lengths`"
-            )
-            raise DataError(path, "an array of Python objects (pickled)", remedy=remedy) from error
-        raise DataError(path, f"a damaged NumPy file: {error}", remedy="write it again") from error
+            remedy = "store numbers, or text of dtype str; series of several lengths behind each other"
+            raise DataError(where, "an array of Python objects (pickled)", remedy=remedy) from error
+        got = f"a damaged NumPy file: {' '.join(str(error).split())}"
+        raise DataError(where, got, remedy="write it again") from error
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -240,7 +255,7 @@ def read_array(path: Path) -> np.ndarray:
     Raises:
         DataError: there is no such file, or no array in it that can be read without pickle.
     """
-    if not (begin := read_bytes(path)[:6]).startswith(b"\x93NUMPY"):
+    if not (begin := first_bytes(path, 6)).startswith(b"\x93NUMPY"):
         raise DataError(path, f"a file that begins with {begin!r}", expected="a NumPy array (.npy)")
     with array_faults(path):
         return np.load(path, allow_pickle=False)

@@ -75,7 +75,7 @@ def _array(path: Path, axes: int, what: str) -> np.ndarray:
     shape = [int.from_bytes(data[at : at + 4], "big") for at in range(4, 4 + 4 * axes, 4)]
     size = 4 + 4 * axes + math.prod(shape)
     if len(data) != size:
-        raise DataError(
-            path, f"{len(data):,} bytes", expected=f"{size:,} for {shape}", remedy="fetch it again"
-        )
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+        expected = f"{size:,} for {shape}"
+        raise DataError(path, f"{len(data):,} bytes", expected=expected, remedy="fetch it again")
+    # A copy, since torch wants an array that can be written to.
+    return np.frombuffer(bytearray(data), np.uint8, offset=4 + 4 * axes).reshape(shape)

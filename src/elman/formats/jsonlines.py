@@ -34,7 +34,8 @@ class JsonLines(Format):
         path = Path(source)
         for line, text in enumerate(read_text(path, encoding).split("\n"), 1):
             if text.strip():
-                yield Record(_object(text, f"{path}:{line}"), f"{path}:{line}")
+                where = f"{path}:{line}"
+                yield Record(_object(text, where), where)
 
     def write(self, rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
         """The objects as they were read, with the keys of the answer added."""

@@ -50,10 +50,10 @@ def _columns(path: Path, data: bytes) -> tuple[list[str], list[list[Any]]]:
         raise DataError(path, got, remedy="pip install 'elman[parquet]'") from error
     try:
         table = parquet.read_table(io.BytesIO(data))
-    except (pyarrow.ArrowException, OSError) as error:
+        return table.column_names, [_values(pyarrow, column) for column in table.columns]
+    except Exception as error:  # pyarrow raises all kinds over damaged bytes
         got = f"no Parquet file: {' '.join(str(error).split())}"
         raise DataError(path, got, remedy="write it again") from error
-    return table.column_names, [_values(pyarrow, column) for column in table.columns]
 
 
 def _values(pyarrow: Any, column: Any) -> list[Any]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TextIO, final
 
 from elman.batch import Record
 from elman.errors import DataError
-from elman.formats.base import Format, has_suffix, head, nul, read_text, to_json
+from elman.formats.base import HEAD, Format, has_suffix, head, nul, read_text, to_json
 
 Line = tuple[int, list[str]]
 """The line that a row begins at, and its cells."""
@@ -25,6 +25,8 @@ Line = tuple[int, list[str]]
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _PROBED = 20  # rows that tell the delimiter
 _SAMPLED = 1000  # rows that tell whether there is a head
+# Dates, times, shares, and numbers such as 1,234.5.
+_DATE = re.compile(r"[+-]?(?=.*\d)[\d.][\d.,:/\s+-]*(?:T[\d.:+-]+)?\s?(?:%|[ap]m|Z)?", re.IGNORECASE)
 _MISSING = {"na", "n/a", "nan", "null", "none", "?", "-", "."}
 
 # Names that a column has and a cell hardly ever.
@@ -141,8 +143,9 @@ def _probed(rows: Iterator[list[str]]) -> Iterator[list[str]]:
 def _looks_like_one(begin: bytes) -> bool:
     if nul(begin, "ascii") >= 0:
         return False
-    lines = begin.decode("latin-1").replace("\r", "").strip("\n").split("\n")[: _PROBED + 1]
-    return len(lines) > 2 and all(lines) and bool(_delimiter("\n".join(lines[:_PROBED])))
+    lines = begin.decode("latin-1").replace("\r", "").strip("\n").split("\n")
+    whole = lines[:-1] if len(begin) == HEAD else lines
+    return len(whole) > 2 and all(whole[:_PROBED]) and bool(_delimiter("\n".join(whole[:_PROBED])))
 
 
 def _rows(path: Path, text: str, layout: Layout) -> Iterator[Line]:
@@ -199,12 +202,12 @@ def _even(path: Path, rows: Iterable[Line]) -> list[Line]:
 def _is_head(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names the columns; `_SAMPLED` rows below it are asked.
 
-    - Not, if one of its cells is a number, begins with a digit, marks what is missing (NA, ?, ...), or is
-      found again below it in its column.
+    - Not, if one of its cells is a number or a date, marks what is missing (NA, ?, ...), or is found again
+      below it in its column.
     - Else yes, if a column below a name holds numbers or dates.
     - Else only if its cells differ, none but the first is empty (above the rows' own names), and one of these
-      is so: the first is empty; one is a usual name of a column (text, label, path, ...); they are short names
-      above longer text; a column below holds few values, again and again, and its head is none of them.
+      is so: the first is empty; one is a usual name of a column (text, label, path, ...); they are short
+      names above longer text; a column below holds few values, again and again, and its head is none of them.
     """
     columns = list(zip(*below, strict=True)) or [() for _ in first]
     pairs = [(name, column) for name, column in zip(first, columns, strict=True) if name]
@@ -219,7 +222,7 @@ def _is_head(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 
 
 def _is_value(cell: str) -> bool:
-    return cell.lower() in _MISSING or re.match(r"[+-]?\.?\d", cell) is not None or _is_number(cell)
+    return cell.lower() in _MISSING or _DATE.fullmatch(cell) is not None or _is_number(cell)
 
 
 def _is_number(cell: str) -> bool:

@@ -214,6 +214,8 @@ def _picture(raw: Raw, settings: Signals) -> np.ndarray:
 
 def _frames(raw: Raw, settings: Signals) -> np.ndarray:
     size = (settings.size, settings.size) if settings.size else None
+    if isinstance(raw.value, np.ndarray):
+        return pictures.frames(raw.value, size)
     paths = [_beside(raw.where, path) for path in raw.value]
     return pictures.frames(pictures.read_frames(paths, size))
 
@@ -229,7 +231,7 @@ KINDS: dict[str, Kind] = {
 def _kind(value: Any) -> str:
     """Which kind a raw value is of; empty if of none."""
     if isinstance(value, np.ndarray):
-        return "picture" if value.dtype == np.uint8 and value.ndim in (2, 3) else "series"
+        return _pictured(value.shape) if value.dtype == np.uint8 else "series"
     if isinstance(value, list | tuple) and value:
         pictured = isinstance(value[0], str) and Path(value[0]).suffix.lower() in pictures.SUFFIXES
         return "frames" if pictured else "" if isinstance(value[0], str) else "series"
@@ -237,6 +239,13 @@ def _kind(value: Any) -> str:
         suffix = Path(value).suffix.lower() if len(value) < 4096 else ""
         return next((kind for kind, suffixes in _SUFFIXES.items() if suffix in suffixes), "")
     return ""
+
+
+def _pictured(shape: tuple[int, ...]) -> str:
+    """Bytes are [H, W] or [H, W, 3] of a picture, or [T, H, W] or [T, H, W, 3] of a film, or a series."""
+    if len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
+        return "picture"
+    return "frames" if len(shape) in (3, 4) else "series"
 
 
 _SUFFIXES = {"sound": audio.SUFFIXES, "picture": pictures.SUFFIXES, "series": (".npy",)}

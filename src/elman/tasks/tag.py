@@ -29,6 +29,9 @@ from elman.tokens import INPUTS, Columns
 from elman.words import Words
 
 _LARGEST_EMBEDDING = 128
+_UNSEEN = -1
+"""The number of a tag that the training part does not have: no prediction is right, and no loss counts it."""
+
 _PREVIEWED = range(4, 13)  # words of the sentence that each epoch shows
 
 
@@ -52,6 +55,11 @@ class TagConfig(Settings):
         "auto",
         "what makes scores tags; crf scores whole sequences (Lafferty et al. 2001); auto: crf for spans",
         choices=("auto", "softmax", "crf"),
+    )
+    unseen: str = option(
+        "error",
+        "what a tag is that the training part lacks: an error; or a mistake of the model, if it is no span's",
+        choices=("error", "mistake"),
     )
     bidirectional: bool = option(
         True, "also read from the end to the start; false: tags depend on the past alone"
@@ -308,13 +316,17 @@ class Tag(Task):
 
     def loss(self, scores: Tagged, batch: Batch) -> Loss:
         """The negative log-likelihood of the tags in nats, and how many they are."""
-        emissions, crf = scores.emissions.float(), scores.crf
-        count = int((batch.targets != IGNORED).sum())
-        if crf is not None:
-            return Loss(crf.loss(emissions, batch.targets, batch.seq.lengths), count)
-        targets = batch.targets.flatten()
-        nats = F.cross_entropy(emissions.flatten(0, 1), targets, ignore_index=IGNORED, reduction="sum")
-        return Loss(nats, count)
+        emissions, targets, crf = scores.emissions.float(), batch.targets, scores.crf
+        if crf is None:
+            flat = targets.where(targets != _UNSEEN, IGNORED).flatten()
+            nats = F.cross_entropy(emissions.flatten(0, 1), flat, ignore_index=IGNORED, reduction="sum")
+            return Loss(nats, int((flat != IGNORED).sum()))
+        whole = (targets != _UNSEEN).all(0)
+        if not whole.any():
+            return Loss(emissions.sum() * 0, 0)
+        lengths = None if batch.seq.lengths is None else batch.seq.lengths[whole.cpu()]
+        nats = crf.loss(emissions[:, whole], targets[:, whole], lengths)
+        return Loss(nats, int((targets[:, whole] != IGNORED).sum()))
 
     def objective(self, scores: Tagged, batch: Batch) -> Loss:
         """The loss itself."""
@@ -334,7 +346,8 @@ class Tag(Task):
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Precision, recall and F1 of each tag and type of span, and which tags are taken for which."""
         there, predicted = _targets(held), torch.cat(list(outputs)).numpy()
-        counts = metrics.confusion(there, predicted, len(self.tags))
+        seen = there != _UNSEEN
+        counts = metrics.confusion(there[seen], predicted[seen], len(self.tags))
         tables = {
             "tags": tagging.tag_rows(counts, self.tags),
             "confusions": tagging.confused(counts, self.tags),
@@ -387,13 +400,13 @@ class Tag(Task):
 
     def _target(self, record: Record, count: int) -> Tensor:
         tags = tokens.cells(record, self.columns.target, count)
-        try:
-            target = torch.tensor([self._numbers[tag] for tag in tags])
-        except KeyError as error:
-            raise tokens.stranger(record, tags, str(error.args[0]), self.tags) from None
+        strange = next((tag for tag in tags if tag not in self._numbers), None)
+        if strange is not None and (self._options.unseen == "error" or self.scheme != "none"):
+            mend = "If it is right, train with tag.unseen=mistake" if self.scheme == "none" else ""
+            raise tokens.stranger(record, tags, strange, self.tags, otherwise=mend)
         if self.is_crf and self.scheme in spans.SCHEMES:
             tokens.check_scheme(record, tags, self.scheme)
-        return target
+        return torch.tensor([self._numbers.get(tag, _UNSEEN) for tag in tags])
 
     def _named(self, numbers: Tensor) -> list[str]:
         return [self.tags[number] for number in numbers.tolist()]
