@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -73,22 +72,10 @@ def confused(counts: np.ndarray, tags: Sequence[str], most: int = 10) -> list[li
     return [head, *([tags[row], tags[column], count, count / share] for row, column, count in rows if count)]
 
 
-def picture(counts: np.ndarray, tags: Sequence[str]) -> Callable[[Any], None]:
-    """What draws the confusions, each row in shares, on a matplotlib Figure."""
+def frequent(counts: np.ndarray, tags: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """The confusions of the most frequent tags, and these, the most frequent first."""
     ranked = np.argsort(-counts.sum(1), kind="stable")[:_SHOWN]
-    shares = counts[np.ix_(ranked, ranked)] / np.maximum(counts[ranked].sum(1, keepdims=True), 1)
-
-    def draw(figure: Any) -> None:
-        axes = figure.subplots()
-        names, places = [tags[place] for place in ranked], range(len(ranked))
-        image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
-        axes.set_xticks(places, names, rotation=90, fontsize=7)
-        axes.set_yticks(places, names, fontsize=7)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true")
-        figure.colorbar(image, shrink=0.8, label="share of the true tag")
-
-    return draw
+    return counts[np.ix_(ranked, ranked)], [tags[place] for place in ranked]
 
 
 def _row(name: str, counts: Counts) -> list[object]:

@@ -24,7 +24,8 @@ from elman.crf import Crf
 from elman.errors import ConfigError, DataError, RunError
 from elman.loader import IGNORED
 from elman.recurrent import Recurrent, dropout
-from elman.tasks.base import Findings, Loss, Parts, Scores, Task
+from elman.report import draw_confusion
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
 from elman.tokens import INPUTS, Columns
 from elman.words import Words
 
@@ -337,11 +338,14 @@ class Tag(Task):
         told = self._scores(held, outputs) if outputs else {}
         return {**told, "loss": nats / max(count, 1)}
 
-    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Scores]:
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """Each word's most frequent tag; for a word that is not known the most frequent one."""
         table = torch.from_numpy(tagging.frequent_tags(_flat(train), len(self.words)))
-        outputs = [table[example.data[:, 0].long()] for example in held]
-        return {"most frequent tag of the word": self._scores(held, outputs)}
+
+        def told(held: Sequence[Example]) -> Scores:
+            return self._scores(held, [table[example.data[:, 0].long()] for example in held])
+
+        return {part: {"most frequent tag of the word": told(held)} for part, held in parts.items()}
 
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Precision, recall and F1 of each tag and type of span, and which tags are taken for which."""
@@ -354,7 +358,8 @@ class Tag(Task):
         }
         if self.scheme != "none":
             tables["spans"] = tagging.span_rows(self._spans(held, outputs))
-        return Findings(tables, {"confusion": tagging.picture(counts, self.tags)})
+        drawn = tagging.frequent(counts, self.tags)
+        return Findings(tables, {"confusion": lambda figure: draw_confusion(figure, *drawn)})
 
     def predict(self, network: nn.Module, batch: Batch, scores: Tagged) -> list[Tensor]:
         """The numbers [T] of each sequence's tags: a field's likeliest sequence, or each likeliest tag."""
