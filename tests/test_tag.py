@@ -20,6 +20,7 @@ from elman.loader import collate
 from elman.tasks.tag import Tag
 from elman.tokens import Columns
 from elman.words import STRANGE, Words
+from test_training import assert_same, stopped_and_resumed
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -471,6 +472,18 @@ def test_plain_tokens_become_conllu(model, tmp_path):
     path = tmp_path / "other.txt"
     path.write_text("dogs bark\n")
     assert filled(model, path) == conllu("dogs bark", "N V") + "\n"
+
+
+@pytest.mark.parametrize("tagged", [SENTENCES, NAMES], ids=["softmax", "crf in bfloat16"])
+def test_stopped_and_resumed_is_never_stopped_to_the_bit(monkeypatch, tmp_path, tagged):
+    path = tmp_path / "train.conllu"
+    path.write_text("\n".join(conllu(*pair) for pair in tagged.items()))
+    options = {"task": "tag", "hidden": 8, "epochs": 6, "batch_size": 2, "threads": 1}
+    options |= {"valid_path": str(path), "test_path": str(path)}
+    options |= {"precision": "bfloat16"} if tagged is NAMES else {}
+    elman.train(path, out=tmp_path / "whole", quiet=True, **options)
+    stopped_and_resumed(monkeypatch, path, tmp_path / "cut", [3, 8], **options)
+    assert_same(tmp_path / "whole", tmp_path / "cut")
 
 
 # The sample
