@@ -96,10 +96,17 @@ class Model:
         """
         return self._writer().complete(self.network, text, count)
 
-    def evaluate(self, source: str | Path, *, encoding: str = "utf-8") -> dict[str, dict[str, float]]:
+    def evaluate(
+        self, source: str | Path, *, form: str = "auto", encoding: str = "utf-8"
+    ) -> dict[str, dict[str, float]]:
         """Scores on all of a file, folder or sample, beside baselines learnt from the model's training part.
 
         Baselines are left out where the training data are no longer there.
+
+        Args:
+            source: what to measure on.
+            form: the format of `source`; auto: found by its name and content.
+            encoding: of its text.
 
         Returns:
             Predictor ("model", "unigram", ...) -> metric -> value.
@@ -107,7 +114,7 @@ class Model:
         Raises:
             DataError: the data cannot be read.
         """
-        held = self.task.encode(self._records(str(source), encoding=encoding))
+        held = self.task.encode(self._records(str(source), form, encoding))
         scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
         if not dataset.there(self.config):
             return scores
@@ -157,10 +164,8 @@ class Model:
             TaskError: the task does not predict.
             DataError: a record cannot be read.
         """
-        data = replace(self.config.data, format=form, encoding=encoding)
-        written = formats.find(str(source), self.task.formats, data.format)
-        records = dataset.records(str(source), data, self.config.task)
-        written.write(self.answers(records), out)
+        written = formats.find(str(source), self.task.formats, form)
+        written.write(self.answers(self._records(str(source), form, encoding)), out)
 
     def answer_lines(self, lines: Iterable[str], out: TextIO) -> None:
         """Answer each line as it comes with one of JSON; a line that cannot be read is told in its place.
@@ -181,8 +186,8 @@ class Model:
                 rows = [(record, {"error": str(error)})]
             write_json_lines(rows, out)
 
-    def _records(self, source: str, *, encoding: str) -> list[Record]:
-        data = replace(self.config.data, encoding=encoding, format="auto")
+    def _records(self, source: str, form: str, encoding: str) -> list[Record]:
+        data = replace(self.config.data, format=form, encoding=encoding)
         return dataset.records(source, data, self.config.task)
 
     def _predictor(self) -> Predictor:

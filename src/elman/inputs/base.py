@@ -30,8 +30,8 @@ class Reader(nn.Module, ABC):
         self.width = width
 
     @abstractmethod
-    def forward(self, data: Tensor) -> Tensor:
-        """Vectors [T, B, width] of symbols [T, B] or features [T, B, F]."""
+    def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Vectors [T, B, width] of symbols [T, B] or features [T, B, F], of any value beyond a length [B]."""
 
 
 class Input(ABC):
@@ -68,6 +68,10 @@ class Input(ABC):
     @abstractmethod
     def about(self) -> str:
         """What a sequence is made of, in words."""
+
+    @abstractmethod
+    def parse(self, line: str) -> Any:
+        """The value that a line of text stands for; what is none is told by `encode`."""
 
     @abstractmethod
     def encode(self, raw: Raw) -> Tensor:

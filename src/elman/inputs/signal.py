@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, final
@@ -9,11 +10,11 @@ from typing import Any, NamedTuple, Self, final
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from elman import audio, pictures
 from elman.config import Run, Signals
 from elman.errors import DataError, RunError
+from elman.formats.base import read_array
 from elman.inputs.base import Input, Raw, Reader
 
 _SMALLEST = 1e-5
@@ -91,12 +92,19 @@ class Signal(Input):
 
     def about(self) -> str:
         """The kind, and how wide a step is."""
-        stride = self._settings.stride
-        packed = f", {stride} steps in one" if stride > 1 else ""
-        return f"{KINDS[self._kind].about(self._settings)}, {self._width} numbers a step{packed}"
+        return f"{KINDS[self._kind].about(self._settings)}, {self._width} numbers a step"
+
+    def parse(self, line: str) -> str | list[float]:
+        """A path; or, of a series, numbers with commas, semicolons or spaces between them."""
+        if self._kind != "series" or _kind(line) == "series":
+            return line
+        try:
+            return [float(number) for number in re.split(r"[\s,;]+", line.strip())]
+        except ValueError:
+            return line
 
     def encode(self, raw: Raw) -> Tensor:
-        """The features [T, F] of a value, scaled, with differences and packed steps as the settings say."""
+        """The features [T, F] of a value, scaled, with differences as the settings say."""
         features = _read(self._kind, raw, self._settings)
         _check_width(features, self._width, raw.where)
         if self._settings.normalise == "sequence":
@@ -105,58 +113,52 @@ class Signal(Input):
             features = (features - np.array(self._scale.mean)) / np.array(self._scale.deviation)
         if self._settings.differences:
             features = np.concatenate([features, np.diff(features, axis=0, prepend=features[:1])], 1)
-        return _packed(torch.from_numpy(np.ascontiguousarray(features, np.float32)), self._settings.stride)
+        return torch.from_numpy(np.ascontiguousarray(features, np.float32))
 
     def reader(self) -> Reader:
         """The features as they are; disturbed in training, as the settings say."""
-        width = self._width * (2 if self._settings.differences else 1) * self._settings.stride
-        return Disturbed(width, self._settings)
+        return Disturbed(self._width * (2 if self._settings.differences else 1), self._settings)
 
 
 @final
 class Disturbed(Reader):
-    """Features as they are; in training with noise, another loudness, and stretches of time and bands masked.
+    """Features as they are; in training with noise, another scale, stretches of steps and features masked.
 
-    Each sequence is scaled by exp(s z), z normal and s = `signal.scaling`; noise of `signal.noise` standard
-    deviations is added to each number; a stretch of up to `signal.mask_steps` of the steps, and one of up to
-    `signal.mask_features` of the features, are set to 0, the mean (Park et al. 2019).
+    Each channel of a sequence is multiplied by 1 + s z, z normal and s = `signal.scaling`; noise of
+    `signal.noise` standard deviations is added to each number; a stretch of up to `signal.mask_steps` of the
+    steps, and one of up to `signal.mask_features` of the features, are set to 0, the mean (Park et al. 2019).
     """
 
     def __init__(self, width: int, settings: Signals) -> None:
         super().__init__(width)
         self._settings = settings
 
-    def forward(self, data: Tensor) -> Tensor:
+    def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
         """[T, B, F], the same shape as came in."""
         settings = self._settings
         if not self.training:
             return data
         steps, batch, width = data.shape
         if settings.scaling:
-            data = data * torch.exp(settings.scaling * torch.randn(1, batch, 1, device=data.device))
+            data = data * (1 + settings.scaling * torch.randn(1, batch, width, device=data.device))
         if settings.noise:
             data = data + settings.noise * torch.randn_like(data)
         if settings.mask_steps:
-            data = data.masked_fill(_stretch(steps, batch, settings.mask_steps, data).unsqueeze(2), 0)
+            lasts = torch.full((batch,), steps) if lengths is None else lengths
+            stretch = _stretch(lasts.to(data), steps, settings.mask_steps)
+            data = data.masked_fill(stretch.unsqueeze(2), 0)
         if settings.mask_features:
-            data = data.masked_fill(_stretch(width, batch, settings.mask_features, data).t().unsqueeze(0), 0)
+            stretch = _stretch(data.new_full((batch,), width), width, settings.mask_features)
+            data = data.masked_fill(stretch.t().unsqueeze(0), 0)
         return data
 
 
-def _stretch(size: int, batch: int, share: float, like: Tensor) -> Tensor:
-    """[size, batch]: true in one stretch of each column, of a random length up to `share` of the size."""
-    length = torch.rand(batch, device=like.device) * share * size
-    start = torch.rand(batch, device=like.device) * (size - length)
-    places = torch.arange(size, device=like.device)[:, None]
+def _stretch(sizes: Tensor, size: int, share: float) -> Tensor:
+    """[size, B]: true in one stretch of each column, of a random length up to `share` of its size in [B]."""
+    length = torch.rand_like(sizes) * share * sizes
+    start = torch.rand_like(sizes) * (sizes - length)
+    places = torch.arange(size, device=sizes.device)[:, None]
     return (places >= start) & (places < start + length)
-
-
-def _packed(features: Tensor, stride: int) -> Tensor:
-    """[T, F] -> [ceil(T / stride), stride * F]: steps side by side, the last ones filled up with zeros."""
-    if stride == 1:
-        return features
-    filled = F.pad(features, (0, 0, 0, -len(features) % stride))
-    return filled.view(-1, stride * features.shape[1])
 
 
 class Kind(NamedTuple):
@@ -167,7 +169,7 @@ class Kind(NamedTuple):
 
 
 def _series(raw: Raw, settings: Signals) -> np.ndarray:
-    value = np.load(_path(raw), allow_pickle=False) if isinstance(raw.value, str) else raw.value
+    value = read_array(_path(raw)) if isinstance(raw.value, str) else raw.value
     try:
         series = np.asarray(value, np.float32)
     except (TypeError, ValueError) as error:
@@ -256,7 +258,19 @@ def _read(kind: str, raw: Raw, settings: Signals) -> np.ndarray:
     found = _kind(raw.value)
     if found != kind:
         raise DataError(raw.where, f"a {found or type(raw.value).__name__}", expected=f"a {kind}, as before")
-    return KINDS[kind].read(raw, settings)
+    try:
+        features = KINDS[kind].read(raw, settings)
+    except DataError as error:
+        raise _named_in(raw.where, error) from error
+    return features - features.mean() if settings.level else features
+
+
+def _named_in(where: str, error: DataError) -> DataError:
+    """The fault of a file, with the place that names the file."""
+    if where in error.where or not Path(error.where).suffix:
+        return error
+    named = f"{error.where} (named in {where})"
+    return DataError(named, error.got, expected=error.expected, remedy=error.remedy)
 
 
 def _path(raw: Raw) -> Path:
@@ -264,10 +278,9 @@ def _path(raw: Raw) -> Path:
 
 
 def _beside(where: str, path: str) -> Path:
-    """A path as a file names it: beside that file, where it is not absolute."""
-    if Path(path).is_absolute() or Path(path).exists():
-        return Path(path)
-    return Path(where.rsplit(":", 1)[0]).parent / path
+    """A path as a file names it: beside that file, or else as it stands."""
+    beside = Path(where.rsplit(":", 1)[0]).parent / path
+    return beside if beside.exists() or not Path(path).exists() else Path(path)
 
 
 def _check_width(features: np.ndarray, width: int, where: str) -> None:

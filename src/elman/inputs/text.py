@@ -63,6 +63,10 @@ class Text(Input):
         """The unit, and how many symbols there are."""
         return f"text, {len(self.vocab):,} symbols of the unit {self.vocab.unit}"
 
+    def parse(self, line: str) -> str:
+        """The line itself."""
+        return line
+
     def encode(self, raw: Raw) -> Tensor:
         """The symbols [T] of the text."""
         text = _prepared(_string(raw), self.vocab.unit, self._run.data.lower)
@@ -97,7 +101,7 @@ class Embedding(Reader):
         nn.init.normal_(self.weight)
         self._share, self._strange, self._unknown = config.embedding_dropout, config.symbol_dropout, unknown
 
-    def forward(self, data: Tensor) -> Tensor:
+    def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Vectors [T, B, width] of symbols [T, B]."""
         weight = self.weight
         if self.training and self._strange and self._unknown is not None:

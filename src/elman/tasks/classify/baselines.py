@@ -48,7 +48,7 @@ def _fitted(target: Target, wanted: Tensor, extract: Extract, sequences: Sequenc
         return lambda held: several.scores(extract(_data(held))).sigmoid()
     mean, deviation = wanted.mean(), wanted.std(correction=0).clamp(min=1e-9)
     line = linear.fit(mine, (wanted - mean) / deviation, 1, _squares)
-    left = (line.scores(mine)[:, 0] * deviation + mean - wanted).std(correction=0)
+    left = (line.scores(mine)[:, 0] * deviation + mean - wanted).std(correction=0).clamp(min=1e-9)
 
     def says(held: Sequence[Example]) -> Tensor:
         values = line.scores(extract(_data(held)))[:, 0] * deviation + mean
