@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
 from elman import formats
 from elman.errors import DataError
 from elman.formats.conll import COLUMNS, Sentence
+
+TREEBANK = Path(__file__).parents[2] / "shared/data/ud_english_ewt"
 
 UD = """\
 # newdoc id = one
@@ -132,6 +135,16 @@ def test_faults_of_conllu(fault):
     )
     assert fault("a.conllu", "# x\n0.1\tnow" + "\t_" * 8 + "\n") == "a.conllu:1: a sentence without words"
     assert fault("a.conllu", "") == "a.conllu: the file is empty; name a file that holds text"
+
+
+@pytest.mark.skipif(not TREEBANK.is_dir(), reason="the data are not there")
+@pytest.mark.parametrize(("part", "count", "words"), [("dev", 2001, 25_147), ("test", 2077, 25_094)])
+def test_a_treebank_comes_back_to_the_byte(part, count, words):
+    path = TREEBANK / f"en_ewt-ud-{part}.conllu"
+    records = formats.read(str(path))
+    assert (len(records), sum(len(record.fields["form"]) for record in records)) == (count, words)
+    gold = [{"upos": record.fields["upos"], "xpos": record.fields["xpos"]} for record in records]
+    assert written(records, gold, "conllu").encode() == path.read_bytes()
 
 
 # Columns of the shared tasks
