@@ -91,10 +91,10 @@ def test_columns_that_are_not_there():
         == "f:1: no column 'tag'; did you mean 'tags'?"
     )
     assert prepared({"a": ["a"], "b": ["b"]}) == (
-        "f:1: no column that looks like tokens, but a, b; name one: --set data.input=NAME"
+        "f:1: no column that looks like tokens, but a, b; name one with --input"
     )
     assert prepared({"tokens": ["a"], "id": "7"}) == (
-        "f:1: no column that looks like tags, but tokens, id; name one: --set data.target=NAME"
+        "f:1: no column that looks like tags, but tokens, id; name one with --target"
     )
 
 
@@ -472,6 +472,8 @@ def test_plain_tokens_become_conllu(model, tmp_path):
     path = tmp_path / "other.txt"
     path.write_text("dogs bark\n")
     assert filled(model, path) == conllu("dogs bark", "N V") + "\n"
+    path.write_text("dogs , bark\n" * 4)  # no table of two columns
+    assert filled(model, path).count("dogs") == 4
 
 
 @pytest.mark.parametrize("tagged", [SENTENCES, NAMES], ids=["softmax", "crf in bfloat16"])

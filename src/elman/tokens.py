@@ -106,4 +106,4 @@ def _no_column(record: Record, name: str) -> DataError:
 
 def _none_like(what: str, setting: str, record: Record) -> DataError:
     got = f"no column that looks like {what}, but {', '.join(record.fields)}"
-    return DataError(record.where, got, remedy=f"name one: --set data.{setting}=NAME")
+    return DataError(record.where, got, remedy=f"name one with --{setting}")

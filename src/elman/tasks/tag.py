@@ -194,7 +194,7 @@ class Tag(Task):
     """A tag for each token of a sentence: its part of speech, its place in a name, whatever a column says."""
 
     Config = TagConfig
-    formats = ("conllu", "conll", "jsonlines", "parquet", "table", "sample", "tokens")
+    formats = ("conllu", "conll", "jsonlines", "parquet", "sample", "tokens", "table")
     continuous = False
 
     def __init__(
@@ -212,8 +212,8 @@ class Tag(Task):
     def suits(cls, record: Record) -> bool:
         """Whether the record has a list of tokens and a list of as many tags."""
         lists = {name: len(value) for name, value in record.fields.items() if isinstance(value, list)}
-        tokens = next((lists[name] for name in INPUTS if name in lists), None)
-        return tokens is not None and list(lists.values()).count(tokens) > 1
+        length = next((lists[name] for name in INPUTS if name in lists), None)
+        return length is not None and list(lists.values()).count(length) > 1
 
     @classmethod
     def split(cls, records: Sequence[Record], data: Data) -> Parts:
@@ -277,9 +277,11 @@ class Tag(Task):
     def facts(self) -> dict[str, str]:
         """The columns, the tags and their scheme, and how many words are known."""
         vectors = sum(count >= self._run.data.min_count for count in self.words.counts.values())
+        said = self._run.data.input and self._run.data.target
+        guessed = "" if said else " (guessed; --input and --target set them)"
         means = {"none": "each for itself", "loose": "spans, by no one scheme"}.get(self.scheme, self.scheme)
         return {
-            "columns": f"{self.columns.target!r} is predicted from {self.columns.input!r}",
+            "columns": f"{self.columns.input!r} is read, {self.columns.target!r} is predicted{guessed}",
             "tags": f"{len(self.tags):,} ({means}), by a {'CRF' if self.is_crf else 'softmax'}",
             "words": f"{len(self.words):,}, {vectors:,} with a vector; {self.words.symbols - 2:,} characters",
         }
