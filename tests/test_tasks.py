@@ -19,11 +19,19 @@ from elman.tasks.language import Language
 
 REVIEWS = ("good", "a bad one", "not bad", "so good it was", "dull", "what a bad bad film", "fine", "oh no")
 
+
+def tagged(line: str) -> Record:
+    """A sentence of which each word's tag is the length of the word before it."""
+    words = line.split()
+    return Record({"tokens": words, "tags": [str(len(word)) for word in ["", *words[:-1]]]}, "a line")
+
+
 RECORDS = {
     "language": [Record({"text": lines(8)}, "eight lines")],
     "classify": [
         Record({"text": text, "label": "ynyynnyn"[i]}, f"line {i}") for i, text in enumerate(REVIEWS)
     ],
+    "tag": [tagged(line) for line in lines(8).splitlines()],
 }
 WHOLE = [name for name, kind in tasks.TASKS.items() if not kind.continuous]
 """The tasks whose every example is a sequence of its own."""
