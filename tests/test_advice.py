@@ -7,7 +7,7 @@ from elman.advice import Epoch, advise
 
 def epochs(*losses: tuple[float, float], **numbers: float) -> list[Epoch]:
     usual = {"mean_norm": 1.0, "top_norm": 2.0, "top_step": 7, "clipped": 0.1} | numbers
-    return [Epoch(train, valid, **usual) for train, valid in losses]
+    return [Epoch(train, {"loss": valid}, **usual) for train, valid in losses]
 
 
 def said(*losses: tuple[float, float], last: bool = False, **numbers: float) -> str:

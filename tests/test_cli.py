@@ -24,7 +24,12 @@ def test_train_sample_complete_eval(capsys, monkeypatch, tmp_path, text):
     run = tmp_path / "run"
     code, out, err = call(capsys, "train", text, "--out", run, *QUICK, "--set", "language.preview=20")
     assert (code, out) == (0, "")
-    for words in ("task language, guessed from", "baseline unigram:", "epoch 1/1  train", f" s: {run}"):
+    for words in (
+        "task language, guessed from",
+        "baseline unigram, valid part:",
+        "epoch 1/1  train loss",
+        f" s: {run}",
+    ):
         assert words in err
     code, out, _ = call(capsys, "sample", run, "--prompt", "the c", "--length", 30, "--seed", 1)
     assert code == 0

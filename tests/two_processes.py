@@ -15,17 +15,18 @@ import elman
 from elman import loader, trainer, training
 from elman.batch import Batch
 from elman.interrupt import Interrupt
+from elman.loader import Windows
 
 text, folder = map(Path, sys.argv[1:3])
 positions: list[torch.Tensor] = []
 
 
-class Watched(loader.Windows):
+class Watched(Windows):
     """Windows that tell which places of the text they read."""
 
     def __init__(self, example, *arguments, **named) -> None:
         super().__init__(example, *arguments, **named)
-        self._places = loader.Windows(
+        self._places = Windows(
             type(example)(torch.arange(len(example.data)), example.target), *arguments, **named
         )
 
@@ -61,7 +62,7 @@ class StopOnce:
         return StopOnce.looks == 0
 
 
-training.Windows, training.Trainer, training.Interrupt = Watched, Leaving, StopOnce
+loader.Windows, training.Trainer, training.Interrupt = Watched, Leaving, StopOnce
 options = {"hidden": 16, "epochs": 2, "batch_size": 2, "bptt": 16, "threads": 1, "dropout": 0.2}
 elman.train(text, out=folder / "run", quiet=True, **options)
 if len(sys.argv) > 3:

@@ -11,13 +11,14 @@ class Epoch:
     """The numbers of one epoch.
 
     Args:
-        train, valid: loss in nats per target.
+        train: loss per target.
+        scores: those of the validation part, "loss" among them; none where there is no such part.
         mean_norm, top_norm: gradient norm before clipping, and at which step it was highest.
         clipped: share of steps whose gradient was clipped.
     """
 
     train: float
-    valid: float
+    scores: dict[str, float]
     mean_norm: float
     top_norm: float
     top_step: int
@@ -35,16 +36,19 @@ _SLOPE = 0.01
 def advise(epochs: Sequence[Epoch], *, last: bool) -> Iterator[str]:
     """Advice after the latest of `epochs`; `last`: training is over."""
     yield from _gradients(epochs[-1])
-    best = min(range(len(epochs)), key=lambda i: epochs[i].valid)
+    if not epochs[-1].scores:
+        return
+    losses = [epoch.scores["loss"] for epoch in epochs]
+    best = min(range(len(epochs)), key=losses.__getitem__)
     worse_for = len(epochs) - 1 - best
     if worse_for >= 2 and epochs[-1].train < epochs[best].train:
         yield (
             f"overfitting: validation was best in epoch {best + 1} and training loss still falls; "
-            "more --dropout, fewer --hidden, more text, or --early-stop 2"
+            "more --dropout, fewer --hidden, more data, or --early-stop 2"
         )
-    elif last and len(epochs) > 1 and epochs[-1].valid < epochs[-2].valid * (1 - _SLOPE):
+    elif last and len(epochs) > 1 and losses[-1] < losses[-2] * (1 - _SLOPE):
         yield "still learning when training ended: more --epochs would help"
-    elif last and len(epochs) > 2 and epochs[-1].valid <= epochs[-1].train:
+    elif last and len(epochs) > 2 and losses[-1] <= epochs[-1].train:
         yield "underfitting: validation is as good as training; more --hidden or --layers, or less --dropout"
 
 

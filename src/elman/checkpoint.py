@@ -27,12 +27,14 @@ class Tally:
 
     Args:
         nats, count: loss in nats and the targets it is over.
+        symbols: steps of the sequences, without padding.
         norm, clipped, steps: gradient norms, how many were clipped, and of how many steps.
         top_norm, top_step: the highest norm, and the step it came in.
     """
 
     nats: float = 0.0
     count: int = 0
+    symbols: int = 0
     norm: float = 0.0
     clipped: int = 0
     steps: int = 0
@@ -45,9 +47,10 @@ class Progress:
     """How far a training has come.
 
     Args:
-        epoch, window: the next window to be learnt from, both from 0.
+        epoch, window: the next window (or batch) to be learnt from, both from 0.
         step: optimiser steps done.
-        best: lowest validation loss so far, in nats per target, and the epoch (from 0) it came in.
+        best: what `scoring.goal` made of the best validation so far.
+        best_epoch: the epoch (from 0) that it came in.
         halvings: how often a plateau halved the learning rate.
         seconds: time spent in training, over all its sittings.
         data: fingerprint of the data.
@@ -59,7 +62,7 @@ class Progress:
     epoch: int = 0
     window: int = 0
     step: int = 0
-    best: float | None = None
+    best: list[float] | None = None
     best_epoch: int = 0
     halvings: int = 0
     seconds: float = 0.0

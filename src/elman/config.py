@@ -38,9 +38,13 @@ def option(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One section of the settings. A subclass names its `section` and its fields by `option`."""
+    """One section of the settings. A subclass names its `section` and its fields by `option`.
+
+    A task's own section may have `defaults` for the common ones: section -> setting -> value.
+    """
 
     section: ClassVar[str]
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -64,13 +68,27 @@ class Data(Settings):
 
     section = "data"
 
-    path: str = option("sample:python-docs", "file, folder of text files, or sample:NAME (see elman samples)")
+    path: str = option("sample:python-docs", "file, folder, or sample:NAME (see elman samples)")
+    valid_path: str = option("", "file or folder to validate on, in place of a share of path")
+    test_path: str = option("", "file or folder to be scored on once, in place of a share of path")
+    format: str = option("auto", "how the data are stored (see docs/formats.md); auto: by name and content")
     encoding: str = option("utf-8", "how the file's text is encoded")
-    unit: str = option("char", "what one symbol is", choices=("char", "byte", "word", "bpe"))
+    input: str = option("", "column that is read; empty: guessed, and said")
+    target: str = option("", "column that is to be predicted; empty: guessed, and said")
+    unit: str = option("char", "what one symbol of a text is", choices=("char", "byte", "word", "bpe"))
     vocab_size: int = option(0, "most symbols to know (word, bpe); 0: all words, 2000 subwords", low=0)
     min_count: int = option(1, "rarer words are <unk>", low=1)
-    valid: float = option(0.05, "share of the text that validates, after the training part", above=0, below=1)
-    test: float = option(0.05, "share of the text that is scored once, at its end", low=0, below=1)
+    valid: float = option(
+        0.05, "share that validates; 0: none, and the last weights are kept", low=0, below=1
+    )
+    test: float = option(0.05, "share that is scored once, at the end", low=0, below=1)
+    split: str = option(
+        "random",
+        "how records are parted; random keeps identical inputs on one side, every takes each n-th of a file, "
+        "a text is cut in order always",
+        choices=("random", "every", "order"),
+    )
+    group: str = option("", "column, such as the speaker, whose values are each kept on one side")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,8 +131,8 @@ class Training(Settings):
 
     epochs: int = option(10, "times through the training part", low=1)
     lr: float = option(0.004, "highest learning rate", above=0)
-    batch_size: int = option(16, "rows of text read side by side, in each process", low=1)
-    bptt: int = option(64, "steps that a gradient goes back; 0: the whole row", low=0)
+    batch_size: int = option(16, "sequences, or rows of a text, read side by side in each process", low=1)
+    bptt: int = option(64, "steps that a gradient goes back in a text; 0: the whole row", low=0)
     clip: float = option(1.0, "largest gradient norm; 0: no clipping", low=0)
     optimizer: str = option("adamw", "optimiser", choices=("adamw", "adam", "sgd"))
     weight_decay: float = option(0.01, "pull of the weights to zero (adamw, sgd)", low=0)
@@ -127,7 +145,7 @@ class Training(Settings):
     early_stop: int = option(0, "epochs without progress before training ends; 0: never", low=0)
     ema: float = option(0.0, "decay of averaged weights, such as 0.999, that are used if set", low=0, below=1)
     calibrate: bool = option(False, "fit one temperature of the scores on the validation part, when done")
-    accumulate: int = option(1, "windows whose gradients make one step", low=1)
+    accumulate: int = option(1, "batches whose gradients make one step", low=1)
     precision: str = option("float32", "arithmetic of the products", choices=("float32", "bfloat16"))
     seed: int = option(1, "start of all random numbers", low=0)
     device: str = option("auto", "cpu, cuda, cuda:1, mps; auto: the best there is")
@@ -162,6 +180,7 @@ class Run:
                 raise ConfigError(f"{where}: [{name}]", "an unknown section", remedy=nearest(name, sections))
             if name in sections and not isinstance(table, Mapping):
                 raise ConfigError(f"{where}: {name}", repr(table), expected=f"a section [{name}]")
+        tables = merge(own.defaults, tables)
         return cls(
             task=own.section,
             data=Data.of(tables.get("data", {})),

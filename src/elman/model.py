@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from elman import bundle, devices, formats, scoring
+from elman import bundle, dataset, devices, scoring
 from elman.config import Run
 from elman.errors import TaskError
 from elman.tasks.base import Writer
@@ -103,13 +104,12 @@ class Model:
         Raises:
             DataError: the data cannot be read.
         """
-        held = self.task.encode(list(formats.read(str(source), encoding)))
-        scores = {"model": scoring.score(self.task, self.network, held)}
-        data = self.config.data
-        if not data.path.startswith("sample:") and not Path(data.path).exists():
+        held = self.task.encode(dataset.records(str(source), replace(self.config.data, encoding=encoding)))
+        scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
+        if not dataset.there(self.config):
             return scores
-        parts = self.task.split(list(formats.read(data.path, data.encoding)), data)
-        return scores | scoring.baseline_scores(self.task, self.task.encode(parts.train), held)
+        train = self.task.encode(dataset.read(self.config).train)
+        return scores | self.task.baselines(train, held)
 
     def _writer(self) -> Writer:
         if not isinstance(self.task, Writer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ COLUMNS = (
     "grad_norm",
     "clipped",
     "valid_loss",
+    "valid_score",
 )
-"""Losses are in nats per target; a row has a validation loss at the end of an epoch only."""
+"""Losses are per target; a row has numbers of the validation part at the end of an epoch only."""
 
 
 class Metrics:
@@ -119,7 +120,10 @@ def card(name: str, results: Mapping[str, Any]) -> str:
         "",
         *table(results["scores"]),
         "",
-        "Loss is in nats per symbol. Baselines learn from the same training part.",
+        "Loss is the mean over targets, in nats where it is a likelihood.",
+        "Baselines learn from the same training part.",
+        *_pictures(results.get("figures", ())),
+        *_tables(results.get("findings", {})),
         *_sample(results.get("sample", "")),
         "",
         "## Use",
@@ -135,7 +139,9 @@ def card(name: str, results: Mapping[str, Any]) -> str:
 def table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
     """Lines of a table from part (valid, test) -> predictor -> metric -> value."""
     parts = list(scores)
-    metrics = list(next(iter(next(iter(scores.values())).values())))
+    if not parts:
+        return ["There is neither a validation nor a test part, so nothing was scored."]
+    metrics = list(dict.fromkeys(name for row in scores[parts[0]].values() for name in row))
     heads = [f"{part} {metric}" for part in parts for metric in metrics]
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for predictor in scores[parts[0]]:
@@ -144,8 +150,13 @@ def table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
     return lines
 
 
-def draw(path: Path, baselines: Mapping[str, float]) -> str:
-    """Draw the losses in folder `path` by step, with baselines (nats per target) as lines across.
+def draw(path: Path, baselines: Mapping[str, float], figures: Mapping[str, Callable[[Any], None]]) -> str:
+    """Draw what was found, and the losses by step with baselines (loss per target) as lines across.
+
+    Args:
+        path: the folder of the run.
+        baselines: name -> loss per target.
+        figures: the name of a picture -> what draws it on a matplotlib Figure.
 
     Returns:
         Why nothing was drawn, or an empty text.
@@ -158,8 +169,33 @@ def draw(path: Path, baselines: Mapping[str, float]) -> str:
     losses, norms = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     _plot(losses, read(path), baselines)
     _plot_norm(norms, read(path))
-    files.write(path / CURVES, lambda beside: figure.savefig(beside, format="png", dpi=130))
+    _write(path / CURVES, figure)
+    for name, drawn in figures.items():
+        figure = Figure(figsize=(6, 5), layout="constrained")
+        drawn(figure)
+        _write(path / f"{name}.png", figure)
     return ""
+
+
+def _write(path: Path, figure: Any) -> None:
+    files.write(path, lambda beside: figure.savefig(beside, format="png", dpi=130))
+
+
+def _pictures(names: Sequence[str]) -> list[str]:
+    return [line for name in names for line in ("", f"![{name}]({name}.png)")]
+
+
+def _tables(tables: Mapping[str, Sequence[Sequence[object]]]) -> list[str]:
+    lines = []
+    for title, (head, *rows) in tables.items():
+        lines += ["", f"### {title[0].upper()}{title[1:]}", "", _row(head), "|---" * len(head) + "|"]
+        lines += [_row(row) for row in rows]
+    return lines
+
+
+def _row(cells: Sequence[object]) -> str:
+    words = (_number(cell) if isinstance(cell, float) else str(cell).replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(words)} |"
 
 
 def _plot(axes: Any, rows: Sequence[Mapping[str, str]], baselines: Mapping[str, float]) -> None:
@@ -169,7 +205,7 @@ def _plot(axes: Any, rows: Sequence[Mapping[str, str]], baselines: Mapping[str, 
             axes.plot(*zip(*points, strict=True), style, label=label, markersize=3, linewidth=1.2)
     for (name, nats), color in zip(baselines.items(), ("0.6", "0.4", "0.2"), strict=False):
         axes.axhline(nats, color=color, linestyle="--", linewidth=0.9, label=name)
-    axes.set_ylabel("nats per symbol")
+    axes.set_ylabel("loss per target")
     axes.legend(frameon=False, fontsize=8)
     axes.grid(alpha=0.25)
 

@@ -1,16 +1,32 @@
-"""How good a network is on held-out data: state carried from end to end, every target counted once."""
+"""How good a network is on held-out data, every target counted once; and what it predicts there.
+
+Of a continuous task the state is carried from end to end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from elman import loader
 from elman.batch import Batch, Example, Seq
-from elman.loader import in_order
-from elman.tasks.base import Task
+from elman.tasks.base import RISING, Predictor, Scores, Task
+
+
+class Evaluation(NamedTuple):
+    """What a network made of held-out examples.
+
+    Args:
+        scores: the task's scores, the most telling one first.
+        outputs: one for each example, in their order; none where no predictions were made.
+    """
+
+    scores: Scores
+    outputs: list[Any]
 
 
 @contextmanager
@@ -24,50 +40,71 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
 
 
 @torch.inference_mode()
-def summed_loss(task: Task, network: nn.Module, example: Example) -> tuple[float, int]:
-    """The loss in nats summed over all of the example's targets, and how many they are."""
-    device = next(network.parameters()).device
-    nats, count, state = 0.0, 0, None
-    with evaluating(network):
-        for batch in in_order(example):
-            batch = to_device(batch, device)
-            scores, state = network(batch.seq, state)
-            loss = task.loss(scores, batch)
-            nats, count = nats + float(loss.nats), count + loss.count
-    return nats, count
+def evaluate(task: Task, network: nn.Module, held: Sequence[Example], *, predict: bool = True) -> Evaluation:
+    """The task's scores of a network on examples, with what it predicted.
+
+    Args:
+        task: the task.
+        network: its network.
+        held: examples with targets.
+        predict: whether to make predictions; without them only what the loss tells is scored.
+    """
+    nats, count = 0.0, 0
+    outputs: list[Any] = [None] * len(held)
+    predictor = task if predict and isinstance(task, Predictor) else None
+    for places, batch, scores in _run(task, network, held):
+        loss = task.loss(scores, batch)
+        nats, count = nats + float(loss.nats), count + loss.count
+        if predictor:
+            for place, output in zip(places, predictor.predict(network, batch, scores), strict=True):
+                outputs[place] = output
+    outputs = outputs if predictor else []
+    return Evaluation(task.scores(held, outputs, nats, count), outputs)
 
 
 @torch.inference_mode()
-def best_temperature(task: Task, network: nn.Module, example: Example) -> float:
+def predict(task: Predictor, network: nn.Module, examples: Sequence[Example]) -> list[Any]:
+    """What a network in evaluation mode predicts, one output for each example."""
+    outputs: list[Any] = [None] * len(examples)
+    device = next(network.parameters()).device
+    for places, batch in loader.held(examples):
+        batch = to_device(batch, device)
+        scores, _ = network(batch.seq)
+        for place, output in zip(places, task.predict(network, batch, scores), strict=True):
+            outputs[place] = output
+    return outputs
+
+
+@torch.inference_mode()
+def best_temperature(task: Task, network: nn.Module, held: Sequence[Example]) -> float:
     """The temperature, among 0.80, 0.81, ... 1.60, whose scores divided by it have the lowest loss.
 
     One number, fitted after training, mends a network that is too sure of itself (Guo et al. 2017).
     """
     candidates = [hundredths / 100 for hundredths in range(80, 161)]
-    device, state = next(network.parameters()).device, None
     sums = torch.zeros(len(candidates), dtype=torch.float64)
-    with evaluating(network):
-        for batch in in_order(example):
-            batch = to_device(batch, device)
-            scores, state = network(batch.seq, state)
-            losses = [task.loss(scores / candidate, batch).nats for candidate in candidates]
-            sums += torch.stack(losses).double().cpu()
+    for _, batch, scores in _run(task, network, held):
+        losses = [task.loss(scores / candidate, batch).nats for candidate in candidates]
+        sums += torch.stack(losses).double().cpu()
     return candidates[int(sums.argmin())]
 
 
-def score(task: Task, network: nn.Module, example: Example) -> dict[str, float]:
-    """The task's scores of a network on an example, and its loss in nats per target."""
-    nats, count = summed_loss(task, network, example)
-    return _scores(task, nats, count, example)
+def goal(task: Task, scores: Scores) -> list[float]:
+    """What training makes small: the watched score, turned round where more is better; at a tie, the loss."""
+    value = scores[task.watch]
+    return [-value if task.watch in RISING else value, scores["loss"]]
 
 
-def baseline_scores(task: Task, train: Example, held: Example) -> dict[str, dict[str, float]]:
-    """The same of trivial predictors, learnt from `train`, on `held`, by their names."""
-    return {b.name: _scores(task, b.nats, len(held.target), held) for b in task.baselines(train, held)}
-
-
-def _scores(task: Task, nats: float, count: int, example: Example) -> dict[str, float]:
-    return {**task.scores(nats, count, example.size), "loss": nats / count}
+def _run(task: Task, network: nn.Module, held: Sequence[Example]) -> Iterator[tuple[list[int], Batch, Any]]:
+    """The batches with the places of their examples, and what the network says of them."""
+    device, state = next(network.parameters()).device, None
+    batches = loader.held(held) if not task.continuous else (([0], b) for b in loader.in_order(held[0]))
+    with evaluating(network):
+        for places, batch in batches:
+            batch = to_device(batch, device)
+            scores, after = network(batch.seq, state)
+            state = after if task.continuous else None
+            yield places, batch, scores
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

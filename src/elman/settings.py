@@ -39,8 +39,8 @@ def resolve(
     name, reason = _task_of(task or tables.get("task"), path)
     own = tasks.get(name).Config
     named = config.merge(*({config.section_of(key, own): {key: value}} for key, value in options.items()))
-    placed = {"data": {"path": _absolute(path)}}
-    return Run.of(config.merge(tables, named, said, placed), own, file or "settings"), reason
+    merged = config.merge(tables, named, said, {"data": {"path": path}})
+    return Run.of(config.merge(merged, {"data": _absolute(merged["data"])}), own, file or "settings"), reason
 
 
 def _check_version(tables: Mapping[str, Any], file: Path | None) -> None:
@@ -61,6 +61,10 @@ def _task_of(name: str | None, path: str) -> tuple[str, str]:
     return guessed, f"task {guessed}, guessed from {path} (format {form})"
 
 
-def _absolute(path: str) -> str:
-    """A path that still holds when the run is resumed from another folder."""
-    return path if path.startswith("sample:") else str(Path(path).resolve())
+def _absolute(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The paths among the settings of the data, so that they hold from whatever folder a run is resumed."""
+    paths = {key: data[key] for key in ("path", "valid_path", "test_path") if data.get(key)}
+    return {
+        key: path if str(path).startswith("sample:") else str(Path(path).resolve())
+        for key, path in paths.items()
+    }

@@ -1,4 +1,4 @@
-"""The training loop: windows of truncated backpropagation through time, checkpoints, resumption.
+"""The training loop: batches or windows of a text, clipping, validation, checkpoints, resumption.
 
 It knows no task: what is learnt comes from `tasks`, what is read from `loader`. A run that was stopped at any
 step and resumed gives the numbers, to the bit, of one that never stopped (on the same number of threads).
@@ -9,13 +9,13 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from elman import bundle, checkpoint, optim, scoring, tensors
@@ -26,10 +26,10 @@ from elman.config import Run
 from elman.distributed import Processes
 from elman.errors import DivergedError
 from elman.interrupt import Interrupt
-from elman.loader import Windows
+from elman.loader import Plan, steps_of
 from elman.progress import Show, duration
 from elman.report import Metrics
-from elman.tasks.base import Task
+from elman.tasks.base import Loss, Scores, Task
 
 _ROWS_PER_EPOCH = 20
 """Rows of metrics that an epoch leaves."""
@@ -42,8 +42,8 @@ class Job:
     path: Path
     run: Run
     task: Task
-    windows: Windows
-    valid: Example
+    plan: Plan
+    valid: Sequence[Example]
     processes: Processes
     show: Show
 
@@ -56,12 +56,12 @@ class Trainer:
         self.job, self.learner, self.progress = job, learner, progress
         self._config = config
         self._wrapped = processes.wrap(learner.network)
-        self._windows = job.windows
+        self._plan = job.plan
         self._metrics = Metrics(job.path, up_to=progress.step) if processes.main else None
         self._judged = copy.deepcopy(learner.network) if learner.average else learner.network
-        self._steps_per_epoch = math.ceil(self._windows.steps / config.accumulate)
+        self._steps_per_epoch = math.ceil(self._plan.steps / config.accumulate)
         self._saved = self._since = time.monotonic()
-        self._row = (time.monotonic(), progress.step)
+        self._row = (time.monotonic(), progress.whole.symbols)
 
     @property
     def steps(self) -> int:
@@ -82,7 +82,7 @@ class Trainer:
         progress = self.progress
         while progress.epoch < self._config.epochs and not progress.done:
             self.step()
-            if progress.window >= self._windows.steps:
+            if progress.window >= self._plan.steps:
                 self._end_epoch()
                 self._save()
             elif self.job.processes.any(self._due()):
@@ -108,10 +108,10 @@ class Trainer:
         config, progress, learner = self._config, self.progress, self.learner
         optim.set_rate(learner.optimizer, self._rate())
         learner.optimizer.zero_grad(set_to_none=True)
-        windows = min(config.accumulate, self._windows.steps - progress.window)
+        windows = min(config.accumulate, self._plan.steps - progress.window)
         for index in range(windows):
             with self._without_sync(last=index == windows - 1):
-                self._window(windows)
+                self._batch(windows)
         norm = float(optim.gradient_norm(learner.network.parameters(), config.clip))
         progress.step += 1
         if not math.isfinite(norm):
@@ -121,22 +121,23 @@ class Trainer:
             learner.average.update(learner.network)
         self._count(norm)
 
-    def _window(self, windows: int) -> None:
+    def _batch(self, windows: int) -> None:
         progress, learner, device = self.progress, self.learner, self.job.processes.device
-        batch = self._windows.batch(progress.epoch, progress.window)
+        batch = self._plan.batch(progress.epoch, progress.window)
         state, loss = self._forward(scoring.to_device(batch, device))
-        (loss / (self._windows.tokens * windows)).backward()
-        learner.state = tuple(tensor.detach() for tensor in state)
+        (loss.nats / (max(1, loss.count) * windows)).backward()
+        learner.state = tuple(tensor.detach() for tensor in state) if self.job.task.continuous else None
         progress.window += 1
         for tally in (progress.recent, progress.whole):
-            tally.nats += float(loss.detach())
-            tally.count += self._windows.tokens
+            tally.nats += float(loss.nats.detach())
+            tally.count += loss.count
+            tally.symbols += steps_of(batch.seq)
 
-    def _forward(self, batch: Batch) -> tuple[State, Tensor]:
+    def _forward(self, batch: Batch) -> tuple[State, Loss]:
         half = self._config.precision == "bfloat16"
         with torch.autocast(self.job.processes.device.type, torch.bfloat16, enabled=half):
             scores, state = self._wrapped(batch.seq, self.learner.state)
-        return state, self.job.task.loss(scores, batch).nats
+        return state, self.job.task.objective(scores, batch)
 
     def _without_sync(self, *, last: bool) -> AbstractContextManager[object]:
         """Gradients are exchanged between processes only at the last window of a step."""
@@ -157,26 +158,20 @@ class Trainer:
                 tally.top_norm, tally.top_step = norm, progress.step
         self.job.show.step(progress.step, self.steps, self._words())
         every = max(1, self._steps_per_epoch // _ROWS_PER_EPOCH)
-        if progress.step % every == 0 and progress.window < self._windows.steps:
+        if progress.step % every == 0 and progress.window < self._plan.steps:
             self._add_row(self._speed())
 
     def _words(self) -> str:
         recent = self.progress.recent
         lines = [f"loss {recent.nats / max(1, recent.count):.3f}", f"{self._speed():,.0f} symbols/s"]
-        if self.progress.epochs:
-            lines.append(f"valid {self.headline(self.progress.epochs[-1].valid)}")
+        if self.progress.epochs and self.progress.epochs[-1].scores:
+            lines.append(f"valid {headline(self.progress.epochs[-1].scores)}")
         return " · ".join(lines)
 
-    def headline(self, nats: float) -> str:
-        """A loss in nats per target of the validation part as the task's first score, in words."""
-        count = len(self.job.valid.target)
-        name, value = next(iter(self.job.task.scores(nats * count, count, self.job.valid.size).items()))
-        return f"{value:.3f} {name.replace('_', ' ')}"
-
     def _speed(self) -> float:
-        began, step = self._row
-        symbols = self._windows.tokens * self._config.accumulate * self.job.processes.world
-        return (self.progress.step - step) * symbols / max(time.monotonic() - began, 1e-9)
+        began, symbols = self._row
+        done = (self.progress.whole.symbols - symbols) * self.job.processes.world
+        return done / max(time.monotonic() - began, 1e-9)
 
     def _seconds(self) -> float:
         """Time spent since the training's first step, over all its sittings."""
@@ -185,7 +180,7 @@ class Trainer:
         self._since = now
         return self.progress.seconds
 
-    def _add_row(self, speed: float, valid: float | None = None) -> None:
+    def _add_row(self, speed: float, scores: Scores | None = None) -> None:
         recent, progress = self.progress.recent, self.progress
         if self._metrics and recent.steps:
             row = {
@@ -197,27 +192,38 @@ class Trainer:
                 "train_loss": repr(recent.nats / recent.count),
                 "grad_norm": repr(recent.norm / recent.steps),
                 "clipped": f"{recent.clipped / recent.steps:.4f}",
-                "valid_loss": "" if valid is None else repr(valid),
+                "valid_loss": repr(scores["loss"]) if scores else "",
+                "valid_score": repr(scores[self.job.task.watch]) if scores else "",
             }
             self._metrics.add(row)
         progress.recent = Tally()
-        self._row = (time.monotonic(), progress.step)
+        self._row = (time.monotonic(), progress.whole.symbols)
 
     def _end_epoch(self) -> None:
         """Validate, say so, keep the best weights, and turn to the next epoch."""
         progress, whole, speed = self.progress, self.progress.whole, self._speed()
-        nats, count = scoring.summed_loss(self.job.task, self.judged(), self.job.valid)
-        valid, train = nats / count, self.job.processes.mean(whole.nats / whole.count)
+        scores = self.validate() if self.job.valid else {}
+        train = self.job.processes.mean(whole.nats / max(1, whole.count))
         mean_norm, clipped = whole.norm / whole.steps, whole.clipped / whole.steps
-        self._add_row(speed, valid)
-        progress.epochs.append(Epoch(train, valid, mean_norm, whole.top_norm, whole.top_step, clipped))
-        if progress.best is None or valid < progress.best:
-            progress.best, progress.best_epoch = valid, progress.epoch
+        self._add_row(speed, scores)
+        progress.epochs.append(Epoch(train, scores, mean_norm, whole.top_norm, whole.top_step, clipped))
+        if not scores or progress.best is None or self.goal(scores) < progress.best:
+            progress.best, progress.best_epoch = self.goal(scores), progress.epoch
             self._write_best()
         self._react_to_plateau()
         self._tell()
         progress.epoch, progress.window, progress.whole = progress.epoch + 1, 0, Tally()
+        self._row = (time.monotonic(), 0)
         self.learner.state = None
+
+    def validate(self) -> Scores:
+        """Scores on the validation part; predictions are made only where they decide on the best epoch."""
+        task = self.job.task
+        return scoring.evaluate(task, self.judged(), self.job.valid, predict=task.watch != "loss").scores
+
+    def goal(self, scores: Scores) -> list[float]:
+        """What the best epoch has the least of; nothing, where there is no validation part."""
+        return scoring.goal(self.job.task, scores) if scores else []
 
     def _react_to_plateau(self) -> None:
         config, progress = self._config, self.progress
@@ -232,10 +238,11 @@ class Trainer:
             return
         progress, numbers = self.progress, self.progress.epochs[-1]
         best = " (best)" if progress.best_epoch == progress.epoch else ""
+        valid = f"valid {headline(numbers.scores)}{best}  " if numbers.scores else ""
         left = self._seconds() * (self.steps / progress.step - 1)
         self.job.show.line(
-            f"epoch {progress.epoch + 1}/{self._config.epochs}  train {numbers.train:.3f} nats  "
-            f"valid {self.headline(numbers.valid)}{best}  {duration(progress.seconds)}, {duration(left)} left"
+            f"epoch {progress.epoch + 1}/{self._config.epochs}  train loss {numbers.train:.3f}  "
+            f"{valid}{duration(progress.seconds)}, {duration(left)} left"
         )
         last = progress.done or progress.epoch + 1 == self._config.epochs
         self._say(f"  advice: {text}" for text in advise(progress.epochs, last=last))
@@ -271,3 +278,9 @@ class Trainer:
             expected="a finite one",
             remedy="lower --lr, or set --clip 1; the weights of the best epoch so far are in the run folder",
         )
+
+
+def headline(scores: Scores) -> str:
+    """The first of the scores, in words."""
+    name, value = next(iter(scores.items()))
+    return f"{value:.3f} {name.replace('_', ' ')}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -15,8 +15,9 @@ from elman import (
     bundle,
     cells,
     checkpoint,
+    dataset,
     devices,
-    formats,
+    loader,
     optim,
     report,
     scoring,
@@ -30,11 +31,11 @@ from elman.config import Run
 from elman.distributed import Processes, processes
 from elman.errors import ConfigError, RunError
 from elman.interrupt import Interrupt
-from elman.loader import Windows
+from elman.loader import Plan
 from elman.model import Model
 from elman.progress import Logged, Show, Silent, duration, shown
-from elman.tasks.base import Parts, Task
-from elman.trainer import Job, Trainer
+from elman.tasks.base import Calibrated, Findings, Parts, Scores, Task
+from elman.trainer import Job, Trainer, headline
 
 
 def train(
@@ -78,7 +79,7 @@ def begin(run: Run, out: Path | None, show: Show, reason: str = "") -> Model:
     """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
     cells.get(run.network.cell)
     with _session(run) as team:
-        parts = _read(run)
+        parts = dataset.read(run)
         task = tasks.get(run.task).prepare(parts.train, run)
         path = out or _free_folder(run, team)
         show = show if team.main else Silent()
@@ -91,7 +92,7 @@ def continue_run(path: Path, show: Show) -> Model:
     with _session(run) as team:
         task = bundle.restore_task(path, run)
         show = show if team.main else Silent()
-        return _Sitting(path, run, task, _read(run), team, show).resume()
+        return _Sitting(path, run, task, dataset.read(run), team, show).resume()
 
 
 class _Sitting:
@@ -99,10 +100,18 @@ class _Sitting:
 
     def __init__(self, path: Path, run: Run, task: Task, parts: Parts, team: Processes, show: Show) -> None:
         self._path, self._run, self._task, self._team, self._plain = path, run, task, team, show
-        self._train, self._valid = task.encode(parts.train), task.encode(parts.valid)
-        self._test = task.encode(parts.test) if parts.test else None
-        self._fingerprint = _fingerprint(self._train, self._valid, self._test)
-        self._windows = _windows(self._train, run, team)
+        if run.training.calibrate and not isinstance(task, Calibrated):
+            remedy = "leave it false"
+            raise ConfigError("training.calibrate", f"true for the task {run.task}", remedy=remedy)
+        self._train = task.encode(parts.train)
+        self._held = {
+            name: task.encode(records)
+            for name, records in (("valid", parts.valid), ("test", parts.test))
+            if records
+        }
+        self._valid = self._held.get("valid", ())
+        self._fingerprint = _fingerprint([self._train, *self._held.values()])
+        self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team)
 
     def begin(self, reason: str) -> Model:
@@ -130,7 +139,7 @@ class _Sitting:
 
     def _train_and_report(self, progress: Progress, words: list[str]) -> Model:
         show = Logged(self._plain, self._path) if self._team.main else self._plain
-        job = Job(self._path, self._run, self._task, self._windows, self._valid, self._team, show)
+        job = Job(self._path, self._run, self._task, self._plan, self._valid, self._team, show)
         try:
             trainer = Trainer(job, self._learner, progress)
             for line in filter(None, words):
@@ -146,10 +155,17 @@ class _Sitting:
         return Model(bundle.load(self._path, self._team.device))
 
     def _introduction(self) -> Iterator[str]:
-        sizes = f"{len(self._train.data):,} symbols to learn from, {len(self._valid.data):,} to validate"
+        parts = {"to learn from": self._train, "to validate": self._valid}
+        sizes = ", ".join(f"{self._size(examples)} {use}" for use, examples in parts.items() if examples)
         yield f"data {self._run.data.path}: {sizes}"
+        yield from (f"{name}: {words}" for name, words in self._task.facts().items())
         yield f"network {_network_words(self._run)}, {self._parameters():,} parameters; {self._team.device}"
         yield f"run {self._path}"
+
+    def _size(self, examples: Sequence[Example]) -> str:
+        """How much that is, in words."""
+        symbols = f"{_symbols(examples):,} symbols"
+        return symbols if self._task.continuous else f"{len(examples):,} examples ({symbols})"
 
     def _parameters(self) -> int:
         return sum(parameter.numel() for parameter in self._learner.network.parameters())
@@ -160,11 +176,10 @@ class _Sitting:
             return {}
         known = report.read_results(self._path).get("baselines")
         if known is None:
-            held = {"valid": self._valid} | ({"test": self._test} if self._test else {})
-            known = {part: scoring.baseline_scores(self._task, self._train, held[part]) for part in held}
-        for name, scores in known["valid"].items():
-            metric, value = next(iter(scores.items()))
-            show.line(f"baseline {name}: {value:.3f} {metric.replace('_', ' ')}")
+            known = {part: self._task.baselines(self._train, held) for part, held in self._held.items()}
+        for part, rows in list(known.items())[:1]:
+            for name, scores in rows.items():
+                show.line(f"baseline {name}, {part} part: {headline(scores)}")
         return known
 
     def _conclude(
@@ -173,43 +188,58 @@ class _Sitting:
         """Keep the best weights as the model's, score them, and write the report."""
         show.line("scoring")
         network = self._best(trainer).eval()
-        scores = self._scores("model", network)
+        rows, outputs = self._scores("model", network)
         if self._run.training.calibrate:
-            scores = self._scores("model, uncalibrated", network)
-            temperature = scoring.best_temperature(self._task, network, self._valid)
-            self._task.soften(network, temperature)
-            show.line(f"calibrated: scores are divided by {temperature}, fitted on the validation part")
-            scores = {part: rows | scores[part] for part, rows in self._scores("model", network).items()}
+            before, _ = self._scores("model, uncalibrated", network)
+            show.line(self._calibrate(network))
+            rows, outputs = self._scores("model", network)
+            rows = {part: rows[part] | before[part] for part in rows}
         bundle.save_weights(self._path, network.state_dict(), {"step": trainer.progress.step})
-        for part, rows in scores.items():
-            rows |= baselines.get(part, {})
+        scores = {part: rows[part] | baselines.get(part, {}) for part in rows}
+        part = list(self._held)[-1] if self._held else ""
+        findings = self._task.findings(self._held[part], outputs[part]) if part else Findings({}, {})
         results = {
             "data": self._data_facts(),
             "training": self._training_facts(trainer),
             "scores": scores,
             "baselines": baselines,
+            "findings": {f"{title}, {part} part": rows for title, rows in findings.tables.items()},
+            "figures": list(findings.figures),
             "sample": self._task.preview(network, self._run.training.seed),
         }
         report.write_results(self._path, results)
-        note = report.draw(self._path, {name: scores["loss"] for name, scores in baselines["valid"].items()})
+        across = next(iter(baselines.values()), {})
+        losses = {name: scores["loss"] for name, scores in across.items() if "loss" in scores}
+        note = report.draw(self._path, losses, findings.figures)
         for line in (note, *report.table(scores), *self._farewell(trainer)):
             if line:
                 show.line(line)
 
-    def _scores(self, name: str, network: torch.nn.Module) -> dict[str, dict[str, dict[str, float]]]:
-        """Part -> `name` -> scores of the network."""
-        held = {"valid": self._valid} | ({"test": self._test} if self._test else {})
-        return {part: {name: scoring.score(self._task, network, example)} for part, example in held.items()}
+    def _calibrate(self, network: torch.nn.Module) -> str:
+        """Fit the temperature of the network's scores, and say so."""
+        assert isinstance(self._task, Calibrated)
+        temperature = scoring.best_temperature(self._task, network, self._valid)
+        self._task.soften(network, temperature)
+        return f"calibrated: scores are divided by {temperature}, fitted on the validation part"
+
+    def _scores(
+        self, name: str, network: torch.nn.Module
+    ) -> tuple[dict[str, dict[str, Scores]], dict[str, list[Any]]]:
+        """Part -> `name` -> scores of the network; and part -> its outputs."""
+        done = {part: scoring.evaluate(self._task, network, held) for part, held in self._held.items()}
+        return (
+            {part: {name: evaluation.scores} for part, evaluation in done.items()},
+            {part: evaluation.outputs for part, evaluation in done.items()},
+        )
 
     def _best(self, trainer: Trainer) -> torch.nn.Module:
         """The best network of an epoch's end, or the present one if stopped within a better epoch."""
         progress, network = trainer.progress, trainer.judged()
         if progress.best is None:
             return network
-        if progress.window and not progress.done:
-            nats, count = scoring.summed_loss(self._task, network, self._valid)
-            if nats / count < progress.best:
-                return network
+        within = progress.window and not progress.done
+        if within and (not self._valid or trainer.goal(trainer.validate()) < progress.best):
+            return network
         weights, _ = tensors.load(self._path / BEST)
         bundle.fill(network, weights, self._path / BEST)
         return network
@@ -217,16 +247,16 @@ class _Sitting:
     def _data_facts(self) -> dict[str, Any]:
         return {
             "source": self._run.data.path,
-            "unit": self._run.data.unit,
-            "training part": f"{len(self._train.data):,} symbols",
-            "validation part": f"{len(self._valid.data):,} symbols",
-            "test part": f"{len(self._test.data):,} symbols" if self._test else "none",
+            **self._task.facts(),
+            "training part": self._size(self._train),
+            "validation part": self._size(self._valid) if self._valid else "none",
+            "test part": self._size(self._held["test"]) if "test" in self._held else "none",
             "fingerprint": f"sha256 {self._fingerprint}",
         }
 
     def _training_facts(self, trainer: Trainer) -> dict[str, Any]:
         progress = trainer.progress
-        symbols = trainer.epochs_done * len(self._train.data)
+        symbols = trainer.epochs_done * _symbols(self._train)
         return {
             "task": self._run.task,
             "elman": version("elman"),
@@ -265,10 +295,6 @@ def _session(run: Run) -> Iterator[Processes]:
         torch.set_num_threads(threads)
 
 
-def _read(run: Run) -> Parts:
-    return tasks.get(run.task).split(list(formats.read(run.data.path, run.data.encoding)), run.data)
-
-
 def _learner(run: Run, task: Task, team: Processes) -> Learner:
     """A fresh network and optimiser: the same weights in every process, other random numbers afterwards."""
     torch.manual_seed(run.training.seed)
@@ -278,17 +304,30 @@ def _learner(run: Run, task: Task, team: Processes) -> Learner:
     return Learner(network, optim.optimizer(network, run.training), average, None)
 
 
-def _windows(example: Example, run: Run, team: Processes) -> Windows:
+def _plan(examples: Sequence[Example], run: Run, task: Task, team: Processes) -> Plan:
     config = run.training
-    return Windows(
-        example, config.batch_size, config.bptt, seed=config.seed, rank=team.rank, world=team.world
+    return loader.plan(
+        examples,
+        continuous=task.continuous,
+        batch_size=config.batch_size,
+        bptt=config.bptt,
+        seed=config.seed,
+        rank=team.rank,
+        world=team.world,
     )
 
 
-def _fingerprint(*examples: Example | None) -> str:
+def _symbols(examples: Sequence[Example]) -> int:
+    """How many steps the examples have together."""
+    return sum(len(example.data) for example in examples)
+
+
+def _fingerprint(parts: Iterable[Sequence[Example]]) -> str:
     digest = hashlib.sha256()
-    for example in examples:
-        digest.update(b"" if example is None else example.data.numpy().tobytes())
+    for examples in parts:
+        for example in examples:
+            digest.update(example.data.contiguous().numpy().tobytes())
+            digest.update(example.target.contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import ClassVar, NamedTuple, Protocol, Self, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 from torch import Tensor, nn
 
 from elman.batch import Batch, Example, Record
 from elman.config import Data, Run, Settings
+
+Scores: TypeAlias = dict[str, float]
+"""Named scores, the most telling one first."""
+
+RISING = frozenset({"accuracy", "macro_f1", "span_f1", "subset_accuracy", "r2"})
+"""Scores of which more is better; of all others less is."""
 
 
 class Parts(NamedTuple):
@@ -21,17 +27,22 @@ class Parts(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """A summed loss in nats, and over how many targets."""
+    """A summed loss, in nats where it is a likelihood, and over how many targets."""
 
     nats: Tensor
     count: int
 
 
-class Baseline(NamedTuple):
-    """A trivial predictor learnt from the training part, and its summed loss on held-out examples."""
+class Findings(NamedTuple):
+    """What a report shows beside the scores.
 
-    name: str
-    nats: float
+    Args:
+        tables: title -> rows of cells, the first row being the head.
+        figures: the name of a picture, without suffix -> what draws it on a matplotlib Figure.
+    """
+
+    tables: Mapping[str, Sequence[Sequence[object]]]
+    figures: Mapping[str, Callable[[Any], None]]
 
 
 class Task(ABC):
@@ -42,7 +53,15 @@ class Task(ABC):
 
     Config: ClassVar[type[Settings]]
     formats: ClassVar[tuple[str, ...]]
-    """Names of the formats that suggest this task."""
+    """Names of the formats that it reads, the preferred one first."""
+    continuous: ClassVar[bool]
+    """Whether its one example is a stream, read in windows with the state carried over; else every example is
+    a sequence of its own."""
+
+    @classmethod
+    @abstractmethod
+    def suits(cls, record: Record) -> bool:
+        """Whether data that begin with this record are probably for this task."""
 
     @classmethod
     @abstractmethod
@@ -64,6 +83,10 @@ class Task(ABC):
         """What was learnt from the training records (such as the vocabulary), to be kept in a file."""
 
     @abstractmethod
+    def facts(self) -> dict[str, str]:
+        """What was guessed or found in the data (columns, symbols, classes), to be told."""
+
+    @abstractmethod
     def build(self) -> nn.Module:
         """A fresh network: `network(seq, state) -> (scores, state)`, with `state` None at a start.
 
@@ -72,27 +95,36 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def encode(self, records: Sequence[Record]) -> Example:
-        """The records as tensors."""
+    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> Sequence[Example]:
+        """The records as tensors; without their targets, which are empty then, if not `labelled`."""
+
+    @property
+    @abstractmethod
+    def watch(self) -> str:
+        """The score by which the best epoch is chosen; "loss" needs no predictions."""
 
     @abstractmethod
-    def loss(self, scores: Tensor, batch: Batch) -> Loss:
-        """The loss of `scores` [T, B, V] on the batch's targets [T, B]."""
+    def loss(self, scores: Any, batch: Batch) -> Loss:
+        """The loss that is reported of what the network said of `batch.seq`, on the batch's targets."""
 
     @abstractmethod
-    def scores(self, nats: float, count: int, size: int) -> dict[str, float]:
-        """Named scores, the most telling one first, from a summed loss over `count` targets.
+    def objective(self, scores: Any, batch: Batch) -> Loss:
+        """What training makes small: the loss, or one that differs by weights, smoothing and the like."""
 
-        `size` is the raw size (`Example.size`) that these targets stand for.
+    @abstractmethod
+    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+        """Scores of outputs, one for each held-out example, and from the summed loss over `count` targets.
+
+        Where no predictions were made, `outputs` is empty, and only what the loss tells is given.
         """
 
     @abstractmethod
-    def baselines(self, train: Example, held: Example) -> list[Baseline]:
-        """Trivial predictors learnt from `train` and scored on `held`."""
+    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Scores]:
+        """Trivial predictors learnt from `train`, by name, and their scores on `held`."""
 
     @abstractmethod
-    def soften(self, network: nn.Module, temperature: float) -> None:
-        """Divide the scores that the network gives by `temperature`, from now on, in its weights."""
+    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+        """What there is to show of the outputs beside the scores."""
 
     @abstractmethod
     def preview(self, network: nn.Module, seed: int) -> str:
@@ -101,6 +133,31 @@ class Task(ABC):
     @abstractmethod
     def use(self) -> list[str]:
         """Commands that put a model to use, with {name} for its run folder."""
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """A task whose models answer for every sequence of a batch.
+
+    Networks come in evaluation mode.
+    """
+
+    def predict(self, network: nn.Module, batch: Batch, scores: Any) -> list[Any]:
+        """One output a sequence, on the CPU, in the batch's order; `scores` is what the network said."""
+        ...
+
+    def answer(self, output: Any, record: Record) -> dict[str, Any]:
+        """What is told of an output for `record`, in terms of JSON, the prediction itself first."""
+        ...
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """A task whose networks' scores can be divided by a temperature."""
+
+    def soften(self, network: nn.Module, temperature: float) -> None:
+        """Divide the scores that the network gives by `temperature`, from now on, in its weights."""
+        ...
 
 
 @runtime_checkable

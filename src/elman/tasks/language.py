@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from elman.config import Data, Network, Run, Settings, option
 from elman.errors import ConfigError, DataError
 from elman.loader import IGNORED
 from elman.recurrent import Recurrent, dropout
-from elman.tasks.base import Baseline, Loss, Parts, Task
+from elman.tasks.base import Findings, Loss, Parts, Scores, Task
 from elman.vocab import Vocab
 
 _LARGEST_EMBEDDING = 128
@@ -105,14 +105,22 @@ class Language(Task):
 
     Config = LanguageConfig
     formats = ("text", "sample")
+    continuous = True
 
     def __init__(self, run: Run, symbols: Vocab) -> None:
         assert isinstance(run.options, LanguageConfig)
         self._run, self._options, self.vocab = run, run.options, symbols
 
     @classmethod
+    def suits(cls, record: Record) -> bool:
+        """Whether the record is a text and nothing else."""
+        return set(record.fields) == {"text"}
+
+    @classmethod
     def split(cls, records: Sequence[Record], data: Data) -> Parts:
         """The text cut by characters: first what is learnt from, then `valid`, then `test`."""
+        if not data.valid and not data.valid_path:
+            raise ConfigError("data.valid", "0", expected="more than 0", remedy="a language model needs one")
         text = _text(records)
         cuts = [round(len(text) * (1 - data.valid - data.test)), round(len(text) * (1 - data.test))]
         pieces = text[: cuts[0]], text[cuts[0] : cuts[1]], text[cuts[1] :]
@@ -141,6 +149,10 @@ class Language(Task):
         """The vocabulary as JSON."""
         return vocab.to_text(self.vocab)
 
+    def facts(self) -> dict[str, str]:
+        """What a symbol is, and how many there are."""
+        return {"symbols": f"{len(self.vocab):,} of the unit {self.vocab.unit}"}
+
     def build(self) -> LanguageNetwork:
         """A fresh network for this vocabulary.
 
@@ -156,8 +168,8 @@ class Language(Task):
             )
         return LanguageNetwork(len(self.vocab), self._run.network, tie=self._options.tie)
 
-    def encode(self, records: Sequence[Record]) -> Example:
-        """The joined text as symbols [N - 1], each with its successor as target.
+    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> list[Example]:
+        """The joined text as one example: symbols [N - 1], each with its successor as target.
 
         Raises:
             DataError: fewer than two symbols.
@@ -167,7 +179,12 @@ class Language(Task):
         if len(symbols) < 2:
             raise DataError(records[0].where, f"{len(symbols)} symbols", expected="at least 2 to predict one")
         first = self.vocab.decode(symbols[:1].tolist())
-        return Example(symbols[:-1], symbols[1:], len(text) - len(first))
+        return [Example(symbols[:-1], symbols[1:], len(text) - len(first))]
+
+    @property
+    def watch(self) -> str:
+        """The loss, of which the scores are functions."""
+        return "loss"
 
     def loss(self, scores: Tensor, batch: Batch) -> Loss:
         """Cross-entropy in nats, summed over the targets that count."""
@@ -175,26 +192,36 @@ class Language(Task):
         nats = F.cross_entropy(scores.flatten(0, 1).float(), targets, ignore_index=IGNORED, reduction="sum")
         return Loss(nats, int((batch.targets != IGNORED).sum()))
 
-    def scores(self, nats: float, count: int, size: int) -> dict[str, float]:
+    def objective(self, scores: Tensor, batch: Batch) -> Loss:
+        """The loss itself."""
+        return self.loss(scores, batch)
+
+    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Bits per character and perplexity per symbol; perplexity first for words and subwords."""
+        size = sum(example.size for example in held)
         named = {
             "bits_per_char": nats / math.log(2) / max(size, 1),
             "perplexity": math.exp(min(nats / max(count, 1), 700.0)),
         }
         order = sorted(named, reverse=self._run.data.unit in ("word", "bpe"))
-        return {name: named[name] for name in order}
+        return {**{name: named[name] for name in order}, "loss": nats / max(count, 1)}
 
-    def baselines(self, train: Example, held: Example) -> list[Baseline]:
+    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Scores]:
         """A unigram and the best n-gram model (interpolated Kneser-Ney with back-off) on the same symbols."""
-        model = ngram.NGram(_ids(train), len(self.vocab), order=_NGRAM_ORDER[self.vocab.unit])
-        nats = model.nats(_ids(held))
-        best = int(nats.argmin())
-        rows = [Baseline("unigram", float(nats[0]))]
-        return [*rows, Baseline(f"{best + 1}-gram", float(nats[best]))] if best else rows
+        model = ngram.NGram(_ids(train[0]), len(self.vocab), order=_NGRAM_ORDER[self.vocab.unit])
+        nats = model.nats(_ids(held[0]))
+        orders = {"unigram": 0, f"{int(nats.argmin()) + 1}-gram": int(nats.argmin())}
+        count = len(held[0].target)
+        named = {name: self.scores(held, (), float(nats[order]), count) for name, order in orders.items()}
+        return {name: scores for name, scores in named.items() if name != "1-gram"}
+
+    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+        """Nothing: the scores say it all."""
+        return Findings({}, {})
 
     @torch.no_grad()
     def soften(self, network: nn.Module, temperature: float) -> None:
-        """Divide the output layer by `temperature`; see `Task.soften`."""
+        """Divide the output layer by `temperature`; see `Calibrated`."""
         assert isinstance(network, LanguageNetwork)
         network.output.weight.div_(temperature)
         network.output.bias.div_(temperature)

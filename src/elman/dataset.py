@@ -1,0 +1,43 @@
+"""What a run learns from and is measured on: files and settings -> the parts of the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from elman import formats, tasks
+from elman.batch import Record
+from elman.config import Data, Run
+from elman.tasks.base import Parts
+
+
+def read(run: Run) -> Parts:
+    """The records to train, validate and test with; a part with a file of its own takes no share of the rest.
+
+    Raises:
+        DataError: a file cannot be read, or is too small for its parts.
+    """
+    data = run.data
+    rest = replace(
+        data,
+        valid=0.0 if data.valid_path else data.valid,
+        test=0.0 if data.test_path else data.test,
+    )
+    parts = tasks.get(run.task).split(records(data.path, data), rest)
+    return Parts(
+        parts.train,
+        records(data.valid_path, data) if data.valid_path else parts.valid,
+        records(data.test_path, data) if data.test_path else parts.test,
+    )
+
+
+def records(source: str, data: Data) -> list[Record]:
+    """All records of a file, a folder or a sample, read as the settings say."""
+    return formats.read(source, data.encoding)
+
+
+def there(run: Run) -> bool:
+    """Whether the data that the run learnt from are still where they were."""
+    data = run.data
+    paths = [path for path in (data.path, data.valid_path, data.test_path) if path]
+    return all(path.startswith("sample:") or Path(path).exists() for path in paths)
