@@ -1,4 +1,4 @@
-"""Times and their frequency: reading a column of dates, the step from one to the next, the calendar as features.
+"""Times and their frequency: dates are read, the step from one to the next is found, the calendar told.
 
 Times are kept as numbers: dates as microseconds since 1970 (int64), anything else as it is (float64).
 """
@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple, Self, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 

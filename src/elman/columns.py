@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 from elman import calendar
@@ -49,7 +50,7 @@ class Columns:
     """Which column is what.
 
     Args:
-        form: "long" has a row for each time of each series, "wide" a column for each series beside a column of
+        form: "long" has a row for each time of each series, "wide" a column for each series beside one of
             times, "rows" a row for each series: its name, then its values.
         time: the column of times; "" in the form "rows".
         id: the column that names a row's series; "" where there is one series, or the form is wide.
@@ -70,7 +71,8 @@ class Columns:
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:
         """What `to_json` gave."""
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in table.items()})
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
+        return cls(**fields)
 
     def to_json(self) -> dict[str, Any]:
         """The columns in terms of JSON."""
@@ -108,7 +110,7 @@ def find(
     head = records[:_LOOKED_AT]
     names = list(records[0].fields)
     _check(names, (time, id, *values, *known, *past, *static), records[0])
-    extras = dict(known=tuple(known), past=tuple(past), static=tuple(static))
+    extras = {"known": tuple(known), "past": tuple(past), "static": tuple(static)}
     taken = {*known, *past, *static}
     if form == "rows" or (not form and not time and _is_rows(head, names)):
         return Columns(form="rows", id=id or names[0])
@@ -161,7 +163,7 @@ def _is_counter(name: str, head: Sequence[Record]) -> bool:
     if not all(is_number(cell) for cell in cells):
         return False
     numbers = [float(cell) for cell in cells]  # pyrefly: ignore[bad-argument-type]
-    return all(b - a == 1 for a, b in zip(numbers, numbers[1:], strict=False))
+    return all(b - a == 1 for a, b in pairwise(numbers))
 
 
 def _is_rows(head: Sequence[Record], names: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The networks that forecast: one step by step with a distribution at each, one all steps at once by quantiles.
+"""The networks that forecast: one step by step by distributions, one all steps at once by quantiles.
 
 Both read [before + context + horizon, B, F] with the channels
 
@@ -10,7 +10,6 @@ be taught: `Autoregressive` reads what came before each step, where it learns.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -271,6 +270,7 @@ class Direct(nn.Module):
         patch: steps of the context that are read at once.
         linear: whether there is the linear path.
         dropout: share dropped of what leaves the recurrent network.
+        input_dropout: share dropped of what enters it.
     """
 
     levels: Tensor
@@ -285,6 +285,7 @@ class Direct(nn.Module):
         patch: int = 1,
         linear: bool = True,
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         assert layout.context % patch == 0
@@ -292,7 +293,7 @@ class Direct(nn.Module):
         self.register_buffer("levels", torch.tensor(levels), persistent=False)
         self.recurrent = body(layout.channels * patch + 1)
         hidden, numbers = self.recurrent.output_size, 1 + len(levels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.input_dropout = nn.Dropout(dropout), nn.Dropout(input_dropout)
         self.whole = nn.Linear(hidden, layout.horizon * numbers)
         self.common = nn.Linear(hidden, hidden)
         self.each = nn.Linear(layout.known + len(layout.lags), hidden, bias=False)
@@ -323,11 +324,12 @@ class Direct(nn.Module):
                 "horizon",
                 f"{len(data) - layout.origin} steps",
                 expected=f"{layout.horizon}, as it was trained",
-                remedy="train with that horizon, or with forecast.model=autoregressive, which goes on for ever",
+                remedy="train with that horizon, or forecast.model=autoregressive, which goes on for ever",
             )
         scaling = layout.scaling(data, self.scale)
         values = (data[: layout.origin, :, 0] - scaling.centre) / scaling.scale
-        read, state = self.recurrent(Seq(self._patches(data, values, scaling)), state)
+        inputs = self.input_dropout(self._patches(data, values, scaling))
+        read, state = self.recurrent(Seq(inputs), state)
         hidden = self.dropout(read.data[-1])
         raw = self.whole(hidden).unflatten(-1, (layout.horizon, -1)).transpose(0, 1)
         raw = raw + self.local(

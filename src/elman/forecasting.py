@@ -1,7 +1,7 @@
 """What forecasts are worth: scores over many windows, and the simple predictors that they stand beside.
 
-Every function takes arrays over N windows (one series at one origin) and a horizon of H steps; values that are
-missing are not-a-number and are not scored.
+Every function takes arrays over N windows (one series at one origin) and a horizon of H steps; values that
+are missing are not-a-number and are not scored.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Outlook(NamedTuple):
 def scores(actual: np.ndarray, outlook: Outlook, units: np.ndarray) -> dict[str, float]:
     """The scores of forecasts, the first one first to be looked at.
 
-    mase is the mean absolute error of the median in units of what the seasonal naive forecast misses by within
-    the past of each series (Hyndman and Koehler 2006). smape, in percent, is 200 |y - median| / (|y| + |median|).
-    wql is the weighted quantile loss, the mean over the deciles of 2 sum pinball / sum |y|, which approximates
-    the CRPS (Gneiting and Raftery 2007) over the mean size of the data. coverage is the share of values inside
-    the interval.
+    mase is the mean absolute error of the median in units of what the seasonal naive forecast misses by
+    within the past of each series (Hyndman and Koehler 2006). smape, in percent, is the mean of
+    200 |y - median| / (|y| + |median|). wql is the weighted quantile loss, the mean over the deciles of
+    2 sum pinball / sum |y|: the CRPS (Gneiting and Raftery 2007), nearly, over the mean size of the data.
+    coverage is the share of values inside the interval.
 
     Args:
         actual: [N, H].
@@ -100,7 +100,7 @@ def overall(found: dict[str, float], naive2: dict[str, float]) -> float:
 
 
 def seasonal_unit(past: np.ndarray, season: int) -> float:
-    """What the seasonal naive forecast misses by, on average, within `past` [T]; not-a-number if too short."""
+    """What the seasonal naive forecast misses by on average in `past` [T]; not-a-number if too short."""
     return _mean(np.abs(past[season:] - past[:-season])) if len(past) > season else math.nan
 
 
@@ -155,7 +155,7 @@ def exponential_smoothing(past: np.ndarray, season: int, horizon: int) -> Outloo
     if find_spec("statsmodels") is None:
         remedy = "pip install 'elman[forecast]'"
         raise TaskError("exponential smoothing", "statsmodels is not installed", remedy=remedy)
-    from statsmodels.tsa.exponential_smoothing.ets import ETSModel
+    from statsmodels.tsa.exponential_smoothing.ets import ETSModel  # pyrefly: ignore[missing-import]
 
     past = filled(past)
     seasonal = season > 1 and len(past) >= 2 * season + 2
@@ -195,7 +195,7 @@ def _is_seasonal(past: np.ndarray, season: int) -> bool:
 
 
 def _seasonal_indices(past: np.ndarray, season: int) -> np.ndarray:
-    """Classical multiplicative decomposition: the mean ratio to the moving average, by place in the season."""
+    """By place in the season, the mean ratio to the moving average (classical decomposition)."""
     weights = np.ones(season) / season
     if season % 2 == 0:
         weights = np.concatenate([[0.5], np.ones(season - 1), [0.5]]) / season

@@ -1,4 +1,4 @@
-"""Windows of series at rolling origins: examples cut as views when they are asked for, and what is scored there."""
+"""Windows of series at rolling origins: examples cut as views when asked for, and what is scored there."""
 
 from __future__ import annotations
 
@@ -145,10 +145,13 @@ class Windows(Sequence[Example]):
             ]
         )
 
-    def in_units(self, place: int, outlook: Outlook) -> Outlook:
-        """An outlook [H] of window `place` without its standardisation."""
-        track = self.tracks[int(self.places[place, 0])]
-        return Outlook(*(part * track.scale + track.centre for part in outlook))
+    def in_units(self, outlook: Outlook) -> Outlook:
+        """Outlooks [N, H] of all windows without their standardisation."""
+        found = [self.tracks[which] for which in self.places[:, 0].tolist()]
+        centre = np.array([track.centre for track in found])[:, None]
+        scale = np.array([track.scale for track in found])[:, None]
+        mean = outlook.mean * scale + centre
+        return Outlook(mean, outlook.quantiles * scale[..., None] + centre[..., None])
 
     def scores(self, outlook: Outlook) -> dict[str, float]:
         """The scores of forecasts [N, H] in the data's own units, owa among them."""

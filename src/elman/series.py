@@ -73,6 +73,33 @@ def read(
     return [_regular(rows, columns, frequency, fill) for rows in groups], frequency
 
 
+def between(one: Series, start: str, end: str) -> Series:
+    """The part of a series from the time `start` to the time `end`; "" is no bound.
+
+    Raises:
+        DataError: a bound is no such time, or nothing is left.
+    """
+    first, last = 0, len(one.times)
+    if start:
+        first = int(np.searchsorted(one.times, _bound(one, "forecast.start", start)))
+    if end:
+        last = int(np.searchsorted(one.times, _bound(one, "forecast.end", end), "right"))
+    values = one.values[first:last]
+    if not (length := _length(values)):
+        raise DataError(
+            one.where, f"series {one.name!r} has no value between forecast.start and forecast.end"
+        )
+    extras = {name: cells[first:last] for name, cells in one.extras.items()}
+    return Series(one.name, one.times[first:last], values, length, extras, one.where)
+
+
+def _bound(one: Series, setting: str, text: str) -> float:
+    dated, values = calendar.read([text], lambda _: setting)
+    if dated != (one.times.dtype == np.int64):
+        raise DataError(setting, repr(text), expected="a time as the data have")
+    return values[0]
+
+
 def number(cell: object, where: str, column: str) -> float:
     """The number in a cell, not-a-number if the cell is empty.
 

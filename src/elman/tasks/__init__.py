@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from elman.errors import TaskError, nearest
 from elman.tasks.base import Task
+from elman.tasks.forecast import Forecast
 from elman.tasks.language import Language
 
-TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language,)}
+TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Forecast)}
 
 
 def get(name: str) -> type[Task]:
