@@ -384,19 +384,27 @@ def _numbers(steps: np.ndarray) -> Numbers:
     return Numbers(step=round(step * 1000), parts=1000)
 
 
-def features(frequency: Frequency, times: np.ndarray) -> np.ndarray:
+def turned(frequency: Frequency, times: np.ndarray) -> tuple[str, ...]:
+    """The cycles of the calendar that come round at least twice in times [T]: of others nothing is learnt."""
+    found = frequency.cycles(times).items()
+    return tuple(name for name, turns in found if int((np.diff(turns) < 0).sum()) >= 2)
+
+
+def features(frequency: Frequency, times: np.ndarray, cycles: Sequence[str]) -> np.ndarray:
     """The calendar as channels: for each cycle, turned by x, sin and cos of 2 pi x and of 4 pi x.
 
     Args:
         frequency: the step of the series.
         times: [T].
+        cycles: which cycles.
 
     Returns:
-        [T, F] float32; F is 0 where times have no calendar.
+        [T, F] float32; four channels a cycle.
     """
     columns = [np.zeros((len(times), 0))]
-    for turned in frequency.cycles(times).values():
-        angles = 2 * np.pi * turned[:, None] * np.array([1, 2])
+    found = frequency.cycles(times)
+    for name in cycles:
+        angles = 2 * np.pi * found[name][:, None] * np.array([1, 2])
         columns += [np.sin(angles), np.cos(angles)]
     return np.concatenate(columns, axis=1).astype(np.float32)
 

@@ -31,7 +31,7 @@ class Outline:
         frequency: the step from one time to the next.
         season: steps of a season.
         layout: how a window is made.
-        calendar: whether the calendar is among the channels.
+        cycles: of the calendar, which are among the channels.
         fill: whether times that are left out are missing values.
         codings: of the columns beside the values, in the order of `columns.extras`.
         standards: for each series mean and standard deviation of its training part; none, if values stay.
@@ -41,7 +41,7 @@ class Outline:
     frequency: Frequency
     season: int
     layout: Layout
-    calendar: bool
+    cycles: tuple[str, ...]
     fill: bool
     codings: tuple[Coding, ...]
     standards: Mapping[str, tuple[float, float]] | None
@@ -53,7 +53,7 @@ class Outline:
             "frequency": self.frequency.to_json(),
             "season": self.season,
             "layout": asdict(self.layout),
-            "calendar": self.calendar,
+            "cycles": self.cycles,
             "fill": self.fill,
             "codings": [asdict(coding) for coding in self.codings],
             "standards": self.standards,
@@ -71,7 +71,7 @@ class Outline:
             frequency=calendar.of(table["frequency"]),
             season=table["season"],
             layout=Layout(**layout),
-            calendar=table["calendar"],
+            cycles=tuple(table["cycles"]),
             fill=table["fill"],
             codings=tuple(covariates.of(coding) for coding in table["codings"]),
             standards=standards and {name: (mean, std) for name, (mean, std) in standards.items()},
@@ -82,9 +82,8 @@ class Outline:
         count = {coding.column: coding.channels for coding in self.codings}
         columns = self.columns
         known = sum(count[column] for column in (*columns.known, *columns.static))
-        cycles = calendar.features(self.frequency, np.zeros(1)).shape[1] if self.calendar else 0
         past = sum(count[column] for column in columns.past)
-        return replace(self, layout=replace(layout, known=known + cycles, past=past))
+        return replace(self, layout=replace(layout, known=known + 4 * len(self.cycles), past=past))
 
     def read(self, records: Sequence[Record]) -> list[Series]:
         """The series of records that have the columns and the frequency of the training data.
@@ -123,9 +122,8 @@ class Outline:
         return Track(one, data, torch.from_numpy(values.astype(np.float32)), centre, scale, learnt)
 
     def _always_known(self, one: Series, steps: int) -> Iterator[np.ndarray]:
-        if self.calendar:
-            times = self.frequency.after(one.times[0], np.arange(steps))
-            yield calendar.features(self.frequency, times)
+        times = self.frequency.after(one.times[0], np.arange(steps))
+        yield calendar.features(self.frequency, times, self.cycles)
         for column in self.columns.known:
             if len(one.extras[column]) < steps:
                 time = self.frequency.show(self.frequency.after(one.times[-1], np.array([1]))[0])

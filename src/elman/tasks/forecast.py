@@ -88,6 +88,8 @@ class ForecastConfig(Settings):
     score_every: int = option(0, "steps between two origins that are scored; 0: so many that 1000 are", low=0)
 
     def __post_init__(self) -> None:
+        for name in ("start", "end"):  # TOML reads what looks like a date as one
+            object.__setattr__(self, name, str(getattr(self, name)))
         super().__post_init__()
         if (
             self.distribution == "negative_binomial"
@@ -169,7 +171,7 @@ class Forecast(Task):
             frequency=frequency,
             season=season,
             layout=layout,
-            calendar=options.calendar,
+            cycles=_cycles(all_series, ends, frequency) if options.calendar else (),
             fill=options.fill,
             codings=tuple(_codings(all_series, ends, found)),
             standards=_standards(all_series, ends) if options.standardise else None,
@@ -503,6 +505,11 @@ def _too_short(one: Series, steps: int, layout: Layout, horizon: int) -> DataErr
     )
 
 
+def _cycles(found: Sequence[Series], ends: Sequence[int], frequency: Frequency) -> tuple[str, ...]:
+    longest = max(zip(found, ends, strict=True), key=lambda pair: pair[1])
+    return calendar.turned(frequency, longest[0].times[: longest[1]])
+
+
 def _codings(found: Sequence[Series], ends: Sequence[int], named: Columns) -> Iterator[covariates.Coding]:
     for column in named.extras:
         cells = [cell for one, end in zip(found, ends, strict=True) for cell in one.extras[column][:end]]
@@ -522,10 +529,11 @@ def _facts(outline: Outline, found: Sequence[Series]) -> dict[str, str]:
         "static": outline.columns.static,
     }
     words = "; ".join(f"{name}: {', '.join(names)}" for name, names in beside.items() if names)
+    cycles = f", calendar: {', '.join(outline.cycles)}" if outline.cycles else ""
     lags = f", looking back {', '.join(map(str, layout.lags))} steps" if layout.lags else ""
     return {
         "columns": outline.columns.words() + (f"; {words}" if words else ""),
         "series": f"{len(found):,} of {spread} steps, "
         f"{outline.frequency.words} apart, season {outline.season}",
-        "windows": f"context {layout.context}, horizon {layout.horizon}{lags}",
+        "windows": f"context {layout.context}, horizon {layout.horizon}{lags}{cycles}",
     }
