@@ -1,15 +1,19 @@
 """Every format: what it reads, and each broken source with its exact message."""
 
+import gzip
+import io
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
+import numpy as np
 import pytest
 
 from elman import formats
 from elman.batch import Record
-from elman.errors import DataError
-from elman.formats.base import Format
+from elman.errors import ConfigError, DataError
+from elman.formats.base import Format, write_json_lines
 
 
 def text_of(source, encoding="utf-8"):
@@ -36,7 +40,7 @@ def test_member_is_whole(name):
     assert isinstance(member, Format)
     assert member.name == name
     for suffix in member.suffixes:
-        assert suffix.startswith(".")
+        assert suffix.startswith((".", "-"))
         assert suffix == suffix.lower()
         assert formats.find(f"some/FILE{suffix.upper()}") is member
 
@@ -52,10 +56,140 @@ def test_file_that_is_not_there(name, tmp_path):
     assert fault(missing) == f"{missing}: no such file or folder; check the path"
 
 
+@pytest.mark.parametrize("name", formats.names())
+def test_answers_are_written_as_they_come(name):
+    """Whatever the format, a line is out when the next answer is asked for."""
+    out = io.StringIO()
+    lines = []
+
+    def rows():
+        for text in ("one", "two"):
+            yield Record({"text": text}, "here:1"), {"prediction": text.upper(), "probabilities": {"A": 0.5}}
+            lines.append(out.getvalue())
+
+    formats.FORMATS[name].write(rows(), out)
+    assert "ONE" in lines[0]
+    assert lines[1] == out.getvalue()
+    assert "TWO" in lines[1]
+
+
+def test_json_lines_of_any_record():
+    fields = {
+        "text": "dé",
+        "number": np.int64(3),
+        "nothing": None,
+        "nan": float("nan"),
+        "series": np.zeros((2, 1)),
+        "frames": ["1.png"],
+    }
+    out = io.StringIO()
+    write_json_lines([(Record(fields, "x:1"), {"number": np.float32(0.5), "p": {"a": [np.int32(1)]}})], out)
+    assert out.getvalue() == '{"text": "dé", "number": 0.5, "nothing": null, "nan": null, "p": {"a": [1]}}\n'
+
+
+def test_half_of_a_pair_is_written_as_its_number():
+    out = io.StringIO()
+    write_json_lines([(Record({"text": "é\ud83d"}, "x:1"), {})], out)
+    assert out.getvalue() == '{"text": "\\u00e9\\ud83d"}\n'
+
+
+def whole_files(folder):
+    """A small file of each kind that is not broken, by its suffix."""
+    np.savez(folder / "a.npz", x=np.arange(6).reshape(2, 3), y=np.array(["a", "b"]), lengths=np.array([3, 2]))
+    np.save(folder / "a.npy", np.arange(6).reshape(2, 3))
+    for name, data in {
+        "a.txt": "déjà vu\n".encode(),
+        "a.csv": b'text,label\n"a, ""b""",1\n"c\nd",2\n',
+        "a.tsv": b'"a\t1\nb"\t2\n',
+        "a.jsonl": b'{"text": "\\u00e9", "n": [1, 2.5e3]}\n{"text": null}\n',
+        "a.fa": b">a donor\nACGT\n>b label=x y\nTT\n",
+        "a.ts": b"@classLabel true a b\n@dimensions 2\n@data\n1,2:3,?:a\n5:6:b\n",
+        "a-images-idx3-ubyte": bytes((0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4)),
+        "a.csv.gz": gzip.compress(b"text,label\na,1\n"),
+    }.items():
+        (folder / name).write_bytes(data)
+    return sorted(folder.iterdir())
+
+
+def damaged(data, random):
+    """A few bytes changed, taken out or put in, or the end cut off."""
+    for _ in range(random.randint(1, 3)):
+        at, skipped = random.randint(0, len(data)), random.choice((0, 1, 1, 2, len(data)))
+        put = bytes(random.choices(b'\0\n",:;\t@>?.-19ae[{}]\xff\xc3', k=random.randint(0, 2)))
+        data = data[:at] + put + data[at + skipped :]
+    return data
+
+
+def said(path):
+    """What is said of a file that may be damaged; nothing, if it can be read, and then written."""
+    try:
+        records = formats.read(str(path))
+    except DataError as error:
+        return str(error)
+    formats.find(str(path)).write([(record, {"p": 1}) for record in records], io.StringIO())
+    return ""
+
+
+def test_damage_is_told_in_one_line(tmp_path):
+    """Whatever a file holds, it is read, or what is raised says where; it is never a fault of ours."""
+    random = Random(1)
+    for path in whole_files(tmp_path):
+        data = path.read_bytes()
+        assert not said(path)
+        for _ in range(50):
+            path.write_bytes(damaged(data, random))
+            message = said(path)
+            assert not message or message.startswith(str(path))
+            assert "\n" not in message
+        path.write_bytes(data)
+
+
 def test_text_is_what_remains():
     for source in ("README", "a.unheard-of", "folder/", "a.b/c"):
         assert formats.find(source).name == "text"
     assert formats.find("sample:anything").name == "sample"
+
+
+def test_format_is_found_among_those_asked(tmp_path):
+    table = tmp_path / "rows.csv"
+    table.write_text("text,label\n")
+    assert formats.find(str(table), ["series", "table"]).name == "table"
+    assert formats.find(str(table), ["series", "text"]).name == "text"
+    assert formats.find(str(table), (), "idx").name == "idx"
+
+
+def test_format_in_the_order_asked(tmp_path):
+    for name in ("one.txt", "two.txt"):
+        (tmp_path / name).write_text("a\nb\n")
+    assert formats.find(str(tmp_path)).name == "text"
+    assert formats.find(str(tmp_path), ["table", "classes", "text"]).name == "classes"
+    assert formats.find(str(tmp_path), ["text", "classes"]).name == "text"
+
+
+def test_format_unknown():
+    with pytest.raises(ConfigError) as caught:
+        formats.find("x.csv", name="tabel")
+    assert str(caught.value) == "data.format: unknown format 'tabel'; did you mean 'table'?"
+    with pytest.raises(ConfigError):
+        formats.find("x.csv", ["tabel"])
+
+
+def test_no_format_takes_it(tmp_path):
+    with pytest.raises(DataError) as caught:
+        formats.find(str(path := tmp_path / "x.unheard-of"), ["series", "idx"])
+    assert str(caught.value) == f"{path}: no such file or folder; check the path"
+    path.write_text("x")
+    with pytest.raises(DataError) as caught:
+        formats.read(str(path), among=["series", "idx"])
+    assert str(caught.value) == (
+        f"{path}: expected series, idx, got data of another kind; if it is one of these, say --format NAME"
+    )
+
+
+def test_damaged_gzip(tmp_path):
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(b"text,label\n")
+    assert fault(path) == f"{path}: a damaged gzip file: Not a gzipped file (b'te'); fetch it again"
 
 
 def test_reading_takes_no_torch():

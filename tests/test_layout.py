@@ -32,6 +32,10 @@ LEVELS = {
     "ngram": 1,
     "pictures": 1,
     "search": 1,
+    "metrics": 1,
+    "roles": 2,
+    "linear": 2,
+    "inputs": 2,
     "vocab": 1,
     "cells": 1,
     "formats": 1,
@@ -47,14 +51,15 @@ LEVELS = {
     "tensors": 2,
     "checkpoint": 3,
     "covariates": 3,
+    "encoder": 3,
     "forecasters": 3,
     "nn": 3,
     "report": 3,
     "series": 3,
+    "acceleration": 4,
     "rolling": 4,
     "tracks": 5,
     "tasks": 6,
-    "acceleration": 7,
     "bundle": 7,
     "dataset": 7,
     "scoring": 7,
@@ -66,7 +71,7 @@ LEVELS = {
     "__init__": 11,
     "__main__": 11,
 }
-FAMILIES = {"cells", "kernels", "formats", "tasks", "nn", "cli"}
+FAMILIES = {"cells", "kernels", "formats", "inputs", "tasks", "nn", "cli"}
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 50

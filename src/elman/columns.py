@@ -1,219 +1,153 @@
-"""Which column of a table of series is what: guessed from names and contents, unless it is said."""
+"""Which column is read, and which one is to be predicted: as the settings say, or a guess that is told.
+
+It knows names and values of columns, no tensors and no task.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import pairwise
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from elman import calendar
 from elman.batch import Record
+from elman.config import Data
 from elman.errors import DataError, nearest
 
-FORMS = ("long", "wide", "rows")
+INPUTS = ("text", "sentence", "sequence", "series", "audio", "picture", "frames", "path", "file", "tokens")
+"""Names that a column to be read often has, the likeliest first."""
 
-_TIMES = (
-    "ds",
-    "date",
-    "datetime",
-    "time",
-    "timestamp",
-    "period",
-    "year",
-    "month",
-    "day",
-    "t",
-    "step",
-    "index",
-)
-_IDS = (
-    "unique_id",
-    "id",
-    "series",
-    "series_id",
-    "item_id",
-    "ts_id",
-    "item",
-    "group",
-    "key",
-    "name",
-    "sensor",
-)
-_VALUES = ("y", "value", "target", "values")
-_LOOKED_AT = 200
-"""Rows that are looked at to tell what a column holds."""
+TARGETS = ("label", "labels", "class", "target", "category", "y", "tags", "sentiment")
+"""Names that a column to be predicted often has."""
+
+ALL = "*"
+"""The name for all other columns, if they are numbers: a step each."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Columns:
-    """Which column is what.
+    """The columns that serve.
 
     Args:
-        form: "long" has a row for each time of each series, "wide" a column for each series beside one of
-            times, "rows" a row for each series: its name, then its values.
-        time: the column of times; "" in the form "rows".
-        id: the column that names a row's series; "" where there is one series, or the form is wide.
-        values: the column of values; in the form "wide" a column for each series.
-        known: columns whose future is known when a forecast is made.
-        past: columns that are known up to now.
-        static: columns that never change within a series.
+        input: what is read, or `ALL`.
+        target: what is to be predicted; empty, if there is no such column.
+        guessed: whether one of them was guessed.
     """
 
-    form: str
-    time: str = ""
-    id: str = ""
-    values: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-    past: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
+    input: str
+    target: str
+    guessed: bool
 
-    @classmethod
-    def of(cls, table: Mapping[str, Any]) -> Self:
-        """What `to_json` gave."""
-        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
-        return cls(**fields)
+    def read(self, record: Record) -> Any:
+        """What is read of a record.
 
-    def to_json(self) -> dict[str, Any]:
-        """The columns in terms of JSON."""
-        return asdict(self)
+        Raises:
+            DataError: the column is not there, or one that should be a number is none.
+        """
+        if self.input == ALL:
+            return [_float(record, name) for name in record.fields if name != self.target]
+        if len(record.fields) == 1:  # nothing else can be meant, whatever its name
+            return next(iter(record.fields.values()))
+        return self._column(record, self.input)
 
-    @property
-    def extras(self) -> tuple[str, ...]:
-        """All columns beside times, names and values that are used."""
-        return (*self.known, *self.past, *self.static)
+    def wanted(self, record: Record) -> Any:
+        """What is to be predicted of a record.
 
-    def words(self) -> str:
-        """What was found, in words."""
-        if self.form == "rows":
-            return f"a row for each series, named by {self.id!r}"
-        of = f", series named by {self.id!r}" if self.id else ""
-        return f"times in {self.time!r}, values in {', '.join(map(repr, self.values))}{of}"
+        Raises:
+            DataError: the column is not there.
+        """
+        return self._column(record, self.target)
+
+    def about(self) -> str:
+        """Which ones, in words."""
+        words = f"{self.input!r} is read" if self.input != ALL else "all other columns are read, a step each"
+        said = f"{words}, {self.target!r} is predicted"
+        return f"{said} (guessed; --input and --target set them)" if self.guessed else said
+
+    def _column(self, record: Record, name: str) -> Any:
+        if name not in record.fields:
+            raise DataError(record.where, f"no column {name!r}", remedy=nearest(name, record.fields))
+        return record.fields[name]
 
 
-def find(
-    records: Sequence[Record],
-    *,
-    form: str = "",
-    time: str = "",
-    id: str = "",  # noqa: A002, the word of the field
-    values: Sequence[str] = (),
-    known: Sequence[str] = (),
-    past: Sequence[str] = (),
-    static: Sequence[str] = (),
-) -> Columns:
-    """The columns of a table; what is not said is guessed.
+def find(records: Sequence[Record], data: Data, readable: Callable[[Any], bool]) -> Columns:
+    """The columns of these records.
+
+    The input is the column of a usual name; else all that are left, if they are numbers; else the one with
+    most in it, not counting what repeats.
+    The target is the column of a usual name, else the first other one whose values repeat, else the last one.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either.
+        readable: whether a value can be read at all.
 
     Raises:
-        DataError: a column that is not there; no column of times or of numbers.
+        DataError: a column that is named is not there, or nothing can be guessed.
     """
-    head = records[:_LOOKED_AT]
-    names = list(records[0].fields)
-    _check(names, (time, id, *values, *known, *past, *static), records[0])
-    extras = {"known": tuple(known), "past": tuple(past), "static": tuple(static)}
-    taken = {*known, *past, *static}
-    if form == "rows" or (not form and not time and _is_rows(head, names)):
-        return Columns(form="rows", id=id or names[0])
-    free = [name for name in names if name not in taken and not _is_counter(name, head)]
-    time = time or _time(free, head, {id, *values})
-    free = [name for name in free if name != time]
-    id = id or ("" if form == "wide" else _id(records, time, free, values))  # noqa: A001
-    free = [name for name in free if name != id]
-    values = tuple(values) or _values(free, head, form, bool(id))
-    form = form or ("wide" if len(values) > 1 else "long")
-    return Columns(form=form, time=time, id=id, values=values, **extras)
+    first = records[0]
+    for name in filter(None, (data.input, data.target)):
+        if name != ALL and name not in first.fields:
+            raise DataError(first.where, f"no column {name!r}", remedy=nearest(name, first.fields))
+    others = [name for name in first.fields if name != data.target]
+    known = data.target or _named(TARGETS, [name for name in others if name != data.input])
+    read = data.input or _guess_input(records, [name for name in others if name != known], readable)
+    target = known or _guess_target(records, [name for name in others if name != read])
+    return Columns(read, target, not (data.input and data.target))
 
 
-def missing(cell: object) -> bool:
-    """Whether a cell is empty."""
-    return cell is None or (isinstance(cell, str) and not cell.strip())
+def _guess_input(records: Sequence[Record], names: Sequence[str], readable: Callable[[Any], bool]) -> str:
+    first = records[0]
+    usual = [name for name in INPUTS if name in names and readable(first.fields[name])]
+    if usual:
+        return usual[0]
+    if len(names) > 1 and all(_is_number(first.fields[name]) for name in names):
+        return ALL
+    lengths = {name: _content(records, name) for name in names if readable(first.fields[name])}
+    if not lengths:
+        remedy = "name the column to read with --input"
+        raise DataError(first.where, f"columns {', '.join(map(repr, first.fields))}", remedy=remedy)
+    return max(lengths, key=lengths.__getitem__)
 
 
-def is_number(cell: object) -> bool:
-    """Whether a cell holds a number."""
-    if isinstance(cell, str):
-        try:
-            return float(cell) == float(cell)
-        except ValueError:
-            return False
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
+def _guess_target(records: Sequence[Record], names: Sequence[str]) -> str:
+    if not names:
+        raise DataError(
+            records[0].where,
+            f"columns {', '.join(map(repr, records[0].fields))}",
+            expected="one to read and one to predict",
+            remedy="name the column to predict with --target",
+        )
+    repeated = [name for name in names if _repeats(records, name)]
+    return (repeated or list(names)[-1:])[0]
 
 
-def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
-    for name in wanted:
-        if name and name not in names:
-            raise DataError(record.where, f"no column {name!r}", remedy=nearest(name, names))
+def _repeats(records: Sequence[Record], name: str) -> bool:
+    values = {repr(record.fields.get(name)) for record in records}
+    return 1 < len(values) <= max(2, len(records) / 2)
 
 
-def _numeric(name: str, head: Sequence[Record]) -> bool:
-    """Whether all cells that are there are numbers, and one is."""
-    cells = [cell for record in head if not missing(cell := record.fields.get(name))]
-    return bool(cells) and all(is_number(cell) for cell in cells)
+def _named(usual: Sequence[str], names: Sequence[str]) -> str:
+    small: Mapping[str, str] = {name.lower(): name for name in names}
+    return next((small[name] for name in usual if name in small), "")
 
 
-def _timed(name: str, head: Sequence[Record]) -> bool:
-    return all(calendar.is_date(record.fields.get(name)) for record in head)
+def _content(records: Sequence[Record], name: str) -> int:
+    """How much there is to read in a column: the length of its different values together."""
+    different = {repr(record.fields.get(name)) for record in records}
+    return sum(map(len, different))
 
 
-def _is_counter(name: str, head: Sequence[Record]) -> bool:
-    """Whether a column without a name only numbers the rows, as R and pandas write it."""
-    if name.strip() and not name.startswith("Unnamed:"):
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
         return False
-    cells = [record.fields.get(name) for record in head]
-    if not all(is_number(cell) for cell in cells):
-        return False
-    numbers = [float(cell) for cell in cells]  # pyrefly: ignore[bad-argument-type]
-    return all(b - a == 1 for a, b in pairwise(numbers))
+    return True
 
 
-def _is_rows(head: Sequence[Record], names: list[str]) -> bool:
-    """Whether each row is a series: a name of its own, then many numbers, and no times."""
-    if len(names) < 9 or any(_timed(name, head) for name in names[:3]):
-        return False
-    firsts = [str(record.fields.get(names[0])) for record in head]
-    if len(set(firsts)) < len(firsts) or all(is_number(first) for first in firsts):
-        return False
-    cells = (record.fields.get(name) for record in head[:20] for name in names[1:])
-    return all(missing(cell) or is_number(cell) for cell in cells)
-
-
-def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:
-    free = [name for name in names if name not in taken]
-    for name in free:
-        if _timed(name, head):
-            return name
-    named = [name for known in _TIMES for name in free if name.lower() == known]
-    for name in named:
-        if all(calendar.is_time(record.fields.get(name)) for record in head):
-            return name
-    got = f"no column of times among {', '.join(map(repr, names))}"
-    raise DataError(head[0].where, got, remedy="name it: --set forecast.time=COLUMN")
-
-
-def _id(records: Sequence[Record], time: str, free: list[str], values: Sequence[str]) -> str:
-    """The column that names the series: by its name, or the first of text where a time comes twice."""
-    names = [name for name in free if name not in values]
-    for known in _IDS:
-        for name in names:
-            if name.lower() == known:
-                return name
-    times = [record.fields.get(time) for record in records]
-    if len(set(times)) == len(times):
-        return ""
-    head = records[:_LOOKED_AT]
-    texts = [name for name in names if not _numeric(name, head) and not _timed(name, head)]
-    return texts[0] if texts else ""
-
-
-def _values(names: list[str], head: Sequence[Record], form: str, has_id: bool) -> tuple[str, ...]:
-    numeric = [name for name in names if _numeric(name, head)]
-    if not numeric:
-        got = f"no column of numbers among {', '.join(map(repr, names)) or 'none'}"
-        raise DataError(head[0].where, got, remedy="name it: --set forecast.value=COLUMN")
-    for known in _VALUES:
-        for name in numeric:
-            if name.lower() == known and form != "wide":
-                return (name,)
-    if form == "long" or has_id:
-        return (numeric[-1],)
-    return tuple(numeric)
+def _float(record: Record, name: str) -> float:
+    value = record.fields[name]
+    if not _is_number(value):
+        remedy = "leave the column out, or name the one to read with --input"
+        raise DataError(record.where, f"{value!r} in column {name!r}", expected="a number", remedy=remedy)
+    return float(value)

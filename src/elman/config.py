@@ -75,7 +75,12 @@ class Data(Settings):
     encoding: str = option("utf-8", "how the file's text is encoded")
     input: str = option("", "column that is read; empty: guessed, and said")
     target: str = option("", "column that is to be predicted; empty: guessed, and said")
-    unit: str = option("char", "what one symbol of a text is", choices=("char", "byte", "word", "bpe"))
+    unit: str = option(
+        "char",
+        "what one symbol of a text is; auto: word where texts have spaces",
+        choices=("auto", "char", "byte", "word", "bpe"),
+    )
+    lower: bool = option(False, "make small letters of capitals")
     vocab_size: int = option(0, "most symbols to know (word, bpe); 0: all words, 2000 subwords", low=0)
     min_count: int = option(1, "rarer words are <unk>", low=1)
     valid: float = option(
@@ -100,6 +105,36 @@ class Data(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signals(Settings):
+    """How series, sound and pictures become sequences, and how training disturbs them."""
+
+    section = "signal"
+
+    normalise: str = option(
+        "auto",
+        "what has mean 0 and deviation 1: each channel of the training part, each sequence by itself, all "
+        "numbers together; auto: channel, but all for pictures",
+        choices=("auto", "channel", "sequence", "all", "none"),
+    )
+    missing: str = option(
+        "error", "what a missing number is: error, or the one before", choices=("error", "carry")
+    )
+    differences: bool = option(False, "put each step's difference from the one before beside it")
+    stride: int = option(1, "steps packed side by side into one", low=1)
+    sound: str = option("logmel", "what a frame of sound is", choices=("logmel", "mfcc"))
+    bands: int = option(40, "mel bands of a frame of sound", low=1)
+    rate: int = option(0, "samples a second that all sound is brought to; 0: as it is", low=0)
+    picture: str = option("rows", "what a step of a picture is", choices=("rows", "pixels"))
+    size: int = option(0, "height and width that pictures are brought to; 0: as they are", low=0)
+    noise: float = option(0.0, "deviation of noise that training adds to each number", low=0)
+    scaling: float = option(0.0, "deviation of the logarithm that training scales a sequence by", low=0)
+    mask_steps: float = option(0.0, "most of the steps that training masks in a stretch", low=0, below=1)
+    mask_features: float = option(
+        0.0, "most of the features that training masks in a stretch", low=0, below=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Network(Settings):
     """The recurrent network itself."""
 
@@ -114,6 +149,7 @@ class Network(Settings):
     output_dropout: float = option(0.0, "share dropped of what leaves the last; 0: dropout", low=0, below=1)
     variational: bool = option(False, "drop the same units at all steps of a window (Gal & Ghahramani 2016)")
     embedding_dropout: float = option(0.0, "share of symbols dropped whole", low=0, below=1)
+    symbol_dropout: float = option(0.0, "share of a text that training reads as unknown", low=0, below=1)
     recurrent_dropout: float = option(0.0, "share dropped of the state a step sees (slow)", low=0, below=1)
     weight_dropout: float = option(0.0, "share dropped of recurrent weights (Merity 2018)", low=0, below=1)
     layer_norm: bool = option(False, "normalise the products inside the cell (Ba et al. 2016; slow)")
@@ -153,7 +189,7 @@ class Training(Settings):
     checkpoint_minutes: float = option(1.0, "most minutes between two checkpoints", above=0)
 
 
-SECTIONS: tuple[type[Settings], ...] = (Data, Network, Training)
+SECTIONS: tuple[type[Settings], ...] = (Data, Signals, Network, Training)
 """The sections that every task has; one more carries the task's name and its own settings."""
 
 
@@ -163,6 +199,7 @@ class Run:
 
     task: str
     data: Data
+    signal: Signals
     network: Network
     training: Training
     options: Settings
@@ -184,6 +221,7 @@ class Run:
         return cls(
             task=own.section,
             data=Data.of(tables.get("data", {})),
+            signal=Signals.of(tables.get("signal", {})),
             network=Network.of(tables.get("network", {})),
             training=Training.of(tables.get("training", {})),
             options=own.of(tables.get(own.section, {})),
@@ -192,7 +230,7 @@ class Run:
     @property
     def sections(self) -> tuple[Settings, ...]:
         """The sections in the order in which they are written."""
-        return self.data, self.network, self.training, self.options
+        return self.data, self.signal, self.network, self.training, self.options
 
     def to_toml(self) -> str:
         """The settings as commented TOML."""

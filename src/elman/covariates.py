@@ -9,8 +9,8 @@ from typing import Any, final
 
 import numpy as np
 
-from elman.columns import is_number
 from elman.errors import DataError
+from elman.roles import is_number
 
 _MOST_KINDS = 100
 

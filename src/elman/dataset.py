@@ -17,23 +17,23 @@ def read(run: Run) -> Parts:
     Raises:
         DataError: a file cannot be read, or is too small for its parts.
     """
-    data = run.data
+    data, task = run.data, run.task
     rest = replace(
         data,
         valid=0.0 if data.valid_path else data.valid,
         test=0.0 if data.test_path else data.test,
     )
-    parts = tasks.get(run.task).split(records(data.path, data), rest)
+    parts = tasks.get(task).split(records(data.path, data, task), rest)
     return Parts(
         parts.train,
-        records(data.valid_path, data) if data.valid_path else parts.valid,
-        records(data.test_path, data) if data.test_path else parts.test,
+        records(data.valid_path, data, task) if data.valid_path else parts.valid,
+        records(data.test_path, data, task) if data.test_path else parts.test,
     )
 
 
-def records(source: str, data: Data) -> list[Record]:
-    """All records of a file, a folder or a sample, read as the settings say."""
-    return formats.read(source, data.encoding)
+def records(source: str, data: Data, task: str) -> list[Record]:
+    """All records of a file, a folder or a sample, read as the settings say and by a format of the task."""
+    return formats.read(source, data.encoding, tasks.get(task).formats, data.format)
 
 
 def there(run: Run) -> bool:

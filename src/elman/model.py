@@ -1,15 +1,18 @@
-"""A trained model in the hand: load it, write with it, complete, evaluate."""
+"""A trained model in the hand: load it, predict, write with it, complete, evaluate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TextIO
 
-from elman import bundle, dataset, devices, scoring
+from elman import bundle, dataset, devices, formats, scoring
+from elman.batch import Record
 from elman.config import Run
-from elman.errors import TaskError
-from elman.tasks.base import Writer
+from elman.errors import DataError, TaskError
+from elman.formats import write_json_lines
+from elman.tasks.base import Predictor, Writer
 
 
 class Model:
@@ -104,12 +107,88 @@ class Model:
         Raises:
             DataError: the data cannot be read.
         """
-        held = self.task.encode(dataset.records(str(source), replace(self.config.data, encoding=encoding)))
+        held = self.task.encode(self._records(str(source), encoding=encoding))
         scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
         if not dataset.there(self.config):
             return scores
         train = self.task.encode(dataset.read(self.config).train)
         return scores | self.task.baselines(train, held)
+
+    def predict(self, values: Iterable[Any]) -> list[dict[str, Any]]:
+        """What the model says of values such as those in the column that it learnt to read.
+
+        Args:
+            values: texts, arrays [T] or [T, C], paths of sounds or pictures, or whatever the task reads.
+
+        Returns:
+            For each, in their order, the `prediction` and what goes with it, in terms of JSON.
+
+        Raises:
+            TaskError: the task does not predict.
+            DataError: a value cannot be read.
+        """
+        records = [self._predictor().record(value, f"value {i}") for i, value in enumerate(values, start=1)]
+        return [answer for _, answer in self.answers(records)]
+
+    def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
+        """The records, in their order, each with what the model says of it; targets are not looked at.
+
+        Raises:
+            TaskError: the task does not predict.
+            DataError: a record cannot be read.
+        """
+        task = self._predictor()
+        outputs = scoring.predict(task, self.network, self.task.encode(records, labelled=False))
+        for record, output in zip(records, outputs, strict=True):
+            yield record, task.answer(output, record)
+
+    def write_predictions(
+        self, source: str | Path, out: TextIO, *, form: str = "auto", encoding: str = "utf-8"
+    ) -> None:
+        """Predict for a file, a folder or a sample, and write what was read with the predictions added.
+
+        Args:
+            source: what to predict for.
+            out: where to write.
+            form: the format of `source`; auto: found by its name and content.
+            encoding: of its text.
+
+        Raises:
+            TaskError: the task does not predict.
+            DataError: a record cannot be read.
+        """
+        data = replace(self.config.data, format=form, encoding=encoding)
+        written = formats.find(str(source), self.task.formats, data.format)
+        records = dataset.records(str(source), data, self.config.task)
+        written.write(self.answers(records), out)
+
+    def answer_lines(self, lines: Iterable[str], out: TextIO) -> None:
+        """Answer each line as it comes with one of JSON; a line that cannot be read is told in its place.
+
+        Args:
+            lines: texts, or paths of files.
+            out: where to write.
+
+        Raises:
+            TaskError: the task does not predict.
+        """
+        task = self._predictor()
+        for number, line in enumerate(lines, start=1):
+            record = task.record(line.rstrip("\r\n"), f"line {number}")
+            try:
+                rows = list(self.answers([record]))
+            except DataError as error:
+                rows = [(record, {"error": str(error)})]
+            write_json_lines(rows, out)
+
+    def _records(self, source: str, *, encoding: str) -> list[Record]:
+        data = replace(self.config.data, encoding=encoding, format="auto")
+        return dataset.records(source, data, self.config.task)
+
+    def _predictor(self) -> Predictor:
+        if not isinstance(self.task, Predictor):
+            raise TaskError(f"task {self.config.task!r}", "a task that does not predict", expected="classify")
+        return self.task
 
     def _writer(self) -> Writer:
         if not isinstance(self.task, Writer):

@@ -11,8 +11,8 @@ import numpy as np
 from elman import calendar
 from elman.batch import Record
 from elman.calendar import Frequency, Numbers
-from elman.columns import Columns, missing
 from elman.errors import DataError
+from elman.roles import Roles, missing
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class _Rows:
 
 
 def read(
-    records: Sequence[Record], columns: Columns, frequency: Frequency | None = None, *, fill: bool = False
+    records: Sequence[Record], columns: Roles, frequency: Frequency | None = None, *, fill: bool = False
 ) -> tuple[list[Series], Frequency]:
     """All series of a table, in the order in which they begin, and their frequency.
 
@@ -118,7 +118,7 @@ def number(cell: object, where: str, column: str) -> float:
     return value
 
 
-def _row(record: Record, columns: Columns) -> Series:
+def _row(record: Record, columns: Roles) -> Series:
     """A row that is a series: its name, then its values up to the last that is there."""
     cells = {name: cell for name, cell in record.fields.items() if name != columns.id}
     values = np.array([number(cell, record.where, name) for name, cell in cells.items()])
@@ -129,7 +129,7 @@ def _row(record: Record, columns: Columns) -> Series:
     return Series(str(record.fields[columns.id]), times, values[:length], length, {}, record.where)
 
 
-def _groups(records: Sequence[Record], columns: Columns) -> tuple[bool, list[_Rows]]:
+def _groups(records: Sequence[Record], columns: Roles) -> tuple[bool, list[_Rows]]:
     cells = [record.fields.get(columns.time) for record in records]
     dated, times = calendar.read(cells, lambda row: records[row].where)
     groups: dict[object, list[int]] = {}
@@ -168,7 +168,7 @@ def _check_order(rows: _Rows, dated: bool, frequency: Frequency | None) -> None:
     raise DataError(rows.places[at], f"{time}{of} after {before}", expected="times in order", remedy=remedy)
 
 
-def _regular(rows: _Rows, columns: Columns, frequency: Frequency, fill: bool) -> Series:
+def _regular(rows: _Rows, columns: Roles, frequency: Frequency, fill: bool) -> Series:
     """The rows as a series without gaps, from its first value on."""
     column = columns.values[0] if len(columns.values) == 1 else rows.name
     values = np.array(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from elman import config, formats, tasks
 from elman.config import Run
-from elman.errors import ConfigError, nearest
+from elman.errors import ConfigError, DataError, nearest
 
 
 def resolve(
@@ -35,12 +36,15 @@ def resolve(
     tables = config.read_tables(file) if file else {}
     _check_version(tables, file)
     said = config.merge(*(config.assignment(text) for text in assignments))
-    path = source or config.merge(tables, said).get("data", {}).get("path", config.Data.path)
-    name, reason = _task_of(task or tables.get("task"), path)
+    known = {field.name for field in fields(config.Data)}
+    about = {"data": {key: value for key, value in options.items() if key in known}}
+    path = {"data": {"path": source}} if source else {}
+    data = config.Data.of(config.merge(tables, about, said, path).get("data", {}))
+    name, reason = _task_of(task or tables.get("task"), data)
     own = tasks.get(name).Config
     named = config.merge(*({config.section_of(key, own): {key: value}} for key, value in options.items()))
-    merged = config.merge(tables, named, said, {"data": {"path": path}})
-    return Run.of(config.merge(merged, {"data": _absolute(merged["data"])}), own, file or "settings"), reason
+    placed = {"data": {"path": data.path} | _absolute(data)}
+    return Run.of(config.merge(tables, named, said, placed), own, file or "settings"), reason
 
 
 def _check_version(tables: Mapping[str, Any], file: Path | None) -> None:
@@ -51,20 +55,25 @@ def _check_version(tables: Mapping[str, Any], file: Path | None) -> None:
         )
 
 
-def _task_of(name: str | None, path: str) -> tuple[str, str]:
+def _task_of(name: str | None, data: config.Data) -> tuple[str, str]:
+    path = data.path
     if name:
         if name not in tasks.TASKS:
             raise ConfigError("--task", repr(name), remedy=nearest(name, tasks.TASKS))
         return name, f"task {name}"
-    form = formats.find(path).name
-    guessed = tasks.guess(form)
-    return guessed, f"task {guessed}, guessed from {path} (format {form})"
+    form = formats.find(path, name=data.format)
+    first = next(form.read(path, data.encoding), None)
+    if first is None:
+        raise DataError(path, f"no record in it (format {form.name})")
+    guessed = tasks.guess(form.name, first)
+    return guessed, f"task {guessed}, guessed from {path} (format {form.name})"
 
 
-def _absolute(data: Mapping[str, Any]) -> dict[str, Any]:
+def _absolute(data: config.Data) -> dict[str, str]:
     """The paths among the settings of the data, so that they hold from whatever folder a run is resumed."""
-    paths = {key: data[key] for key in ("path", "valid_path", "test_path") if data.get(key)}
+    paths = {"path": data.path, "valid_path": data.valid_path, "test_path": data.test_path}
     return {
-        key: path if str(path).startswith("sample:") else str(Path(path).resolve())
+        key: path if path.startswith("sample:") else str(Path(path).resolve())
         for key, path in paths.items()
+        if path
     }

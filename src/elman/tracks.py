@@ -14,10 +14,10 @@ import torch
 from elman import calendar, covariates, forecasting, series
 from elman.batch import Record
 from elman.calendar import Frequency
-from elman.columns import Columns
 from elman.covariates import Coding
 from elman.errors import DataError
 from elman.forecasters import Layout
+from elman.roles import Roles
 from elman.rolling import Track
 from elman.series import Series
 
@@ -37,7 +37,7 @@ class Outline:
         standards: for each series mean and standard deviation of its training part; none, if values stay.
     """
 
-    columns: Columns
+    columns: Roles
     frequency: Frequency
     season: int
     layout: Layout
@@ -67,7 +67,7 @@ class Outline:
         standards = table["standards"]
         layout: dict[str, Any] = {**table["layout"], "lags": tuple(table["layout"]["lags"])}
         return cls(
-            columns=Columns.of(table["columns"]),
+            columns=Roles.of(table["columns"]),
             frequency=calendar.of(table["frequency"]),
             season=table["season"],
             layout=Layout(**layout),

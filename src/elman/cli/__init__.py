@@ -10,12 +10,12 @@ from cyclopts import App, CycloptsError
 
 from elman.cli.show import kernels, samples
 from elman.cli.train import init, train
-from elman.cli.use import complete, evaluate, sample
+from elman.cli.use import complete, evaluate, predict, sample
 from elman.errors import ElmanError
 
 app = App(
     name="elman",
-    help="Recurrent neural networks: train one on your sequences, write with it, complete, measure.",
+    help="Recurrent neural networks: train one on your sequences, predict, write, complete, measure.",
     version_flags=["--version"],
     help_format="plaintext",
     print_error=False,
@@ -26,6 +26,7 @@ app = App(
 COMMANDS = {
     "train": train,
     "init": init,
+    "predict": predict,
     "sample": sample,
     "complete": complete,
     "eval": evaluate,

@@ -1,11 +1,16 @@
-"""`elman sample`, `elman complete` and `elman eval`: a trained model at work."""
+"""`elman predict`, `elman sample`, `elman complete` and `elman eval`: a trained model at work."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from elman.errors import VocabError
 
@@ -125,3 +130,50 @@ def evaluate(run: Path, data: str, /, *, encoding: str = "utf-8", device: str = 
 
     scores = load(run, device=device).evaluate(data, encoding=encoding)
     print("\n".join(report.table({Path(data).name: scores})))
+
+
+def predict(
+    run: Path,
+    data: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    format: str = "auto",  # noqa: A002, the option's name
+    encoding: str = "utf-8",
+    device: str = "auto",
+) -> None:
+    """Predict for a file, or for each line of standard input.
+
+    What was read is written to standard output in its order and form, with the prediction and its probability
+    added: the columns of a table, the tags of a CoNLL file, else JSON lines.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    data
+        File, folder, sample:NAME, or - for standard input, of which each line is answered at once.
+    format
+        How the data are stored (see docs/formats.md); auto: by name and content, lines of text from
+        standard input.
+    encoding
+        How the text is encoded.
+    device
+        cpu, cuda, cuda:1, mps; auto: the best there is.
+    """
+    from elman.model import load
+
+    model = load(run, device=device)
+    if data == "-" and format == "auto":
+        model.answer_lines(sys.stdin, sys.stdout)
+        return
+    with _spooled(format) if data == "-" else nullcontext(data) as source:
+        model.write_predictions(source, sys.stdout, form=format, encoding=encoding)
+
+
+@contextmanager
+def _spooled(name: str) -> Iterator[str]:
+    """Standard input as a file, for formats that are read from one."""
+    with NamedTemporaryFile(prefix="standard-input-", suffix=f".{name}") as file:
+        file.write(sys.stdin.buffer.read())
+        file.flush()
+        yield file.name

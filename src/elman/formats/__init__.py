@@ -1,17 +1,37 @@
-"""The formats: a path, or the name of a sample, becomes records."""
+"""The formats: a path, or the name of a sample, becomes records; records and their answers become lines."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from elman.batch import Record
-from elman.formats.base import Format
+from elman.errors import ConfigError, DataError, nearest
+from elman.formats.arrays import Arrays
+from elman.formats.base import Format, unreadable, write_json_lines
+from elman.formats.classes import Classes
+from elman.formats.fasta import Fasta
+from elman.formats.idx import Idx
+from elman.formats.jsonlines import JsonLines
+from elman.formats.parquet import Parquet
 from elman.formats.samples import PREFIX, SAMPLES, Samples
+from elman.formats.series import Series
+from elman.formats.table import Table
 from elman.formats.text import Text
 
-FORMATS: dict[str, Format] = {member.name: member for member in (Text(), Samples())}
+# In this order they are asked whether a path is theirs. Text comes first: a folder of texts may be a corpus,
+# or a class each, and only the task knows. The table comes late: it also looks into files of unknown suffix.
+_MEMBERS = (
+    *(Text(), Samples(), Series(), Arrays(), Idx(), Fasta()),
+    *(JsonLines(), Parquet(), Table(), Classes()),
+)
+FORMATS: dict[str, Format] = {member.name: member for member in _MEMBERS}
 
-__all__ = ["FORMATS", "SAMPLES", "Format", "find", "names", "read"]
+AUTO = "auto"
+"""In place of a format's name: find it by the path's name and content."""
+
+__all__ = ["AUTO", "FORMATS", "SAMPLES", "Format", "find", "names", "read", "write_json_lines"]
 
 
 def names() -> tuple[str, ...]:
@@ -19,22 +39,61 @@ def names() -> tuple[str, ...]:
     return tuple(FORMATS)
 
 
-def find(source: str) -> Format:
-    """The format of a path or of `sample:NAME`; text, where the suffix says nothing."""
-    if source.startswith(PREFIX):
-        return FORMATS[Samples.name]
-    suffix = Path(source).suffix.lower()
-    return next((member for member in FORMATS.values() if suffix in member.suffixes), FORMATS[Text.name])
+def find(source: str, among: Sequence[str] | None = None, name: str = AUTO) -> Format:
+    """The format named; else the first that takes `source`; else text.
+
+    Args:
+        source: a path, or `sample:NAME`.
+        among: names of the formats that are asked, in that order; all of them, if none is given.
+        name: of a format, or `auto`.
+
+    Raises:
+        ConfigError: there is no format of that name.
+        DataError: there is nothing at that path, or text is not among the formats and none of them takes it.
+    """
+    if name != AUTO:
+        return _named(name)
+    asked = [_named(each) for each in among or FORMATS]
+    try:
+        found = next((member for member in asked if member.takes(source)), None)
+    except OSError as error:
+        raise unreadable(Path(source), error) from error
+    if found is None and FORMATS[Text.name] not in asked:
+        raise _no_reader(source, asked)
+    return found or FORMATS[Text.name]
 
 
-def read(source: str, encoding: str = "utf-8") -> list[Record]:
+def read(
+    source: str, encoding: str = "utf-8", among: Sequence[str] | None = None, name: str = AUTO
+) -> list[Record]:
     """All records at a path or of `sample:NAME`, at least one.
 
     Args:
         source: a file, a folder, or a sample.
         encoding: of text files.
+        among: names of the formats that are asked whether they take it.
+        name: of the format, or `auto`.
 
     Raises:
+        ConfigError: there is no format of that name.
         DataError: at the first fault, with path and line.
     """
-    return list(find(source).read(source, encoding))
+    member = find(source, among, name)
+    if records := list(member.read(source, encoding)):
+        return records
+    raise DataError(source, f"no record in it (format {member.name})")
+
+
+def _named(name: str) -> Format:
+    if name not in FORMATS:
+        raise ConfigError("data.format", f"unknown format {name!r}", remedy=nearest(name, [AUTO, *FORMATS]))
+    return FORMATS[name]
+
+
+def _no_reader(source: str, asked: Sequence[Format]) -> DataError:
+    if not source.startswith(PREFIX) and not Path(source).exists():
+        return unreadable(Path(source), FileNotFoundError(2, os.strerror(2), source))
+    known = ", ".join(member.name for member in asked)
+    return DataError(
+        source, "data of another kind", expected=known, remedy="if it is one of these, say --format NAME"
+    )

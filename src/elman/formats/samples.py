@@ -1,16 +1,19 @@
-"""Data that is always there, named `sample:NAME`: text that every Python brings with it."""
+"""Data that is always there, named `sample:NAME`: made from what every Python brings with it."""
 
 from __future__ import annotations
 
+import re
+import sys
 import sysconfig
 import tokenize
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, TextIO, final
 
 from elman.batch import Record
 from elman.errors import DataError, nearest
-from elman.formats.base import Format
+from elman.formats.base import Format, write_json_lines
 
 PREFIX = "sample:"
 
@@ -21,24 +24,33 @@ LEFT_OUT = (
 )
 
 
+_SYLLABLE = re.compile(r"([A-Z ]+?) (?:SYLLABLE|SYLLABICS|LETTER|SIGN) (?:[A-Z -]+ )?([A-Z]{3,})")
+_FEWEST_SYLLABLES, _MOST_SYLLABLES = 150, 600
+"""A script with fewer is left out; of one with more, about as many are taken, evenly spread."""
+
+
 class Sample(NamedTuple):
     """One sample.
 
     Args:
         about: one line on what it is.
-        texts: gives its texts, each with the name of its part, or "" where there is but one.
+        rows: gives the fields of its records, each with the name of its part, or "" where there is but one.
     """
 
     about: str
-    texts: Callable[[], Iterator[tuple[str, str]]]
+    rows: Callable[[], Iterator[tuple[str, Mapping[str, Any]]]]
 
 
 @final
 class Samples(Format):
-    """The samples: the field `text`. The same Python version gives the same text."""
+    """The samples, each with fields of its own. The same Python version gives the same records."""
 
     name = "sample"
     suffixes = ()
+
+    def takes(self, source: str) -> bool:
+        """Whether it is the name of a sample, known or not."""
+        return source.startswith(PREFIX)
 
     def read(self, source: str, encoding: str) -> Iterator[Record]:
         """The texts of the sample that `source` names, as `sample:NAME`; the encoding plays no part."""
@@ -46,28 +58,48 @@ class Samples(Format):
         if name not in SAMPLES:
             known = [PREFIX + sample for sample in SAMPLES]
             raise DataError(source, "unknown sample", remedy=nearest(source, known))
-        for part, text in SAMPLES[name].texts():
-            yield Record({"text": text}, f"{PREFIX}{name}" + (f"/{part}" if part else ""))
+        for part, fields in SAMPLES[name].rows():
+            yield Record(fields, f"{PREFIX}{name}" + (f"/{part}" if part else ""))
+
+    def write(self, rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
+        """JSON lines."""
+        write_json_lines(rows, out)
 
 
-def _python_docs() -> Iterator[tuple[str, str]]:
+def _python_docs() -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         from pydoc_data.topics import topics
     except ImportError as error:
         raise _stripped("python-docs") from error
-    yield "", "\n\n".join(topics[name].strip("\n") for name in sorted(topics)) + "\n"
+    yield "", {"text": "\n\n".join(topics[name].strip("\n") for name in sorted(topics)) + "\n"}
 
 
-def _python_source() -> Iterator[tuple[str, str]]:
+def _python_source() -> Iterator[tuple[str, Mapping[str, Any]]]:
     library = Path(sysconfig.get_path("stdlib"))
     found = False
     for path in _modules(library):
-        with tokenize.open(path) as file:  # each module says its own encoding
-            if text := file.read():
-                found = True
-                yield path.relative_to(library).as_posix(), text
+        if text := _source(path):
+            found = True
+            yield path.relative_to(library).as_posix(), {"text": text}
     if not found:
         raise _stripped("python-source")
+
+
+def _unicode_syllables() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    scripts: dict[str, dict[str, int]] = {}
+    for point in range(sys.maxunicode + 1):
+        if name := _SYLLABLE.fullmatch(unicodedata.name(chr(point), "")):
+            scripts.setdefault(name[1].lower(), {}).setdefault(name[2].lower(), point)
+    for script, syllables in sorted(scripts.items()):
+        if len(syllables) >= _FEWEST_SYLLABLES:
+            step = max(1, len(syllables) // _MOST_SYLLABLES)
+            for syllable, point in list(syllables.items())[::step]:
+                yield f"U+{point:04X}", {"syllable": syllable, "script": script}
+
+
+def _source(path: Path) -> str:
+    with tokenize.open(path) as file:  # each module says its own encoding
+        return file.read()
 
 
 def _modules(folder: Path) -> Iterator[Path]:
@@ -89,4 +121,7 @@ def _stripped(name: str) -> DataError:
 SAMPLES = {
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
     "python-source": Sample("Python's own library, some megabytes of code", _python_source),
+    "unicode-syllables": Sample(
+        "the names of syllables in Unicode, each with the script that it is written in", _unicode_syllables
+    ),
 }

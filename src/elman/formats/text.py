@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import codecs
-import difflib
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import final
+from typing import Any, TextIO, final
 
 from elman.batch import Record
-from elman.errors import DataError, nearest
-from elman.formats.base import Format
-
-ENCODINGS = (
-    *("ascii", "big5", "cp1250", "cp1251", "cp1252", "cp437", "cp850", "euc-jp", "euc-kr", "gb18030", "gbk"),
-    *("iso-8859-1", "iso-8859-15", "iso-8859-2", "koi8-r", "latin-1", "mac-roman", "shift-jis", "utf-16"),
-    *("utf-16-be", "utf-16-le", "utf-32", "utf-8"),
+from elman.errors import DataError
+from elman.formats.base import (
+    HEAD,
+    MEDIA,
+    Format,
+    check_encoding,
+    decode,
+    has_suffix,
+    nul,
+    read_text,
+    unreadable,
+    write_json_lines,
 )
-"""The encodings to suggest; all that Python knows are read."""
 
-_HEAD = 1 << 16  # bytes that tell a large binary file in a folder before all of it is read
+_ENOUGH = 1000  # files that tell what a folder is made of
 
 
 @final
@@ -30,53 +32,44 @@ class Text(Format):
     name = "text"
     suffixes = (
         *(".txt", ".text", ".md", ".rst", ".tex", ".html", ".htm", ".xml", ".log", ".ini", ".toml", ".yaml"),
-        *(
-            ".py",
-            ".c",
-            ".h",
-            ".cc",
-            ".cpp",
-            ".hpp",
-            ".rs",
-            ".go",
-            ".java",
-            ".js",
-            ".ts",
-            ".sh",
-            ".sql",
-            ".json",
-        ),
+        *(".py", ".c", ".h", ".cc", ".cpp", ".hpp", ".rs", ".go", ".java", ".js", ".sh", ".sql", ".json"),
     )
+
+    def takes(self, source: str) -> bool:
+        """Whether it is a text file by its suffix, or a folder of files that are mostly no media."""
+        path = Path(source)
+        return has_suffix(source, self.suffixes) or (path.is_dir() and _is_texts(path))
 
     def read(self, source: str, encoding: str) -> Iterator[Record]:
         """The text of a file, or of all text files in a folder and those below it.
 
         In a folder, what is hidden, empty or binary is left out.
         """
-        _check_encoding(encoding)
+        check_encoding(encoding)
         path = Path(source)
+        if not path.is_dir():
+            yield Record({"text": read_text(path, encoding)}, str(path))
+            return
         try:
-            yield from _folder(path, encoding) if path.is_dir() else _file(path, encoding)
+            yield from _folder(path, encoding)
         except OSError as error:
-            raise _unreadable(Path(error.filename or path), error) from error
+            raise unreadable(path, error) from error
+
+    def write(self, rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
+        """JSON lines."""
+        write_json_lines(rows, out)
 
 
-def _file(path: Path, encoding: str) -> Iterator[Record]:
-    data = path.read_bytes()
-    if (offset := _nul(data, encoding)) >= 0:
-        got = f"a binary file (NUL byte at offset {offset:,})"
-        raise DataError(path, got, remedy="name a plain-text file; if it is UTF-16, say --encoding utf-16")
-    text = _decode(data, path, encoding)
-    if not text:
-        raise DataError(path, "the file is empty", remedy="name a file that holds text")
-    yield Record({"text": text}, str(path))
+def _is_texts(folder: Path) -> bool:
+    is_media = [path.suffix.lower() in MEDIA for path in islice(_files(folder), _ENOUGH)]
+    return bool(is_media) and 2 * sum(is_media) <= len(is_media)
 
 
 def _folder(folder: Path, encoding: str) -> Iterator[Record]:
     found = False
     for path in _files(folder):
         data = _text_bytes(path, encoding)
-        if text := _decode(data, path, encoding):
+        if text := decode(data, path, encoding):
             found = True
             yield Record({"text": text}, str(path))
     if not found:
@@ -95,50 +88,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _text_bytes(path: Path, encoding: str) -> bytes:
-    """What a file holds; nothing, if that is not text."""
+    """What a file holds; nothing, if that is not text. A large binary file is told by its head."""
     with path.open("rb") as file:
-        data = file.read(_HEAD)
-        data += b"" if _nul(data, encoding) >= 0 else file.read()
-    return b"" if _nul(data, encoding) >= 0 else data
-
-
-def _nul(data: bytes, encoding: str) -> int:
-    """Where the first zero byte is, which no text has; -1 if there is none, or the encoding has them."""
-    return -1 if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")) else data.find(b"\0")
-
-
-def _decode(data: bytes, path: Path, encoding: str) -> str:
-    try:
-        return data.decode(encoding).removeprefix("\ufeff").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        got = f"not {encoding.upper()}: byte 0x{data[error.start]:02X} at offset {error.start:,}"
-        other = "latin-1" if codecs.lookup(encoding).name == "utf-8" else "utf-8"
-        remedy = f"name the encoding it has, such as --encoding {other}"
-        raise DataError(f"{path}:{line}", got, remedy=remedy) from error
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    if isinstance(error, FileNotFoundError):
-        return DataError(path, "no such file or folder", remedy=_similar(path))
-    denied = isinstance(error, PermissionError)
-    remedy = "give yourself permission to read it (chmod u+r)" if denied else "check the path and the disk"
-    return DataError(path, f"cannot be read: {error.strerror}", remedy=remedy)
-
-
-def _similar(path: Path) -> str:
-    """The name beside it that is nearest to a name that does not exist."""
-    try:
-        names = os.listdir(path.parent)  # noqa: PTH208, only the names are wanted
-    except OSError:
-        return f"there is no folder {str(path.parent)!r} either; check the path"
-    close = difflib.get_close_matches(path.name, names, n=1)
-    return f"did you mean {str(path.with_name(close[0]))!r}?" if close else "check the path"
-
-
-def _check_encoding(name: str) -> None:
-    try:
-        "".encode(name)  # some codecs, such as hex, are known but make no text
-    except (LookupError, UnicodeError) as error:
-        got = f"unknown encoding {name!r}"
-        raise DataError("encoding", got, remedy=nearest(name, ENCODINGS)) from error
+        data = file.read(HEAD)
+        data += b"" if nul(data, encoding) >= 0 else file.read()
+    return b"" if nul(data, encoding) >= 0 else data

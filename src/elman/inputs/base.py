@@ -1,4 +1,4 @@
-"""What an input is: one kind of raw value, how it becomes a sequence of a tensor, and the layer that reads it."""
+"""What an input is: a kind of raw value, how it becomes a sequence in a tensor, the layer that reads it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,30 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
-from elman.batch import Record
 from elman.config import Run
 
 
 class Raw(NamedTuple):
-    """A raw value and the record that it came from (`path:line`), for errors and for paths beside it."""
+    """A raw value and the place it came from (`path:line`), for errors and for the files that it names."""
 
     value: Any
     where: str
 
 
 class Reader(nn.Module, ABC):
-    """The first layer of a network: what `Input.encode` gave, as vectors [T, B, width]."""
+    """The first layer of a network: from what `Input.encode` gave to vectors [T, B, width].
 
-    width: int
+    Args:
+        width: how many features a vector has.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    @abstractmethod
+    def forward(self, data: Tensor) -> Tensor:
+        """Vectors [T, B, width] of symbols [T, B] or features [T, B, F]."""
 
 
 class Input(ABC):
@@ -35,20 +44,8 @@ class Input(ABC):
 
     @classmethod
     @abstractmethod
-    def find(cls, record: Record, column: str, leave: str) -> str | None:
-        """The column of `record` that holds such a value: `column`, if one is named; None, if there is none.
-
-        `leave` is a column that is something else, such as the target.
-        """
-
-    @classmethod
-    @abstractmethod
-    def take(cls, record: Record, column: str) -> Raw:
-        """The raw value in that column.
-
-        Raises:
-            DataError: the record lacks it.
-        """
+    def takes(cls, value: Any) -> bool:
+        """Whether that is a value of this kind."""
 
     @classmethod
     @abstractmethod
@@ -77,19 +74,14 @@ class Input(ABC):
         """A value as symbols [T] int64 or features [T, F] float32, T at least 1.
 
         Raises:
-            DataError: the value is broken, or of another shape than the training part's.
+            DataError: the value is broken, or of another shape than those of the training part.
         """
-
-    @staticmethod
-    @abstractmethod
-    def key(raw: Raw) -> bytes:
-        """What two values that are the same have in common, and no others."""
 
     @abstractmethod
     def reader(self) -> Reader:
         """A fresh first layer for a network."""
 
 
-def missing(record: Record, column: str) -> str:
-    """The words of an error: a record lacks a column."""
-    return f"no column {column!r} among {', '.join(map(repr, record.fields))}"
+def identity(value: Any) -> bytes:
+    """What two values that are the same have in common: numbers in arrays, or the words themselves."""
+    return value.tobytes() if hasattr(value, "tobytes") else repr(value).encode()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from elman.batch import Record
 from elman.errors import TaskError, nearest
 from elman.tasks.base import Task
+from elman.tasks.classify import Classify
 from elman.tasks.forecast import Forecast
 from elman.tasks.language import Language
 
-TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Forecast)}
+TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Forecast, Classify)}
 
 
 def get(name: str) -> type[Task]:
@@ -26,13 +28,13 @@ def register(kind: type[Task]) -> None:
     TASKS[kind.Config.section] = kind
 
 
-def guess(format_name: str) -> str:
-    """The name of the task that data of this format suggests.
+def guess(format_name: str, first: Record) -> str:
+    """The name of the task that data of this format, beginning with this record, suggest.
 
     Raises:
-        TaskError: no task takes that format by itself.
+        TaskError: they suggest none.
     """
     for name, kind in TASKS.items():
-        if format_name in kind.formats:
+        if format_name in kind.formats and kind.suits(first):
             return name
     raise TaskError(f"data of format {format_name!r}", "no task to guess", remedy=f"--task {'|'.join(TASKS)}")

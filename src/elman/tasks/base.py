@@ -146,6 +146,10 @@ class Predictor(Protocol):
         """One output a sequence, on the CPU, in the batch's order; `scores` is what the network said."""
         ...
 
+    def record(self, value: Any, where: str) -> Record:
+        """A record that holds nothing but a value to read, and where that came from."""
+        ...
+
     def answer(self, output: Any, record: Record) -> dict[str, Any]:
         """What is told of an output for `record`, in terms of JSON, the prediction itself first."""
         ...

@@ -16,13 +16,14 @@ from torch.nn import functional as F
 from elman import ngram, search, vocab
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.config import Data, Network, Run, Settings, option
+from elman.encoder import layers
 from elman.errors import ConfigError, DataError
+from elman.inputs import LARGEST_EMBEDDING, Embedding
 from elman.loader import IGNORED
-from elman.recurrent import Recurrent, dropout
+from elman.recurrent import dropout
 from elman.tasks.base import Findings, Loss, Parts, Scores, Task
 from elman.vocab import Vocab
 
-_LARGEST_EMBEDDING = 128
 _NGRAM_ORDER = {"char": 6, "byte": 6, "bpe": 4, "word": 3}
 _BEAM = 64
 """Unfinished words that a search for completions keeps."""
@@ -47,36 +48,23 @@ class LanguageNetwork(nn.Module):
         symbols: size V of the vocabulary.
         config: the network's settings.
         tie: whether the output matrix is the embedding; then embedding and hidden size must agree.
+        unknown: the number of the unknown symbol, if there is one.
 
     Raises:
         ConfigError: a setting that does not fit the others.
     """
 
-    def __init__(self, symbols: int, config: Network, *, tie: bool) -> None:
+    def __init__(self, symbols: int, config: Network, *, tie: bool, unknown: int | None = None) -> None:
         super().__init__()
-        width = config.embedding or (config.hidden if tie else min(config.hidden, _LARGEST_EMBEDDING))
+        width = config.embedding or (config.hidden if tie else min(config.hidden, LARGEST_EMBEDDING))
         if tie and width != config.hidden:
             remedy = "set network.embedding = 0 or language.tie = false"
             raise ConfigError(
                 "network.embedding", str(width), expected=f"{config.hidden} as network.hidden", remedy=remedy
             )
         self._config = config
-        self.embedding = nn.Embedding(symbols, width)
-        self.recurrent = Recurrent(
-            config.cell,
-            width,
-            config.hidden,
-            layers=config.layers,
-            dropout=config.dropout,
-            variational=config.variational,
-            recurrent_dropout=config.recurrent_dropout,
-            weight_dropout=config.weight_dropout,
-            layer_norm=config.layer_norm,
-            residual=config.residual,
-            skip=config.skip,
-            learn_initial=config.learn_initial,
-            init=config.init,
-        )
+        self.embedding = Embedding(symbols, width, config, unknown)
+        self.recurrent = layers(config, width)
         self.output = nn.Linear(self.recurrent.output_size, symbols)
         nn.init.normal_(self.embedding.weight, std=width**-0.5 if tie else 1.0)
         nn.init.zeros_(self.output.bias)
@@ -86,15 +74,9 @@ class LanguageNetwork(nn.Module):
     def forward(self, seq: Seq, state: State | None = None) -> tuple[Tensor, State]:
         """Logits [T, B, V] of the symbol after each of `seq.data` [T, B], and the state at the end."""
         config = self._config
-        vectors = self._drop(self._embed(seq.data), config.input_dropout)
+        vectors = self._drop(self.embedding(seq.data), config.input_dropout)
         hidden, state = self.recurrent(Seq(vectors, seq.lengths), state)
         return self.output(self._drop(hidden.data, config.output_dropout or config.dropout)), state
-
-    def _embed(self, symbols: Tensor) -> Tensor:
-        weight, share = self.embedding.weight, self._config.embedding_dropout
-        if self.training and share:
-            weight = weight * F.dropout(weight.new_ones(len(weight), 1), share)
-        return F.embedding(symbols, weight)
 
     def _drop(self, vectors: Tensor, share: float) -> Tensor:
         return dropout(vectors, share, self._config.variational, self.training)
@@ -138,7 +120,8 @@ class Language(Task):
         """The task with its vocabulary learnt from the training text."""
         data = run.data
         texts = [record.fields["text"] for record in records]
-        return cls(run, vocab.learn(data.unit, texts, size=data.vocab_size, min_count=data.min_count))
+        unit = "char" if data.unit == "auto" else data.unit
+        return cls(run, vocab.learn(unit, texts, size=data.vocab_size, min_count=data.min_count))
 
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
@@ -166,7 +149,9 @@ class Language(Task):
                 expected="one of the two",
                 remedy="a tied output layer cannot be softened alone",
             )
-        return LanguageNetwork(len(self.vocab), self._run.network, tie=self._options.tie)
+        return LanguageNetwork(
+            len(self.vocab), self._run.network, tie=self._options.tie, unknown=self.vocab.unknown
+        )
 
     def encode(self, records: Sequence[Record], *, labelled: bool = True) -> list[Example]:
         """The joined text as one example: symbols [N - 1], each with its successor as target.
@@ -203,7 +188,7 @@ class Language(Task):
             "bits_per_char": nats / math.log(2) / max(size, 1),
             "perplexity": math.exp(min(nats / max(count, 1), 700.0)),
         }
-        order = sorted(named, reverse=self._run.data.unit in ("word", "bpe"))
+        order = sorted(named, reverse=self.vocab.unit in ("word", "bpe"))
         return {**{name: named[name] for name in order}, "loss": nats / max(count, 1)}
 
     def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Scores]:

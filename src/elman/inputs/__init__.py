@@ -1,0 +1,74 @@
+"""The inputs: a raw value becomes a sequence in a tensor, of symbols or of features."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from elman.config import Run
+from elman.errors import DataError, RunError, nearest
+from elman.inputs.base import Input, Raw, Reader, identity
+from elman.inputs.signal import Signal
+from elman.inputs.text import LARGEST_EMBEDDING, Embedding, Text
+
+INPUTS: dict[str, type[Input]] = {member.name: member for member in (Signal, Text)}
+
+__all__ = [
+    "INPUTS",
+    "LARGEST_EMBEDDING",
+    "Embedding",
+    "Input",
+    "Raw",
+    "Reader",
+    "identity",
+    "learn",
+    "restore",
+    "takes",
+    "to_content",
+]
+
+
+def takes(value: Any) -> bool:
+    """Whether some input reads such a value."""
+    return any(member.takes(value) for member in INPUTS.values())
+
+
+def learn(values: Sequence[Raw], run: Run) -> Input:
+    """The input that reads values such as the first one, learnt from all of them.
+
+    Args:
+        values: of the training part, at least one.
+        run: the settings.
+
+    Raises:
+        DataError: no input reads such a value, or one is broken.
+    """
+    first = values[0]
+    for member in INPUTS.values():
+        if member.takes(first.value):
+            return member.learn(values, run)
+    raise DataError(
+        first.where,
+        f"an input of the type {type(first.value).__name__}",
+        expected="a text, numbers, or the path of a sound or a picture",
+        remedy="name the column with --input",
+    )
+
+
+def to_content(member: Input) -> dict[str, Any]:
+    """The input in terms of JSON."""
+    return {"input": member.name, **member.content()}
+
+
+def restore(content: dict[str, Any], run: Run, where: object) -> Input:
+    """The input that `to_content` described.
+
+    Raises:
+        RunError: the description is damaged, or of an input that is not known.
+    """
+    content = dict(content)
+    name = content.pop("input", None)
+    if name not in INPUTS:
+        raise RunError(where, f"an unknown input {json.dumps(name)}", remedy=nearest(str(name), INPUTS))
+    return INPUTS[name].restore(content, run, where)

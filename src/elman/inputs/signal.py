@@ -1,0 +1,271 @@
+"""Numbers in time: series, sound, pictures read by rows or pixels, and the frames of a film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elman import audio, pictures
+from elman.config import Run, Signals
+from elman.errors import DataError, RunError
+from elman.inputs.base import Input, Raw, Reader
+
+_SMALLEST = 1e-5
+"""The least standard deviation that features are divided by: a channel that never changes stays small."""
+
+
+class Scale(NamedTuple):
+    """What is taken off each channel, and what it is divided by: two numbers, or two lists of them."""
+
+    mean: list[float]
+    deviation: list[float]
+
+
+@final
+class Signal(Input):
+    """A sequence of steps of features, standardised as `signal.normalise` says.
+
+    Args:
+        kind: which of `KINDS` the raw values are.
+        width: features of a step as the file has them.
+        scale: of the channels; nothing is done where it is empty.
+        run: the settings.
+    """
+
+    name = "signal"
+
+    def __init__(self, kind: str, width: int, scale: Scale, run: Run) -> None:
+        self._kind, self._width, self._scale, self._run = kind, width, scale, run
+        self._settings = run.signal
+
+    @classmethod
+    def takes(cls, value: Any) -> bool:
+        """Whether that is an array, a list of numbers or pictures, or the path of a sound or picture."""
+        return _kind(value) != ""
+
+    @classmethod
+    def learn(cls, values: Sequence[Raw], run: Run) -> Self:
+        """The kind of the values, the width of a step, and the scale of the channels."""
+        kind = _kind(values[0].value)
+        total, squares, steps, width = np.zeros(1), np.zeros(1), 0, 0
+        for raw in values:
+            features = _read(kind, raw, run.signal)
+            width = width or features.shape[1]
+            _check_width(features, width, raw.where)
+            exact = features.astype(np.float64)
+            total = total + exact.sum(0)
+            squares = squares + (exact * exact).sum(0)
+            steps += len(features)
+        how = run.signal.normalise
+        how = ("all" if kind in ("picture", "frames") else "channel") if how == "auto" else how
+        if how in ("sequence", "none"):
+            return cls(kind, width, Scale([], []), run)
+        if how == "all":
+            total, squares, steps = total.sum(keepdims=True), squares.sum(keepdims=True), steps * width
+        mean = total / steps
+        deviation = np.sqrt(np.maximum(squares / steps - mean * mean, 0))
+        return cls(kind, width, Scale(mean.tolist(), np.maximum(deviation, _SMALLEST).tolist()), run)
+
+    @classmethod
+    def restore(cls, content: dict[str, Any], run: Run, where: object) -> Self:
+        """The input with the kind and scale in `content`."""
+        try:
+            kind, scale = str(content["kind"]), Scale(content["mean"], content["deviation"])
+            width = int(content["width"])
+        except (KeyError, TypeError, ValueError) as error:
+            remedy = "restore the file from a copy of the run"
+            raise RunError(where, f"a damaged input ({error})", remedy=remedy) from error
+        if kind not in KINDS:
+            raise RunError(where, f"an input of the kind {kind!r}", remedy="update Elman")
+        return cls(kind, width, scale, run)
+
+    def content(self) -> dict[str, Any]:
+        """Kind, width and scale."""
+        return {"kind": self._kind, "width": self._width, **self._scale._asdict()}
+
+    def about(self) -> str:
+        """The kind, and how wide a step is."""
+        stride = self._settings.stride
+        packed = f", {stride} steps in one" if stride > 1 else ""
+        return f"{KINDS[self._kind].about(self._settings)}, {self._width} numbers a step{packed}"
+
+    def encode(self, raw: Raw) -> Tensor:
+        """The features [T, F] of a value, scaled, with differences and packed steps as the settings say."""
+        features = _read(self._kind, raw, self._settings)
+        _check_width(features, self._width, raw.where)
+        if self._settings.normalise == "sequence":
+            features = (features - features.mean(0)) / np.maximum(features.std(0), _SMALLEST)
+        elif self._scale.mean:
+            features = (features - np.array(self._scale.mean)) / np.array(self._scale.deviation)
+        if self._settings.differences:
+            features = np.concatenate([features, np.diff(features, axis=0, prepend=features[:1])], 1)
+        return _packed(torch.from_numpy(np.ascontiguousarray(features, np.float32)), self._settings.stride)
+
+    def reader(self) -> Reader:
+        """The features as they are; disturbed in training, as the settings say."""
+        width = self._width * (2 if self._settings.differences else 1) * self._settings.stride
+        return Disturbed(width, self._settings)
+
+
+@final
+class Disturbed(Reader):
+    """Features as they are; in training with noise, another loudness, and stretches of time and bands masked.
+
+    Each sequence is scaled by exp(s z), z normal and s = `signal.scaling`; noise of `signal.noise` standard
+    deviations is added to each number; a stretch of up to `signal.mask_steps` of the steps, and one of up to
+    `signal.mask_features` of the features, are set to 0, the mean (Park et al. 2019).
+    """
+
+    def __init__(self, width: int, settings: Signals) -> None:
+        super().__init__(width)
+        self._settings = settings
+
+    def forward(self, data: Tensor) -> Tensor:
+        """[T, B, F], the same shape as came in."""
+        settings = self._settings
+        if not self.training:
+            return data
+        steps, batch, width = data.shape
+        if settings.scaling:
+            data = data * torch.exp(settings.scaling * torch.randn(1, batch, 1, device=data.device))
+        if settings.noise:
+            data = data + settings.noise * torch.randn_like(data)
+        if settings.mask_steps:
+            data = data.masked_fill(_stretch(steps, batch, settings.mask_steps, data).unsqueeze(2), 0)
+        if settings.mask_features:
+            data = data.masked_fill(_stretch(width, batch, settings.mask_features, data).t().unsqueeze(0), 0)
+        return data
+
+
+def _stretch(size: int, batch: int, share: float, like: Tensor) -> Tensor:
+    """[size, batch]: true in one stretch of each column, of a random length up to `share` of the size."""
+    length = torch.rand(batch, device=like.device) * share * size
+    start = torch.rand(batch, device=like.device) * (size - length)
+    places = torch.arange(size, device=like.device)[:, None]
+    return (places >= start) & (places < start + length)
+
+
+def _packed(features: Tensor, stride: int) -> Tensor:
+    """[T, F] -> [ceil(T / stride), stride * F]: steps side by side, the last ones filled up with zeros."""
+    if stride == 1:
+        return features
+    filled = F.pad(features, (0, 0, 0, -len(features) % stride))
+    return filled.view(-1, stride * features.shape[1])
+
+
+class Kind(NamedTuple):
+    """One kind of raw value: in words, and how it is read."""
+
+    about: Callable[[Signals], str]
+    read: Callable[[Raw, Signals], np.ndarray]
+
+
+def _series(raw: Raw, settings: Signals) -> np.ndarray:
+    value = np.load(_path(raw), allow_pickle=False) if isinstance(raw.value, str) else raw.value
+    try:
+        series = np.asarray(value, np.float32)
+    except (TypeError, ValueError) as error:
+        remedy = "give numbers, and every step as many"
+        raise DataError(raw.where, f"no series ({error})", remedy=remedy) from error
+    series = series[:, None] if series.ndim == 1 else series
+    if series.ndim != 2 or not series.size:
+        raise DataError(raw.where, f"an array of shape {list(series.shape)}", expected="[T] or [T, C], T > 0")
+    bad = ~np.isfinite(series)
+    if bad.any() and settings.missing == "error":
+        step, channel = np.argwhere(bad)[0]
+        got = f"{series[step, channel]} at step {step + 1}, channel {channel + 1}"
+        remedy = "fill it, or set signal.missing = carry to go on with the value before"
+        raise DataError(raw.where, got, expected="a number", remedy=remedy)
+    return _carried(series) if bad.any() else series
+
+
+def _carried(series: np.ndarray) -> np.ndarray:
+    """Each missing value as the one before it in its channel; 0 where there is none."""
+    last = np.where(np.isfinite(series), np.arange(len(series))[:, None], -1)
+    np.maximum.accumulate(last, axis=0, out=last)
+    taken = np.take_along_axis(series, np.maximum(last, 0), 0)
+    return np.where(last >= 0, taken, 0)
+
+
+def _sound(raw: Raw, settings: Signals) -> np.ndarray:
+    samples, rate = audio.read(_path(raw))
+    if settings.rate and rate != settings.rate:
+        samples, rate = audio.resample(samples, rate, settings.rate), settings.rate
+    if settings.sound == "mfcc":
+        return audio.mfcc(samples, rate, count=min(13, settings.bands), bands=settings.bands).numpy()
+    return audio.log_mel(samples, rate, bands=settings.bands).numpy()
+
+
+def _picture(raw: Raw, settings: Signals) -> np.ndarray:
+    size = (settings.size, settings.size) if settings.size else None
+    if isinstance(raw.value, str):
+        picture = pictures.read(_path(raw), size)
+    else:
+        picture = np.asarray(raw.value)
+        picture = picture if size is None else pictures.resize(picture, size)
+    return (pictures.pixels if settings.picture == "pixels" else pictures.rows)(picture)
+
+
+def _frames(raw: Raw, settings: Signals) -> np.ndarray:
+    size = (settings.size, settings.size) if settings.size else None
+    paths = [_beside(raw.where, path) for path in raw.value]
+    return pictures.frames(pictures.read_frames(paths, size))
+
+
+KINDS: dict[str, Kind] = {
+    "series": Kind(lambda settings: "series", _series),
+    "sound": Kind(lambda settings: f"sound as {settings.sound}", _sound),
+    "picture": Kind(lambda settings: f"pictures by {settings.picture}", _picture),
+    "frames": Kind(lambda settings: "films by frames", _frames),
+}
+
+
+def _kind(value: Any) -> str:
+    """Which kind a raw value is of; empty if of none."""
+    if isinstance(value, np.ndarray):
+        return "picture" if value.dtype == np.uint8 and value.ndim in (2, 3) else "series"
+    if isinstance(value, list | tuple) and value:
+        pictured = isinstance(value[0], str) and Path(value[0]).suffix.lower() in pictures.SUFFIXES
+        return "frames" if pictured else "" if isinstance(value[0], str) else "series"
+    if isinstance(value, str):
+        suffix = Path(value).suffix.lower() if len(value) < 4096 else ""
+        return next((kind for kind, suffixes in _SUFFIXES.items() if suffix in suffixes), "")
+    return ""
+
+
+_SUFFIXES = {"sound": audio.SUFFIXES, "picture": pictures.SUFFIXES, "series": (".npy",)}
+
+
+def _read(kind: str, raw: Raw, settings: Signals) -> np.ndarray:
+    """The features [T, F] of a raw value that must be of the kind."""
+    found = _kind(raw.value)
+    if found != kind:
+        raise DataError(raw.where, f"a {found or type(raw.value).__name__}", expected=f"a {kind}, as before")
+    return KINDS[kind].read(raw, settings)
+
+
+def _path(raw: Raw) -> Path:
+    return _beside(raw.where, raw.value)
+
+
+def _beside(where: str, path: str) -> Path:
+    """A path as a file names it: beside that file, where it is not absolute."""
+    if Path(path).is_absolute() or Path(path).exists():
+        return Path(path)
+    return Path(where.rsplit(":", 1)[0]).parent / path
+
+
+def _check_width(features: np.ndarray, width: int, where: str) -> None:
+    if features.shape[1] != width:
+        raise DataError(
+            where,
+            f"{features.shape[1]} numbers a step",
+            expected=f"{width}, as in the others",
+            remedy="give all sequences the same channels, and pictures the same size (signal.size)",
+        )

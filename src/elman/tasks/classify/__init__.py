@@ -1,0 +1,190 @@
+"""Classification: a whole sequence -> a class, several classes, or a number. Many to one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Self, final
+
+import torch
+from torch import Tensor, nn
+
+from elman import columns, inputs, splits
+from elman.batch import Batch, Example, Record, Seq, State
+from elman.columns import Columns
+from elman.config import Data, Run
+from elman.encoder import Encoder, Pool
+from elman.errors import RunError
+from elman.inputs import Input, Raw
+from elman.tasks.base import Findings, Loss, Parts, Scores, Task
+from elman.tasks.classify import baselines, targets
+from elman.tasks.classify.config import ClassifyConfig
+from elman.tasks.classify.targets import Target
+
+
+class ClassifyNetwork(nn.Module):
+    """Recurrent layers over the input, the pooled hidden states, and a linear layer: scores [B, size].
+
+    Args:
+        member: the input that is read.
+        size: how many scores.
+        run: the settings.
+    """
+
+    def __init__(self, member: Input, size: int, run: Run) -> None:
+        super().__init__()
+        config = run.options
+        assert isinstance(config, ClassifyConfig)
+        self.encoder = Encoder(member.reader(), run.network, bidirectional=config.bidirectional)
+        self.pool = Pool(config.pool, self.encoder.recurrent)
+        self.output = nn.Linear(self.pool.output_size, size)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, seq: Seq, state: State | None = None) -> tuple[Tensor, State]:
+        """Scores [B, size] of sequences [T, B] or [T, B, F], and the state at their ends."""
+        hidden, state = self.encoder(seq, state)
+        return self.output(self.pool(hidden, state)), state
+
+
+@final
+class Classify(Task):
+    """A classifier of sequences of any kind that `elman.inputs` reads."""
+
+    Config = ClassifyConfig
+    formats = ("table", "jsonlines", "parquet", "series", "arrays", "idx", "fasta", "classes", "sample")
+    continuous = False
+
+    def __init__(self, run: Run, chosen: Columns, member: Input, target: Target) -> None:
+        self._run, self._columns, self.input, self.target = run, chosen, member, target
+
+    @classmethod
+    def suits(cls, record: Record) -> bool:
+        """Whether there is something to read, and something beside it."""
+        return len(record.fields) > 1 and any(map(inputs.takes, record.fields.values()))
+
+    @classmethod
+    def split(cls, records: Sequence[Record], data: Data) -> Parts:
+        """The records in shares; identical inputs stay on one side, if they are drawn at random."""
+        chosen = columns.find(records, data, inputs.takes)
+        return Parts(*splits.part(records, data, lambda record: inputs.identity(chosen.read(record))))
+
+    @classmethod
+    def prepare(cls, records: Sequence[Record], run: Run) -> Self:
+        """The task with its columns, its input and its classes."""
+        config = run.options
+        assert isinstance(config, ClassifyConfig)
+        chosen = columns.find(records, run.data, inputs.takes)
+        wanted = [Raw(chosen.wanted(record), record.where) for record in records]
+        target = targets.TARGETS[targets.guess(wanted, config)].learn(wanted, config)
+        return cls(run, chosen, inputs.learn([_raw(chosen, record) for record in records], run), target)
+
+    @classmethod
+    def restore(cls, text: str, run: Run, where: object) -> Self:
+        """The task as `to_text` described it."""
+        config = run.options
+        assert isinstance(config, ClassifyConfig)
+        try:
+            content = json.loads(text)
+            chosen = Columns(**content["columns"])
+            target = targets.TARGETS[content["target"].pop("kind")].restore(content["target"], config)
+            return cls(run, chosen, inputs.restore(content["input"], run, where), target)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            remedy = "restore the file from a copy of the run"
+            raise RunError(where, f"damaged ({error})", remedy=remedy) from error
+
+    def to_text(self) -> str:
+        """Columns, input and target as JSON."""
+        content = {
+            "columns": vars(self._columns),
+            "input": inputs.to_content(self.input),
+            "target": {"kind": self.target.name, **self.target.content()},
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+    def facts(self) -> dict[str, str]:
+        """Which columns serve, what is read, and what is predicted."""
+        return {
+            "columns": self._columns.about(),
+            "input": self.input.about(),
+            "target": self.target.about(),
+        }
+
+    def build(self) -> ClassifyNetwork:
+        """A fresh network for this input and target."""
+        return ClassifyNetwork(self.input, self.target.size, self._run)
+
+    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> list[Example]:
+        """A sequence each, with the number of its class, its classes, or its value."""
+        return [
+            Example(self.input.encode(_raw(self._columns, record)), self._target(record, labelled))
+            for record in records
+        ]
+
+    @property
+    def watch(self) -> str:
+        """The score of the target that is told first."""
+        return self.target.watch
+
+    def loss(self, scores: Tensor, batch: Batch) -> Loss:
+        """The target's loss."""
+        return self.target.loss(scores, batch.targets)
+
+    def objective(self, scores: Tensor, batch: Batch) -> Loss:
+        """The target's loss with smoothing and weights."""
+        return self.target.objective(scores, batch.targets)
+
+    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+        """The target's scores, and the loss."""
+        told = self.target.scores(torch.stack(list(outputs)), _targets(held)) if outputs else {}
+        return {**told, "loss": nats / max(1, count)}
+
+    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Scores]:
+        """What is most frequent, and linear models of simple features."""
+        outputs = baselines.outputs(self.target, train, held)
+        return {name: self.target.scores(said, _targets(held)) for name, said in outputs.items()}
+
+    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+        """Scores of each class and pictures of them."""
+        return self.target.findings(torch.stack(list(outputs)), _targets(held))
+
+    def predict(self, network: nn.Module, batch: Batch, scores: Tensor) -> list[Tensor]:
+        """Probabilities [C], or mean and deviation [2], of each sequence."""
+        return list(self.target.outputs(scores).cpu().unbind())
+
+    def record(self, value: Any, where: str) -> Record:
+        """The value in the column that is read."""
+        if self._columns.input != columns.ALL:
+            return Record({self._columns.input: value}, where)
+        return Record({str(step): number for step, number in enumerate(value, start=1)}, where)
+
+    def answer(self, output: Tensor, record: Record) -> dict[str, Any]:
+        """The prediction with its probabilities, or its deviation."""
+        return self.target.answer(output)
+
+    @torch.no_grad()
+    def soften(self, network: nn.Module, temperature: float) -> None:
+        """Divide the output layer by `temperature`; see `Calibrated`."""
+        assert isinstance(network, ClassifyNetwork)
+        network.output.weight.div_(temperature)
+        network.output.bias.div_(temperature)
+
+    def preview(self, network: nn.Module, seed: int) -> str:
+        """Nothing: the scores tell more than a few examples."""
+        return ""
+
+    def use(self) -> list[str]:
+        """Commands that predict and measure."""
+        return ["elman predict {name} FILE", "elman eval {name} FILE"]
+
+    def _target(self, record: Record, labelled: bool) -> Tensor:
+        if not labelled:
+            return torch.empty(0)
+        return self.target.encode(Raw(self._columns.wanted(record), record.where))
+
+
+def _raw(chosen: Columns, record: Record) -> Raw:
+    return Raw(chosen.read(record), record.where)
+
+
+def _targets(examples: Sequence[Example]) -> Tensor:
+    return torch.stack([example.target for example in examples])

@@ -1,0 +1,36 @@
+"""The settings that only classification has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from elman.config import Settings, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyConfig(Settings):
+    """What only a classifier has."""
+
+    section = "classify"
+    defaults = {  # noqa: RUF012, a mapping that nobody changes
+        "data": {"unit": "auto", "valid": 0.1, "test": 0.1},
+        "network": {"hidden": 128, "dropout": 0.3},
+        "training": {"batch_size": 32, "epochs": 20, "lr": 0.002},
+    }
+
+    kind: str = option(
+        "auto",
+        "what is predicted: one class, several at once, or a value (a number)",
+        choices=("auto", "class", "several", "value"),
+    )
+    separator: str = option("", "what stands between several labels in a column, such as | or ;")
+    pool: str = option(
+        "mean_max",
+        "how the steps become one vector",
+        choices=("last", "mean", "max", "attention", "mean_max"),
+    )
+    bidirectional: bool = option(True, "read from the end to the start too")
+    class_weights: str = option(
+        "none", "balanced: a rare class counts as much as a frequent one", choices=("none", "balanced")
+    )
+    smoothing: float = option(0.0, "share of each label that training spreads over all", low=0, below=1)

@@ -1,0 +1,421 @@
+"""What is predicted of a whole sequence: one class, several classes, or a number."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elman import metrics
+from elman.errors import DataError, nearest
+from elman.inputs import Raw
+from elman.report import draw_calibration, draw_confusion
+from elman.tasks.base import Findings, Loss, Scores
+from elman.tasks.classify.config import ClassifyConfig
+
+_MOST_DRAWN = 60
+"""Most classes of a confusion matrix that is drawn."""
+
+
+class Target(ABC):
+    """One kind of answer, learnt from the training part; it says how many scores a network gives for it."""
+
+    name: ClassVar[str]
+    watch: ClassVar[str]
+    size: int
+
+    @classmethod
+    @abstractmethod
+    def learn(cls, values: Sequence[Raw], config: ClassifyConfig) -> Self:
+        """The target with the classes, or the scale, of the training part."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
+        """The target that gave `content`."""
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """What was learnt, in terms of JSON."""
+
+    @abstractmethod
+    def about(self) -> str:
+        """What is predicted, in words."""
+
+    @abstractmethod
+    def encode(self, raw: Raw) -> Tensor:
+        """The answer as a target.
+
+        Raises:
+            DataError: an answer that the training part did not have, or that is no number.
+        """
+
+    @abstractmethod
+    def loss(self, scores: Tensor, targets: Tensor) -> Loss:
+        """The summed loss in nats of scores [B, size]."""
+
+    @abstractmethod
+    def objective(self, scores: Tensor, targets: Tensor) -> Loss:
+        """The loss with what training adds to it."""
+
+    @abstractmethod
+    def outputs(self, scores: Tensor) -> Tensor:
+        """What the scores [B, size] say: probabilities [B, C], or mean and deviation [B, 2]."""
+
+    @abstractmethod
+    def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
+        """Scores of outputs [N, ...] against targets [N, ...]."""
+
+    @abstractmethod
+    def answer(self, output: Tensor) -> dict[str, Any]:
+        """What is told of one output."""
+
+    @abstractmethod
+    def findings(self, outputs: Tensor, targets: Tensor) -> Findings:
+        """Tables and pictures of outputs against targets."""
+
+    @abstractmethod
+    def trivial(self, targets: Tensor) -> tuple[str, Tensor]:
+        """What to say of any sequence, from the training targets alone: its name, and an output."""
+
+
+@final
+class OneClass(Target):
+    """One of C classes: softmax and cross-entropy, with smoothing and weights in training."""
+
+    name = "class"
+    watch = "accuracy"
+
+    def __init__(self, classes: Sequence[str], weights: Sequence[float], config: ClassifyConfig) -> None:
+        self.classes, self.size = list(classes), len(classes)
+        self._numbers = {name: number for number, name in enumerate(classes)}
+        self._weights, self._smoothing = list(weights), config.smoothing
+
+    @classmethod
+    def learn(cls, values: Sequence[Raw], config: ClassifyConfig) -> Self:
+        """The classes in the order of their names; each must have two examples at least."""
+        counts = Counter(_label(raw) for raw in values)
+        for raw in values:
+            _check_count(raw, counts[_label(raw)], len(counts))
+        names = sorted(counts, key=_natural)
+        mean = len(values) / len(names)
+        balanced = config.class_weights == "balanced"
+        return cls(names, [mean / counts[name] for name in names] if balanced else [], config)
+
+    @classmethod
+    def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
+        """The classes and weights in `content`."""
+        return cls(content["classes"], content["weights"], config)
+
+    def content(self) -> dict[str, Any]:
+        """Classes and their weights."""
+        return {"classes": self.classes, "weights": self._weights}
+
+    def about(self) -> str:
+        """How many classes, and which."""
+        return f"one of {_listed(self.classes)}"
+
+    def encode(self, raw: Raw) -> Tensor:
+        """The number of the class."""
+        return torch.tensor(_number(_label(raw), self._numbers, raw.where))
+
+    def loss(self, scores: Tensor, targets: Tensor) -> Loss:
+        """Cross-entropy."""
+        return Loss(F.cross_entropy(scores.float(), targets, reduction="sum"), len(targets))
+
+    def objective(self, scores: Tensor, targets: Tensor) -> Loss:
+        """Cross-entropy with smoothed labels (Szegedy et al. 2016) and weighted classes."""
+        weights = scores.new_tensor(self._weights) if self._weights else None
+        nats = F.cross_entropy(
+            scores.float(), targets, weights, reduction="sum", label_smoothing=self._smoothing
+        )
+        return Loss(nats, len(targets))
+
+    def outputs(self, scores: Tensor) -> Tensor:
+        """Probabilities [B, C]."""
+        return scores.float().softmax(-1)
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
+        """Accuracy, macro F1 and the calibration error."""
+        truth, guess, top = targets.numpy(), outputs.argmax(-1).numpy(), outputs.amax(-1).numpy()
+        matrix = metrics.confusion(truth, guess, self.size)
+        return {
+            "accuracy": float((truth == guess).mean()),
+            "macro_f1": metrics.macro_f1(metrics.per_class(matrix), matrix.sum(0)),
+            "calibration_error": metrics.calibration(top, truth == guess)[0],
+        }
+
+    def answer(self, output: Tensor) -> dict[str, Any]:
+        """The likeliest class, its probability, and those of all."""
+        best = int(output.argmax())
+        named = {name: round(float(p), 6) for name, p in zip(self.classes, output, strict=True)}
+        return {
+            "prediction": self.classes[best],
+            "probability": named[self.classes[best]],
+            "probabilities": named,
+        }
+
+    def findings(self, outputs: Tensor, targets: Tensor) -> Findings:
+        """Scores of each class; the confusion matrix and the calibration as pictures."""
+        truth, guess, top = targets.numpy(), outputs.argmax(-1).numpy(), outputs.amax(-1).numpy()
+        matrix = metrics.confusion(truth, guess, self.size)
+        _, bins = metrics.calibration(top, truth == guess)
+        figures = {"calibration": lambda figure: draw_calibration(figure, bins)}
+        if self.size <= _MOST_DRAWN:
+            figures["confusion"] = lambda figure: draw_confusion(figure, matrix, self.classes)
+        return Findings({"classes": _table(self.classes, metrics.per_class(matrix))}, figures)
+
+    def trivial(self, targets: Tensor) -> tuple[str, Tensor]:
+        """The share of each class, so that the most frequent one is always predicted."""
+        return "majority class", targets.bincount(minlength=self.size) / len(targets)
+
+
+@final
+class Several(Target):
+    """Any number of C classes at once: a sigmoid and binary cross-entropy for each."""
+
+    name = "several"
+    watch = "macro_f1"
+
+    def __init__(self, classes: Sequence[str], config: ClassifyConfig) -> None:
+        self.classes, self.size = list(classes), len(classes)
+        self._numbers = {name: number for number, name in enumerate(classes)}
+        self._config = config
+
+    @classmethod
+    def learn(cls, values: Sequence[Raw], config: ClassifyConfig) -> Self:
+        """The classes in the order of their names; each must have two examples at least."""
+        counts = Counter(name for raw in values for name in _labels(raw, config))
+        if not counts:
+            raise DataError(values[0].where, "no label in any row", expected="some", remedy="set data.target")
+        for raw in values:
+            for name in _labels(raw, config):
+                _check_count(raw._replace(value=name), counts[name], 2)
+        return cls(sorted(counts, key=_natural), config)
+
+    @classmethod
+    def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
+        """The classes in `content`."""
+        return cls(content["classes"], config)
+
+    def content(self) -> dict[str, Any]:
+        """The classes."""
+        return {"classes": self.classes}
+
+    def about(self) -> str:
+        """How many classes, and which."""
+        return f"any of {_listed(self.classes)}"
+
+    def encode(self, raw: Raw) -> Tensor:
+        """[1, C]: 1 for each class that the sequence has; the first axis stands for time."""
+        target = torch.zeros(1, self.size)
+        for name in _labels(raw, self._config):
+            target[0, _number(name, self._numbers, raw.where)] = 1
+        return target
+
+    def loss(self, scores: Tensor, targets: Tensor) -> Loss:
+        """Binary cross-entropy, summed over the classes."""
+        nats = F.binary_cross_entropy_with_logits(scores.float(), targets[0], reduction="sum")
+        return Loss(nats, len(scores))
+
+    def objective(self, scores: Tensor, targets: Tensor) -> Loss:
+        """The same, with labels smoothed towards one half."""
+        share = self._config.smoothing
+        return self.loss(scores, targets * (1 - share) + share / 2)
+
+    def outputs(self, scores: Tensor) -> Tensor:
+        """Probabilities [B, C]."""
+        return scores.float().sigmoid()
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
+        """Macro F1, micro F1, and the share of sequences with all classes right."""
+        truth, guess = targets[:, 0].numpy() > 0.5, outputs.numpy() > 0.5
+        each = self._rates(truth, guess)
+        hits = float((truth & guess).sum())
+        return {
+            "macro_f1": metrics.macro_f1(each, guess.sum(0)),
+            "micro_f1": 2 * hits / max(1, truth.sum() + guess.sum()),
+            "subset_accuracy": float((truth == guess).all(1).mean()),
+        }
+
+    def answer(self, output: Tensor) -> dict[str, Any]:
+        """The classes with a probability above one half, and the probabilities of all."""
+        named = {name: round(float(p), 6) for name, p in zip(self.classes, output, strict=True)}
+        return {"prediction": [name for name in named if named[name] > 0.5], "probabilities": named}
+
+    def findings(self, outputs: Tensor, targets: Tensor) -> Findings:
+        """Scores of each class."""
+        each = self._rates(targets[:, 0].numpy() > 0.5, outputs.numpy() > 0.5)
+        return Findings({"classes": _table(self.classes, each)}, {})
+
+    def trivial(self, targets: Tensor) -> tuple[str, Tensor]:
+        """The share of each class."""
+        return "majority", targets[:, 0].mean(0)
+
+    @staticmethod
+    def _rates(truth: np.ndarray, guess: np.ndarray) -> metrics.PerClass:
+        return metrics.rates((truth & guess).sum(0).astype(float), guess.sum(0), truth.sum(0))
+
+
+@final
+class Value(Target):
+    """A number: its mean and deviation under a normal distribution (Nix and Weigend 1994)."""
+
+    name = "value"
+    watch = "mae"
+    size = 2
+
+    def __init__(self, mean: float, deviation: float) -> None:
+        self._mean, self._deviation = mean, deviation
+
+    @classmethod
+    def learn(cls, values: Sequence[Raw], config: ClassifyConfig) -> Self:
+        """The mean and deviation of the training part, in which the network counts."""
+        numbers = np.array([_real(raw) for raw in values])
+        return cls(float(numbers.mean()), float(numbers.std()) or 1.0)
+
+    @classmethod
+    def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
+        """Mean and deviation in `content`."""
+        return cls(content["mean"], content["deviation"])
+
+    def content(self) -> dict[str, Any]:
+        """Mean and deviation."""
+        return {"mean": self._mean, "deviation": self._deviation}
+
+    def about(self) -> str:
+        """That it is a number, and its spread."""
+        return f"a number (mean {self._mean:.4g}, deviation {self._deviation:.4g})"
+
+    def encode(self, raw: Raw) -> Tensor:
+        """The number."""
+        return torch.tensor(_real(raw))
+
+    def loss(self, scores: Tensor, targets: Tensor) -> Loss:
+        """-ln p of the numbers, in their own unit."""
+        outputs = self.outputs(scores)
+        density = torch.distributions.Normal(outputs[:, 0], outputs[:, 1])
+        return Loss(-density.log_prob(targets).sum(), len(targets))
+
+    def objective(self, scores: Tensor, targets: Tensor) -> Loss:
+        """The loss itself."""
+        return self.loss(scores, targets)
+
+    def outputs(self, scores: Tensor) -> Tensor:
+        """Mean and deviation [B, 2] in the unit of the target: a line, and a softplus, of the scores."""
+        scores = scores.float()
+        mean = self._mean + self._deviation * scores[:, 0]
+        deviation = self._deviation * (F.softplus(scores[:, 1]) + 1e-3)
+        return torch.stack([mean, deviation], 1)
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
+        """The mean absolute error, R2, and the share within 1.96 deviations, which should be 0.95."""
+        truth, mean, deviation = targets.numpy(), outputs[:, 0].numpy(), outputs[:, 1].numpy()
+        return {
+            "mae": metrics.mae(truth, mean),
+            "r2": metrics.r2(truth, mean),
+            "coverage_95": float((np.abs(truth - mean) <= 1.96 * deviation).mean()),
+        }
+
+    def answer(self, output: Tensor) -> dict[str, Any]:
+        """The mean, and the deviation."""
+        return {"prediction": float(output[0]), "deviation": float(output[1])}
+
+    def findings(self, outputs: Tensor, targets: Tensor) -> Findings:
+        """Nothing beside the scores."""
+        return Findings({}, {})
+
+    def trivial(self, targets: Tensor) -> tuple[str, Tensor]:
+        """The mean and deviation of the training part."""
+        return "mean", torch.tensor([self._mean, self._deviation])
+
+
+TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (OneClass, Several, Value)}
+
+
+def guess(values: Sequence[Raw], config: ClassifyConfig) -> str:
+    """Which kind of target these are: `config.kind`, or what they look like.
+
+    Lists, or texts with `config.separator`, are several classes; more than 20 different numbers, of which at
+    least one is no whole number or most occur once, are a value; anything else is a class.
+    """
+    if config.kind != "auto":
+        return config.kind
+    if any(isinstance(raw.value, list | tuple) for raw in values) or config.separator:
+        return "several"
+    different = {str(raw.value).strip() for raw in values}
+    if len(different) > 20 and all(map(_is_real, different)):
+        whole = all(float(value).is_integer() for value in different)
+        return "value" if not whole or len(different) > len(values) / 2 else "class"
+    return "class"
+
+
+def _label(raw: Raw) -> str:
+    text = str(raw.value).strip()
+    if raw.value is None or not text:
+        raise DataError(raw.where, "no label", expected="one", remedy="fill it in, or leave the row out")
+    return text
+
+
+def _labels(raw: Raw, config: ClassifyConfig) -> list[str]:
+    if isinstance(raw.value, list | tuple):
+        return [str(value) for value in raw.value]
+    text = "" if raw.value is None else str(raw.value)
+    parts = text.split(config.separator) if config.separator else [text]
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _real(raw: Raw) -> float:
+    if not _is_real(raw.value):
+        remedy = "mend it, or set classify.kind = class"
+        raise DataError(raw.where, json.dumps(str(raw.value)), expected="a number", remedy=remedy)
+    return float(raw.value)
+
+
+def _is_real(value: Any) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))
+    except (TypeError, ValueError):
+        return False
+
+
+def _number(name: str, numbers: dict[str, int], where: str) -> int:
+    if name not in numbers:
+        known = f"the {len(numbers)} labels of the training part"
+        raise DataError(
+            where, f"the label {name!r}", expected=f"one of {known}", remedy=nearest(name, numbers)
+        )
+    return numbers[name]
+
+
+def _check_count(raw: Raw, count: int, classes: int) -> None:
+    if count == 1 or classes == 1:
+        got = f"{classes} class" if classes == 1 else f"the only example to learn {str(raw.value)!r} from"
+        raise DataError(
+            raw.where,
+            got,
+            expected="two classes or more, each with two examples or more",
+            remedy="give more data, join the class with another, or name the right column with --target",
+        )
+
+
+def _natural(name: str) -> tuple[float, str]:
+    return (float(name), "") if _is_real(name) else (float("inf"), name)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"{len(names)} classes: {shown}"
+
+
+def _table(names: Sequence[str], each: metrics.PerClass) -> list[list[object]]:
+    rows = zip(names, each.precision, each.recall, each.f1, each.support, strict=True)
+    head: list[object] = ["class", "precision", "recall", "F1", "examples"]
+    return [head, *([name, float(p), float(r), float(f), int(n)] for name, p, r, f, n in rows)]
