@@ -155,12 +155,13 @@ def exponential_smoothing(past: np.ndarray, season: int, horizon: int) -> Outloo
     if find_spec("statsmodels") is None:
         remedy = "pip install 'elman[forecast]'"
         raise TaskError("exponential smoothing", "statsmodels is not installed", remedy=remedy)
+    import pandas as pd  # pyrefly: ignore[missing-import]
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel  # pyrefly: ignore[missing-import]
 
     past = filled(past)
     seasonal = season > 1 and len(past) >= 2 * season + 2
     model = ETSModel(
-        past,
+        pd.Series(past),
         error="add",
         trend="add",
         damped_trend=True,

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from elman import files
+from elman.errors import TaskError
 from elman.forecasting import LEVELS, Outlook
 
 _SHOWN = 4
 """Steps of the past that a picture shows for each of the future."""
 
+_PANELS = 4
+"""Series that a picture shows."""
+
+_KINDS = ("png", "svg", "pdf")
 _BANDS = ((0.025, 0.975, 0.15), (0.1, 0.9, 0.3))
 
 
@@ -27,6 +36,7 @@ class Future:
         outlook: mean [H] and quantiles [H, Q] at `LEVELS`.
         past: [T] the values before, not-a-number where one is missing.
         actual: [H] what came true; empty where that is not known.
+        heads: the names of the columns of series, "" if there is but one, and of times.
     """
 
     name: str
@@ -34,6 +44,7 @@ class Future:
     outlook: Outlook
     past: np.ndarray
     actual: np.ndarray
+    heads: tuple[str, str]
 
     @property
     def median(self) -> np.ndarray:
@@ -45,28 +56,43 @@ class Future:
         return self.outlook.quantiles[:, LEVELS.index(level)]
 
 
-def write(futures: Sequence[Future], out: TextIO, *, id: str, time: str) -> None:  # noqa: A002
-    """Write forecasts in the long form: a row for each step with id, time, mean, median and quantiles.
-
-    Args:
-        futures: what to write.
-        out: where to.
-        id: name of the column that names a series; "": there is none.
-        time: name of the column of times.
-    """
+def to_csv(futures: Sequence[Future]) -> str:
+    """Forecasts in the long form: a row for each step with series, time, mean, median and quantiles."""
+    out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    head = [time, "mean", "median", *(f"q{level:g}" for level in LEVELS)]
-    writer.writerow([id, *head] if id else head)
+    id_column, time_column = futures[0].heads
+    head = [time_column, "mean", "median", *(f"q{level:g}" for level in LEVELS)]
+    writer.writerow([id_column, *head] if id_column else head)
     for future in futures:
         for step, moment in enumerate(future.times):
             numbers = [future.outlook.mean[step], future.median[step], *future.outlook.quantiles[step]]
             row = [moment, *(f"{number:.6g}" for number in numbers)]
-            writer.writerow([future.name, *row] if id else row)
+            writer.writerow([future.name, *row] if id_column else row)
+    return out.getvalue()
 
 
-def draw(figure: Any, futures: Sequence[Future], most: int = 4) -> None:
-    """Draw the first `most` forecasts, one below the other, on a matplotlib Figure."""
-    shown = futures[:most]
+def save_picture(path: Path, futures: Sequence[Future]) -> None:
+    """Write a picture of the first forecasts: png, svg or pdf, as the name of the file ends.
+
+    Raises:
+        TaskError: matplotlib is not installed, or does not know that kind of file.
+        RunError: the file cannot be written.
+    """
+    if find_spec("matplotlib") is None:
+        raise TaskError("a picture", "matplotlib is not installed", remedy="pip install 'elman[plot]'")
+    from matplotlib.figure import Figure
+
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in _KINDS:
+        raise TaskError(path, f"a picture of kind {kind!r}", expected=f"one of {', '.join(_KINDS)}")
+    figure = Figure(figsize=(8, 2 + 2 * min(len(futures), _PANELS)), layout="constrained")
+    draw(figure, futures)
+    files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=130))
+
+
+def draw(figure: Any, futures: Sequence[Future]) -> None:
+    """Draw the first forecasts, one below the other, on a matplotlib Figure."""
+    shown = futures[:_PANELS]
     panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for axes, future in zip(panels, shown, strict=True):
         _panel(axes, future)

@@ -27,6 +27,7 @@ _TIMES = (
     "step",
     "index",
 )
+_SURE = ("ds", "date", "datetime", "time", "timestamp", "year", "month")
 _IDS = (
     "unique_id",
     "id",
@@ -124,6 +125,15 @@ def find(
     return Roles(form=form, time=time, id=id, values=values, **extras)
 
 
+def suits(fields: Mapping[str, object]) -> bool:
+    """Whether these may be the fields of a series' row: a date and a number, or a usual name and numbers."""
+    numbers = [name for name, cell in fields.items() if is_number(cell) and not calendar.is_date(cell)]
+    if any(calendar.is_date(cell) for cell in fields.values()):
+        return bool(numbers)
+    timed = [name for name in numbers if name.lower() in _SURE]
+    return len(numbers) > 1 and len(numbers) == len(fields) and bool(timed)
+
+
 def missing(cell: object) -> bool:
     """Whether a cell is empty."""
     return cell is None or (isinstance(cell, str) and not cell.strip())
@@ -156,8 +166,11 @@ def _timed(name: str, head: Sequence[Record]) -> bool:
 
 
 def _is_counter(name: str, head: Sequence[Record]) -> bool:
-    """Whether a column without a name only numbers the rows, as R and pandas write it."""
-    if name.strip() and not name.startswith("Unnamed:"):
+    """Whether a column without a name only numbers the rows, as R and pandas write it.
+
+    A format may have named it by its place, "1".
+    """
+    if name.strip() not in ("", "1") and not name.startswith("Unnamed:"):
         return False
     cells = [record.fields.get(name) for record in head]
     if not all(is_number(cell) for cell in cells):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman import calendar, forecasting, roles, rolling
+from elman import forecasting, roles, rolling
 from elman.batch import Batch, Example, Record
 from elman.config import Data, Run
 from elman.distributions import DISTRIBUTIONS
@@ -65,9 +65,7 @@ class Forecast(Task):
     @classmethod
     def suits(cls, record: Record) -> bool:
         """Whether the record has a time and a number beside it."""
-        numbers = any(roles.is_number(cell) for cell in record.fields.values())
-        dates = any(calendar.is_date(cell) for cell in record.fields.values())
-        return (dates and numbers) or {"ds", "y"} <= set(record.fields)
+        return roles.suits(record.fields)
 
     @classmethod
     def split(cls, records: Sequence[Record], data: Data) -> Parts:
@@ -102,7 +100,7 @@ class Forecast(Task):
         """Columns, frequency, how windows are made."""
         return dict(self._found)
 
-    def ahead(self, horizon: int) -> Forecast:
+    def ahead(self, horizon: int) -> Self:
         """The same task, to forecast another number of steps.
 
         Raises:
@@ -112,7 +110,7 @@ class Forecast(Task):
         if self._options.model == "quantiles" and horizon > learnt:
             remedy = "train with that forecast.horizon, or with forecast.model=autoregressive, which goes on"
             raise TaskError("--horizon", str(horizon), expected=f"at most {learnt}, as learnt", remedy=remedy)
-        return Forecast(self._run, self.outline, horizon)
+        return type(self)(self._run, self.outline, horizon)
 
     def build(self) -> nn.Module:
         """A fresh network for these channels."""
@@ -228,7 +226,7 @@ class Forecast(Task):
         for data in batch.seq.data.split(max(1, _AT_ONCE // count), 1):
             paths = network.paths(data, count, generator)
             levels = torch.tensor(LEVELS, device=paths.device)
-            quantiles = torch.stack([part.quantile(levels, 1) for part in paths])  # [H, Q, B]
+            quantiles = torch.stack([part.quantile(levels, 0) for part in paths])  # [H, Q, B]
             found += torch.cat([paths.mean(1)[:, None], quantiles], 1).permute(2, 0, 1).cpu()
         return found
 
@@ -319,9 +317,11 @@ class Forecast(Task):
         times = frequency.after(one.times[0], at + np.arange(len(outlook.mean)))
         actual = one.values[at : min(at + len(times), one.length)]
         shown = [frequency.show(time) for time in times]
-        return Future(
-            one.name, shown, outlook, one.values[:at], actual if len(actual) == len(times) else actual[:0]
-        )
+        columns = self.outline.columns
+        several = bool(columns.id) or len(columns.values) > 1
+        heads = (columns.id or "unique_id") if several else "", columns.time or "ds"
+        actual = actual if len(actual) == len(times) else actual[:0]
+        return Future(one.name, shown, outlook, one.values[:at], actual, heads)
 
 
 def _joined(held: Sequence[Example], outputs: Sequence[Any]) -> Outlook:
