@@ -74,7 +74,7 @@ def test_an_offset_makes_it_universal_time():
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        (["2012-01-01", "2012-02-30"], r"f.csv:3: expected a date \(day is out of range for month\), got the time"),
+        (["2012-01-01", "2012-02-30"], r"f.csv:3: expected a date \(day is out of range for month\), got"),
         (["2012-01-01", "17"], r"f.csv:3: expected a date, got the time '17'"),
         (["1", "2012-01-01"], r"f.csv:3: expected a number, as above it, got the time '2012-01-01'"),
         (["1", "x"], r"f.csv:3: expected a number, as above it, got the time 'x'"),

@@ -156,13 +156,13 @@ def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
 
 
 def _numeric(name: str, head: Sequence[Record]) -> bool:
-    """Whether all cells that are there are numbers, and one is."""
+    """Whether most of the cells that are there are numbers; one that is none is told when it is read."""
     cells = [cell for record in head if not missing(cell := record.fields.get(name))]
-    return bool(cells) and all(is_number(cell) for cell in cells)
+    return 2 * sum(is_number(cell) for cell in cells) > len(cells)
 
 
 def _timed(name: str, head: Sequence[Record]) -> bool:
-    return all(calendar.is_date(record.fields.get(name)) for record in head)
+    return 2 * sum(calendar.is_date(record.fields.get(name)) for record in head) > len(head)
 
 
 def _is_counter(name: str, head: Sequence[Record]) -> bool:
@@ -197,7 +197,7 @@ def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:
             return name
     named = [name for known in _TIMES for name in free if name.lower() == known]
     for name in named:
-        if all(calendar.is_time(record.fields.get(name)) for record in head):
+        if 2 * sum(calendar.is_time(record.fields.get(name)) for record in head) > len(head):
             return name
     got = f"no column of times among {', '.join(map(repr, names))}"
     raise DataError(head[0].where, got, remedy="name it: --set forecast.time=COLUMN")
