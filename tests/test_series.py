@@ -58,7 +58,7 @@ def test_columns_are_guessed_and_said():
         ("date, b, y\n2024-01-01, 1, 2\n2024-01-02, 3, 4", "times in 'date', values in 'y'"),
         ("YEAR, SPOTS\n1700, 5\n1701, 11", "times in 'YEAR', values in 'SPOTS'"),
         (", time, gas\n1, 1960, 160.1\n2, 1960.25, 129.7", "times in 'time', values in 'gas'"),
-        ("t, n, shop\n2024-01-01, 3, x\n2024-01-01, 4, y", "times in 't', values in 'n', series named by 'shop'"),
+        ("t, n, s\n2024-01-01, 3, x\n2024-01-01, 4, y", "times in 't', values in 'n', series named by 's'"),
         ("date, rain, sky\n2024-01-01, 3, wet\n2024-01-02, 4, dry", "times in 'date', values in 'rain'"),
     ],
 )  # fmt: skip

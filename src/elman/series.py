@@ -158,7 +158,8 @@ def _check_order(rows: _Rows, dated: bool, frequency: Frequency | None) -> None:
     if not len(wrong):
         return
     at = int(wrong[0]) + 1
-    show = calendar.Span(calendar.SECOND) if dated else Numbers()
+    unit = calendar.SECOND if (rows.times % calendar.DAY).any() else calendar.DAY
+    show = calendar.Span(unit) if dated else Numbers()
     of = f" of series {rows.name!r}" if rows.name else ""
     time, before = show.show(rows.times[at]), show.show(rows.times[at - 1])
     if steps[wrong[0]] == 0:

@@ -76,7 +76,7 @@ class ForecastConfig(Settings):
             and self.scale != "size"
         ):
             got = f"{self.scale!r} with counts"
-            raise ConfigError("forecast.scale", got, expected="'size': counts cannot be shifted")
+            raise ConfigError("forecast.scale", got, expected="'size'", remedy="counts cannot be shifted")
         if self.watch in ("mse", "mae") and not self.standardise:
             got = f"{self.watch!r} without forecast.standardise"
             raise ConfigError("forecast.watch", got, remedy="set forecast.standardise = true")
