@@ -46,7 +46,7 @@ def test_train_sample_complete_eval(capsys, monkeypatch, tmp_path, text):
     assert "'~' (U+007E)" in err
     code, out, _ = call(capsys, "eval", run, text)
     assert code == 0
-    assert [line.split(" | ")[0] for line in out.splitlines()[2:]][:2] == ["| model", "| unigram"]
+    assert [line.split()[1] for line in out.splitlines()[2:]][:2] == ["model", "unigram"]
 
 
 @pytest.mark.parametrize("unit", ["byte", "word", "bpe"])

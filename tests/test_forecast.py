@@ -244,7 +244,7 @@ def test_the_future_of_known_columns_must_be_there():
         (COUNTS | {"scale": "last"}, r"forecast.scale: expected 'size', got 'last' with counts"),
         ({"watch": "mse"}, r"forecast.watch: 'mse' without forecast.standardise"),
         ({"lags": "6,x"}, r"forecast.lags: expected season, none, or steps such as 24,168, got '6,x'"),
-        ({"patch": 4}, r"forecast.context: expected a multiple of the patch, got 18 with a patch of 4; such as"),
+        ({"patch": 4}, r"forecast.context: expected a multiple of the patch, got 18 with a patch of 4"),
         ({"model": "quantile"}, r"forecast.model: expected one of quantiles, autoregressive, got 'quantile'"),
     ],
 )  # fmt: skip

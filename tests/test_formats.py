@@ -340,9 +340,9 @@ def test_unknown_encoding(path):
 def test_sample(name):
     first, again = formats.read(f"sample:{name}"), formats.read(f"sample:{name}")
     assert first == again
-    texts = [record.fields["text"] for record in first]
+    texts = ["".join(map(str, record.fields.values())) for record in first]
     assert all(texts)
-    assert 300_000 < sum(map(len, texts)) < 12_000_000
+    assert 20_000 < sum(map(len, texts)) < 12_000_000
     assert all(record.where.startswith(f"sample:{name}") for record in first)
     assert "\n" not in formats.SAMPLES[name].about
 

@@ -212,7 +212,7 @@ def test_files_that_are_no_classes(put):
         f"{folder}/1.wav: expected a folder per class, or a text file per class, got a file that is no text; "
         "put it in its class's folder"
     )
-    assert formats.find(str(folder)).name == "text"
+    assert formats.find(str(folder)).name == "media"
 
 
 def test_videos_with_something_else(put):

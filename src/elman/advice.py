@@ -35,7 +35,7 @@ _SLOPE = 0.01
 
 def advise(epochs: Sequence[Epoch], *, last: bool) -> Iterator[str]:
     """Advice after the latest of `epochs`; `last`: training is over."""
-    yield from _gradients(epochs[-1])
+    yield from _gradients(epochs[-1], epochs[-2] if len(epochs) > 1 else None)
     if not epochs[-1].scores:
         return
     losses = [epoch.scores["loss"] for epoch in epochs]
@@ -52,11 +52,11 @@ def advise(epochs: Sequence[Epoch], *, last: bool) -> Iterator[str]:
         yield "underfitting: validation is as good as training; more --hidden or --layers, or less --dropout"
 
 
-def _gradients(epoch: Epoch) -> Iterator[str]:
+def _gradients(epoch: Epoch, before: Epoch | None) -> Iterator[str]:
     if epoch.top_norm > max(_BURST_NORM, _BURST * epoch.mean_norm):
         yield (
             f"exploding gradient: its norm came to {epoch.top_norm:.3g} in step {epoch.top_step} "
             f"(mean {epoch.mean_norm:.2g}); lower --lr, a smaller --clip, or a gated --cell"
         )
-    if epoch.clipped > 0.5:
+    if epoch.clipped > 0.5 and not (before and before.clipped > 0.5):  # told once, not after every epoch
         yield f"gradients were clipped in {epoch.clipped:.0%} of the steps: raise --clip or lower --lr"

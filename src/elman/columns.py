@@ -29,25 +29,26 @@ class Columns:
 
     Args:
         input: what is read, or `ALL`.
-        target: what is to be predicted; empty, if there is no such column.
+        target: what is to be predicted.
         guessed: whether one of them was guessed.
+        steps: how many columns are read, if all others are; 0 else.
     """
 
     input: str
     target: str
     guessed: bool
+    steps: int = 0
 
     def read(self, record: Record) -> Any:
         """What is read of a record.
 
         Raises:
-            DataError: the column is not there, or one that should be a number is none.
+            DataError: the column is not there, or one that should be a number is none; or, where all others
+                are read, there are more or fewer than there were.
         """
-        if self.input == ALL:
-            return [_float(record, name) for name in record.fields if name != self.target]
         if len(record.fields) == 1:  # nothing else can be meant, whatever its name
             return next(iter(record.fields.values()))
-        return self._column(record, self.input)
+        return self._column(record, self.input) if self.input != ALL else self._numbers(record)
 
     def wanted(self, record: Record) -> Any:
         """What is to be predicted of a record.
@@ -63,6 +64,16 @@ class Columns:
         said = f"{words}, {self.target!r} is predicted"
         return f"{said} (guessed; --input and --target set them)" if self.guessed else said
 
+    def _numbers(self, record: Record) -> list[float]:
+        """All columns but the target; all, if that is missing: without names others have its number then."""
+        names = [name for name in record.fields if name != self.target or len(record.fields) == self.steps]
+        if len(names) != self.steps:
+            remedy = "give the columns that the model learnt from"
+            raise DataError(
+                record.where, f"{len(names)} columns to read", expected=str(self.steps), remedy=remedy
+            )
+        return [_float(record, name) for name in names]
+
     def _column(self, record: Record, name: str) -> Any:
         if name not in record.fields:
             raise DataError(record.where, f"no column {name!r}", remedy=nearest(name, record.fields))
@@ -74,7 +85,9 @@ def find(records: Sequence[Record], data: Data, readable: Callable[[Any], bool])
 
     The input is the column of a usual name; else all that are left, if they are numbers; else the one with
     most in it, not counting what repeats.
-    The target is the column of a usual name, else the first other one whose values repeat, else the last one.
+    The target is the column of a usual name. Else, beside numbers, it is the column that is none, or the
+    first or the last, whichever has fewer different values; beside anything else it is the first other one
+    whose values repeat, or the last one.
 
     Args:
         records: of the training part, at least one.
@@ -90,17 +103,22 @@ def find(records: Sequence[Record], data: Data, readable: Callable[[Any], bool])
             raise DataError(first.where, f"no column {name!r}", remedy=nearest(name, first.fields))
     others = [name for name in first.fields if name != data.target]
     known = data.target or _named(TARGETS, [name for name in others if name != data.input])
-    read = data.input or _guess_input(records, [name for name in others if name != known], readable)
-    target = known or _guess_target(records, [name for name in others if name != read])
-    return Columns(read, target, not (data.input and data.target))
+    read = data.input or _guess_input(records, [name for name in others if name != known], readable, known)
+    target = known or _guess_target(records, [name for name in others if name != read], read)
+    steps = len(first.fields) - 1 if read == ALL else 0
+    return Columns(read, target, not (data.input and data.target), steps)
 
 
-def _guess_input(records: Sequence[Record], names: Sequence[str], readable: Callable[[Any], bool]) -> str:
+def _guess_input(
+    records: Sequence[Record], names: Sequence[str], readable: Callable[[Any], bool], target: str
+) -> str:
     first = records[0]
-    usual = [name for name in INPUTS if name in names and readable(first.fields[name])]
+    usual = _named(INPUTS, [name for name in names if readable(first.fields[name])])
     if usual:
-        return usual[0]
-    if len(names) > 1 and all(_is_number(first.fields[name]) for name in names):
+        return usual
+    words = [name for name in names if not _is_number(first.fields[name])]
+    is_target = len(words) == 1 and not target and _repeats(records, words[0])
+    if len(names) - len(words) > 1 and (not words or is_target):
         return ALL
     lengths = {name: _content(records, name) for name in names if readable(first.fields[name])}
     if not lengths:
@@ -109,7 +127,7 @@ def _guess_input(records: Sequence[Record], names: Sequence[str], readable: Call
     return max(lengths, key=lengths.__getitem__)
 
 
-def _guess_target(records: Sequence[Record], names: Sequence[str]) -> str:
+def _guess_target(records: Sequence[Record], names: Sequence[str], read: str) -> str:
     if not names:
         raise DataError(
             records[0].where,
@@ -117,13 +135,20 @@ def _guess_target(records: Sequence[Record], names: Sequence[str]) -> str:
             expected="one to read and one to predict",
             remedy="name the column to predict with --target",
         )
+    if read == ALL:
+        words = [name for name in names if not _is_number(records[0].fields[name])]
+        return (words or sorted((names[0], names[-1]), key=lambda name: _different(records, name)))[0]
     repeated = [name for name in names if _repeats(records, name)]
     return (repeated or list(names)[-1:])[0]
 
 
 def _repeats(records: Sequence[Record], name: str) -> bool:
-    values = {repr(record.fields.get(name)) for record in records}
-    return 1 < len(values) <= max(2, len(records) / 2)
+    return 1 < _different(records, name) <= max(2, len(records) / 2)
+
+
+def _different(records: Sequence[Record], name: str) -> int:
+    """How many different values a column has."""
+    return len({repr(record.fields.get(name)) for record in records})
 
 
 def _named(usual: Sequence[str], names: Sequence[str]) -> str:

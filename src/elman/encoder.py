@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from elman.batch import Seq, State
 from elman.config import Network
@@ -69,13 +70,15 @@ class Pool(nn.Module):
     weighted by softmax_t(v . tanh(W h_t + b)) (Yang et al. 2016); mean_max: both side by side.
 
     Args:
-        how: one of `POOLS`, or attention.
+        how: one of `POOLS`, last or attention.
         recurrent: the layers whose states are pooled.
+        dropout: share dropped of the state after the last step, which has seen none; what is pooled over the
+            steps comes with its own.
     """
 
-    def __init__(self, how: str, recurrent: Recurrent) -> None:
+    def __init__(self, how: str, recurrent: Recurrent, dropout: float = 0.0) -> None:
         super().__init__()
-        self._how, self._directions = how, recurrent.directions
+        self._how, self._directions, self._dropout = how, recurrent.directions, dropout
         size = recurrent.output_size
         last = recurrent.hidden_size * recurrent.directions
         self.output_size = {"last": last, "mean_max": 2 * size}.get(how, size)
@@ -86,7 +89,8 @@ class Pool(nn.Module):
         if self.attention is not None:
             return self.attention(hidden)
         if self._how == "last":
-            return torch.cat(tuple(state[0][-self._directions :]), -1)
+            end = torch.cat(tuple(state[0][-self._directions :]), -1)
+            return F.dropout(end, self._dropout, self.training)
         return torch.cat([pool(hidden) for pool in POOLS[self._how]], -1)
 
 

@@ -132,16 +132,23 @@ class NGrams:
         return Counts(places, int(starts[-1]))
 
     def _keys(self, sequence: np.ndarray, length: int) -> np.ndarray:
-        """A number for each n-gram of that length, in the order of their ends."""
+        """A number for each n-gram of that length, in order; -1 where a symbol is not below `size`."""
         keys = np.zeros(max(0, len(sequence) - length + 1), np.int64)
+        strange = np.zeros(len(keys), bool)
         for offset in range(length):
-            keys = keys * self._size + sequence[offset : offset + len(keys)]
-        return keys
+            symbols = sequence[offset : offset + len(keys)]
+            keys = keys * self._size + symbols
+            strange |= symbols >= self._size
+        return np.where(strange, -1, keys)
 
 
 def positions(sequences: Sequence[np.ndarray], size: int, length: int) -> Counts:
-    """Which symbol stands at each of the first `length` steps: one feature for each step and symbol."""
-    places = [np.arange(min(length, len(s))) * size + s[:length] for s in sequences]
+    """Which symbol stands at each of the first `length` steps: one feature for each step and symbol
+    below `size`."""
+    places = []
+    for sequence in sequences:
+        steps = np.flatnonzero(sequence[:length] < size)
+        places.append(steps * size + sequence[steps])
     return Counts(places, length * size)
 
 

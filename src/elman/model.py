@@ -97,10 +97,17 @@ class Model:
         """
         return self._writer().complete(self.network, text, count)
 
-    def evaluate(self, source: str | Path, *, encoding: str = "utf-8") -> dict[str, dict[str, float]]:
+    def evaluate(
+        self, source: str | Path, *, form: str = "auto", encoding: str = "utf-8"
+    ) -> dict[str, dict[str, float]]:
         """Scores on all of a file, folder or sample, beside baselines learnt from the model's training part.
 
         Baselines are left out where the training data are no longer there.
+
+        Args:
+            source: what to measure on.
+            form: the format of `source`; auto: found by its name and content.
+            encoding: of its text.
 
         Returns:
             Predictor ("model", "unigram", ...) -> metric -> value.
@@ -108,12 +115,12 @@ class Model:
         Raises:
             DataError: the data cannot be read.
         """
-        held = self.task.encode(self._records(str(source), encoding=encoding))
+        held = self.task.encode(self._records(str(source), form, encoding))
         scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
         if not dataset.there(self.config):
             return scores
         train = self.task.encode(dataset.read(self.config).train)
-        return scores | self.task.baselines(train, held)
+        return scores | self.task.baselines(train, {"held": held})["held"]
 
     def predict(self, values: Iterable[Any]) -> list[dict[str, Any]]:
         """What the model says of values such as those in the column that it learnt to read.
@@ -158,10 +165,8 @@ class Model:
             TaskError: the task does not predict.
             DataError: a record cannot be read.
         """
-        data = replace(self.config.data, format=form, encoding=encoding)
-        written = formats.find(str(source), self.task.formats, data.format)
-        records = dataset.records(str(source), data, self.config.task)
-        written.write(self.answers(records), out)
+        written = formats.find(str(source), self.task.formats, form)
+        written.write(self.answers(self._records(str(source), form, encoding)), out)
 
     def answer_lines(self, lines: Iterable[str], out: TextIO) -> None:
         """Answer each line as it comes with one of JSON; a line that cannot be read is told in its place.
@@ -227,14 +232,14 @@ class Model:
     def _part(self, part: str, source: str | Path | None, encoding: str) -> list[Record]:
         """All of a file, or a part of what the model was trained on."""
         if source is not None:
-            return self._records(str(source), encoding=encoding)
+            return self._records(str(source), "auto", encoding)
         records: list[Record] = getattr(dataset.read(self.config), part)
         if not records:
             raise DataError(self.config.data.path, f"no {part} part", remedy="name a file")
         return records
 
-    def _records(self, source: str, *, encoding: str) -> list[Record]:
-        data = replace(self.config.data, encoding=encoding, format="auto")
+    def _records(self, source: str, form: str, encoding: str) -> list[Record]:
+        data = replace(self.config.data, format=form, encoding=encoding)
         return dataset.records(source, data, self.config.task)
 
     def _forecaster(self) -> Forecaster:

@@ -139,17 +139,23 @@ def card(name: str, results: Mapping[str, Any]) -> str:
 
 
 def table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
-    """Lines of a table from part (valid, test) -> predictor -> metric -> value."""
-    parts = list(scores)
-    if not parts:
+    """Lines of a table for each part (valid, test) -> predictor -> metric -> value."""
+    if not scores:
         return ["There is neither a validation nor a test part, so nothing was scored."]
-    metrics = list(dict.fromkeys(name for row in scores[parts[0]].values() for name in row))
-    heads = [f"{part} {metric}" for part in parts for metric in metrics]
-    lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
-    for predictor in scores[parts[0]]:
-        cells = [_number(scores[part].get(predictor, {}).get(metric)) for part in parts for metric in metrics]
-        lines.append(f"| {predictor} | {' | '.join(cells)} |")
-    return lines
+    lines = []
+    for part, rows in scores.items():
+        metrics = list(dict.fromkeys(name for row in rows.values() for name in row))
+        head = [part, *(name.replace("_", " ") for name in metrics)]
+        cells = [[name, *(row.get(metric, "") for metric in metrics)] for name, row in rows.items()]
+        lines += ["", *_aligned([head, *cells])]
+    return lines[1:]
+
+
+def number(value: float) -> str:
+    """A score in words: as many digits as tell something."""
+    if value and not 0.001 <= abs(value) < 100:
+        return f"{value:,.0f}" if 10_000 <= abs(value) < 1e9 else f"{value:.4g}"
+    return f"{value:.3f}"
 
 
 def draw(path: Path, baselines: Mapping[str, float], figures: Mapping[str, Callable[[Any], None]]) -> str:
@@ -211,11 +217,12 @@ def draw_calibration(figure: Any, bins: np.ndarray) -> None:
     """
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=0.9, label="as sure as right")
-    axes.plot(bins[:, 0], bins[:, 1], "o-", markersize=4, linewidth=1.2, label="accuracy")
-    axes.bar(bins[:, 0], bins[:, 2], width=0.03, color="0.8", label="share of the predictions")
+    axes.plot(bins[:, 0], bins[:, 1], "o-", markersize=4, linewidth=1.2, label="predictions")
+    axes.bar(bins[:, 0], bins[:, 2], width=0.03, color="0.8", label="share of all predictions")
     axes.set_xlabel("probability of what was predicted")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
+    axes.set_ylabel("share that was right")
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
     axes.legend(frameon=False, fontsize=8)
     axes.grid(alpha=0.25)
 
@@ -229,16 +236,29 @@ def _pictures(names: Sequence[str]) -> list[str]:
 
 
 def _tables(tables: Mapping[str, Sequence[Sequence[object]]]) -> list[str]:
-    lines = []
-    for title, (head, *rows) in tables.items():
-        lines += ["", f"### {title[0].upper()}{title[1:]}", "", _row(head), "|---" * len(head) + "|"]
-        lines += [_row(row) for row in rows]
-    return lines
+    return [
+        line
+        for title, rows in tables.items()
+        for line in ("", f"### {title[0].upper()}{title[1:]}", "", *_aligned(rows))
+    ]
 
 
-def _row(cells: Sequence[object]) -> str:
-    words = (_number(cell) if isinstance(cell, float) else str(cell).replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(words)} |"
+def _aligned(rows: Sequence[Sequence[object]]) -> list[str]:
+    """A table in Markdown whose cells stand below each other; names to the left, numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
+    lines = [
+        f"| {name.ljust(first)} | "
+        + " | ".join(cell.rjust(width) for cell, width in zip(row, others, strict=True))
+        + " |"
+        for name, *row in cells
+    ]
+    rule = f"|{'-' * (first + 2)}|" + "".join(f"{'-' * (width + 1)}:|" for width in others)
+    return [lines[0], rule, *lines[1:]]
+
+
+def _cell(value: object) -> str:
+    return number(value) if isinstance(value, float) else str(value).replace("|", "\\|")
 
 
 def _plot(axes: Any, rows: Sequence[Mapping[str, str]], baselines: Mapping[str, float]) -> None:
@@ -268,7 +288,3 @@ def _plot_norm(axes: Any, rows: Sequence[Mapping[str, str]]) -> None:
 
 def _sample(text: str) -> list[str]:
     return ["", "## A sample", "", "```text", *text.splitlines(), "```"] if text else []
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}" if value >= 100 else f"{value:.3f}"

@@ -7,7 +7,7 @@ the same input never stand on two sides, and a record added to the data moves ha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from elman.batch import Record
@@ -44,19 +44,34 @@ def part(records: Sequence[Record], data: Data, key: Key) -> tuple[list[Record],
 
 
 def _random(records: Sequence[Record], data: Data, key: Key) -> list[str]:
-    """By a hash of the key, as near to the shares as whole records allow: the lowest ones test."""
+    """By a hash of the key, as near to the shares as whole keys allow: the lowest ones test.
+
+    A key of so many records that a part would be further from its share with it than without it learns; but a
+    part that none fits gets the least one.
+    """
     keys = [sha256(key(record)).digest() for record in records]
     counts: dict[bytes, int] = defaultdict(int)
     for digest in keys:
         counts[digest] += 1
-    wanted = {"test": round(data.test * len(records)), "valid": round(data.valid * len(records))}
     place: dict[bytes, str] = {}
-    left = sorted(counts, reverse=True)
-    for name, count in wanted.items():
-        while count > 0 and left:
-            place[left[-1]] = name
-            count -= counts[left.pop()]
+    for name, share in (("test", data.test), ("valid", data.valid)):
+        wanted = round(share * len(records))
+        left = sorted(digest for digest in counts if digest not in place)
+        taken = list(_filled(left, counts, wanted))
+        if wanted and left and not taken:
+            taken = [min(left, key=counts.__getitem__)]
+        place |= dict.fromkeys(taken, name)
     return [place.get(digest, "train") for digest in keys]
+
+
+def _filled(digests: Sequence[bytes], counts: Mapping[bytes, int], wanted: int) -> Iterator[bytes]:
+    """The first of the digests with `wanted` records or so, without those that would overshoot too far."""
+    for digest in digests:
+        if wanted <= 0:
+            return
+        if counts[digest] <= 2 * wanted:
+            wanted -= counts[digest]
+            yield digest
 
 
 def _every(records: Sequence[Record], data: Data, key: Key) -> list[str]:

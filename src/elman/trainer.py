@@ -28,7 +28,7 @@ from elman.errors import DivergedError
 from elman.interrupt import Interrupt
 from elman.loader import Plan, steps_of
 from elman.progress import Show, duration
-from elman.report import Metrics
+from elman.report import Metrics, number
 from elman.tasks.base import Loss, Scores, Task
 
 _ROWS_PER_EPOCH = 20
@@ -283,4 +283,4 @@ class Trainer:
 def headline(scores: Scores) -> str:
     """The first of the scores, in words."""
     name, value = next(iter(scores.items()))
-    return f"{value:.3f} {name.replace('_', ' ')}"
+    return f"{number(value)} {name.replace('_', ' ')}"

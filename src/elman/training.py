@@ -176,7 +176,7 @@ class _Sitting:
             return {}
         known = report.read_results(self._path).get("baselines")
         if known is None:
-            known = {part: self._task.baselines(self._train, held) for part, held in self._held.items()}
+            known = self._task.baselines(self._train, self._held)
         for part, rows in list(known.items())[:1]:
             for name, scores in rows.items():
                 show.line(f"baseline {name}, {part} part: {headline(scores)}")

@@ -111,7 +111,15 @@ def _on_terminal(suggest: Suggest) -> None:
         print("\n".join(f"  {word:<20} {probability:6.1%}" for word, probability in words))
 
 
-def evaluate(run: Path, data: str, /, *, encoding: str = "utf-8", device: str = "auto") -> None:
+def evaluate(
+    run: Path,
+    data: str,
+    /,
+    *,
+    format: str = "auto",  # noqa: A002, the option's name
+    encoding: str = "utf-8",
+    device: str = "auto",
+) -> None:
     """Measure a model on a file, a folder or sample:NAME, beside trivial baselines.
 
     Parameters
@@ -120,6 +128,8 @@ def evaluate(run: Path, data: str, /, *, encoding: str = "utf-8", device: str = 
         Run folder.
     data
         What to measure on.
+    format
+        How the data are stored (see docs/formats.md); auto: by name and content.
     encoding
         How the text is encoded.
     device
@@ -128,7 +138,7 @@ def evaluate(run: Path, data: str, /, *, encoding: str = "utf-8", device: str = 
     from elman import report
     from elman.model import load
 
-    scores = load(run, device=device).evaluate(data, encoding=encoding)
+    scores = load(run, device=device).evaluate(data, form=format, encoding=encoding)
     print("\n".join(report.table({Path(data).name: scores})))
 
 

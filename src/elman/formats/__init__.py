@@ -14,6 +14,8 @@ from elman.formats.classes import Classes
 from elman.formats.fasta import Fasta
 from elman.formats.idx import Idx
 from elman.formats.jsonlines import JsonLines
+from elman.formats.lines import Lines
+from elman.formats.media import Media
 from elman.formats.parquet import Parquet
 from elman.formats.samples import PREFIX, SAMPLES, Samples
 from elman.formats.series import Series
@@ -24,7 +26,7 @@ from elman.formats.text import Text
 # or a class each, and only the task knows. The table comes late: it also looks into files of unknown suffix.
 _MEMBERS = (
     *(Text(), Samples(), Series(), Arrays(), Idx(), Fasta()),
-    *(JsonLines(), Parquet(), Table(), Classes()),
+    *(JsonLines(), Parquet(), Media(), Table(), Classes(), Lines()),
 )
 FORMATS: dict[str, Format] = {member.name: member for member in _MEMBERS}
 

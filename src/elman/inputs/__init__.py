@@ -23,6 +23,7 @@ __all__ = [
     "Reader",
     "identity",
     "learn",
+    "name_of",
     "restore",
     "takes",
     "to_content",
@@ -31,7 +32,12 @@ __all__ = [
 
 def takes(value: Any) -> bool:
     """Whether some input reads such a value."""
-    return any(member.takes(value) for member in INPUTS.values())
+    return name_of(value) != ""
+
+
+def name_of(value: Any) -> str:
+    """The name of the input that reads such a value; empty, if none does."""
+    return next((name for name, member in INPUTS.items() if member.takes(value)), "")
 
 
 def learn(values: Sequence[Raw], run: Run) -> Input:
@@ -45,9 +51,8 @@ def learn(values: Sequence[Raw], run: Run) -> Input:
         DataError: no input reads such a value, or one is broken.
     """
     first = values[0]
-    for member in INPUTS.values():
-        if member.takes(first.value):
-            return member.learn(values, run)
+    if name := name_of(first.value):
+        return INPUTS[name].learn(values, run)
     raise DataError(
         first.where,
         f"an input of the type {type(first.value).__name__}",

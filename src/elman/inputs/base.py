@@ -70,6 +70,10 @@ class Input(ABC):
         """What a sequence is made of, in words."""
 
     @abstractmethod
+    def parse(self, line: str) -> Any:
+        """The value that a line of text stands for; what is none is told by `encode`."""
+
+    @abstractmethod
     def encode(self, raw: Raw) -> Tensor:
         """A value as symbols [T] int64 or features [T, F] float32, T at least 1.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, final
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from elman import audio, pictures
 from elman.config import Run, Signals
 from elman.errors import DataError, RunError
+from elman.formats.base import read_array
 from elman.inputs.base import Input, Raw, Reader
 
 _SMALLEST = 1e-5
@@ -95,6 +97,15 @@ class Signal(Input):
         packed = f", {stride} steps in one" if stride > 1 else ""
         return f"{KINDS[self._kind].about(self._settings)}, {self._width} numbers a step{packed}"
 
+    def parse(self, line: str) -> str | list[float]:
+        """A path; or, of a series, numbers with commas, semicolons or spaces between them."""
+        if self._kind != "series" or _kind(line) == "series":
+            return line
+        try:
+            return [float(number) for number in re.split(r"[\s,;]+", line.strip())]
+        except ValueError:
+            return line
+
     def encode(self, raw: Raw) -> Tensor:
         """The features [T, F] of a value, scaled, with differences and packed steps as the settings say."""
         features = _read(self._kind, raw, self._settings)
@@ -167,7 +178,7 @@ class Kind(NamedTuple):
 
 
 def _series(raw: Raw, settings: Signals) -> np.ndarray:
-    value = np.load(_path(raw), allow_pickle=False) if isinstance(raw.value, str) else raw.value
+    value = read_array(_path(raw)) if isinstance(raw.value, str) else raw.value
     try:
         series = np.asarray(value, np.float32)
     except (TypeError, ValueError) as error:
@@ -214,6 +225,8 @@ def _picture(raw: Raw, settings: Signals) -> np.ndarray:
 
 def _frames(raw: Raw, settings: Signals) -> np.ndarray:
     size = (settings.size, settings.size) if settings.size else None
+    if isinstance(raw.value, np.ndarray):
+        return pictures.frames(raw.value, size)
     paths = [_beside(raw.where, path) for path in raw.value]
     return pictures.frames(pictures.read_frames(paths, size))
 
@@ -229,7 +242,7 @@ KINDS: dict[str, Kind] = {
 def _kind(value: Any) -> str:
     """Which kind a raw value is of; empty if of none."""
     if isinstance(value, np.ndarray):
-        return "picture" if value.dtype == np.uint8 and value.ndim in (2, 3) else "series"
+        return _pictured(value.shape) if value.dtype == np.uint8 else "series"
     if isinstance(value, list | tuple) and value:
         pictured = isinstance(value[0], str) and Path(value[0]).suffix.lower() in pictures.SUFFIXES
         return "frames" if pictured else "" if isinstance(value[0], str) else "series"
@@ -237,6 +250,13 @@ def _kind(value: Any) -> str:
         suffix = Path(value).suffix.lower() if len(value) < 4096 else ""
         return next((kind for kind, suffixes in _SUFFIXES.items() if suffix in suffixes), "")
     return ""
+
+
+def _pictured(shape: tuple[int, ...]) -> str:
+    """Bytes are [H, W] or [H, W, 3] of a picture, or [T, H, W] or [T, H, W, 3] of a film, or a series."""
+    if len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
+        return "picture"
+    return "frames" if len(shape) in (3, 4) else "series"
 
 
 _SUFFIXES = {"sound": audio.SUFFIXES, "picture": pictures.SUFFIXES, "series": (".npy",)}
@@ -247,7 +267,18 @@ def _read(kind: str, raw: Raw, settings: Signals) -> np.ndarray:
     found = _kind(raw.value)
     if found != kind:
         raise DataError(raw.where, f"a {found or type(raw.value).__name__}", expected=f"a {kind}, as before")
-    return KINDS[kind].read(raw, settings)
+    try:
+        return KINDS[kind].read(raw, settings)
+    except DataError as error:
+        raise _named_in(raw.where, error) from error
+
+
+def _named_in(where: str, error: DataError) -> DataError:
+    """The fault of a file, with the place that names the file."""
+    if where in error.where or not Path(error.where).suffix:
+        return error
+    named = f"{error.where} (named in {where})"
+    return DataError(named, error.got, expected=error.expected, remedy=error.remedy)
 
 
 def _path(raw: Raw) -> Path:
@@ -255,10 +286,9 @@ def _path(raw: Raw) -> Path:
 
 
 def _beside(where: str, path: str) -> Path:
-    """A path as a file names it: beside that file, where it is not absolute."""
-    if Path(path).is_absolute() or Path(path).exists():
-        return Path(path)
-    return Path(where.rsplit(":", 1)[0]).parent / path
+    """A path as a file names it: beside that file, or else as it stands."""
+    beside = Path(where.rsplit(":", 1)[0]).parent / path
+    return beside if beside.exists() or not Path(path).exists() else Path(path)
 
 
 def _check_width(features: np.ndarray, width: int, where: str) -> None:

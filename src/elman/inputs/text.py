@@ -63,6 +63,10 @@ class Text(Input):
         """The unit, and how many symbols there are."""
         return f"text, {len(self.vocab):,} symbols of the unit {self.vocab.unit}"
 
+    def parse(self, line: str) -> str:
+        """The line itself."""
+        return line
+
     def encode(self, raw: Raw) -> Tensor:
         """The symbols [T] of the text."""
         text = _prepared(_string(raw), self.vocab.unit, self._run.data.lower)

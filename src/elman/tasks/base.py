@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -17,6 +17,11 @@ Scores: TypeAlias = dict[str, float]
 
 RISING = frozenset({"accuracy", "macro_f1", "span_f1", "subset_accuracy", "r2"})
 """Scores of which more is better; of all others less is."""
+
+
+_Item = TypeVar("_Item")
+Parted: TypeAlias = Mapping[str, Sequence[_Item]]
+"""Name of a held-out part (valid, test) -> what is in it."""
 
 
 class Parts(NamedTuple):
@@ -120,8 +125,8 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Scores]:
-        """Trivial predictors learnt from `train`, by name, and their scores on `held`."""
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
+        """Trivial predictors learnt from `train`: part -> predictor -> its scores on that part."""
 
     @abstractmethod
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:

@@ -21,7 +21,7 @@ from elman.errors import ConfigError, DataError
 from elman.inputs import LARGEST_EMBEDDING, Embedding
 from elman.loader import IGNORED
 from elman.recurrent import dropout
-from elman.tasks.base import Findings, Loss, Parts, Scores, Task
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
 from elman.vocab import Vocab
 
 _NGRAM_ORDER = {"char": 6, "byte": 6, "bpe": 4, "word": 3}
@@ -191,14 +191,10 @@ class Language(Task):
         order = sorted(named, reverse=self.vocab.unit in ("word", "bpe"))
         return {**{name: named[name] for name in order}, "loss": nats / max(count, 1)}
 
-    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Scores]:
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """A unigram and the best n-gram model (interpolated Kneser-Ney with back-off) on the same symbols."""
         model = ngram.NGram(_ids(train[0]), len(self.vocab), order=_NGRAM_ORDER[self.vocab.unit])
-        nats = model.nats(_ids(held[0]))
-        orders = {"unigram": 0, f"{int(nats.argmin()) + 1}-gram": int(nats.argmin())}
-        count = len(held[0].target)
-        named = {name: self.scores(held, (), float(nats[order]), count) for name, order in orders.items()}
-        return {name: scores for name, scores in named.items() if name != "1-gram"}
+        return {part: self._counted(model, held) for part, held in parts.items()}
 
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Nothing: the scores say it all."""
@@ -278,6 +274,13 @@ class Language(Task):
             "elman complete {name}",
             "elman eval {name} other.txt",
         ]
+
+    def _counted(self, model: ngram.NGram, held: Sequence[Example]) -> dict[str, Scores]:
+        """The scores of the lowest and of the best order."""
+        nats, count = model.nats(_ids(held[0])), len(held[0].target)
+        best = int(nats.argmin())
+        names = {"unigram": 0} | ({f"{best + 1}-gram": best} if best else {})
+        return {name: self.scores(held, (), float(nats[order]), count) for name, order in names.items()}
 
     def _read(self, network: nn.Module, text: str) -> tuple[Tensor, State]:
         """Scores [1, V] of what follows `text`, and the state after it."""

@@ -14,9 +14,9 @@ from elman.batch import Batch, Example, Record, Seq, State
 from elman.columns import Columns
 from elman.config import Data, Run
 from elman.encoder import Encoder, Pool
-from elman.errors import RunError
+from elman.errors import DataError, RunError
 from elman.inputs import Input, Raw
-from elman.tasks.base import Findings, Loss, Parts, Scores, Task
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.config import ClassifyConfig
 from elman.tasks.classify.targets import Target
@@ -36,7 +36,8 @@ class ClassifyNetwork(nn.Module):
         config = run.options
         assert isinstance(config, ClassifyConfig)
         self.encoder = Encoder(member.reader(), run.network, bidirectional=config.bidirectional)
-        self.pool = Pool(config.pool, self.encoder.recurrent)
+        share = run.network.output_dropout or run.network.dropout
+        self.pool = Pool(config.pool, self.encoder.recurrent, share)
         self.output = nn.Linear(self.pool.output_size, size)
         nn.init.zeros_(self.output.bias)
 
@@ -51,7 +52,10 @@ class Classify(Task):
     """A classifier of sequences of any kind that `elman.inputs` reads."""
 
     Config = ClassifyConfig
-    formats = ("table", "jsonlines", "parquet", "series", "arrays", "idx", "fasta", "classes", "sample")
+    formats = (
+        *("jsonlines", "parquet", "series", "arrays", "idx", "fasta", "classes", "sample"),
+        *("media", "lines", "table"),
+    )
     continuous = False
 
     def __init__(self, run: Run, chosen: Columns, member: Input, target: Target) -> None:
@@ -116,7 +120,7 @@ class Classify(Task):
     def encode(self, records: Sequence[Record], *, labelled: bool = True) -> list[Example]:
         """A sequence each, with the number of its class, its classes, or its value."""
         return [
-            Example(self.input.encode(_raw(self._columns, record)), self._target(record, labelled))
+            Example(self.input.encode(self._read(record)), self._target(record, labelled))
             for record in records
         ]
 
@@ -138,10 +142,17 @@ class Classify(Task):
         told = self.target.scores(torch.stack(list(outputs)), _targets(held)) if outputs else {}
         return {**told, "loss": nats / max(1, count)}
 
-    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Scores]:
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """What is most frequent, and linear models of simple features."""
-        outputs = baselines.outputs(self.target, train, held)
-        return {name: self.target.scores(said, _targets(held)) for name, said in outputs.items()}
+        learnt = baselines.learnt(self.target, train)
+
+        def told(held: Sequence[Example], says: baselines.Says) -> Scores:
+            said, truth = says(held), _targets(held)
+            return {**self.target.scores(said, truth), "loss": self.target.surprise(said, truth)}
+
+        return {
+            part: {name: told(held, says) for name, says in learnt.items()} for part, held in parts.items()
+        }
 
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Scores of each class and pictures of them."""
@@ -152,10 +163,9 @@ class Classify(Task):
         return list(self.target.outputs(scores).cpu().unbind())
 
     def record(self, value: Any, where: str) -> Record:
-        """The value in the column that is read."""
-        if self._columns.input != columns.ALL:
-            return Record({self._columns.input: value}, where)
-        return Record({str(step): number for step, number in enumerate(value, start=1)}, where)
+        """The value in the column that is read; where that is a series, a line of numbers serves."""
+        name = "series" if self._columns.input == columns.ALL else self._columns.input
+        return Record({name: self.input.parse(value) if isinstance(value, str) else value}, where)
 
     def answer(self, output: Tensor, record: Record) -> dict[str, Any]:
         """The prediction with its probabilities, or its deviation."""
@@ -175,6 +185,13 @@ class Classify(Task):
     def use(self) -> list[str]:
         """Commands that predict and measure."""
         return ["elman predict {name} FILE", "elman eval {name} FILE"]
+
+    def _read(self, record: Record) -> Raw:
+        raw = _raw(self._columns, record)
+        if self._columns.input not in record.fields and inputs.name_of(raw.value) != self.input.name:
+            name = next(iter(record.fields))
+            raise DataError(record.where, f"a column {name!r} of another kind", expected=self.input.about())
+        return raw
 
     def _target(self, record: Record, labelled: bool) -> Tensor:
         if not labelled:

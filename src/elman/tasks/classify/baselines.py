@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,52 +20,64 @@ _FEW_SYMBOLS = 512
 _LONGEST = 500
 """Most steps of sequences of one length whose positions serve as features."""
 
+Says: TypeAlias = Callable[[Sequence[Example]], Tensor]
+"""Examples -> what a predictor says of each: outputs [N, ...]."""
 
-def outputs(target: Target, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Tensor]:
-    """Predictor -> what it says of each held-out example [N, ...]."""
-    learnt = torch.stack([example.target for example in train])
-    name, output = target.trivial(learnt)
-    said = {name: output.expand(len(held), -1)}
+Extract: TypeAlias = Callable[[Sequence[Tensor]], Features]
+"""Sequences -> their features."""
+
+
+def learnt(target: Target, train: Sequence[Example]) -> dict[str, Says]:
+    """Predictors learnt from the training part, by name."""
+    wanted, sequences = torch.stack([example.target for example in train]), [e.data for e in train]
+    name, output = target.trivial(wanted)
+    says: dict[str, Says] = {name: lambda held: output.expand(len(held), -1)}
     kind = "logistic regression" if isinstance(target, OneClass | Several) else "ridge regression"
-    for features, mine, theirs in _features(train, held):
-        said[f"{kind} on {features}"] = _fitted(target, learnt, mine, theirs)
-    return said
+    for features, extract in _features(sequences):
+        says[f"{kind} on {features}"] = _fitted(target, wanted, extract, sequences)
+    return says
 
 
-def _fitted(target: Target, learnt: Tensor, mine: Features, theirs: Features) -> Tensor:
+def _fitted(target: Target, wanted: Tensor, extract: Extract, sequences: Sequence[Tensor]) -> Says:
+    mine = extract(sequences)
     if isinstance(target, OneClass):
-        return linear.fit(mine, learnt, target.size, _cross_entropy).scores(theirs).softmax(-1)
+        classes = linear.fit(mine, wanted, target.size, _cross_entropy)
+        return lambda held: classes.scores(extract(_data(held))).softmax(-1)
     if isinstance(target, Several):
-        return linear.fit(mine, learnt[:, 0], target.size, _binary).scores(theirs).sigmoid()
-    mean, deviation = learnt.mean(), learnt.std(correction=0).clamp(min=1e-9)
-    model = linear.fit(mine, (learnt - mean) / deviation, 1, _squares)
-    left = (model.scores(mine)[:, 0] * deviation + mean - learnt).std(correction=0)
-    return torch.stack([model.scores(theirs)[:, 0] * deviation + mean, left.expand(theirs_count(theirs))], 1)
+        several = linear.fit(mine, wanted[:, 0], target.size, _binary)
+        return lambda held: several.scores(extract(_data(held))).sigmoid()
+    mean, deviation = wanted.mean(), wanted.std(correction=0).clamp(min=1e-9)
+    line = linear.fit(mine, (wanted - mean) / deviation, 1, _squares)
+    left = (line.scores(mine)[:, 0] * deviation + mean - wanted).std(correction=0).clamp(min=1e-9)
+
+    def says(held: Sequence[Example]) -> Tensor:
+        values = line.scores(extract(_data(held)))[:, 0] * deviation + mean
+        return torch.stack([values, left.expand_as(values)], 1)
+
+    return says
 
 
-def theirs_count(features: Features) -> int:
-    """How many sequences there are."""
-    return len(features.times(torch.zeros(features.width, 1)))
-
-
-def _features(train: Sequence[Example], held: Sequence[Example]) -> Iterator[tuple[str, Features, Features]]:
-    """Name, features of the training part, and those of the held-out part."""
-    mine, theirs = [example.data for example in train], [example.data for example in held]
-    if mine[0].is_floating_point():
-        known = linear.statistics(mine)
+def _features(sequences: Sequence[Tensor]) -> Iterator[tuple[str, Extract]]:
+    """Kinds of features of such sequences, by name, and what takes them out."""
+    if sequences[0].is_floating_point():
+        known = linear.statistics(sequences)
         mean, deviation = known.mean(0), known.std(0, correction=0).clamp(min=1e-6)
-        both = ((known - mean) / deviation, (linear.statistics(theirs) - mean) / deviation)
-        yield "last value, mean, deviation, extremes", linear.Dense(both[0]), linear.Dense(both[1])
+        yield (
+            "last value, mean, deviation, extremes",
+            lambda asked: linear.Dense((linear.statistics(asked) - mean) / deviation),
+        )
         return
-    size = 1 + max(int(sequence.max()) for sequence in (*mine, *theirs))
+    size = 1 + max(int(sequence.max()) for sequence in sequences)
     order = _CHAR_ORDER if size <= _FEW_SYMBOLS else _WORD_ORDER
-    seen, asked = [s.numpy() for s in mine], [s.numpy() for s in theirs]
-    grams = linear.NGrams(seen, size, order)
-    yield f"1- to {order}-grams", grams.of(seen), grams.of(asked)
-    lengths = {len(sequence) for sequence in (*seen, *asked)}
-    if len(lengths) == 1 and max(lengths) <= _LONGEST and size <= _FEW_SYMBOLS:
-        length = lengths.pop()
-        yield "positions", linear.positions(seen, size, length), linear.positions(asked, size, length)
+    grams = linear.NGrams([sequence.numpy() for sequence in sequences], size, order)
+    yield f"1- to {order}-grams", lambda asked: grams.of([sequence.numpy() for sequence in asked])
+    length = len(sequences[0])
+    if size <= _FEW_SYMBOLS and length <= _LONGEST and all(len(s) == length for s in sequences):
+        yield "positions", lambda asked: linear.positions([s.numpy() for s in asked], size, length)
+
+
+def _data(examples: Sequence[Example]) -> list[Tensor]:
+    return [example.data for example in examples]
 
 
 def _cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:

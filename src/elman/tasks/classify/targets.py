@@ -20,6 +20,9 @@ from elman.report import draw_calibration, draw_confusion
 from elman.tasks.base import Findings, Loss, Scores
 from elman.tasks.classify.config import ClassifyConfig
 
+_LEAST = 1e-7
+"""The least probability whose logarithm is taken."""
+
 _MOST_DRAWN = 60
 """Most classes of a confusion matrix that is drawn."""
 
@@ -68,6 +71,10 @@ class Target(ABC):
     @abstractmethod
     def outputs(self, scores: Tensor) -> Tensor:
         """What the scores [B, size] say: probabilities [B, C], or mean and deviation [B, 2]."""
+
+    @abstractmethod
+    def surprise(self, outputs: Tensor, targets: Tensor) -> float:
+        """The loss of outputs [N, ...], where no scores are known: the mean of -ln p of targets [N, ...]."""
 
     @abstractmethod
     def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
@@ -141,6 +148,10 @@ class OneClass(Target):
     def outputs(self, scores: Tensor) -> Tensor:
         """Probabilities [B, C]."""
         return scores.float().softmax(-1)
+
+    def surprise(self, outputs: Tensor, targets: Tensor) -> float:
+        """Cross-entropy."""
+        return float(F.nll_loss(outputs.clamp(min=_LEAST).log(), targets))
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
         """Accuracy, macro F1 and the calibration error."""
@@ -234,6 +245,10 @@ class Several(Target):
         """Probabilities [B, C]."""
         return scores.float().sigmoid()
 
+    def surprise(self, outputs: Tensor, targets: Tensor) -> float:
+        """Binary cross-entropy, summed over the classes."""
+        return float(F.binary_cross_entropy(outputs.clamp(_LEAST, 1 - _LEAST), targets[:, 0])) * self.size
+
     def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
         """Macro F1, micro F1, and the share of sequences with all classes right."""
         truth, guess = targets[:, 0].numpy() > 0.5, outputs.numpy() > 0.5
@@ -314,6 +329,10 @@ class Value(Target):
         mean = self._mean + self._deviation * scores[:, 0]
         deviation = self._deviation * (F.softplus(scores[:, 1]) + 1e-3)
         return torch.stack([mean, deviation], 1)
+
+    def surprise(self, outputs: Tensor, targets: Tensor) -> float:
+        """-ln p of the numbers, in their own unit."""
+        return -float(torch.distributions.Normal(outputs[:, 0], outputs[:, 1]).log_prob(targets).mean())
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
         """The mean absolute error, R2, and the share within 1.96 deviations, which should be 0.95."""

@@ -1,0 +1,164 @@
+"""Each task on public data: scores on the official test part beside baselines, by seed, with the time taken.
+
+    python benchmarks/tasks.py [NAME ...] [--data DIR] [--seeds 1,2,3] [--out DIR] [--write]
+
+Each run is `elman train`, with the command that is printed; settings are in benchmarks/settings. A run
+that --out holds already is not made again, and one that was stopped goes on. With --write the table goes
+into docs/benchmarks.md as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from timing.page import processor, write
+
+HERE = Path(__file__).parent
+DATA = HERE.parents[1] / "shared/data"
+PAGE = HERE.parent / "docs/benchmarks.md"
+
+
+class Case(NamedTuple):
+    """One data set.
+
+    Args:
+        train: what is learnt from, below the folder of the data.
+        settings: the file in benchmarks/settings.
+        metric: what the bar is for.
+        bar: the figure to reach.
+        valid, test: files of their own, if there are such.
+        options: what else stands on the command line.
+        seeds: how many seeds, at most.
+    """
+
+    train: str
+    settings: str
+    metric: str
+    bar: float
+    valid: str = ""
+    test: str = ""
+    options: tuple[str, ...] = ()
+    seeds: int = 3
+
+
+def ucr(name: str, bar: float) -> Case:
+    """A data set of the UCR and UEA archives, with its official parts."""
+    folder = f"ucr_uea/{name}/{name}"
+    return Case(f"{folder}_TRAIN.ts", "series.toml", "accuracy", bar, test=f"{folder}_TEST.ts")
+
+
+UD = "ud_english_ewt/en_ewt-ud"
+CASES = {
+    "sst2": Case("sst2/train.tsv", "sst2.toml", "accuracy", 0.83, "sst2/dev.tsv", "sst2/test.tsv"),
+    "dna_splice": Case("dna_splice/splice.data", "dna.toml", "accuracy", 0.96),
+    "names": Case("names", "names.toml", "accuracy", 0.855),
+    "JapaneseVowels": ucr("JapaneseVowels", 0.98),
+    "GunPoint": ucr("GunPoint", 0.96),
+    "ItalyPowerDemand": ucr("ItalyPowerDemand", 0.965),
+    "ArrowHead": ucr("ArrowHead", 0.83),
+    "BasicMotions": ucr("BasicMotions", 0.975),
+    "fsdd": Case("fsdd/train.tsv", "fsdd.toml", "accuracy", 0.97, test="fsdd/test.tsv"),
+    "mnist_rows": Case(
+        "mnist/train-images-idx3-ubyte.gz",
+        "mnist_rows.toml",
+        "accuracy",
+        0.985,
+        test="mnist/t10k-images-idx3-ubyte.gz",
+    ),
+    "mnist_pixels": Case(
+        "mnist/train-images-idx3-ubyte.gz",
+        "mnist_pixels.toml",
+        "accuracy",
+        0.97,
+        test="mnist/t10k-images-idx3-ubyte.gz",
+        seeds=1,
+    ),
+    "ud_english_ewt": Case(
+        f"{UD}-train.conllu", "tag.toml", "accuracy", 0.95, f"{UD}-dev.conllu", f"{UD}-test.conllu", seeds=1
+    ),
+}
+
+
+class Done(NamedTuple):
+    """A run that came to its end: scores of its test part by predictor, and its time in seconds."""
+
+    scores: dict[str, dict[str, float]]
+    seconds: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", help="data sets; all of them, if none is named")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "runs/benchmarks")
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    seeds, rows = [int(seed) for seed in given.seeds.split(",")], []
+    for name in given.names or CASES:
+        case = CASES[name]
+        done = [run(name, case, seed, given.data, given.out) for seed in seeds[: case.seeds]]
+        rows.append(row(name, case, done))
+        print(rows[-1], flush=True)
+    text = "\n".join([f"Measured on {processor()}.", "", *head(), *rows, ""])
+    write(text, given.out / "tasks.md", PAGE if given.write else None)
+
+
+def run(name: str, case: Case, seed: int, data: Path, out: Path) -> Done:
+    """The run of a seed: made, gone on with, or found."""
+    folder = out / f"{name}-{seed}"
+    if (folder / "config.toml").exists():
+        command = [sys.executable, "-m", "elman", "train", "--resume", str(folder)]
+    else:
+        command = [sys.executable, "-m", "elman", *arguments(case, seed, data), "--out", str(folder)]
+    if not finished(folder):
+        print("$ " + shlex.join(["elman", *command[3:]]), flush=True)
+        subprocess.run(command, check=True)
+    results = json.loads((folder / "results.json").read_text())
+    return Done(results["scores"]["test"], results["training"]["seconds"])
+
+
+def arguments(case: Case, seed: int, data: Path) -> list[str]:
+    """What is said to `elman` for a seed."""
+    said = ["train", str(data / case.train), "--config", str(HERE / "settings" / case.settings)]
+    for option, path in (("--valid-path", case.valid), ("--test-path", case.test)):
+        said += [option, str(data / path)] if path else []
+    return [*said, *case.options, "--seed", str(seed)]
+
+
+def finished(folder: Path) -> bool:
+    """Whether a run came to its end."""
+    results = folder / "results.json"
+    return results.exists() and json.loads(results.read_text())["training"]["finished"]
+
+
+def head() -> list[str]:
+    """The table's head."""
+    return [
+        "| data | score | bar | Elman: mean (each seed) | best baseline | training |",
+        "|---|---|---|---|---|---|",
+    ]
+
+
+def row(name: str, case: Case, done: list[Done]) -> str:
+    """A row of the table."""
+    scores = [run.scores["model"][case.metric] for run in done]
+    each = ", ".join(f"{score:.4f}" for score in scores)
+    others = {k: v[case.metric] for k, v in done[0].scores.items() if k != "model" and case.metric in v}
+    best = (max if case.bar > 0.5 else min)(others, key=others.__getitem__)
+    minutes = statistics.median(run.seconds for run in done) / 60
+    return (
+        f"| {name} | {case.metric} | {case.bar:g} | {statistics.mean(scores):.4f} ({each}) "
+        f"| {others[best]:.4f} {best} | {minutes:.1f} min |"
+    )
+
+
+if __name__ == "__main__":
+    main()
