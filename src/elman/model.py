@@ -226,7 +226,7 @@ class Model:
         task = self._forecaster()
         held = task.encode(self._part("test", source, encoding))
         scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
-        scores |= self.task.baselines([], held)
+        scores |= self.task.baselines([], {"held": held})["held"]
         return scores | task.smoothing(held) if smoothing else scores
 
     def _part(self, part: str, source: str | Path | None, encoding: str) -> list[Record]:

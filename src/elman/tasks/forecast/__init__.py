@@ -21,7 +21,7 @@ from elman.futures import Future, draw
 from elman.recurrent import Recurrent
 from elman.rolling import Windows
 from elman.series import Series
-from elman.tasks.base import Findings, Loss, Parts, Scores, Task
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
 from elman.tasks.forecast.config import ForecastConfig
 from elman.tasks.forecast.learning import between, cut, learn, too_short
 from elman.tracks import Outline
@@ -176,10 +176,9 @@ class Forecast(Task):
         found = self._scores(held, _joined(held, outputs)) if len(outputs) else {}
         return {**found, "loss": nats / max(count, 1)}
 
-    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, Scores]:
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """Seasonal naive, naive and drift, each from the whole past of every window."""
-        assert isinstance(held, Windows)
-        return {name: self._scores(held, held.outlook(one)) for name, one in forecasting.BASELINES.items()}
+        return {part: self._naive(held) for part, held in parts.items()}
 
     def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
         """Exponential smoothing, fitted anew at every origin.
@@ -303,6 +302,10 @@ class Forecast(Task):
         )
         windows = sum(end - start - self._steps + 1 for start, end in bounds)
         return said or -(-windows // most)
+
+    def _naive(self, held: Sequence[Example]) -> dict[str, Scores]:
+        assert isinstance(held, Windows)
+        return {name: self._scores(held, held.outlook(one)) for name, one in forecasting.BASELINES.items()}
 
     def _scores(self, held: Sequence[Example], outlook: Outlook) -> Scores:
         assert isinstance(held, Windows)
