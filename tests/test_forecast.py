@@ -336,8 +336,8 @@ def test_train_forecast_backtest(capsys, tmp_path, table, model):
     assert (tmp_path / "out.csv").read_text() == out
     code, out, _ = call(capsys, "backtest", run)
     assert code == 0
-    names = [line.split(" | ")[0] for line in out.splitlines()[2:]]
-    assert names == ["| model", "| seasonal naive", "| naive", "| drift"]
+    names = [line.split("|")[1].strip() for line in out.splitlines()[2:]]
+    assert names == ["model", "seasonal naive", "naive", "drift"]
     assert call(capsys, "eval", run, table)[0] == 0
     code, _, err = call(capsys, "predict", run, table)
     assert code == 2
