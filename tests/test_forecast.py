@@ -16,7 +16,7 @@ import elman
 from elman import bundle, cli, loader, optim, scoring, tasks, training
 from elman.batch import Record
 from elman.config import Data, Run
-from elman.errors import ConfigError, DataError, TaskError
+from elman.errors import ConfigError, DataError, RunError, TaskError
 from elman.forecasting import LEVELS
 from elman.rolling import Windows
 from elman.tasks.forecast import Forecast
@@ -275,6 +275,12 @@ def test_facts_tell_what_was_found():
         "series": "2 of 120 steps, 1 day apart, season 6",
         "windows": "context 18, horizon 6, looking back 6 steps, calendar: week",
     }
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"columns": 3}'])
+def test_a_damaged_outline_is_told(text):
+    with pytest.raises(RunError, match=r"vocab.json: a damaged outline .*; restore the file from a copy"):
+        Forecast.restore(text, run_of(), "vocab.json")
 
 
 def test_which_data_it_suits():

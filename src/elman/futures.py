@@ -96,7 +96,7 @@ def draw(figure: Any, futures: Sequence[Future]) -> None:
     panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for axes, future in zip(panels, shown, strict=True):
         _panel(axes, future)
-    panels[0].legend(frameon=False, fontsize=8, loc="upper left", ncols=4)
+    panels[0].legend(frameon=False, fontsize=7, loc="upper left", ncols=5)
 
 
 def _panel(axes: Any, future: Future) -> None:

@@ -15,7 +15,7 @@ from elman import calendar, covariates, forecasting, series
 from elman.batch import Record
 from elman.calendar import Frequency
 from elman.covariates import Coding
-from elman.errors import DataError
+from elman.errors import DataError, RunError
 from elman.forecasters import Layout
 from elman.roles import Roles
 from elman.rolling import Track
@@ -28,6 +28,7 @@ class Outline:
 
     Args:
         columns: which column is what.
+        found: how many series there were, and how long, in words.
         frequency: the step from one time to the next.
         season: steps of a season.
         layout: how a window is made.
@@ -38,6 +39,7 @@ class Outline:
     """
 
     columns: Roles
+    found: str
     frequency: Frequency
     season: int
     layout: Layout
@@ -50,6 +52,7 @@ class Outline:
         """The outline as JSON."""
         table = {
             "columns": self.columns.to_json(),
+            "found": self.found,
             "frequency": self.frequency.to_json(),
             "season": self.season,
             "layout": asdict(self.layout),
@@ -61,13 +64,25 @@ class Outline:
         return json.dumps(table, indent=1, ensure_ascii=False)
 
     @classmethod
-    def from_text(cls, text: str) -> Self:
-        """The outline that `to_text` wrote."""
-        table: dict[str, Any] = json.loads(text)
+    def from_text(cls, text: str, where: object) -> Self:
+        """The outline that `to_text` wrote.
+
+        Raises:
+            RunError: the text is damaged.
+        """
+        try:
+            return cls._from_table(json.loads(text))
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            remedy = "restore the file from a copy of the run"
+            raise RunError(where, f"a damaged outline ({error})", remedy=remedy) from error
+
+    @classmethod
+    def _from_table(cls, table: dict[str, Any]) -> Self:
         standards = table["standards"]
         layout: dict[str, Any] = {**table["layout"], "lags": tuple(table["layout"]["lags"])}
         return cls(
             columns=Roles.of(table["columns"]),
+            found=table["found"],
             frequency=calendar.of(table["frequency"]),
             season=table["season"],
             layout=Layout(**layout),
@@ -76,6 +91,19 @@ class Outline:
             codings=tuple(covariates.of(coding) for coding in table["codings"]),
             standards=standards and {name: (mean, std) for name, (mean, std) in standards.items()},
         )
+
+    def facts(self) -> dict[str, str]:
+        """The outline in words: the columns, the series, the windows."""
+        layout, columns = self.layout, self.columns
+        kinds = {"known ahead": columns.known, "past": columns.past, "static": columns.static}
+        beside = "".join(f"; {kind}: {', '.join(names)}" for kind, names in kinds.items() if names)
+        lags = f", looking back {', '.join(map(str, layout.lags))} steps" if layout.lags else ""
+        cycles = f", calendar: {', '.join(self.cycles)}" if self.cycles else ""
+        return {
+            "columns": columns.words() + beside,
+            "series": f"{self.found}, {self.frequency.words} apart, season {self.season}",
+            "windows": f"context {layout.context}, horizon {layout.horizon}{lags}{cycles}",
+        }
 
     def with_layout(self, layout: Layout) -> Self:
         """The same with a layout whose channels are counted from what there is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -47,20 +47,16 @@ class Forecast(Task):
         run: the settings.
         outline: what was learnt from the training part.
         horizon: steps to forecast; None: as many as are learnt.
-        found: what was found in the data, to be told.
     """
 
     Config = ForecastConfig
     formats = ("table", "parquet", "jsonlines", "sample")
     continuous = False
 
-    def __init__(
-        self, run: Run, outline: Outline, horizon: int | None = None, found: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, run: Run, outline: Outline, horizon: int | None = None) -> None:
         assert isinstance(run.options, ForecastConfig)
         self._run, self._options, self.outline = run, run.options, outline
         self.horizon = horizon or outline.layout.horizon
-        self._found = found or {}
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -84,13 +80,16 @@ class Forecast(Task):
             DataError: the records are no regular series, or too short.
             ConfigError: a setting that does not fit the others.
         """
-        outline, found = learn(records, run, whole=_part(records) == "all")
-        return cls(run, outline, found=found)
+        return cls(run, learn(records, run, whole=_part(records) == "all"))
 
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
-        """The task with the outline that `text` describes."""
-        return cls(run, Outline.from_text(text))
+        """The task with the outline that `text` describes.
+
+        Raises:
+            RunError: the text is damaged.
+        """
+        return cls(run, Outline.from_text(text, where))
 
     def to_text(self) -> str:
         """The outline as JSON."""
@@ -98,7 +97,7 @@ class Forecast(Task):
 
     def facts(self) -> dict[str, str]:
         """Columns, frequency, how windows are made."""
-        return dict(self._found)
+        return self.outline.facts()
 
     def ahead(self, horizon: int) -> Self:
         """The same task, to forecast another number of steps.

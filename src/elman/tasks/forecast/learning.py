@@ -18,8 +18,8 @@ from elman.tasks.forecast.config import ForecastConfig
 from elman.tracks import Outline
 
 
-def learn(records: Sequence[Record], run: Run, *, whole: bool) -> tuple[Outline, dict[str, str]]:
-    """The outline that fits the records, and what was found, in words.
+def learn(records: Sequence[Record], run: Run, *, whole: bool) -> Outline:
+    """The outline that fits the records.
 
     Args:
         records: all of the data.
@@ -40,8 +40,9 @@ def learn(records: Sequence[Record], run: Run, *, whole: bool) -> tuple[Outline,
     ends = [one.length if whole else cut(one, run, horizon)[0] for one in all_series]
     layout = _layout(options, horizon, season, min(ends))
     _check(all_series, ends, layout, options)
-    outline = Outline(
+    return Outline(
         columns=found,
+        found=_in_words(all_series),
         frequency=frequency,
         season=season,
         layout=layout,
@@ -50,7 +51,6 @@ def learn(records: Sequence[Record], run: Run, *, whole: bool) -> tuple[Outline,
         codings=tuple(_codings(all_series, ends, found)),
         standards=_standards(all_series, ends) if options.standardise else None,
     ).with_layout(layout)
-    return outline, _facts(outline, all_series)
 
 
 def between(found: list[Series], options: ForecastConfig) -> list[Series]:
@@ -152,20 +152,8 @@ def _standards(found: Sequence[Series], ends: Sequence[int]) -> dict[str, tuple[
     return {one.name: tracks.standard(one.values[:end]) for one, end in zip(found, ends, strict=True)}
 
 
-def _facts(outline: Outline, found: Sequence[Series]) -> dict[str, str]:
-    layout, lengths = outline.layout, [one.length for one in found]
+def _in_words(found: Sequence[Series]) -> str:
+    """How many series there are, and how long."""
+    lengths = [one.length for one in found]
     spread = f"{min(lengths):,}" + (f" to {max(lengths):,}" if min(lengths) < max(lengths) else "")
-    beside = {
-        "known ahead": outline.columns.known,
-        "past": outline.columns.past,
-        "static": outline.columns.static,
-    }
-    words = "; ".join(f"{name}: {', '.join(names)}" for name, names in beside.items() if names)
-    cycles = f", calendar: {', '.join(outline.cycles)}" if outline.cycles else ""
-    lags = f", looking back {', '.join(map(str, layout.lags))} steps" if layout.lags else ""
-    return {
-        "columns": outline.columns.words() + (f"; {words}" if words else ""),
-        "series": f"{len(found):,} of {spread} steps, "
-        f"{outline.frequency.words} apart, season {outline.season}",
-        "windows": f"context {layout.context}, horizon {layout.horizon}{lags}{cycles}",
-    }
+    return f"{len(found):,} of {spread} steps"
