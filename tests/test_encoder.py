@@ -7,7 +7,7 @@ import torch
 
 from elman.batch import Seq
 from elman.config import Network
-from elman.encoder import POOLS, Encoder, Pool
+from elman.encoder import POOLS, Encoder, Frame, Pool, framed
 from elman.inputs.base import Reader
 
 LENGTHS = [7, 3, 1, 5]
@@ -17,14 +17,14 @@ HOW = [*POOLS, "last", "attention"]
 class Plain(Reader):
     """The features as they come."""
 
-    def forward(self, data):
+    def forward(self, data, lengths=None):
         return data
 
 
 def made(how: str, *, bidirectional: bool, **settings) -> tuple[Encoder, Pool]:
     config = Network(hidden=6, **settings)
     encoder = Encoder(Plain(4), config, bidirectional=bidirectional)
-    return encoder, Pool(how, encoder.recurrent, config.dropout)
+    return encoder, Pool(how, encoder.recurrent)
 
 
 def pooled(encoder: Encoder, pool: Pool, seq: Seq) -> torch.Tensor:
@@ -75,11 +75,24 @@ def test_attention_is_a_mean_with_weights_that_sum_to_one(plain):
     torch.testing.assert_close(pool(alike, state), torch.ones(2, 6))
 
 
-@pytest.mark.parametrize("how", HOW)
-def test_dropout_reaches_every_pooling_in_training_only(plain, how):
-    encoder, pool = made(how, bidirectional=False, dropout=0.5)
-    seq = Seq(torch.randn(1, 400, 4))
-    kept = (pooled(encoder, pool, seq) != 0).double().mean()
-    assert 0.4 < kept < 0.6
-    encoder.eval(), pool.eval()
-    assert (pooled(encoder, pool, seq) != 0).all()
+def test_frames_by_hand(plain):
+    data = torch.arange(1.0, 8).view(7, 1, 1).repeat(1, 2, 1)
+    data[3:, 1] = 0
+    frames = framed(Seq(data, torch.tensor([7, 3])), Frame(4, 2))
+    assert frames.data[:, 0].tolist() == [[1, 2, 3, 4], [3, 4, 5, 6], [5, 6, 7, 0]]
+    assert frames.data[:, 1].tolist() == [[1, 2, 3, 0], [3, 0, 0, 0], [0, 0, 0, 0]]
+    assert frames.lengths.tolist() == [3, 1]
+    assert framed(Seq(data), Frame(3, 3)).data[:, 0].tolist() == [[1, 2, 3], [4, 5, 6], [7, 0, 0]]
+
+
+@pytest.mark.parametrize("frame", [(3, 3), (4, 1), (5, 2), (9, 4)])
+def test_frames_of_a_ragged_batch_are_those_of_each(plain, frame):
+    config = Network(hidden=6)
+    encoder = Encoder(Plain(4), config, bidirectional=True, frame=Frame(*frame)).double()
+    data = torch.randn(max(LENGTHS), len(LENGTHS), 4, dtype=torch.float64)
+    together, state = encoder(Seq(data, torch.tensor(LENGTHS)))
+    for place, length in enumerate(LENGTHS):
+        alone, own = encoder(Seq(data[:length, place : place + 1]))
+        assert together.lengths[place] == len(alone.data) == 1 + max(0, -(-(length - frame[0]) // frame[1]))
+        torch.testing.assert_close(together.data[: len(alone.data), place], alone.data[:, 0])
+        torch.testing.assert_close(state[0][:, place], own[0][:, 0])

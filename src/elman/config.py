@@ -120,14 +120,16 @@ class Signals(Settings):
         "error", "what a missing number is: error, or the one before", choices=("error", "carry")
     )
     differences: bool = option(False, "put each step's difference from the one before beside it")
-    stride: int = option(1, "steps packed side by side into one", low=1)
+    level: bool = option(
+        False, "take each sequence's mean off all its numbers, such as the loudness of sound"
+    )
     sound: str = option("logmel", "what a frame of sound is", choices=("logmel", "mfcc"))
     bands: int = option(40, "mel bands of a frame of sound", low=1)
     rate: int = option(0, "samples a second that all sound is brought to; 0: as it is", low=0)
     picture: str = option("rows", "what a step of a picture is", choices=("rows", "pixels"))
     size: int = option(0, "height and width that pictures are brought to; 0: as they are", low=0)
     noise: float = option(0.0, "deviation of noise that training adds to each number", low=0)
-    scaling: float = option(0.0, "deviation of the logarithm that training scales a sequence by", low=0)
+    scaling: float = option(0.0, "deviation of the random factor that training scales each channel by", low=0)
     mask_steps: float = option(0.0, "most of the steps that training masks in a stretch", low=0, below=1)
     mask_features: float = option(
         0.0, "most of the features that training masks in a stretch", low=0, below=1
@@ -166,6 +168,7 @@ class Training(Settings):
     section = "training"
 
     epochs: int = option(10, "times through the training part", low=1)
+    steps: int = option(0, "optimiser steps to make, in whole epochs; 0: as epochs says", low=0)
     lr: float = option(0.004, "highest learning rate", above=0)
     batch_size: int = option(16, "sequences, or rows of a text, read side by side in each process", low=1)
     bptt: int = option(64, "steps that a gradient goes back in a text; 0: the whole row", low=0)

@@ -6,6 +6,7 @@ It knows no task and no target.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,30 +38,72 @@ def layers(config: Network, width: int, *, bidirectional: bool = False) -> Recur
     )
 
 
+class Frame(NamedTuple):
+    """How many steps are put side by side into one, and how many lie from one to the next."""
+
+    size: int = 1
+    hop: int = 1
+
+
+EACH_STEP = Frame()
+
+
 class Encoder(nn.Module):
-    """Vectors of the input, recurrent layers over them, and dropout before and after.
+    """Vectors of the input, put side by side in frames, and recurrent layers over them.
 
     Args:
         reader: the first layer.
         config: the network's settings.
         bidirectional: whether the layers also run from the end to the start.
+        frame: what becomes one step of the layers.
     """
 
-    def __init__(self, reader: Reader, config: Network, *, bidirectional: bool) -> None:
+    def __init__(
+        self, reader: Reader, config: Network, *, bidirectional: bool, frame: Frame = EACH_STEP
+    ) -> None:
         super().__init__()
-        self._config = config
+        self._config, self._frame = config, frame
         self.reader = reader
-        self.recurrent = layers(config, reader.width, bidirectional=bidirectional)
+        self.recurrent = layers(config, reader.width * frame.size, bidirectional=bidirectional)
 
     def forward(self, seq: Seq, state: State | None = None) -> tuple[Seq, State]:
-        """Hidden states [T, B, output_size], zero beyond a length, and the state at the end."""
-        config = self._config
-        vectors = self._drop(self.reader(seq.data), config.input_dropout)
-        hidden, state = self.recurrent(Seq(vectors, seq.lengths), state)
-        return Seq(self._drop(hidden.data, config.output_dropout or config.dropout), hidden.lengths), state
+        """Hidden states [T', B, output_size], zero beyond a length, and the state at the end."""
+        return self.run(self.read(seq), state)
 
-    def _drop(self, vectors: Tensor, share: float) -> Tensor:
-        return dropout(vectors, share, self._config.variational, self.training)
+    def read(self, seq: Seq) -> Seq:
+        """Vectors [T', B, width] of symbols [T, B] or features [T, B, F], T' frames; zero beyond a length."""
+        vectors = Seq(self.reader(seq.data, seq.lengths), seq.lengths)
+        if seq.lengths is not None:
+            vectors = Seq(vectors.data * inside(seq), seq.lengths)
+        return framed(vectors, self._frame)
+
+    def run(self, vectors: Seq, state: State | None = None) -> tuple[Seq, State]:
+        """Hidden states over vectors that `read` gave, and the state at the end."""
+        config = self._config
+        data = dropout(vectors.data, config.input_dropout, config.variational, self.training)
+        return self.recurrent(Seq(data, vectors.lengths), state)
+
+
+def framed(seq: Seq, frame: Frame) -> Seq:
+    """Steps side by side in frames, each beginning `hop` steps after the one before.
+
+    Args:
+        seq: [T, B, F], zero beyond a length.
+        frame: of how many steps, and how far apart.
+
+    Returns:
+        [T', B, size * F]; a sequence of n steps has 1 + ceil((n - size) / hop) frames, and at least one, the
+        last one filled up with zeros.
+    """
+    if frame == EACH_STEP:
+        return seq
+    steps, batch = seq.data.shape[:2]
+    lengths = torch.full((batch,), steps) if seq.lengths is None else seq.lengths
+    counts = (-((frame.size - lengths).clamp(max=0) // frame.hop)) + 1
+    needed = (int(counts.max()) - 1) * frame.hop + frame.size
+    padded = F.pad(seq.data, (0, 0, 0, 0, 0, max(0, needed - steps)))[:needed]
+    data = padded.unfold(0, frame.size, frame.hop).transpose(2, 3).flatten(2)
+    return Seq(data, None if seq.lengths is None else counts)
 
 
 class Pool(nn.Module):
@@ -72,13 +115,11 @@ class Pool(nn.Module):
     Args:
         how: one of `POOLS`, last or attention.
         recurrent: the layers whose states are pooled.
-        dropout: share dropped of the state after the last step, which has seen none; what is pooled over the
-            steps comes with its own.
     """
 
-    def __init__(self, how: str, recurrent: Recurrent, dropout: float = 0.0) -> None:
+    def __init__(self, how: str, recurrent: Recurrent) -> None:
         super().__init__()
-        self._how, self._directions, self._dropout = how, recurrent.directions, dropout
+        self._how, self._directions = how, recurrent.directions
         size = recurrent.output_size
         last = recurrent.hidden_size * recurrent.directions
         self.output_size = {"last": last, "mean_max": 2 * size}.get(how, size)
@@ -89,8 +130,7 @@ class Pool(nn.Module):
         if self.attention is not None:
             return self.attention(hidden)
         if self._how == "last":
-            end = torch.cat(tuple(state[0][-self._directions :]), -1)
-            return F.dropout(end, self._dropout, self.training)
+            return torch.cat(tuple(state[0][-self._directions :]), -1)
         return torch.cat([pool(hidden) for pool in POOLS[self._how]], -1)
 
 
@@ -102,11 +142,11 @@ class _Attention(nn.Module):
 
     def forward(self, hidden: Seq) -> Tensor:
         scores = self.query(torch.tanh(self.key(hidden.data)))
-        weights = scores.masked_fill(~_inside(hidden), -torch.inf).softmax(0)
+        weights = scores.masked_fill(~inside(hidden), -torch.inf).softmax(0)
         return (weights * hidden.data).sum(0)
 
 
-def _inside(hidden: Seq) -> Tensor:
+def inside(hidden: Seq) -> Tensor:
     """[T, B, 1]: whether a step is within its sequence."""
     steps, batch = hidden.data.shape[:2]
     lengths = torch.full((batch,), steps) if hidden.lengths is None else hidden.lengths
@@ -120,7 +160,7 @@ def _mean(hidden: Seq) -> Tensor:
 
 
 def _max(hidden: Seq) -> Tensor:
-    data = hidden.data if hidden.lengths is None else hidden.data.masked_fill(~_inside(hidden), -torch.inf)
+    data = hidden.data if hidden.lengths is None else hidden.data.masked_fill(~inside(hidden), -torch.inf)
     return data.amax(0)
 
 

@@ -66,7 +66,12 @@ class Trainer:
     @property
     def steps(self) -> int:
         """Optimiser steps of the whole training."""
-        return self._config.epochs * self._steps_per_epoch
+        return self.epochs * self._steps_per_epoch
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole training: those that `training.steps` takes, or as many as are set."""
+        return math.ceil(self._config.steps / self._steps_per_epoch) or self._config.epochs
 
     @property
     def epochs_done(self) -> float:
@@ -80,7 +85,7 @@ class Trainer:
             DivergedError: the gradient is no longer finite; the last checkpoint is whole.
         """
         progress = self.progress
-        while progress.epoch < self._config.epochs and not progress.done:
+        while progress.epoch < self.epochs and not progress.done:
             self.step()
             if progress.window >= self._plan.steps:
                 self._end_epoch()
@@ -241,10 +246,10 @@ class Trainer:
         valid = f"valid {headline(numbers.scores)}{best}  " if numbers.scores else ""
         left = self._seconds() * (self.steps / progress.step - 1)
         self.job.show.line(
-            f"epoch {progress.epoch + 1}/{self._config.epochs}  train loss {numbers.train:.3f}  "
+            f"epoch {progress.epoch + 1}/{self.epochs}  train loss {numbers.train:.3f}  "
             f"{valid}{duration(progress.seconds)}, {duration(left)} left"
         )
-        last = progress.done or progress.epoch + 1 == self._config.epochs
+        last = progress.done or progress.epoch + 1 == self.epochs
         self._say(f"  advice: {text}" for text in advise(progress.epochs, last=last))
         with scoring.evaluating(self.judged()) as network:
             preview = self.job.task.preview(network, self._config.seed + progress.epoch)

@@ -264,7 +264,7 @@ class _Sitting:
             "network": _network_words(self._run),
             "parameters": self._parameters(),
             "epochs": round(trainer.epochs_done, 2),
-            "of_epochs": self._run.training.epochs,
+            "of_epochs": trainer.epochs,
             "steps": progress.step,
             "finished": progress.done,
             "seconds": round(progress.seconds, 1),

@@ -30,8 +30,8 @@ class Reader(nn.Module, ABC):
         self.width = width
 
     @abstractmethod
-    def forward(self, data: Tensor) -> Tensor:
-        """Vectors [T, B, width] of symbols [T, B] or features [T, B, F]."""
+    def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Vectors [T, B, width] of symbols [T, B] or features [T, B, F], of any value beyond a length [B]."""
 
 
 class Input(ABC):

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Self, final
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from elman import audio, pictures
 from elman.config import Run, Signals
@@ -93,9 +92,7 @@ class Signal(Input):
 
     def about(self) -> str:
         """The kind, and how wide a step is."""
-        stride = self._settings.stride
-        packed = f", {stride} steps in one" if stride > 1 else ""
-        return f"{KINDS[self._kind].about(self._settings)}, {self._width} numbers a step{packed}"
+        return f"{KINDS[self._kind].about(self._settings)}, {self._width} numbers a step"
 
     def parse(self, line: str) -> str | list[float]:
         """A path; or, of a series, numbers with commas, semicolons or spaces between them."""
@@ -107,7 +104,7 @@ class Signal(Input):
             return line
 
     def encode(self, raw: Raw) -> Tensor:
-        """The features [T, F] of a value, scaled, with differences and packed steps as the settings say."""
+        """The features [T, F] of a value, scaled, with differences as the settings say."""
         features = _read(self._kind, raw, self._settings)
         _check_width(features, self._width, raw.where)
         if self._settings.normalise == "sequence":
@@ -116,58 +113,52 @@ class Signal(Input):
             features = (features - np.array(self._scale.mean)) / np.array(self._scale.deviation)
         if self._settings.differences:
             features = np.concatenate([features, np.diff(features, axis=0, prepend=features[:1])], 1)
-        return _packed(torch.from_numpy(np.ascontiguousarray(features, np.float32)), self._settings.stride)
+        return torch.from_numpy(np.ascontiguousarray(features, np.float32))
 
     def reader(self) -> Reader:
         """The features as they are; disturbed in training, as the settings say."""
-        width = self._width * (2 if self._settings.differences else 1) * self._settings.stride
-        return Disturbed(width, self._settings)
+        return Disturbed(self._width * (2 if self._settings.differences else 1), self._settings)
 
 
 @final
 class Disturbed(Reader):
-    """Features as they are; in training with noise, another loudness, and stretches of time and bands masked.
+    """Features as they are; in training with noise, another scale, stretches of steps and features masked.
 
-    Each sequence is scaled by exp(s z), z normal and s = `signal.scaling`; noise of `signal.noise` standard
-    deviations is added to each number; a stretch of up to `signal.mask_steps` of the steps, and one of up to
-    `signal.mask_features` of the features, are set to 0, the mean (Park et al. 2019).
+    Each channel of a sequence is multiplied by 1 + s z, z normal and s = `signal.scaling`; noise of
+    `signal.noise` standard deviations is added to each number; a stretch of up to `signal.mask_steps` of the
+    steps, and one of up to `signal.mask_features` of the features, are set to 0, the mean (Park et al. 2019).
     """
 
     def __init__(self, width: int, settings: Signals) -> None:
         super().__init__(width)
         self._settings = settings
 
-    def forward(self, data: Tensor) -> Tensor:
+    def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
         """[T, B, F], the same shape as came in."""
         settings = self._settings
         if not self.training:
             return data
         steps, batch, width = data.shape
         if settings.scaling:
-            data = data * torch.exp(settings.scaling * torch.randn(1, batch, 1, device=data.device))
+            data = data * (1 + settings.scaling * torch.randn(1, batch, width, device=data.device))
         if settings.noise:
             data = data + settings.noise * torch.randn_like(data)
         if settings.mask_steps:
-            data = data.masked_fill(_stretch(steps, batch, settings.mask_steps, data).unsqueeze(2), 0)
+            lasts = torch.full((batch,), steps) if lengths is None else lengths
+            stretch = _stretch(lasts.to(data), steps, settings.mask_steps)
+            data = data.masked_fill(stretch.unsqueeze(2), 0)
         if settings.mask_features:
-            data = data.masked_fill(_stretch(width, batch, settings.mask_features, data).t().unsqueeze(0), 0)
+            stretch = _stretch(data.new_full((batch,), width), width, settings.mask_features)
+            data = data.masked_fill(stretch.t().unsqueeze(0), 0)
         return data
 
 
-def _stretch(size: int, batch: int, share: float, like: Tensor) -> Tensor:
-    """[size, batch]: true in one stretch of each column, of a random length up to `share` of the size."""
-    length = torch.rand(batch, device=like.device) * share * size
-    start = torch.rand(batch, device=like.device) * (size - length)
-    places = torch.arange(size, device=like.device)[:, None]
+def _stretch(sizes: Tensor, size: int, share: float) -> Tensor:
+    """[size, B]: true in one stretch of each column, of a random length up to `share` of its size in [B]."""
+    length = torch.rand_like(sizes) * share * sizes
+    start = torch.rand_like(sizes) * (sizes - length)
+    places = torch.arange(size, device=sizes.device)[:, None]
     return (places >= start) & (places < start + length)
-
-
-def _packed(features: Tensor, stride: int) -> Tensor:
-    """[T, F] -> [ceil(T / stride), stride * F]: steps side by side, the last ones filled up with zeros."""
-    if stride == 1:
-        return features
-    filled = F.pad(features, (0, 0, 0, -len(features) % stride))
-    return filled.view(-1, stride * features.shape[1])
 
 
 class Kind(NamedTuple):
@@ -268,9 +259,10 @@ def _read(kind: str, raw: Raw, settings: Signals) -> np.ndarray:
     if found != kind:
         raise DataError(raw.where, f"a {found or type(raw.value).__name__}", expected=f"a {kind}, as before")
     try:
-        return KINDS[kind].read(raw, settings)
+        features = KINDS[kind].read(raw, settings)
     except DataError as error:
         raise _named_in(raw.where, error) from error
+    return features - features.mean() if settings.level else features
 
 
 def _named_in(where: str, error: DataError) -> DataError:

@@ -101,7 +101,7 @@ class Embedding(Reader):
         nn.init.normal_(self.weight)
         self._share, self._strange, self._unknown = config.embedding_dropout, config.symbol_dropout, unknown
 
-    def forward(self, data: Tensor) -> Tensor:
+    def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Vectors [T, B, width] of symbols [T, B]."""
         weight = self.weight
         if self.training and self._strange and self._unknown is not None:

@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Self, final
+from statistics import median
+from typing import Any, NamedTuple, Self, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from elman import columns, inputs, splits
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.columns import Columns
 from elman.config import Data, Run
-from elman.encoder import Encoder, Pool
+from elman.encoder import EACH_STEP, Encoder, Frame, Pool
 from elman.errors import DataError, RunError
 from elman.inputs import Input, Raw
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.config import ClassifyConfig
 from elman.tasks.classify.targets import Target
+
+_HOPS = 4
+"""Hops that a frame is long, where only their number is asked for."""
+
+
+class Mixed(NamedTuple):
+    """Scores of sequences each of which was mixed with another one in training (Zhang et al. 2018).
+
+    Args:
+        scores: [B, size] of share * x_i + (1 - share) * x_order[i].
+        order: [B], which other one.
+        share: from one half to 1.
+    """
+
+    scores: Tensor
+    order: Tensor
+    share: Tensor
 
 
 class ClassifyNetwork(nn.Module):
@@ -29,22 +48,36 @@ class ClassifyNetwork(nn.Module):
         member: the input that is read.
         size: how many scores.
         run: the settings.
+        frame: what becomes one step of the layers.
     """
 
-    def __init__(self, member: Input, size: int, run: Run) -> None:
+    def __init__(self, member: Input, size: int, run: Run, frame: Frame) -> None:
         super().__init__()
-        config = run.options
-        assert isinstance(config, ClassifyConfig)
-        self.encoder = Encoder(member.reader(), run.network, bidirectional=config.bidirectional)
-        share = run.network.output_dropout or run.network.dropout
-        self.pool = Pool(config.pool, self.encoder.recurrent, share)
+        config, options = run.network, _options(run)
+        self._mixup, self._dropout = options.mixup, config.output_dropout or config.dropout
+        self.encoder = Encoder(member.reader(), config, bidirectional=options.bidirectional, frame=frame)
+        self.pool = Pool(options.pool, self.encoder.recurrent)
         self.output = nn.Linear(self.pool.output_size, size)
         nn.init.zeros_(self.output.bias)
 
-    def forward(self, seq: Seq, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(self, seq: Seq, state: State | None = None) -> tuple[Tensor | Mixed, State]:
         """Scores [B, size] of sequences [T, B] or [T, B, F], and the state at their ends."""
-        hidden, state = self.encoder(seq, state)
-        return self.output(self.pool(hidden, state)), state
+        vectors = self.encoder.read(seq)
+        if not (self.training and self._mixup):
+            return self._scored(vectors, state)
+        order = torch.randperm(vectors.data.shape[1], device=vectors.data.device)
+        share = torch.distributions.Beta(self._mixup, self._mixup).sample()
+        share = torch.maximum(share, 1 - share).to(vectors.data)
+        data = share * vectors.data + (1 - share) * vectors.data[:, order]
+        lengths = vectors.lengths
+        lengths = None if lengths is None else torch.maximum(lengths, lengths[order.cpu()])
+        scores, state = self._scored(Seq(data, lengths), state)
+        return Mixed(scores, order, share), state
+
+    def _scored(self, vectors: Seq, state: State | None) -> tuple[Tensor, State]:
+        hidden, state = self.encoder.run(vectors, state)
+        pooled = F.dropout(self.pool(hidden, state), self._dropout, self.training)
+        return self.output(pooled), state
 
 
 @final
@@ -58,8 +91,9 @@ class Classify(Task):
     )
     continuous = False
 
-    def __init__(self, run: Run, chosen: Columns, member: Input, target: Target) -> None:
+    def __init__(self, run: Run, chosen: Columns, member: Input, target: Target, frame: Frame) -> None:
         self._run, self._columns, self.input, self.target = run, chosen, member, target
+        self._frame = frame
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -75,23 +109,23 @@ class Classify(Task):
     @classmethod
     def prepare(cls, records: Sequence[Record], run: Run) -> Self:
         """The task with its columns, its input and its classes."""
-        config = run.options
-        assert isinstance(config, ClassifyConfig)
+        options = _options(run)
         chosen = columns.find(records, run.data, inputs.takes)
         wanted = [Raw(chosen.wanted(record), record.where) for record in records]
-        target = targets.TARGETS[targets.guess(wanted, config)].learn(wanted, config)
-        return cls(run, chosen, inputs.learn([_raw(chosen, record) for record in records], run), target)
+        target = targets.TARGETS[targets.guess(wanted, options)].learn(wanted, options)
+        values = [_raw(chosen, record) for record in records]
+        member = inputs.learn(values, run)
+        return cls(run, chosen, member, target, _frame(member, values, options))
 
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task as `to_text` described it."""
-        config = run.options
-        assert isinstance(config, ClassifyConfig)
         try:
             content = json.loads(text)
-            chosen = Columns(**content["columns"])
-            target = targets.TARGETS[content["target"].pop("kind")].restore(content["target"], config)
-            return cls(run, chosen, inputs.restore(content["input"], run, where), target)
+            chosen, frame = Columns(**content["columns"]), Frame(*content["frame"])
+            kind = targets.TARGETS[content["target"].pop("kind")]
+            target = kind.restore(content["target"], _options(run))
+            return cls(run, chosen, inputs.restore(content["input"], run, where), target, frame)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             remedy = "restore the file from a copy of the run"
             raise RunError(where, f"damaged ({error})", remedy=remedy) from error
@@ -102,20 +136,23 @@ class Classify(Task):
             "columns": vars(self._columns),
             "input": inputs.to_content(self.input),
             "target": {"kind": self.target.name, **self.target.content()},
+            "frame": list(self._frame),
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
     def facts(self) -> dict[str, str]:
         """Which columns serve, what is read, and what is predicted."""
+        size, hop = self._frame
+        framed = f", frames of {size} steps every {hop}" if self._frame != EACH_STEP else ""
         return {
             "columns": self._columns.about(),
-            "input": self.input.about(),
+            "input": self.input.about() + framed,
             "target": self.target.about(),
         }
 
     def build(self) -> ClassifyNetwork:
         """A fresh network for this input and target."""
-        return ClassifyNetwork(self.input, self.target.size, self._run)
+        return ClassifyNetwork(self.input, self.target.size, self._run, self._frame)
 
     def encode(self, records: Sequence[Record], *, labelled: bool = True) -> list[Example]:
         """A sequence each, with the number of its class, its classes, or its value."""
@@ -133,9 +170,13 @@ class Classify(Task):
         """The target's loss."""
         return self.target.loss(scores, batch.targets)
 
-    def objective(self, scores: Tensor, batch: Batch) -> Loss:
-        """The target's loss with smoothing and weights."""
-        return self.target.objective(scores, batch.targets)
+    def objective(self, scores: Tensor | Mixed, batch: Batch) -> Loss:
+        """The target's loss with smoothing and weights; of mixed sequences, both targets by their shares."""
+        if not isinstance(scores, Mixed):
+            return self.target.objective(scores, batch.targets)
+        others = batch.targets.index_select(min(1, batch.targets.ndim - 1), scores.order)
+        mine, theirs = (self.target.objective(scores.scores, t) for t in (batch.targets, others))
+        return Loss(scores.share * mine.nats + (1 - scores.share) * theirs.nats, mine.count)
 
     def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """The target's scores, and the loss."""
@@ -197,6 +238,19 @@ class Classify(Task):
         if not labelled:
             return torch.empty(0)
         return self.target.encode(Raw(self._columns.wanted(record), record.where))
+
+
+def _options(run: Run) -> ClassifyConfig:
+    assert isinstance(run.options, ClassifyConfig)
+    return run.options
+
+
+def _frame(member: Input, values: Sequence[Raw], options: ClassifyConfig) -> Frame:
+    """The frame that is set; or such that the median sequence has as many frames as are asked for."""
+    if not options.frames:
+        return Frame(options.frame, options.hop or options.frame)
+    hop = max(1, round(median(len(member.encode(raw)) for raw in values) / options.frames))
+    return Frame(_HOPS * hop, hop)
 
 
 def _raw(chosen: Columns, record: Record) -> Raw:

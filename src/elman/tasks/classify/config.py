@@ -33,4 +33,12 @@ class ClassifyConfig(Settings):
     class_weights: str = option(
         "none", "balanced: a rare class counts as much as a frequent one", choices=("none", "balanced")
     )
+    frame: int = option(1, "steps put side by side into one", low=1)
+    hop: int = option(0, "steps from one frame to the next; 0: a frame, so that none overlap", low=0)
+    frames: int = option(
+        0, "in place of these: about how many frames a sequence has, each over 4 hops", low=0
+    )
+    mixup: float = option(
+        0.0, "a, for pairs of sequences mixed by a share from Beta(a, a) in training", low=0
+    )
     smoothing: float = option(0.0, "share of each label that training spreads over all", low=0, below=1)
