@@ -16,7 +16,12 @@ from elman.config import Run
 from elman.tasks.base import Calibrated
 from elman.tasks.language import Language
 
-RECORDS = {"language": [Record({"text": lines(8)}, "eight lines")]}
+RECORDS = {
+    "language": [Record({"text": lines(8)}, "eight lines")],
+    "forecast": [
+        Record({"ds": day, "y": math.sin(day / 3) + day * day % 5 / 5}, f"day {day}") for day in range(47)
+    ],
+}
 
 
 def same(mine: object, theirs: object) -> bool:

@@ -296,7 +296,8 @@ class Direct(nn.Module):
         self.dropout, self.input_dropout = nn.Dropout(dropout), nn.Dropout(input_dropout)
         self.whole = nn.Linear(hidden, layout.horizon * numbers)
         self.common = nn.Linear(hidden, hidden)
-        self.each = nn.Linear(layout.known + len(layout.lags), hidden, bias=False)
+        beside = layout.known + len(layout.lags)
+        self.each = nn.Linear(beside, hidden, bias=False) if beside else None
         self.place = nn.Parameter(torch.zeros(layout.horizon, 1, hidden))
         self.local = nn.Linear(hidden, numbers, bias=False)
         self.linear = nn.Linear(layout.context, layout.horizon, bias=False) if linear else None
@@ -332,9 +333,8 @@ class Direct(nn.Module):
         read, state = self.recurrent(Seq(inputs), state)
         hidden = self.dropout(read.data[-1])
         raw = self.whole(hidden).unflatten(-1, (layout.horizon, -1)).transpose(0, 1)
-        raw = raw + self.local(
-            torch.relu(self.common(hidden) + self.each(self._ahead(data, values)) + self.place)
-        )
+        each = 0 if self.each is None else self.each(self._ahead(data, values))
+        raw = raw + self.local(torch.relu(self.common(hidden) + each + self.place))
         if self.linear is not None:
             raw = raw + self.linear(values[layout.before :].t()).t()[..., None]
         return Quantiles(raw, scaling, self.levels), state
