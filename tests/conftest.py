@@ -46,7 +46,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained run of the task classify, for reading only."""
     folder = tmp_path_factory.mktemp("classifier")
     (folder / "films.csv").write_text(films(120), encoding="utf-8")
-    options = TINY | {"epochs": 8, "lr": 0.03, "batch_size": 16, "unit": "word"}
+    options = TINY | {"epochs": 16, "lr": 0.03, "batch_size": 16, "unit": "word"}
     elman.train(folder / "films.csv", task="classify", out=folder / "run", quiet=True, **options)
     return folder / "run"
 

@@ -151,7 +151,8 @@ def test_softened_scores_are_calibrated():
     network = task.build()
     with torch.no_grad():
         network.output.weight *= 30
-    examples = task.encode(records(list("abba")))
+    either = (torch.tensor(0), torch.tensor(1))  # so that it cannot be right to be sure
+    examples = [Example(e.data, target) for e in task.encode(records(list("ab"))) for target in either]
     before = scoring.evaluate(task, network, examples).scores["loss"]
     temperature = scoring.best_temperature(task, network, examples)
     task.soften(network, temperature)
@@ -496,3 +497,42 @@ def test_a_run_is_complete(model):
     assert "### Classes, test part" in card
     assert "![confusion](confusion.png)" in card
     assert "elman predict run FILE" in card
+
+
+# What training does beside the loss
+
+
+def said(**options: Any) -> tuple[Classify, Any, Any]:
+    """A task, what its network says of a batch in training, and the batch."""
+    torch.manual_seed(0)
+    task = prepared(list("abab"), **options)
+    batch = loader.collate(task.encode(records(list("abab"))))
+    scores, _ = task.build().train()(batch.seq)
+    return task, scores, batch
+
+
+def test_mixed_sequences_are_between_two(plain):
+    task, scores, batch = said(mixup=0.4)
+    assert 0.5 <= scores.share <= 1
+    own = F.cross_entropy(scores.scores, batch.targets, reduction="sum")
+    other = F.cross_entropy(scores.scores, batch.targets[scores.order], reduction="sum")
+    expected = scores.share * own + (1 - scores.share) * other
+    torch.testing.assert_close(task.objective(scores, batch).nats, expected)
+
+
+def test_an_adversary_makes_it_worse_within_its_reach(plain):
+    task, scores, batch = said(adversarial=0.1)
+    plainly = task.target.objective(scores.scores, batch.targets).nats
+    total = task.objective(scores, batch).nats
+    assert total - plainly > plainly  # the second term is the loss where it is worse
+    moved = []
+    task.objective(scores._replace(again=lambda vectors: moved.append(vectors) or scores.scores), batch)
+    reach = (moved[0] - scores.vectors).square().sum((0, 2)).sqrt()
+    torch.testing.assert_close(reach, 0.1 * scores.vectors.square().sum((0, 2)).sqrt())
+
+
+def test_neither_is_there_when_it_predicts(plain):
+    torch.manual_seed(0)
+    task = prepared(list("abab"), mixup=0.4, adversarial=0.1)
+    batch = loader.collate(task.encode(records(list("abab"))))
+    assert isinstance(task.build().eval()(batch.seq)[0], torch.Tensor)

@@ -107,12 +107,12 @@ def test_predictions_stand_in_the_columns_of_the_table(capsys, tmp_path, classif
 
 
 def test_lines_of_a_text_file_are_answered(capsys, tmp_path, classifier):
-    (tmp_path / "some.txt").write_text("it was bad\n\nit was good, in place 7\n")
+    (tmp_path / "some.txt").write_text("it was bad\n\nit was good, in place 8\n")
     code, out, _ = call(capsys, "predict", classifier, tmp_path / "some.txt")
     told = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert [(row["text"], row["prediction"]) for row in told] == [
-        ("it was bad", "no"), ("it was good, in place 7", "yes"),
+        ("it was bad", "no"), ("it was good, in place 8", "yes"),
     ]  # fmt: skip
 
 
@@ -195,7 +195,10 @@ def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
             "known: no, yes",
         ),
         (["eval", "{run}", "{tmp}/columns.csv"], "columns.csv:2: no column 'text'; did you mean 'texts'?"),
-        (["predict", "{language}", "{tmp}/films.csv"], "task 'language': expected classify, got a task that"),
+        (
+            ["predict", "{language}", "{tmp}/films.csv"],
+            "task 'language': expected classify or tag, got a task that",
+        ),
         (["sample", "{run}"], "task 'classify': expected language, got a task that writes nothing"),
     ],
 )

@@ -14,7 +14,7 @@ from conftest import TINY, lines
 from elman import bundle, loader, optim, scoring, tasks
 from elman.batch import Batch, Record, Seq
 from elman.config import Run
-from elman.tasks.base import Calibrated, Predictor
+from elman.tasks.base import Answering, Calibrated, Predictor
 from elman.tasks.language import Language
 
 REVIEWS = ("good", "a bad one", "not bad", "so good it was", "dull", "what a bad bad film", "fine", "oh no")
@@ -98,7 +98,7 @@ def test_a_ragged_batch_is_one_by_one(name):
 )  # a record is no example there
 def test_predictions_come_in_the_order_of_the_examples(name):
     task = made(name)
-    assert isinstance(task, Predictor)
+    assert isinstance(task, Answering)
     network, records = task.build().eval(), RECORDS[name]
     whole = scoring.predict(task, network, task.encode(records, labelled=False))
     one_by_one = [scoring.predict(task, network, task.encode([record], labelled=False)) for record in records]

@@ -152,6 +152,7 @@ class Predictor(Protocol):
         """One output a sequence, on the CPU, in the batch's order; `scores` is what the network said."""
         ...
 
+
 @runtime_checkable
 class Answering(Predictor, Protocol):
     """A task whose every record is a sequence, for which its models have an answer."""

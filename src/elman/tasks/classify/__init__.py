@@ -196,8 +196,8 @@ class Classify(Task):
     def objective(self, scores: Tensor | Said, batch: Batch) -> Loss:
         """The target's loss with smoothing and weights.
 
-        Of mixed sequences it is that of both targets, by their shares. To it is added, with `adversarial`, the
-        loss of the same vectors x disturbed to the worst in the first order, x + e |x| g / |g|, where g is the
+        Of mixed sequences it is that of both targets, by their shares. With `adversarial`, to it is added the
+        loss of the same vectors x disturbed to the worst in the first order, x + e |x| g / |g|, with g the
         gradient of the loss by x (Goodfellow et al. 2015; Miyato et al. 2017, whose e is not relative).
         """
         if not isinstance(scores, Said):
