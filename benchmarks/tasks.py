@@ -10,6 +10,7 @@ into docs/benchmarks.md as well.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import shlex
 import statistics
@@ -18,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from elman.tasks.base import RISING
 from timing.page import processor, write
 
 HERE = Path(__file__).parent
@@ -36,6 +38,7 @@ class Case(NamedTuple):
         valid, test: files of their own, if there are such.
         options: what else stands on the command line.
         seeds: how many seeds, at most.
+        future: a file whose rows go on with those of `train`; they are joined to one file first.
     """
 
     train: str
@@ -46,6 +49,13 @@ class Case(NamedTuple):
     test: str = ""
     options: tuple[str, ...] = ()
     seeds: int = 3
+    future: str = ""
+
+
+def ett(horizon: int, bar: float) -> Case:
+    """ETTh1 with a horizon of so many hours."""
+    said = ("--set", f"forecast.horizon={horizon}")
+    return Case("ett/ETTh1.csv", "ett.toml", "mse", bar, options=said)
 
 
 def ucr(name: str, bar: float) -> Case:
@@ -65,6 +75,10 @@ CASES = {
     "ArrowHead": ucr("ArrowHead", 0.83),
     "BasicMotions": ucr("BasicMotions", 0.975),
     "fsdd": Case("fsdd/train.tsv", "fsdd.toml", "accuracy", 0.97, test="fsdd/test.tsv"),
+    "ett_24": ett(24, 0.0262),
+    "ett_48": ett(48, 0.0387),
+    "ett_96": ett(96, 0.0541),
+    "m4_hourly": Case("m4/Hourly-train.csv", "m4.toml", "mase", 1.193, future="m4/Hourly-test.csv"),
     "mnist_rows": Case(
         "mnist/train-images-idx3-ubyte.gz",
         "mnist_rows.toml",
@@ -117,7 +131,7 @@ def run(name: str, case: Case, seed: int, data: Path, out: Path) -> Done:
     if (folder / "config.toml").exists():
         command = [sys.executable, "-m", "elman", "train", "--resume", str(folder)]
     else:
-        command = [sys.executable, "-m", "elman", *arguments(case, seed, data), "--out", str(folder)]
+        command = [sys.executable, "-m", "elman", *arguments(case, seed, data, out), "--out", str(folder)]
     if not finished(folder):
         print("$ " + shlex.join(["elman", *command[3:]]), flush=True)
         subprocess.run(command, check=True)
@@ -125,12 +139,33 @@ def run(name: str, case: Case, seed: int, data: Path, out: Path) -> Done:
     return Done(results["scores"]["test"], results["training"]["seconds"])
 
 
-def arguments(case: Case, seed: int, data: Path) -> list[str]:
+def arguments(case: Case, seed: int, data: Path, out: Path) -> list[str]:
     """What is said to `elman` for a seed."""
-    said = ["train", str(data / case.train), "--config", str(HERE / "settings" / case.settings)]
+    train = joined(case, data, out) if case.future else data / case.train
+    said = ["train", str(train), "--config", str(HERE / "settings" / case.settings)]
     for option, path in (("--valid-path", case.valid), ("--test-path", case.test)):
         said += [option, str(data / path)] if path else []
     return [*said, *case.options, "--seed", str(seed)]
+
+
+def joined(case: Case, data: Path, out: Path) -> Path:
+    """A file of series, one a row, each with its future behind its past."""
+    (head, *past), (_, *future) = (rows(data / name) for name in (case.train, case.future))
+    ahead = {name: values for name, *values in future}
+    whole = [[name, *filter(None, values), *ahead[name]] for name, *values in past]
+    width = max(map(len, whole))
+    path = out / Path(case.train).name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        names = [head[0], *(f"V{place}" for place in range(2, width + 1))]
+        csv.writer(file).writerows([names, *([*row, *[""] * (width - len(row))] for row in whole)])
+    return path
+
+
+def rows(path: Path) -> list[list[str]]:
+    """The rows of a CSV file, its head first."""
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
 
 
 def finished(folder: Path) -> bool:
@@ -152,7 +187,7 @@ def row(name: str, case: Case, done: list[Done]) -> str:
     scores = [run.scores["model"][case.metric] for run in done]
     each = ", ".join(f"{score:.4f}" for score in scores)
     others = {k: v[case.metric] for k, v in done[0].scores.items() if k != "model" and case.metric in v}
-    best = (max if case.bar > 0.5 else min)(others, key=others.__getitem__)
+    best = (max if case.metric in RISING else min)(others, key=others.__getitem__)
     minutes = statistics.median(run.seconds for run in done) / 60
     return (
         f"| {name} | {case.metric} | {case.bar:g} | {statistics.mean(scores):.4f} ({each}) "

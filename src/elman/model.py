@@ -1,4 +1,4 @@
-"""A trained model in the hand: load it, predict, write with it, complete, evaluate."""
+"""A trained model in the hand: load it, predict, forecast, write with it, complete, evaluate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from elman.batch import Record
 from elman.config import Run
 from elman.errors import DataError, TaskError
 from elman.formats import write_json_lines
-from elman.tasks.base import Predictor, Writer
+from elman.futures import Future
+from elman.tasks.base import Answering, Forecaster, Writer
 
 
 class Model:
@@ -134,7 +135,7 @@ class Model:
             TaskError: the task does not predict.
             DataError: a value cannot be read.
         """
-        records = [self._predictor().record(value, f"value {i}") for i, value in enumerate(values, start=1)]
+        records = [self._answering().record(value, f"value {i}") for i, value in enumerate(values, start=1)]
         return [answer for _, answer in self.answers(records)]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
@@ -144,7 +145,7 @@ class Model:
             TaskError: the task does not predict.
             DataError: a record cannot be read.
         """
-        task = self._predictor()
+        task = self._answering()
         outputs = scoring.predict(task, self.network, self.task.encode(records, labelled=False))
         for record, output in zip(records, outputs, strict=True):
             yield record, task.answer(output, record)
@@ -177,7 +178,7 @@ class Model:
         Raises:
             TaskError: the task does not predict.
         """
-        task = self._predictor()
+        task = self._answering()
         for number, line in enumerate(lines, start=1):
             record = task.record(line.rstrip("\r\n"), f"line {number}")
             try:
@@ -186,13 +187,73 @@ class Model:
                 rows = [(record, {"error": str(error)})]
             write_json_lines(rows, out)
 
+    def forecast(
+        self, source: str | Path | None = None, *, horizon: int = 0, encoding: str = "utf-8"
+    ) -> list[Future]:
+        """The future of every series, after its last value.
+
+        Args:
+            source: a file of series as the model learnt from, or a sample; None: the training data.
+            horizon: how many steps; 0: as many as it learnt.
+            encoding: of the file's text.
+
+        Raises:
+            TaskError: the task does not forecast, or not so far.
+            DataError: the data cannot be read, or a series is too short.
+        """
+        task = self._forecaster()
+        task = task.ahead(horizon) if horizon else task
+        windows = task.encode(self._part("train", source, encoding), labelled=False)
+        return task.futures(windows, scoring.predict(task, self.network, windows))
+
+    def backtest(
+        self, source: str | Path | None = None, *, smoothing: bool = False, encoding: str = "utf-8"
+    ) -> dict[str, dict[str, float]]:
+        """Scores of forecasts from rolling origins, beside those of simple predictors from the same origins.
+
+        Args:
+            source: a file, all of which is scored after a first context; None: the training data's test part.
+            smoothing: whether exponential smoothing is among the predictors, fitted anew at every origin.
+            encoding: of the file's text.
+
+        Returns:
+            Predictor ("model", "seasonal naive", ...) -> score -> value.
+
+        Raises:
+            TaskError: the task does not forecast; statsmodels is missing for `smoothing`.
+            DataError: the data cannot be read, a series is too short, or there is no test part.
+        """
+        task = self._forecaster()
+        held = task.encode(self._part("test", source, encoding))
+        scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
+        scores |= self.task.baselines([], {"held": held})["held"]
+        return scores | task.smoothing(held) if smoothing else scores
+
+    def _part(self, part: str, source: str | Path | None, encoding: str) -> list[Record]:
+        """All of a file, or a part of what the model was trained on."""
+        if source is not None:
+            return self._records(str(source), "auto", encoding)
+        records: list[Record] = getattr(dataset.read(self.config), part)
+        if not records:
+            raise DataError(self.config.data.path, f"no {part} part", remedy="name a file")
+        return records
+
     def _records(self, source: str, form: str, encoding: str) -> list[Record]:
         data = replace(self.config.data, format=form, encoding=encoding)
         return dataset.records(source, data, self.config.task)
 
-    def _predictor(self) -> Predictor:
-        if not isinstance(self.task, Predictor):
-            raise TaskError(f"task {self.config.task!r}", "a task that does not predict", expected="classify")
+    def _forecaster(self) -> Forecaster:
+        if not isinstance(self.task, Forecaster):
+            raise TaskError(f"task {self.config.task!r}", "a task without a future", expected="forecast")
+        return self.task
+
+    def _answering(self) -> Answering:
+        if isinstance(self.task, Forecaster):
+            got = "a forecaster, which answers for series, not for records"
+            raise TaskError("predict", got, remedy="elman forecast RUN FILE")
+        if not isinstance(self.task, Answering):
+            got = "a task that does not predict"
+            raise TaskError(f"task {self.config.task!r}", got, expected="classify or tag")
         return self.task
 
     def _writer(self) -> Writer:

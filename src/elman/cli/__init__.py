@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
+from elman.cli.forecast import backtest, forecast
 from elman.cli.show import kernels, samples
 from elman.cli.train import init, train
 from elman.cli.use import complete, evaluate, predict, sample
@@ -15,7 +16,7 @@ from elman.errors import ElmanError
 
 app = App(
     name="elman",
-    help="Recurrent neural networks: train one on your sequences, predict, write, complete, measure.",
+    help="Recurrent neural networks: train one on your sequences, then predict, forecast, write, measure.",
     version_flags=["--version"],
     help_format="plaintext",
     print_error=False,
@@ -27,6 +28,8 @@ COMMANDS = {
     "train": train,
     "init": init,
     "predict": predict,
+    "forecast": forecast,
+    "backtest": backtest,
     "sample": sample,
     "complete": complete,
     "eval": evaluate,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, final
 
+from elman import sunspots
 from elman.batch import Record
 from elman.errors import DataError, nearest
 from elman.formats.base import Format, write_json_lines
@@ -144,6 +145,7 @@ def _stripped(name: str) -> DataError:
 
 
 SAMPLES = {
+    "sunspots": Sample("yearly mean sunspot numbers from 1700 to 2008, a series to forecast", sunspots.rows),
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
     "python-names": Sample("Lines of Python, each token with what the parser says it is", _python_names),
     "python-source": Sample("Python's own library, some megabytes of code", _python_source),

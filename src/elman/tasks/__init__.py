@@ -6,11 +6,12 @@ from elman.batch import Record
 from elman.errors import TaskError, nearest
 from elman.tasks.base import Task
 from elman.tasks.classify import Classify
+from elman.tasks.forecast import Forecast
 from elman.tasks.language import Language
 from elman.tasks.tag import Tag
 
 # In this order they are asked whether data suit them: the more special ones first.
-TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Tag, Classify)}
+TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Tag, Forecast, Classify)}
 
 
 def get(name: str) -> type[Task]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from elman.batch import Batch, Example, Record
 from elman.config import Data, Run, Settings
+from elman.futures import Future
 
 Scores: TypeAlias = dict[str, float]
 """Named scores, the most telling one first."""
@@ -142,7 +143,7 @@ class Task(ABC):
 
 @runtime_checkable
 class Predictor(Protocol):
-    """A task whose models answer for every sequence of a batch.
+    """A task whose models predict for every sequence of a batch.
 
     Networks come in evaluation mode.
     """
@@ -151,12 +152,37 @@ class Predictor(Protocol):
         """One output a sequence, on the CPU, in the batch's order; `scores` is what the network said."""
         ...
 
+@runtime_checkable
+class Answering(Predictor, Protocol):
+    """A task whose every record is a sequence, for which its models have an answer."""
+
     def record(self, value: Any, where: str) -> Record:
         """A record that holds nothing but a value to read, and where that came from."""
         ...
 
     def answer(self, output: Any, record: Record) -> dict[str, Any]:
         """What is told of an output for `record`, in terms of JSON, the prediction itself first."""
+        ...
+
+
+@runtime_checkable
+class Forecaster(Predictor, Protocol):
+    """A task whose models tell the future of series."""
+
+    def ahead(self, horizon: int) -> Self:
+        """The same task, to forecast another number of steps."""
+        ...
+
+    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> Sequence[Example]:
+        """As every task does; without targets one example at the end of each series."""
+        ...
+
+    def futures(self, windows: Sequence[Example], outputs: Sequence[Any]) -> list[Future]:
+        """What was predicted for examples without targets, one for each series."""
+        ...
+
+    def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
+        """The scores of exponential smoothing on held-out examples, by its name."""
         ...
 
 

@@ -1,0 +1,460 @@
+"""Times and their frequency: dates are read, the step from one to the next is found, the calendar told.
+
+Times are kept as numbers: dates as microseconds since 1970 (int64), anything else as it is (float64).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, NamedTuple, final
+
+import numpy as np
+
+from elman.errors import DataError
+
+SECOND = 1_000_000
+MINUTE, HOUR, DAY, WEEK = 60 * SECOND, 3600 * SECOND, 86400 * SECOND, 7 * 86400 * SECOND
+YEAR = 365.2425 * DAY
+
+_EPOCH = dt.datetime(1970, 1, 1)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
+_QUARTER = re.compile(r"(\d{4})[-/ ]?[qQ]([1-4])")
+_DAY_FIRST = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}.*")
+_YEAR_FIRST = re.compile(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})(.*)")
+_DIGITS = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_REMEDY = "write dates as 2012-01-31 or 2012-01-31 13:00:00, or number the steps"
+
+
+class Times(NamedTuple):
+    """A column of times.
+
+    Args:
+        dated: whether they are dates; else numbers, such as 1, 2, 3 or the decimal years 1949.0833.
+        values: [T] int64 microseconds since 1970, or float64 numbers.
+    """
+
+    dated: bool
+    values: np.ndarray
+
+
+def read(cells: Sequence[object], where: Callable[[int], str]) -> Times:
+    """The times that a column's cells stand for: all dates, or all numbers.
+
+    Dates are read in ISO 8601 (with an offset: made UTC), with / or . in place of -, as months (2012-01) and
+    as quarters (2012-Q1).
+
+    Args:
+        cells: texts, numbers, `datetime.date` or `datetime.datetime`.
+        where: tells where a cell came from.
+
+    Raises:
+        DataError: at the first cell that is no time, or is of another kind than the first.
+    """
+    read_one = _instant if cells and is_date(cells[0]) else _number
+    values = [read_one(cell, where, row) for row, cell in enumerate(cells)]
+    dated = read_one is _instant
+    return Times(dated, np.array(values, np.int64 if dated else np.float64))
+
+
+def is_time(cell: object) -> bool:
+    """Whether a cell can be read as a time."""
+    return is_date(cell) or _is_number(cell)
+
+
+def is_date(cell: object) -> bool:
+    """Whether a cell can be read as a date, which a bare number is only if written like 20120131."""
+    try:
+        return _date(cell) is not None
+    except ValueError:
+        return False
+
+
+def _is_number(cell: object) -> bool:
+    if isinstance(cell, str):
+        return bool(_NUMBER.fullmatch(cell.strip()))
+    return isinstance(cell, int | float) and not isinstance(cell, bool) and math.isfinite(cell)
+
+
+def _number(cell: object, where: Callable[[int], str], row: int) -> float:
+    if not _is_number(cell) or is_date(cell):
+        raise DataError(where(row), f"the time {cell!r}", expected="a number, as above it", remedy=_REMEDY)
+    return float(cell)  # pyrefly: ignore[bad-argument-type]
+
+
+def _instant(cell: object, where: Callable[[int], str], row: int) -> int:
+    try:
+        found, why = _date(cell), "a date"
+    except ValueError as error:
+        found, why = None, f"a date ({error})"
+    if found is None:
+        raise DataError(where(row), f"the time {cell!r}", expected=why, remedy=_REMEDY)
+    if found.tzinfo is not None:
+        found = found.astimezone(dt.UTC).replace(tzinfo=None)
+    return (found - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def _date(cell: object) -> dt.datetime | None:
+    """The date that a cell is; None if it is none.
+
+    Raises:
+        ValueError: it has the form of a date, but there is no such day, or its order is open.
+    """
+    if isinstance(cell, dt.datetime):
+        return cell
+    if isinstance(cell, dt.date):
+        return dt.datetime(cell.year, cell.month, cell.day)
+    text = str(cell).strip()
+    if _NUMBER.fullmatch(text) and not (_DIGITS.fullmatch(text)):
+        return None
+    if match := _QUARTER.fullmatch(text):
+        return dt.datetime(int(match[1]), 3 * int(match[2]) - 2, 1)
+    if match := _MONTH.fullmatch(text):
+        return dt.datetime(int(match[1]), int(match[2]), 1)
+    if _DAY_FIRST.fullmatch(text):
+        raise ValueError("day and month cannot be told apart")
+    if match := _YEAR_FIRST.fullmatch(text):
+        text = f"{match[1]}-{int(match[2]):02}-{int(match[3]):02}{match[4]}"
+    return dt.datetime.fromisoformat(text)
+
+
+@dataclass(frozen=True)
+class Frequency(ABC):
+    """The step from one time of a series to the next."""
+
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """How it is called, such as "1 hour"."""
+
+    @property
+    @abstractmethod
+    def season(self) -> int:
+        """How many steps the most usual cycle has (a day of hours, a year of months); 1 if there is none."""
+
+    @abstractmethod
+    def after(self, start: float, steps: np.ndarray) -> np.ndarray:
+        """The times that many steps (int64 [T]) after `start`: [T]."""
+
+    @abstractmethod
+    def between(self, times: np.ndarray) -> np.ndarray:
+        """How many steps each time [T] is after the first one: int64 [T], rounded down."""
+
+    @abstractmethod
+    def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
+        """The calendar at each time: the name of a cycle -> how far it has turned, [T] from 0 to below 1."""
+
+    @abstractmethod
+    def show(self, time: float) -> str:
+        """A time as text."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `of` makes it from again."""
+        return {"kind": self.kind, **asdict(self)}
+
+
+@final
+@dataclass(frozen=True)
+class Span(Frequency):
+    """A fixed span of time: seconds, minutes, hours, days, weeks.
+
+    Args:
+        microseconds: how long it is.
+    """
+
+    microseconds: int
+    kind = "span"
+
+    @property
+    def words(self) -> str:
+        """See `Frequency`."""
+        units = {"week": WEEK, "day": DAY, "hour": HOUR, "minute": MINUTE, "second": SECOND}
+        for name, length in units.items():
+            if self.microseconds % length == 0:
+                return _counted(self.microseconds // length, name)
+        return _counted(self.microseconds, "microsecond")
+
+    @property
+    def season(self) -> int:
+        """See `Frequency`: an hour of what is shorter than a minute, else a day, a week or a year."""
+        if self.microseconds >= WEEK:
+            cycle = YEAR
+        elif self.microseconds >= DAY:
+            cycle = WEEK
+        else:
+            cycle = DAY if self.microseconds >= MINUTE else HOUR
+        return max(1, round(cycle / self.microseconds))
+
+    def after(self, start: float, steps: np.ndarray) -> np.ndarray:
+        """See `Frequency`."""
+        return int(start) + steps * self.microseconds
+
+    def between(self, times: np.ndarray) -> np.ndarray:
+        """See `Frequency`."""
+        return (times - times[0]) // self.microseconds
+
+    def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Frequency`."""
+        turns = {"hour": (HOUR, 0), "day": (DAY, 0), "week": (WEEK, 3 * DAY)}  # 1970 began on a Thursday
+        found = {
+            name: ((times + offset) % length) / length
+            for name, (length, offset) in turns.items()
+            if self.microseconds < length / 2 and self.microseconds * 10_000 > length
+        }
+        return found | {"year": _of_year(times)}
+
+    def show(self, time: float) -> str:
+        """See `Frequency`."""
+        return _dated(time, days=self.microseconds % DAY == 0)
+
+
+@final
+@dataclass(frozen=True)
+class Months(Frequency):
+    """Calendar months, at the same day of each, or the last one where a month is shorter.
+
+    Args:
+        count: months of a step; 3 is a quarter, 12 a year.
+        day: the day of the month, 1 to 31.
+    """
+
+    count: int
+    day: int
+    kind = "months"
+
+    @property
+    def words(self) -> str:
+        """See `Frequency`."""
+        if self.count % 12 == 0:
+            return _counted(self.count // 12, "year")
+        return "1 quarter" if self.count == 3 else _counted(self.count, "month")
+
+    @property
+    def season(self) -> int:
+        """See `Frequency`: a year."""
+        return max(1, round(12 / self.count))
+
+    def after(self, start: float, steps: np.ndarray) -> np.ndarray:
+        """See `Frequency`."""
+        months = _month(np.array([start], np.int64)) + steps * self.count
+        firsts = months.astype("datetime64[M]").astype("datetime64[D]")
+        days = _days_of(months)
+        kept = np.minimum(days, self.day) - 1
+        return (firsts + kept).astype("datetime64[us]").astype(np.int64) + int(start) % DAY
+
+    def between(self, times: np.ndarray) -> np.ndarray:
+        """See `Frequency`."""
+        months = _month(times)
+        return (months - months[0]) // self.count
+
+    def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Frequency`."""
+        return {"year": _month(times) % 12 / 12} if self.count < 12 else {}
+
+    def show(self, time: float) -> str:
+        """See `Frequency`."""
+        return _dated(time, days=int(time) % DAY == 0)
+
+
+@final
+@dataclass(frozen=True)
+class Workdays(Frequency):
+    """Monday to Friday."""
+
+    kind = "workdays"
+
+    @property
+    def words(self) -> str:
+        """See `Frequency`."""
+        return "1 workday"
+
+    @property
+    def season(self) -> int:
+        """See `Frequency`: a week."""
+        return 5
+
+    def after(self, start: float, steps: np.ndarray) -> np.ndarray:
+        """See `Frequency`."""
+        days = np.busday_offset(_day(np.array([start], np.int64))[0], steps, roll="forward")
+        return days.astype("datetime64[us]").astype(np.int64) + int(start) % DAY
+
+    def between(self, times: np.ndarray) -> np.ndarray:
+        """See `Frequency`."""
+        days = _day(times)
+        return np.busday_count(days[0], days).astype(np.int64)
+
+    def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Frequency`."""
+        return {"week": _weekday(times) / 5, "year": _of_year(times)}
+
+    def show(self, time: float) -> str:
+        """See `Frequency`."""
+        return _dated(time, days=int(time) % DAY == 0)
+
+
+@final
+@dataclass(frozen=True)
+class Numbers(Frequency):
+    """Numbers that go up by `step` / `parts`: 1, 2, 3, or the decimal years 1949, 1949.0833 (parts 12).
+
+    Args:
+        step: by how many parts of one they go up.
+        parts: into how many parts one is divided.
+    """
+
+    step: int = 1
+    parts: int = 1
+    kind = "numbers"
+
+    @property
+    def words(self) -> str:
+        """See `Frequency`."""
+        return f"{self.step}/{self.parts}" if self.parts > 1 else str(self.step)
+
+    @property
+    def season(self) -> int:
+        """See `Frequency`: whatever one is, where it is divided."""
+        return max(1, round(self.parts / self.step))
+
+    def after(self, start: float, steps: np.ndarray) -> np.ndarray:
+        """See `Frequency`."""
+        return start + steps * (self.step / self.parts)
+
+    def between(self, times: np.ndarray) -> np.ndarray:
+        """See `Frequency`."""
+        return np.floor((times - times[0]) * self.parts / self.step + _LEEWAY).astype(np.int64)
+
+    def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Frequency`."""
+        return {"one": (times + _LEEWAY / self.parts) % 1} if self.season > 1 else {}
+
+    def show(self, time: float) -> str:
+        """See `Frequency`."""
+        return f"{time:.5f}".rstrip("0").rstrip(".")
+
+
+_KINDS: dict[str, type[Frequency]] = {kind.kind: kind for kind in (Span, Months, Workdays, Numbers)}
+_LEEWAY = 0.02
+"""Part of a step by which a number may miss its place: decimal years are rounded."""
+
+
+def of(table: dict[str, Any]) -> Frequency:
+    """The frequency that `Frequency.to_json` described."""
+    return _KINDS[table["kind"]](**{key: value for key, value in table.items() if key != "kind"})
+
+
+def find(times: Sequence[np.ndarray], *, dated: bool) -> Frequency | None:
+    """The step that most times of some series are apart; None where all have but one time.
+
+    Args:
+        times: for each series its times [T], going up.
+        dated: whether they are dates.
+    """
+    steps = np.concatenate([np.diff(each) for each in times])
+    steps = steps[steps > 0]
+    if not len(steps):
+        return None
+    if not dated:
+        return _numbers(steps)
+    together = np.concatenate(times)
+    months = np.concatenate([np.diff(_month(each)) for each in times])
+    if (months > 0).all() and _one_day(together):
+        return Months(_mode(months), int(_day_of_month(together).max()))
+    step = _mode(steps)
+    if step == DAY and (_weekday(together) < 5).all() and (steps == 3 * DAY).any():
+        return Workdays()
+    return Span(step)
+
+
+def _numbers(steps: np.ndarray) -> Numbers:
+    step = float(np.median(steps))
+    if step >= 0.75:
+        return Numbers(step=max(1, round(step)))
+    parts = round(1 / step)
+    if abs(1 / step - parts) < _LEEWAY * parts:
+        return Numbers(parts=parts)
+    return Numbers(step=round(step * 1000), parts=1000)
+
+
+def turned(frequency: Frequency, times: np.ndarray) -> tuple[str, ...]:
+    """The cycles of the calendar that come round at least twice in times [T]: of others nothing is learnt."""
+    found = frequency.cycles(times).items()
+    return tuple(name for name, turns in found if int((np.diff(turns) < 0).sum()) >= 2)
+
+
+def features(frequency: Frequency, times: np.ndarray, cycles: Sequence[str]) -> np.ndarray:
+    """The calendar as channels: for each cycle, turned by x, sin and cos of 2 pi x and of 4 pi x.
+
+    Args:
+        frequency: the step of the series.
+        times: [T].
+        cycles: which cycles.
+
+    Returns:
+        [T, F] float32; four channels a cycle.
+    """
+    columns = [np.zeros((len(times), 0))]
+    found = frequency.cycles(times)
+    for name in cycles:
+        angles = 2 * np.pi * found[name][:, None] * np.array([1, 2])
+        columns += [np.sin(angles), np.cos(angles)]
+    return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def _mode(values: np.ndarray) -> int:
+    return int(Counter(values.tolist()).most_common(1)[0][0])
+
+
+def _counted(count: int, unit: str) -> str:
+    return f"{count} {unit}" + ("s" if count > 1 else "")
+
+
+def _dated(time: float, *, days: bool) -> str:
+    moment = _EPOCH + dt.timedelta(microseconds=int(time))
+    return moment.date().isoformat() if days else moment.isoformat(sep=" ")
+
+
+def _day(times: np.ndarray) -> np.ndarray:
+    return times.astype("datetime64[us]").astype("datetime64[D]")
+
+
+def _month(times: np.ndarray) -> np.ndarray:
+    """Months since January 1970: int64."""
+    return times.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+
+
+def _days_of(months: np.ndarray) -> np.ndarray:
+    """How many days those months have."""
+    firsts = [(months + more).astype("datetime64[M]").astype("datetime64[D]") for more in (0, 1)]
+    return (firsts[1] - firsts[0]).astype(np.int64)
+
+
+def _day_of_month(times: np.ndarray) -> np.ndarray:
+    firsts = _month(times).astype("datetime64[M]").astype("datetime64[D]")
+    return (_day(times) - firsts).astype(np.int64) + 1
+
+
+def _one_day(times: np.ndarray) -> bool:
+    """Whether all are at the same time of the same day of a month, or the last day of a shorter one."""
+    days, most = _day_of_month(times), _days_of(_month(times))
+    return bool((days == np.minimum(days.max(), most)).all() and len(np.unique(times % DAY)) == 1)
+
+
+def _weekday(times: np.ndarray) -> np.ndarray:
+    """0 for Monday to 6 for Sunday."""
+    return (_day(times).astype(np.int64) + 3) % 7
+
+
+def _of_year(times: np.ndarray) -> np.ndarray:
+    """How much of its year has passed at each time."""
+    years = times.astype("datetime64[us]").astype("datetime64[Y]")
+    first, next_ = (y.astype("datetime64[us]").astype(np.int64) for y in (years, years + 1))
+    return (times - first) / (next_ - first)

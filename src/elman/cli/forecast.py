@@ -1,0 +1,80 @@
+"""`elman forecast` and `elman backtest`: the future of series, and what such forecasts were worth."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def forecast(
+    run: Path,
+    data: str | None = None,
+    /,
+    *,
+    horizon: int = 0,
+    out: Path | None = None,
+    picture: Path | None = None,
+    encoding: str = "utf-8",
+    device: str = "auto",
+) -> None:
+    """Forecast every series from its last value on: rows of id, time, mean, median and quantiles, as CSV.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    data
+        File of series such as the model learnt from; left out: the data that it was trained on.
+    horizon
+        Steps to forecast; 0: as many as the model learnt.
+    out
+        File to write; left out: standard output.
+    picture
+        File for a picture of the first series: history, median, bands (png, svg, pdf).
+    encoding
+        How the text of the data is encoded.
+    device
+        cpu, cuda, cuda:1, mps; auto: the best there is.
+    """
+    from elman import files, futures
+    from elman.model import load
+
+    made = load(run, device=device).forecast(data, horizon=horizon, encoding=encoding)
+    text = futures.to_csv(made)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        files.write_text(out, text)
+    if picture:
+        futures.save_picture(picture, made)
+
+
+def backtest(
+    run: Path,
+    data: str | None = None,
+    /,
+    *,
+    smoothing: bool = False,
+    encoding: str = "utf-8",
+    device: str = "auto",
+) -> None:
+    """Score forecasts from rolling origins, beside seasonal naive, naive and drift.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    data
+        File of series; left out: the test part of the data that the model was trained on.
+    smoothing
+        Also fit exponential smoothing at every origin (needs statsmodels, and time).
+    encoding
+        How the text of the data is encoded.
+    device
+        cpu, cuda, cuda:1, mps; auto: the best there is.
+    """
+    from elman import report
+    from elman.model import load
+
+    scores = load(run, device=device).backtest(data, smoothing=smoothing, encoding=encoding)
+    print("\n".join(report.table({Path(data).name if data else "test": scores})))

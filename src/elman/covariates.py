@@ -1,0 +1,80 @@
+"""What is known beside a series, as numbers: columns of numbers standardised, columns of text one-hot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from elman.errors import DataError
+from elman.roles import is_number
+
+_MOST_KINDS = 100
+
+
+@final
+@dataclass(frozen=True)
+class Coding:
+    """How a column becomes channels.
+
+    Args:
+        column: its name.
+        kinds: the texts that it holds, a channel each; none, if it holds numbers.
+        mean, std: of its numbers.
+    """
+
+    column: str
+    kinds: tuple[str, ...] = ()
+    mean: float = 0.0
+    std: float = 1.0
+
+    @property
+    def channels(self) -> int:
+        """How many channels it makes."""
+        return len(self.kinds) or 1
+
+    def encode(self, cells: Sequence[object], where: str) -> np.ndarray:
+        """Cells as channels: [T, channels] float32; 0 where a cell is empty or a text unknown.
+
+        Raises:
+            DataError: a text where there were numbers.
+        """
+        if self.kinds:
+            found = [[float(str(cell) == kind) for kind in self.kinds] for cell in cells]
+            return np.array(found, np.float32).reshape(len(cells), self.channels)
+        numbers = [(_number(cell, self.column, where) - self.mean) / self.std for cell in cells]
+        return np.nan_to_num(np.array(numbers, np.float32))[:, None]
+
+
+def learn(column: str, cells: Sequence[object], where: str) -> Coding:
+    """The coding of a column from its cells in the training part: text, if one cell is no number.
+
+    Raises:
+        DataError: too many different texts.
+    """
+    there = [cell for cell in cells if cell is not None]
+    if all(is_number(cell) for cell in there):
+        numbers = np.array([_number(cell, column, where) for cell in there] or [0.0])
+        return Coding(column, (), float(numbers.mean()), float(numbers.std()) or 1.0)
+    kinds = tuple(sorted({str(cell) for cell in there}))
+    if len(kinds) > _MOST_KINDS:
+        got = f"{len(kinds)} different texts in column {column!r}"
+        raise DataError(where, got, expected=f"numbers, or {_MOST_KINDS} texts at most")
+    return Coding(column, kinds)
+
+
+def of(table: Mapping[str, Any]) -> Coding:
+    """The coding that was written as a table of its fields."""
+    fields: dict[str, Any] = {**table, "kinds": tuple(table["kinds"])}
+    return Coding(**fields)
+
+
+def _number(cell: object, column: str, where: str) -> float:
+    if cell is None:
+        return math.nan
+    if not is_number(cell) or not math.isfinite(float(cell)):  # pyrefly: ignore[bad-argument-type]
+        raise DataError(where, f"{cell!r} in column {column!r}", expected="a number")
+    return float(cell)  # pyrefly: ignore[bad-argument-type]

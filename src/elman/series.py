@@ -1,0 +1,231 @@
+"""Records -> series: the rows of a table sorted into regular series, checked as they are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from elman import calendar
+from elman.batch import Record
+from elman.calendar import Frequency, Numbers
+from elman.errors import DataError
+from elman.roles import Roles, missing
+
+
+@dataclass(frozen=True)
+class Series:
+    """One regular series, and what is known beside it.
+
+    Args:
+        name: what it is called; "" for an only one.
+        times: [T] as `calendar.Times` keeps them, one step of the frequency apart.
+        values: [T] float64; not-a-number where one is missing.
+        length: how many steps there are up to the last value; what comes after is the future.
+        extras: the cells of the other columns that are used, T each; None where one is empty.
+        where: where its first row is.
+    """
+
+    name: str
+    times: np.ndarray
+    values: np.ndarray
+    length: int
+    extras: Mapping[str, Sequence[object]]
+    where: str
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of one series as they stand in the file."""
+
+    name: str
+    times: np.ndarray
+    values: list[object]
+    extras: dict[str, list[object]]
+    places: list[str]
+
+
+def read(
+    records: Sequence[Record], columns: Roles, frequency: Frequency | None = None, *, fill: bool = False
+) -> tuple[list[Series], Frequency]:
+    """All series of a table, in the order in which they begin, and their frequency.
+
+    Args:
+        records: the rows.
+        columns: which column is what.
+        frequency: the step from one time to the next; None: found from the times.
+        fill: take times that are left out for missing values; else they are an error.
+
+    Raises:
+        DataError: a cell that is no time or no number, times out of order, twice, or left out.
+    """
+    if columns.form == "rows":
+        return [_row(record, columns) for record in records], frequency or Numbers()
+    dated, groups = _groups(records, columns)
+    for rows in groups:
+        _check_order(rows, dated, frequency)
+    frequency = frequency or calendar.find([rows.times for rows in groups], dated=dated)
+    if frequency is None:
+        got = "one time in every series"
+        raise DataError(groups[0].places[0], got, expected="at least two, from which the step is seen")
+    return [_regular(rows, columns, frequency, fill) for rows in groups], frequency
+
+
+def between(one: Series, start: str, end: str) -> Series:
+    """The part of a series from the time `start` to the time `end`; "" is no bound.
+
+    Raises:
+        DataError: a bound is no such time, or nothing is left.
+    """
+    first, last = 0, len(one.times)
+    if start:
+        first = int(np.searchsorted(one.times, _bound(one, "forecast.start", start)))
+    if end:
+        last = int(np.searchsorted(one.times, _bound(one, "forecast.end", end), "right"))
+    values = one.values[first:last]
+    if not (length := _length(values)):
+        raise DataError(
+            one.where, f"series {one.name!r} has no value between forecast.start and forecast.end"
+        )
+    extras = {name: cells[first:last] for name, cells in one.extras.items()}
+    return Series(one.name, one.times[first:last], values, length, extras, one.where)
+
+
+def _bound(one: Series, setting: str, text: str) -> float:
+    dated, values = calendar.read([text], lambda _: setting)
+    if dated != (one.times.dtype == np.int64):
+        raise DataError(setting, repr(text), expected="a time as the data have")
+    return values[0]
+
+
+def number(cell: object, where: str, column: str) -> float:
+    """The number in a cell, not-a-number if the cell is empty.
+
+    Raises:
+        DataError: something else is there, or a number that is not finite.
+    """
+    if missing(cell):
+        return math.nan
+    try:
+        value = float(cell)  # pyrefly: ignore[bad-argument-type]
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value) or isinstance(cell, bool):
+        remedy = "leave the cell empty where a value is missing"
+        raise DataError(where, f"{cell!r} in column {column!r}", expected="a number", remedy=remedy)
+    return value
+
+
+def _row(record: Record, columns: Roles) -> Series:
+    """A row that is a series: its name, then its values up to the last that is there."""
+    cells = {name: cell for name, cell in record.fields.items() if name != columns.id}
+    values = np.array([number(cell, record.where, name) for name, cell in cells.items()])
+    length = _length(values)
+    if not length:
+        raise DataError(record.where, "a series without a value", remedy="take the row out")
+    times = np.arange(1, length + 1, dtype=np.float64)
+    return Series(str(record.fields[columns.id]), times, values[:length], length, {}, record.where)
+
+
+def _groups(records: Sequence[Record], columns: Roles) -> tuple[bool, list[_Rows]]:
+    cells = [record.fields.get(columns.time) for record in records]
+    dated, times = calendar.read(cells, lambda row: records[row].where)
+    groups: dict[object, list[int]] = {}
+    for row, record in enumerate(records):
+        groups.setdefault(record.fields[columns.id] if columns.id else "", []).append(row)
+    found = []
+    for name, rows in groups.items():
+        places = [records[row].where for row in rows]
+        extras = {column: [_cell(records[row], column) for row in rows] for column in columns.extras}
+        for value in columns.values:
+            called = "" if not columns.id and len(columns.values) == 1 else value
+            called = str(name) if columns.id and len(columns.values) == 1 else f"{name} {called}".strip()
+            values = [records[row].fields.get(value) for row in rows]
+            found.append(_Rows(called, times[rows], values, extras, places))
+    return dated, found
+
+
+def _cell(record: Record, column: str) -> object:
+    cell = record.fields.get(column)
+    return None if missing(cell) else cell
+
+
+def _check_order(rows: _Rows, dated: bool, frequency: Frequency | None) -> None:
+    steps = np.diff(rows.times)
+    wrong = np.flatnonzero(steps <= 0)
+    if not len(wrong):
+        return
+    at = int(wrong[0]) + 1
+    unit = calendar.SECOND if (rows.times % calendar.DAY).any() else calendar.DAY
+    show = calendar.Span(unit) if dated else Numbers()
+    of = f" of series {rows.name!r}" if rows.name else ""
+    time, before = show.show(rows.times[at]), show.show(rows.times[at - 1])
+    if steps[wrong[0]] == 0:
+        remedy = "keep one of the rows, or name the column that tells series apart: forecast.id"
+        raise DataError(rows.places[at], f"a second row for {time}{of}", expected="one", remedy=remedy)
+    remedy = "sort the rows by time; forecast.id names the column that tells series apart"
+    raise DataError(rows.places[at], f"{time}{of} after {before}", expected="times in order", remedy=remedy)
+
+
+def _regular(rows: _Rows, columns: Roles, frequency: Frequency, fill: bool) -> Series:
+    """The rows as a series without gaps, from its first value on."""
+    column = columns.values[0] if len(columns.values) == 1 else rows.name
+    values = np.array(
+        [number(cell, where, column) for cell, where in zip(rows.values, rows.places, strict=True)]
+    )
+    for static in columns.static:
+        _check_static(static, rows)
+    places = _places(rows, frequency, fill)
+    full = np.full(int(places[-1]) + 1, math.nan)
+    full[places] = values
+    times = frequency.after(rows.times[0], np.arange(len(full)))
+    extras = {name: _spread(cells, places, len(full)) for name, cells in rows.extras.items()}
+    length = _length(full)
+    if not length:
+        raise DataError(rows.places[0], f"series {rows.name!r} without a value", remedy="take it out")
+    first = int(np.flatnonzero(~np.isnan(full))[0])
+    cut = {name: cells[first:] for name, cells in extras.items()}
+    return Series(rows.name, times[first:], full[first:], length - first, cut, rows.places[0])
+
+
+def _check_static(column: str, rows: _Rows) -> None:
+    cells = rows.extras[column]
+    for at, cell in enumerate(cells):
+        if cell != cells[0]:
+            got = f"{cell!r} in static column {column!r} of series {rows.name!r}"
+            raise DataError(rows.places[at], got, expected=f"{cells[0]!r}, as in its first row")
+
+
+def _places(rows: _Rows, frequency: Frequency, fill: bool) -> np.ndarray:
+    """Which step of the regular series each row is."""
+    places = frequency.between(rows.times)
+    missed = np.abs(frequency.after(rows.times[0], places) - rows.times)
+    leeway = 0.0 if rows.times.dtype == np.int64 else 0.1
+    wrong = (missed > leeway) | (np.diff(places, prepend=-1) < 1)
+    if not fill:
+        wrong |= np.diff(places, prepend=-1) > 1
+    if not wrong.any():
+        return places
+    at = int(np.flatnonzero(wrong)[0])
+    time, before = frequency.show(rows.times[at]), frequency.show(rows.times[at - 1])
+    got = f"{time} after {before}" + (f" in series {rows.name!r}" if rows.name else "")
+    if missed[at] <= leeway and places[at] > places[at - 1] + 1:
+        expected = frequency.show(frequency.after(rows.times[at - 1], np.array([1]))[0])
+        remedy = "add the rows with an empty value, or set forecast.fill = true"
+    else:
+        expected, remedy = f"a step of {frequency.words}, as most are", "make the times regular"
+    raise DataError(rows.places[at], got, expected=expected, remedy=remedy)
+
+
+def _spread(cells: list[object], places: np.ndarray, length: int) -> list[object]:
+    full: list[object] = [None] * length
+    for place, cell in zip(places.tolist(), cells, strict=True):
+        full[place] = cell
+    return full
+
+
+def _length(values: np.ndarray) -> int:
+    there = np.flatnonzero(~np.isnan(values))
+    return int(there[-1]) + 1 if len(there) else 0

@@ -1,0 +1,325 @@
+"""Forecasting: the series so far -> its future, with its uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from elman import forecasting, roles, rolling
+from elman.batch import Batch, Example, Record
+from elman.config import Data, Run
+from elman.distributions import DISTRIBUTIONS
+from elman.errors import TaskError
+from elman.forecasters import SCALES, Autoregressive, Densities, Direct, Quantiles
+from elman.forecasting import LEVELS, Outlook
+from elman.futures import Future, draw
+from elman.recurrent import Recurrent
+from elman.rolling import Windows
+from elman.series import Series
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
+from elman.tasks.forecast.config import ForecastConfig
+from elman.tasks.forecast.learning import between, cut, learn, too_short
+from elman.tracks import Outline
+
+_MOST_LEARNT, _MOST_SCORED = 20_000, 1_000
+"""Windows that an epoch has, and that are scored, where the settings do not say."""
+
+_AT_ONCE = 20_000
+"""Paths that are drawn at once, for the sake of memory."""
+
+
+@dataclass(frozen=True)
+class Part(Record):
+    """A record that stands first among all of its data, and says which part of every series is meant."""
+
+    part: str = "all"
+
+
+class Forecast(Task):
+    """The future of series in quantiles, learnt from windows at all origins of their pasts.
+
+    Args:
+        run: the settings.
+        outline: what was learnt from the training part.
+        horizon: steps to forecast; None: as many as are learnt.
+    """
+
+    Config = ForecastConfig
+    formats = ("table", "parquet", "jsonlines", "sample")
+    continuous = False
+
+    def __init__(self, run: Run, outline: Outline, horizon: int | None = None) -> None:
+        assert isinstance(run.options, ForecastConfig)
+        self._run, self._options, self.outline = run, run.options, outline
+        self.horizon = horizon or outline.layout.horizon
+
+    @classmethod
+    def suits(cls, record: Record) -> bool:
+        """Whether the record has a time and a number beside it."""
+        return roles.suits(record.fields)
+
+    @classmethod
+    def split(cls, records: Sequence[Record], data: Data) -> Parts:
+        """All records for every part: a series is cut by time, and a context may lie in an earlier part."""
+        return Parts(
+            _marked(records, "train"),
+            _marked(records, "valid") if data.valid else [],
+            _marked(records, "test") if data.test else [],
+        )
+
+    @classmethod
+    def prepare(cls, records: Sequence[Record], run: Run) -> Self:
+        """The task with columns, frequency, layout of windows and codings found in the data.
+
+        Raises:
+            DataError: the records are no regular series, or too short.
+            ConfigError: a setting that does not fit the others.
+        """
+        return cls(run, learn(records, run, whole=_part(records) == "all"))
+
+    @classmethod
+    def restore(cls, text: str, run: Run, where: object) -> Self:
+        """The task with the outline that `text` describes.
+
+        Raises:
+            RunError: the text is damaged.
+        """
+        return cls(run, Outline.from_text(text, where))
+
+    def to_text(self) -> str:
+        """The outline as JSON."""
+        return self.outline.to_text()
+
+    def facts(self) -> dict[str, str]:
+        """Columns, frequency, how windows are made."""
+        return self.outline.facts()
+
+    def ahead(self, horizon: int) -> Self:
+        """The same task, to forecast another number of steps.
+
+        Raises:
+            TaskError: the model gives no more steps than it learnt.
+        """
+        learnt = self.outline.layout.horizon
+        if self._options.model == "quantiles" and horizon > learnt:
+            remedy = "train with that forecast.horizon, or with forecast.model=autoregressive, which goes on"
+            raise TaskError("--horizon", str(horizon), expected=f"at most {learnt}, as learnt", remedy=remedy)
+        return type(self)(self._run, self.outline, horizon)
+
+    def build(self) -> nn.Module:
+        """A fresh network for these channels."""
+        options, config, layout = self._options, self._run.network, self.outline.layout
+        drop = config.output_dropout or config.dropout
+        if options.model == "autoregressive":
+            kind = DISTRIBUTIONS[options.distribution]
+            return Autoregressive(layout, kind, SCALES[options.scale], self._body, drop)
+        return Direct(
+            layout,
+            LEVELS,
+            SCALES[options.scale],
+            self._body,
+            patch=options.patch,
+            linear=options.linear,
+            dropout=drop,
+            input_dropout=config.input_dropout,
+        )
+
+    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> Windows:
+        """Windows at the origins of the part that the records are marked for; at the end, if not `labelled`.
+
+        Raises:
+            DataError: the records are no such series as the training data, or too short.
+        """
+        layout, part = self.outline.layout, _part(records)
+        found = self.outline.read(records)
+        found = found if part == "all" else between(found, self._options)
+        ahead = 0 if labelled else self._steps
+        bounds = [self._bounds(one, part, labelled) for one in found]
+        learnt = [start for start, _ in bounds]
+        made = [self.outline.track(one, past, ahead) for one, past in zip(found, learnt, strict=True)]
+        return Windows(
+            made,
+            rolling.origins(bounds, self._steps, self._stride(bounds, part)),
+            layout,
+            horizon=self._steps,
+            season=self.outline.season,
+            labelled=labelled,
+            context_too=self._options.model == "autoregressive",
+            taught=part == "train",
+        )
+
+    @property
+    def watch(self) -> str:
+        """As the settings say."""
+        return self._options.watch
+
+    def loss(self, scores: Densities | Quantiles, batch: Batch) -> Loss:
+        """The nats of the values, or their quantile loss in the windows' scales, summed."""
+        losses = scores.losses(batch.targets)
+        return Loss(losses.sum(), len(losses))
+
+    def objective(self, scores: Densities | Quantiles, batch: Batch) -> Loss:
+        """The loss; with quantiles, the squared error of the mean beside it."""
+        nats, count = self.loss(scores, batch)
+        return Loss(
+            nats + scores.squares(batch.targets).sum() if isinstance(scores, Quantiles) else nats, count
+        )
+
+    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+        """Those of `forecasting.scores`, mse and mae first where series are standardised; and the loss."""
+        found = self._scores(held, _joined(held, outputs)) if len(outputs) else {}
+        return {**found, "loss": nats / max(count, 1)}
+
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
+        """Seasonal naive, naive and drift, each from the whole past of every window."""
+        return {part: self._naive(held) for part, held in parts.items()}
+
+    def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
+        """Exponential smoothing, fitted anew at every origin.
+
+        Raises:
+            TaskError: statsmodels is not installed.
+        """
+        assert isinstance(held, Windows)
+        return {"exponential smoothing": self._scores(held, held.outlook(forecasting.exponential_smoothing))}
+
+    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+        """Scores by the step of the horizon, and a picture of some windows."""
+        assert isinstance(held, Windows)
+        outlook = _joined(held, outputs)
+        rows: list[Sequence[object]] = [("step", "wql", "coverage_80", "coverage_95")]
+        for step in sorted({round(share * (held.horizon - 1)) for share in (0, 0.25, 0.5, 0.75, 1)}):
+            cut = Outlook(outlook.mean[:, step : step + 1], outlook.quantiles[:, step : step + 1])
+            at = forecasting.scores(held.actual[:, step : step + 1], cut, held.units)
+            rows.append((step + 1, at["wql"], at["coverage_80"], at["coverage_95"]))
+        shown = np.linspace(0, len(held) - 1, min(len(held), 3)).astype(int).tolist()
+        futures = [self._future(held, place, Outlook(*(part[place] for part in outlook))) for place in shown]
+        return Findings({"By step of the horizon": rows}, {"forecast": lambda figure: draw(figure, futures)})
+
+    def preview(self, network: nn.Module, seed: int) -> str:
+        """Nothing: a forecast is no line of text."""
+        return ""
+
+    def use(self) -> list[str]:
+        """Commands that forecast with a model and measure it."""
+        return [
+            "elman forecast {name} --picture forecast.png",
+            "elman forecast {name} new.csv --out forecast.csv",
+            "elman backtest {name}",
+        ]
+
+    def predict(self, network: nn.Module, batch: Batch, scores: Densities | Quantiles) -> list[Tensor]:
+        """For each window [H, 1 + Q]: mean and quantiles at `LEVELS`, in the units of the network."""
+        if isinstance(scores, Quantiles):
+            return list(scores.in_units().transpose(0, 1).cpu())
+        assert isinstance(network, Autoregressive)
+        count = self._options.samples
+        generator = torch.Generator(batch.seq.data.device).manual_seed(self._run.training.seed)
+        found = []
+        for data in batch.seq.data.split(max(1, _AT_ONCE // count), 1):
+            paths = network.paths(data, count, generator)
+            levels = torch.tensor(LEVELS, device=paths.device)
+            quantiles = torch.stack([part.quantile(levels, 0) for part in paths])  # [H, Q, B]
+            found += torch.cat([paths.mean(1)[:, None], quantiles], 1).permute(2, 0, 1).cpu()
+        return found
+
+    def futures(self, windows: Sequence[Example], outputs: Sequence[Any]) -> list[Future]:
+        """What was predicted for windows without targets, one at the end of each series."""
+        assert isinstance(windows, Windows)
+        outlook = _joined(windows, outputs)
+        return [
+            self._future(windows, place, Outlook(*(part[place, : self.horizon] for part in outlook)))
+            for place in range(len(windows))
+        ]
+
+    @property
+    def _steps(self) -> int:
+        """Steps of the horizon of a window: what is learnt, or more."""
+        return max(self.horizon, self.outline.layout.horizon)
+
+    def _body(self, inputs: int) -> Recurrent:
+        config = self._run.network
+        return Recurrent(
+            config.cell,
+            inputs,
+            config.hidden,
+            layers=config.layers,
+            dropout=config.dropout,
+            variational=config.variational,
+            recurrent_dropout=config.recurrent_dropout,
+            weight_dropout=config.weight_dropout,
+            layer_norm=config.layer_norm,
+            residual=config.residual,
+            skip=config.skip,
+            learn_initial=config.learn_initial,
+            init=config.init,
+        )
+
+    def _bounds(self, one: Series, part: str, labelled: bool) -> tuple[int, int]:
+        """From which step to before which the horizons of a series lie.
+
+        Raises:
+            DataError: it is too short for one.
+        """
+        layout = self.outline.layout
+        if not labelled:
+            start, end = one.length, one.length + self._steps
+        else:
+            train, valid = cut(one, self._run, layout.horizon)
+            spans = {"train": (0, train), "valid": (train, valid), "test": (valid, one.length)}
+            start, end = spans.get(part, (0, one.length))
+        first = start if start else layout.origin
+        if first < layout.origin or end - first < self._steps:
+            raise too_short(one, end, layout, self._steps)
+        return first, end
+
+    def _stride(self, bounds: Sequence[tuple[int, int]], part: str) -> int:
+        options = self._options
+        said, most = (
+            (options.learn_every, _MOST_LEARNT) if part == "train" else (options.score_every, _MOST_SCORED)
+        )
+        windows = sum(end - start - self._steps + 1 for start, end in bounds)
+        return said or -(-windows // most)
+
+    def _naive(self, held: Sequence[Example]) -> dict[str, Scores]:
+        assert isinstance(held, Windows)
+        return {name: self._scores(held, held.outlook(one)) for name, one in forecasting.BASELINES.items()}
+
+    def _scores(self, held: Sequence[Example], outlook: Outlook) -> Scores:
+        assert isinstance(held, Windows)
+        found = held.scores(outlook)
+        if self._options.standardise:
+            return {**forecasting.errors(held.actual, outlook, held.scale), **found}
+        return found
+
+    def _future(self, windows: Windows, place: int, outlook: Outlook) -> Future:
+        which, at = windows.places[place].tolist()
+        one, frequency = windows.tracks[which].series, self.outline.frequency
+        times = frequency.after(one.times[0], at + np.arange(len(outlook.mean)))
+        actual = one.values[at : min(at + len(times), one.length)]
+        shown = [frequency.show(time) for time in times]
+        columns = self.outline.columns
+        several = bool(columns.id) or len(columns.values) > 1
+        heads = (columns.id or "unique_id") if several else "", columns.time or "ds"
+        actual = actual if len(actual) == len(times) else actual[:0]
+        return Future(one.name, shown, outlook, one.values[:at], actual, heads)
+
+
+def _joined(held: Sequence[Example], outputs: Sequence[Any]) -> Outlook:
+    """Outputs [H, 1 + Q] of windows, in the data's own units."""
+    assert isinstance(held, Windows)
+    numbers = torch.stack(list(outputs)).double().numpy()
+    return held.in_units(Outlook(numbers[..., 0], numbers[..., 1:]))
+
+
+def _marked(records: Sequence[Record], part: str) -> list[Record]:
+    return [Part(records[0].fields, records[0].where, part), *records[1:]]
+
+
+def _part(records: Sequence[Record]) -> str:
+    return records[0].part if isinstance(records[0], Part) else "all"
