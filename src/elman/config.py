@@ -146,6 +146,9 @@ class Network(Settings):
     hidden: int = option(256, "units of a layer", low=1)
     layers: int = option(1, "layers upon each other", low=1)
     embedding: int = option(0, "size of a symbol's vector; 0: as many as hidden units, at most 128", low=0)
+    embedding_init: float = option(
+        0.0, "deviation that symbols' vectors start with; 0: size**-0.5, in an untied language model 1", low=0
+    )
     dropout: float = option(0.0, "share dropped of what leaves a layer", low=0, below=1)
     input_dropout: float = option(0.0, "share dropped of what enters the first layer", low=0, below=1)
     output_dropout: float = option(0.0, "share dropped of what leaves the last; 0: dropout", low=0, below=1)

@@ -66,7 +66,7 @@ class LanguageNetwork(nn.Module):
         self.embedding = Embedding(symbols, width, config, unknown)
         self.recurrent = layers(config, width)
         self.output = nn.Linear(self.recurrent.output_size, symbols)
-        nn.init.normal_(self.embedding.weight, std=width**-0.5 if tie else 1.0)
+        nn.init.normal_(self.embedding.weight, std=config.embedding_init or (width**-0.5 if tie else 1.0))
         nn.init.zeros_(self.output.bias)
         if tie:
             self.output.weight = self.embedding.weight

@@ -101,7 +101,7 @@ class WordInput(nn.Module):
         ]  # the most frequent first
         self._options, self._config = options, config
         self.register_buffer("frequencies", torch.tensor([1.0, *kept]), persistent=False)
-        self.embedding = _embedding(len(kept) + 1, width)
+        self.embedding = _embedding(len(kept) + 1, width, config.embedding_init)
         self.chars = self.spelling = None
         if options.char_hidden:
             self.chars = _embedding(words.symbols, options.char_embedding)
@@ -430,10 +430,10 @@ class Tag(Task):
         return {"span_f1": counts.f1, "precision": counts.precision, "recall": counts.recall, **told}
 
 
-def _embedding(symbols: int, width: int) -> nn.Embedding:
-    """Vectors of length about 1, so that they stand beside states of a recurrent network."""
+def _embedding(symbols: int, width: int, deviation: float = 0.0) -> nn.Embedding:
+    """Vectors of length about 1, so that they stand beside states of a recurrent network; or as is set."""
     embedding = nn.Embedding(symbols, width)
-    nn.init.normal_(embedding.weight, std=width**-0.5)
+    nn.init.normal_(embedding.weight, std=deviation or width**-0.5)
     return embedding
 
 
