@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from elman import spans
-from elman.spans import Counts, Span
+from elman.tasks.tag import spans
+from elman.tasks.tag.spans import Counts, Span
 
 TAGS = [f"{position}-{kind}" for position in "BIES" for kind in ("PER", "LOC")] + ["O"]
 

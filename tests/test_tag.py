@@ -11,15 +11,16 @@ import pytest
 import torch
 
 import elman
-from elman import formats, loader, spans, syntax, tagging, tasks
+from elman import formats, loader, tasks
 from elman.batch import Batch, Record, Seq
 from elman.config import Data, Run
 from elman.crf import Crf
 from elman.errors import ConfigError, DataError, RunError
+from elman.formats.samples import syntax
 from elman.loader import collate
-from elman.tasks.tag import Tag
-from elman.tokens import Columns
-from elman.words import STRANGE, Words
+from elman.tasks.tag import Tag, spans, tagging
+from elman.tasks.tag.tokens import Columns
+from elman.tasks.tag.words import STRANGE, Words
 from test_training import assert_same, stopped_and_resumed
 
 pytestmark = pytest.mark.usefixtures("plain")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from elman.spans import Counts, total
+from elman.tasks.tag.spans import Counts, total
 
 _SHOWN = 30
 """Tags in a table or picture: the most frequent ones."""

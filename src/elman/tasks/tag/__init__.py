@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import encoder, metrics, spans, splits, tagging, tokens
+from elman import encoder, metrics, splits
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.config import Data, Network, Run, Settings, option
 from elman.crf import Crf
@@ -26,8 +26,9 @@ from elman.loader import IGNORED
 from elman.recurrent import Recurrent, dropout
 from elman.report import draw_confusion
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
-from elman.tokens import INPUTS, Columns
-from elman.words import Words
+from elman.tasks.tag import spans, tagging, tokens
+from elman.tasks.tag.tokens import INPUTS, Columns
+from elman.tasks.tag.words import Words
 
 _LARGEST_EMBEDDING = 128
 _UNSEEN = -1

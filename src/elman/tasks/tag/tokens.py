@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from elman import spans
 from elman.batch import Record
 from elman.config import Data
 from elman.errors import DataError, nearest
+from elman.tasks.tag import spans
 
 INPUTS = ("tokens", "form", "words", "token", "word", "sentence", "text")
 """The usual names of a column of tokens, the surest first."""

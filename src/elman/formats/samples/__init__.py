@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, final
 
-from elman import sunspots
 from elman.batch import Record
 from elman.errors import DataError, nearest
 from elman.formats.base import Format, write_json_lines
-from elman.syntax import logical_lines
+from elman.formats.samples import sunspots
+from elman.formats.samples.syntax import logical_lines
 
 PREFIX = "sample:"
 
