@@ -19,9 +19,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from timing.page import processor, write
-
 from elman.tasks.base import RISING
+from timing.page import processor, write
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared/data"
