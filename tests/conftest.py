@@ -23,6 +23,34 @@ def lines(count: int) -> str:
     )
 
 
+def films(count: int) -> str:
+    """A table of ragged texts, of which one word tells the label."""
+    words = ("good", "fine", "nice"), ("bad", "dull", "poor")
+    rows = [
+        f"it was {'so ' * (i % 4)}{words[i % 2][i % 3]} in place {i},{'yes' if i % 2 == 0 else 'no'}"
+        for i in range(count)
+    ]
+    return "\n".join(["text,label", *rows]) + "\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A CSV file of 90 texts with labels."""
+    path = tmp_path / "films.csv"
+    path.write_text(films(90), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained run of the task classify, for reading only."""
+    folder = tmp_path_factory.mktemp("classifier")
+    (folder / "films.csv").write_text(films(120), encoding="utf-8")
+    options = TINY | {"epochs": 16, "lr": 0.03, "batch_size": 16, "unit": "word"}
+    elman.train(folder / "films.csv", task="classify", out=folder / "run", quiet=True, **options)
+    return folder / "run"
+
+
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
     """A text file of some 4,000 characters."""

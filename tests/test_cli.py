@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import sys
@@ -47,6 +48,178 @@ def test_train_sample_complete_eval(capsys, monkeypatch, tmp_path, text):
     code, out, _ = call(capsys, "eval", run, text)
     assert code == 0
     assert [line.split()[1] for line in out.splitlines()[2:]][:2] == ["model", "unigram"]
+
+
+def test_train_predict_eval_of_a_table(capsys, monkeypatch, tmp_path, table):
+    run = tmp_path / "run"
+    code, out, err = call(capsys, "train", table, "--task", "classify", "--out", run, *QUICK, "--lr", "0.02")
+    assert (code, out) == (0, "")
+    for words in (
+        "task classify\n",
+        f"data {table}: 72 examples (",
+        "columns: 'text' is read, 'label' is predicted (guessed; --input and --target set them)\n",
+        "input: text, ",
+        "target: one of 2 classes: no, yes\n",
+        "baseline majority class, valid part: ",
+        "accuracy",
+    ):
+        assert words in err
+    code, out, _ = call(capsys, "eval", run, table)
+    assert code == 0
+    head, rule, *rows = out.splitlines()
+    assert head.split(" | ")[0].strip() == "| films.csv"
+    assert [name.strip() for name in head.strip("|").split("|")][1:] == [
+        "accuracy", "macro f1", "calibration error", "loss",
+    ]  # fmt: skip
+    assert len({len(line) for line in (head, rule, *rows)}) == 1
+    assert [row.split("|")[1].strip() for row in rows[:2]] == ["model", "majority class"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("it was good in place 4\n\nbad\n"))
+    code, out, _ = call(capsys, "predict", run, "-")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [answer["text"] for answer in answers] == ["it was good in place 4", "", "bad"]
+    assert all(set(answer["probabilities"]) == {"no", "yes"} for answer in answers)
+
+
+def test_predictions_stand_in_the_columns_of_the_table(capsys, tmp_path, classifier):
+    code, out, _ = call(capsys, "predict", classifier, classifier.parent / "films.csv")
+    head, *rows = csv.reader(io.StringIO(out))
+    assert code == 0
+    assert head == ["text", "label", "prediction", "probability", "probabilities"]
+    given = list(csv.reader((classifier.parent / "films.csv").open()))[1:]
+    assert [row[:2] for row in rows] == given
+    assert sum(row[1] == row[2] for row in rows) > 0.95 * len(rows)
+    for row in rows:
+        assert json.loads(row[4])[row[2]] == float(row[3]) == max(json.loads(row[4]).values())
+
+    (tmp_path / "texts.tsv").write_text("id\ttext\n7\tso bad\n8\tit was good, in place 4\n")
+    out = call(capsys, "predict", classifier, tmp_path / "texts.tsv")[1]
+    head, *rows = (line.split("\t") for line in out.splitlines())
+    assert head == ["id", "text", "prediction", "probability", "probabilities"]
+    assert [row[:3] for row in rows] == [["7", "so bad", "no"], ["8", "it was good, in place 4", "yes"]]
+
+    (tmp_path / "texts.jsonl").write_text('{"text": "so bad", "n": 1}\n{"text": "so good", "n": 2}\n')
+    out = call(capsys, "predict", classifier, tmp_path / "texts.jsonl")[1]
+    assert [(row["n"], row["prediction"]) for row in map(json.loads, out.splitlines())] == [
+        (1, "no"),
+        (2, "yes"),
+    ]
+
+
+def test_lines_of_a_text_file_are_answered(capsys, tmp_path, classifier):
+    (tmp_path / "some.txt").write_text("it was bad\n\nit was good, in place 8\n")
+    code, out, _ = call(capsys, "predict", classifier, tmp_path / "some.txt")
+    told = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [(row["text"], row["prediction"]) for row in told] == [
+        ("it was bad", "no"), ("it was good, in place 8", "yes"),
+    ]  # fmt: skip
+
+
+def test_a_table_without_a_head_is_answered_without_one(capsys, monkeypatch, tmp_path):
+    rows = [f"{i % 2},{i % 2}.5,{i % 7},{i / 3:.3f}" for i in range(60)]
+    (tmp_path / "waves.csv").write_text("\n".join(rows) + "\n")
+    code, _, err = call(capsys, "train", tmp_path / "waves.csv", "--out", tmp_path / "run", *QUICK)
+    assert code == 0, err
+    assert "task classify, guessed from" in err
+    assert "columns: all other columns are read, a step each, '1' is predicted (guessed;" in err
+    out = call(capsys, "predict", tmp_path / "run", tmp_path / "waves.csv")[1]
+    assert [row[:4] for row in csv.reader(io.StringIO(out))] == [row.split(",") for row in rows]
+    with_label = [row[4:] for row in csv.reader(io.StringIO(out))]
+    (tmp_path / "new.csv").write_text("".join(row.split(",", 1)[1] + "\n" for row in rows))
+    out = call(capsys, "predict", tmp_path / "run", tmp_path / "new.csv")[1]
+    assert [row[3:] for row in csv.reader(io.StringIO(out))] == with_label
+    monkeypatch.setattr(sys, "stdin", io.StringIO("1.5,5,0.333\n1.5 five 0.333\n"))
+    one, other = map(json.loads, call(capsys, "predict", tmp_path / "run", "-")[1].splitlines())
+    assert set(one) == {"prediction", "probability", "probabilities"}
+    assert other["error"] == (
+        "line 2: expected series, 1 numbers a step, got a column 'series' of another kind"
+    )
+
+
+def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
+    given = io.TextIOWrapper(io.BytesIO(b'{"text": "so bad"}\n{"text": "so good"}\n'))
+    monkeypatch.setattr(sys, "stdin", given)
+    code, out, _ = call(capsys, "predict", classifier, "-", "--format", "jsonlines")
+    assert code == 0
+    assert [json.loads(line)["prediction"] for line in out.splitlines()] == ["no", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "{tmp}/films.csv", "--task", "clasify"], "--task: 'clasify'; did you mean 'classify'?"),
+        (
+            ["train", "{tmp}/films.csv", "--input", "txt"],
+            "films.csv:2: no column 'txt'; did you mean 'text'?",
+        ),
+        (
+            ["train", "{tmp}/films.csv", "--target", "lable"],
+            "films.csv:2: no column 'lable'; did you mean 'label'?",
+        ),
+        (
+            ["train", "{tmp}/films.csv", "--group", "who"],
+            "films.csv:2: no column 'who'; data.group is one of: text, label",
+        ),
+        (["train", "{tmp}/films.csv", "--split", "evry"], "data.split: expected one of random, every, order"),
+        (
+            ["train", "{tmp}/films.csv", "--set", "classify.pool=sum"],
+            "classify.pool: expected one of last, mean, max, attention, mean_max, got 'sum'",
+        ),
+        (["train", "{tmp}/films.csv", "--valid", "0.6", "--test", "0.5"], "data.valid + data.test"),
+        (
+            ["train", "{tmp}/few.csv"],
+            "few.csv: expected enough for shares of 0.1 and 0.1, got 3 records, none for the part valid; "
+            "give more data, or set data.valid to 0",
+        ),
+        (["train", "{tmp}/films.csv", "--valid-path", "{tmp}/none.csv"], "none.csv: no such file or folder"),
+        (["train", "{tmp}/empty.csv"], "empty.csv: the file is empty"),
+        (["train", "{tmp}/head.csv"], "head.csv: "),
+        (["train", "{tmp}/folder", "--task", "classify"], "folder: "),
+        (
+            ["train", "{tmp}/text.txt", "--task", "classify"],
+            "text.txt:1: expected one to read and one to predict, got columns 'text'; name the column",
+        ),
+        (
+            ["train", "{tmp}/films.csv", "--format", "tabel"],
+            "data.format: unknown format 'tabel'; did you mean",
+        ),
+        (["predict", "{run}", "{tmp}/none.csv"], "none.csv: no such file or folder"),
+        (
+            ["predict", "{run}", "{tmp}/columns.csv"],
+            "columns.csv:2: no column 'text'; did you mean 'texts'?",
+        ),
+        (
+            ["eval", "{run}", "{tmp}/other.csv"],
+            "other.csv:3: expected one of the 2 labels of the training part, got the label '17'; "
+            "known: no, yes",
+        ),
+        (["eval", "{run}", "{tmp}/columns.csv"], "columns.csv:2: no column 'text'; did you mean 'texts'?"),
+        (
+            ["predict", "{language}", "{tmp}/films.csv"],
+            "task 'language': expected classify or tag, got a task that",
+        ),
+        (["sample", "{run}"], "task 'classify': expected language, got a task that writes nothing"),
+    ],
+)
+def test_bad_input_for_a_classifier(
+    capsys, monkeypatch, tmp_path, table, run, classifier, arguments, message
+):
+    (tmp_path / "few.csv").write_text("text,label\na b,x\nc d,y\ne f,x\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "head.csv").write_text("text,label\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.txt").write_text(lines(9))
+    (tmp_path / "columns.csv").write_text("texts,id\nso good,1\nso bad,2\n")
+    (tmp_path / "other.csv").write_text("text,label\nso good,yes\nso bad,17\n")
+    monkeypatch.chdir(tmp_path)
+    places = {"tmp": tmp_path, "run": classifier, "language": run}
+    code, out, err = call(capsys, *(argument.format(**places) for argument in arguments))
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith("elman: ")
+    assert message in err
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("unit", ["byte", "word", "bpe"])

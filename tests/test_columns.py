@@ -35,8 +35,14 @@ SERIES = np.zeros((3, 2), np.float32)
         (records("series label", (SERIES, "1")), ("series", "label")),
         (records("1 2", *((f"a text {i}", str(i % 2)) for i in range(6))), ("1", "2")),
         (records("1 2", *((str(i % 2), f"a text {i}") for i in range(6))), ("2", "1")),
-        (records("path digit speaker", *((f"{i}.wav", str(i % 3), "me") for i in range(9))), ("path", "digit")),
-        (records("1 2 3", *(("EI", f"GENE-{i}", "ACGT" * (2 + i)) for i in range(6)), ("N", "G", "AC")), ("3", "1")),
+        (
+            records("path digit speaker", *((f"{i}.wav", str(i % 3), "me") for i in range(9))),
+            ("path", "digit"),
+        ),
+        (
+            records("1 2 3", *(("EI", f"GENE-{i}", "ACGT" * (2 + i)) for i in range(6)), ("N", "G", "AC")),
+            ("3", "1"),
+        ),
         (records("syllable script", *((f"s{i}", "abc"[i % 3]) for i in range(9))), ("syllable", "script")),
         (records("comment stars", *((f"good {i}", f"{i}.5") for i in range(9))), ("comment", "stars")),
         (records("a b c label", ("1", "2.5", "3", "x")), (ALL, "label")),
@@ -45,7 +51,7 @@ SERIES = np.zeros((3, 2), np.float32)
         (records("1 2 3 4", *((str(i), "0.5", "7", str(i % 2)) for i in range(9))), (ALL, "4")),
         (records("id stars note", *((str(i), str(i % 5), f"text {i}") for i in range(9))), ("note", "stars")),
     ],
-)  # fmt: skip
+)
 def test_what_is_guessed(given, expected):
     assert found(given) == expected
 
@@ -81,10 +87,27 @@ def test_all_other_columns_are_read_as_numbers_with_the_target_or_without():
     )
 
 
+def test_series_of_a_wide_table_may_end_early():
+    given = records(
+        "y 1 2 3", ("a", "1", "", ""), ("b", "1", "2", "3"), ("a", "", "2", ""), ("b", "", "", "")
+    )
+    chosen = columns.find(given, Data.of({}), inputs.takes)
+    assert (chosen.input, chosen.target) == (ALL, "y")
+    read = [chosen.read(record) for record in given]
+    assert read[:2] == [[1], [1, 2, 3]]
+    assert [len(values) for values in read[2:]] == [2, 1]
+    assert np.isnan(read[2][0])
+    assert np.isnan(read[3][0])
+
+
 @pytest.mark.parametrize(
     ("given", "settings", "message"),
     [
-        (records("text label", ("a", "x")), {"input": "txet"}, "t.csv:2: no column 'txet'; did you mean 'text'?"),
+        (
+            records("text label", ("a", "x")),
+            {"input": "txet"},
+            "t.csv:2: no column 'txet'; did you mean 'text'?",
+        ),
         (
             records("text label", ("a", "x")),
             {"target": "stars"},
@@ -102,7 +125,7 @@ def test_all_other_columns_are_read_as_numbers_with_the_target_or_without():
             "t.csv:2: columns 'value', 'label'; name the column to read with --input",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_guessed_is_told(given, settings, message):
     with pytest.raises(DataError) as caught:
         columns.find(given, Data.of(settings), inputs.takes)

@@ -361,8 +361,8 @@ def test_what_no_input_reads():
     with pytest.raises(DataError) as caught:
         learnt(5)
     assert str(caught.value) == (
-        "t.csv:2: expected a text, numbers, or the path of a sound or a picture, got an input of the type int; "
-        "name the column with --input"
+        "t.csv:2: expected a text, numbers, or the path of a sound or a picture, "
+        "got an input of the type int; name the column with --input"
     )
 
 
@@ -370,13 +370,16 @@ def test_what_no_input_reads():
     ("content", "message"),
     [
         ({"input": "smell"}, 'vocab.json: an unknown input "smell"; known: signal, text'),
-        ({"input": "signal", "kind": "series"}, "vocab.json: a damaged input ('mean'); restore the file from a copy of the run"),
+        (
+            {"input": "signal", "kind": "series"},
+            "vocab.json: a damaged input ('mean'); restore the file from a copy of the run",
+        ),
         (
             {"input": "signal", "kind": "dance", "mean": [], "deviation": [], "width": 1},
             "vocab.json: an input of the kind 'dance'; update Elman",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_input_is_told(content, message):
     with pytest.raises(RunError) as caught:
         inputs.restore(content, run(), "vocab.json")

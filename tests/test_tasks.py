@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -13,15 +14,30 @@ from conftest import TINY, lines
 from elman import bundle, loader, optim, scoring, tasks
 from elman.batch import Batch, Record, Seq
 from elman.config import Run
-from elman.tasks.base import Calibrated
+from elman.tasks.base import Answering, Calibrated, Predictor
 from elman.tasks.language import Language
+
+REVIEWS = ("good", "a bad one", "not bad", "so good it was", "dull", "what a bad bad film", "fine", "oh no")
+
+
+def tagged(line: str) -> Record:
+    """A sentence of which each word's tag is the length of the word before it."""
+    words = line.split()
+    return Record({"tokens": words, "tags": [str(len(word)) for word in ["", *words[:-1]]]}, "a line")
+
 
 RECORDS = {
     "language": [Record({"text": lines(8)}, "eight lines")],
+    "classify": [
+        Record({"text": text, "label": "ynyynnyn"[i]}, f"line {i}") for i, text in enumerate(REVIEWS)
+    ],
+    "tag": [tagged(line) for line in lines(8).splitlines()],
     "forecast": [
         Record({"ds": day, "y": math.sin(day / 3) + day * day % 5 / 5}, f"day {day}") for day in range(47)
     ],
 }
+WHOLE = [name for name, kind in tasks.TASKS.items() if not kind.continuous]
+"""The tasks whose every example is a sequence of its own."""
 
 
 def same(mine: object, theirs: object) -> bool:
@@ -58,6 +74,69 @@ def test_it_overfits_eight_examples(name):
     with torch.no_grad():
         loss = task.loss(network.eval()(batch.seq)[0], batch)
     assert float(loss.nats) / loss.count < 0.15
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_ragged_batch_is_one_by_one(name):
+    task = made(name, network={"hidden": 24, "layers": 2})
+    network, examples = task.build().eval(), task.encode(RECORDS[name])
+    assert len({len(example.data) for example in examples}) > 1 or name == "forecast"  # windows are alike
+    assert isinstance(task, Predictor)
+    with torch.no_grad():
+        outputs, losses = [], []
+        for batch in (loader.collate(examples), *(loader.collate([example]) for example in examples)):
+            scores, _ = network(batch.seq)
+            outputs.append(task.predict(network, batch, scores))
+            losses.append(float(task.loss(scores, batch).nats))
+    alone = [output for outputs_of_one in outputs[1:] for output in outputs_of_one]
+    torch.testing.assert_close(outputs[0], alone, atol=1e-5, rtol=1e-4)
+    assert losses[0] == pytest.approx(sum(losses[1:]), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in WHOLE if name != "forecast"]
+)  # a record is no example there
+def test_predictions_come_in_the_order_of_the_examples(name):
+    task = made(name)
+    assert isinstance(task, Answering)
+    network, records = task.build().eval(), RECORDS[name]
+    whole = scoring.predict(task, network, task.encode(records, labelled=False))
+    one_by_one = [scoring.predict(task, network, task.encode([record], labelled=False)) for record in records]
+    torch.testing.assert_close(whole, [output for (output,) in one_by_one], atol=1e-5, rtol=1e-4)
+    assert same(scoring.evaluate(task, network, task.encode(records)).outputs, whole)
+    told = [json.dumps(task.answer(output, record)) for output, record in zip(whole, records, strict=True)]
+    assert all(len(answer) > len("{}") for answer in told)
+
+
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_baselines_and_model_are_measured_by_the_same_scores(name):
+    task = made(name)
+    examples = task.encode(RECORDS[name])
+    scores = scoring.evaluate(task, task.build(), examples).scores
+    assert task.watch in scores
+    for baseline in task.baselines(examples, {"test": examples})["test"].values():
+        assert set(baseline) <= set(scores)
+        assert next(iter(baseline)) == next(iter(scores))
+
+
+def test_scores_that_rise_are_turned_round_and_the_loss_decides_a_tie():
+    task = made("classify")
+    assert scoring.goal(task, {"accuracy": 0.9, "loss": 2.0}) < scoring.goal(
+        task, {"accuracy": 0.8, "loss": 1.0}
+    )
+    assert scoring.goal(task, {"accuracy": 0.9, "loss": 1.0}) < scoring.goal(
+        task, {"accuracy": 0.9, "loss": 2.0}
+    )
+    language = made("language")
+    assert scoring.goal(language, {"loss": 1.0}) < scoring.goal(language, {"loss": 2.0})
+
+
+def test_an_evaluation_without_predictions_tells_the_loss_alone():
+    task = made("classify")
+    network, examples = task.build(), task.encode(RECORDS["classify"])
+    whole, short = (scoring.evaluate(task, network, examples, predict=said) for said in (True, False))
+    assert short.outputs == []
+    assert short.scores == {"loss": whole.scores["loss"]}
 
 
 @pytest.mark.parametrize("name", tasks.TASKS)
@@ -104,11 +183,15 @@ def test_the_best_temperature_has_the_lowest_loss():
 
 
 def test_tasks_are_told_apart_by_name_and_format():
-    assert tasks.guess("text") == "language"
+    assert tasks.guess("text", RECORDS["language"][0]) == "language"
+    assert tasks.guess("sample", RECORDS["language"][0]) == "language"
+    assert tasks.guess("table", RECORDS["classify"][0]) == "classify"
+    assert tasks.guess("sample", Record({"syllable": "ka", "script": "kana"}, "s")) == "classify"
     with pytest.raises(elman.errors.TaskError, match="did you mean 'language'"):
         tasks.get("langage")
-    with pytest.raises(elman.errors.TaskError, match="no task to guess; --task language"):
-        tasks.guess("sound")
+    with pytest.raises(elman.errors.TaskError) as caught:
+        tasks.guess("table", Record({"number": 5}, "t.csv:1"))
+    assert str(caught.value) == f"data of format 'table': no task to guess; --task {'|'.join(tasks.TASKS)}"
 
 
 def test_the_text_is_split_by_characters():

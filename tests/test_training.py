@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -83,6 +84,102 @@ def test_stopped_twice_and_resumed_is_never_stopped_to_the_bit(monkeypatch, tmp_
     elman.train(text, out=tmp_path / "whole", quiet=True, **options)
     stopped_and_resumed(monkeypatch, text, tmp_path / "cut", [3, 12], **options)
     assert_same(tmp_path / "whole", tmp_path / "cut")
+
+
+WHOLE = {"task": "classify", "lr": 0.02, "batch_size": 8, "dropout": 0.3, "symbol_dropout": 0.1}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"ema": 0.9, "schedule": "plateau", "accumulate": 3, "embedding_dropout": 0.1, "smoothing": 0.1},
+        {"valid": 0.0, "layers": 2, "variational": True, "pool": "attention", "class_weights": "balanced"},
+    ],
+    ids=["plain", "ema-accumulate", "no-validation"],
+)
+def test_whole_sequences_stopped_in_an_epoch_are_never_stopped_to_the_bit(
+    monkeypatch, tmp_path, table, options
+):
+    options = TINY | WHOLE | options
+    elman.train(table, out=tmp_path / "whole", quiet=True, **options)
+    stopped_and_resumed(monkeypatch, table, tmp_path / "cut", [2, 3], **options)
+    assert_same(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_disturbed_series_stopped_and_resumed(monkeypatch, tmp_path):
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    series = generator.normal(0, 1, (60, 9, 2)) + labels[:, None, None]
+    np.savez(tmp_path / "s.npz", x=series, y=labels, lengths=3 + np.arange(60) % 7)
+    disturbed = {"noise": 0.2, "scaling": 0.1, "mask_steps": 0.3, "mask_features": 0.3}
+    options = TINY | {"dropout": 0.2} | disturbed
+    elman.train(tmp_path / "s.npz", out=tmp_path / "whole", quiet=True, **options)
+    stopped_and_resumed(monkeypatch, tmp_path / "s.npz", tmp_path / "cut", [3, 7], **options)
+    assert_same(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_the_best_epoch_is_that_of_the_watched_score(tmp_path, table):
+    options = TINY | WHOLE | {"epochs": 40, "early_stop": 3, "schedule": "constant", "valid": 0.3}
+    model = elman.train(table, out=tmp_path / "run", quiet=True, **options)
+    rows = [row for row in report.read(tmp_path / "run") if row["valid_score"]]
+    best = max(range(len(rows)), key=lambda i: (float(rows[i]["valid_score"]), -float(rows[i]["valid_loss"])))
+    results = json.loads((tmp_path / "run/results.json").read_text())
+    assert results["training"]["finished"]
+    assert len(rows) == best + 1 + 3 < 40
+    scores = results["scores"]["valid"]["model"]
+    assert scores["accuracy"] == pytest.approx(float(rows[best]["valid_score"]))
+    assert scores["loss"] == pytest.approx(float(rows[best]["valid_loss"]))
+    assert model.config.training.early_stop == 3
+
+
+def test_without_a_validation_part_the_last_weights_are_kept(tmp_path, table):
+    options = TINY | WHOLE | {"valid": 0.0}
+    elman.train(table, out=tmp_path / "run", quiet=True, **options)
+    results = json.loads((tmp_path / "run/results.json").read_text())
+    assert list(results["scores"]) == ["test"]
+    assert results["data"]["validation part"] == "none"
+    assert not any(row["valid_loss"] for row in report.read(tmp_path / "run"))
+    last = load_file(tmp_path / "run/checkpoints/last.safetensors")
+    kept = load_file(tmp_path / "run/model.safetensors")
+    assert all(torch.equal(kept[name], last[f"network.{name}"]) for name in kept)
+
+
+def test_nothing_held_out_is_nothing_scored(tmp_path, table):
+    elman.train(table, out=tmp_path / "run", quiet=True, **TINY | WHOLE | {"valid": 0.0, "test": 0.0})
+    assert json.loads((tmp_path / "run/results.json").read_text())["scores"] == {}
+    assert "neither a validation nor a test part" in (tmp_path / "run/README.md").read_text()
+
+
+def test_parts_from_files_of_their_own(tmp_path, table):
+    head, *rows = table.read_text().splitlines()
+    for name, some in (("train", rows[:70]), ("valid", rows[70:78]), ("test", rows[78:])):
+        (tmp_path / f"{name}.csv").write_text("\n".join([head, *some]) + "\n")
+    own = {"valid_path": str(tmp_path / "valid.csv"), "test_path": str(tmp_path / "test.csv")}
+    elman.train(tmp_path / "train.csv", out=tmp_path / "run", quiet=True, **TINY | WHOLE | own)
+    data = json.loads((tmp_path / "run/results.json").read_text())["data"]
+    sizes = [data[f"{part} part"].split(" ")[0] for part in ("training", "validation", "test")]
+    assert sizes == ["70", "8", "12"]
+    scores = json.loads((tmp_path / "run/results.json").read_text())["scores"]["test"]
+    again = elman.load(tmp_path / "run").evaluate(tmp_path / "test.csv")
+    assert again["model"] == pytest.approx(scores["model"])
+    assert again["majority class"] == pytest.approx(scores["majority class"])
+
+
+def test_batches_whose_gradients_make_one_step(tmp_path, table):
+    options = TINY | WHOLE | {"epochs": 1, "accumulate": 4, "valid": 0.0, "test": 0.0}
+    elman.train(table, out=tmp_path / "run", quiet=True, **options)
+    results = json.loads((tmp_path / "run/results.json").read_text())
+    assert results["training"]["steps"] == 3  # 90 examples are 12 batches
+
+
+def test_a_task_that_cannot_be_calibrated_says_so_before_it_trains(tmp_path):
+    np.savez(tmp_path / "s.npz", x=np.random.default_rng(0).normal(size=(40, 5)), y=np.arange(40) / 7)
+    options = TINY | {"kind": "value", "calibrate": True}
+    message = "training.calibrate: true for the prediction of a value; leave it false"
+    with pytest.raises(ConfigError, match=message):
+        elman.train(tmp_path / "s.npz", out=tmp_path / "run", quiet=True, **options)
+    assert not (tmp_path / "run").exists()
 
 
 def test_it_learns_and_beats_the_unigram(run: Path):

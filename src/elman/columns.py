@@ -19,6 +19,9 @@ INPUTS = ("text", "sentence", "sequence", "series", "audio", "picture", "frames"
 TARGETS = ("label", "labels", "class", "target", "category", "y", "tags", "sentiment")
 """Names that a column to be predicted often has."""
 
+_PROBED = 100
+"""Rows that tell whether columns hold numbers."""
+
 ALL = "*"
 """The name for all other columns, if they are numbers: a step each."""
 
@@ -65,13 +68,18 @@ class Columns:
         return f"{said} (guessed; --input and --target set them)" if self.guessed else said
 
     def _numbers(self, record: Record) -> list[float]:
-        """All columns but the target; all, if that is missing: without names others have its number then."""
+        """All columns but the target; all, if that is missing: without names others have its number then.
+
+        A series that ends early has empty cells after its end; one within it is a missing number.
+        """
         names = [name for name in record.fields if name != self.target or len(record.fields) == self.steps]
         if len(names) != self.steps:
             remedy = "give the columns that the model learnt from"
             raise DataError(
                 record.where, f"{len(names)} columns to read", expected=str(self.steps), remedy=remedy
             )
+        while len(names) > 1 and _is_empty(record.fields[names[-1]]):
+            names.pop()
         return [_float(record, name) for name in names]
 
     def _column(self, record: Record, name: str) -> Any:
@@ -116,7 +124,7 @@ def _guess_input(
     usual = _named(INPUTS, [name for name in names if readable(first.fields[name])])
     if usual:
         return usual
-    words = [name for name in names if not _is_number(first.fields[name])]
+    words = _words(records, names)
     is_target = len(words) == 1 and not target and _repeats(records, words[0])
     if len(names) - len(words) > 1 and (not words or is_target):
         return ALL
@@ -136,8 +144,10 @@ def _guess_target(records: Sequence[Record], names: Sequence[str], read: str) ->
             remedy="name the column to predict with --target",
         )
     if read == ALL:
-        words = [name for name in names if not _is_number(records[0].fields[name])]
-        return (words or sorted((names[0], names[-1]), key=lambda name: _different(records, name)))[0]
+        return (
+            _words(records, names)
+            or sorted((names[0], names[-1]), key=lambda name: _different(records, name))
+        )[0]
     repeated = [name for name in names if _repeats(records, name)]
     return (repeated or list(names)[-1:])[0]
 
@@ -162,6 +172,17 @@ def _content(records: Sequence[Record], name: str) -> int:
     return sum(map(len, different))
 
 
+def _words(records: Sequence[Record], names: Sequence[str]) -> list[str]:
+    """The columns that hold something but numbers, or nothing at all, in the first rows."""
+    begin = records[:_PROBED]
+    values = {name: [row.fields[name] for row in begin if not _is_empty(row.fields[name])] for name in names}
+    return [name for name in names if not values[name] or not all(map(_is_number, values[name]))]
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def _is_number(value: Any) -> bool:
     try:
         float(value)
@@ -172,6 +193,8 @@ def _is_number(value: Any) -> bool:
 
 def _float(record: Record, name: str) -> float:
     value = record.fields[name]
+    if _is_empty(value):
+        return float("nan")
     if not _is_number(value):
         remedy = "leave the column out, or name the one to read with --input"
         raise DataError(record.where, f"{value!r} in column {name!r}", expected="a number", remedy=remedy)

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from statistics import NormalDist
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -170,7 +170,7 @@ def exponential_smoothing(past: np.ndarray, season: int, horizon: int) -> Outloo
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a fit has not converged fully is of no use to the user
-        fitted = model.fit(disp=False, maxiter=100)
+        fitted: Any = model.fit(disp=False, maxiter=100)
         ahead = fitted.get_prediction(len(past), len(past) + horizon - 1).summary_frame(alpha=0.05)
     mean, high = np.asarray(ahead["mean"]), np.asarray(ahead["pi_upper"])
     return Outlook.normal(mean, (high - mean) / NormalDist().inv_cdf(0.975))

@@ -13,7 +13,7 @@ from elman.config import Run
 from elman.errors import DataError, TaskError
 from elman.formats import write_json_lines
 from elman.futures import Future
-from elman.tasks.base import Forecaster, Predictor, Writer
+from elman.tasks.base import Answering, Forecaster, Writer
 
 
 class Model:
@@ -135,7 +135,7 @@ class Model:
             TaskError: the task does not predict.
             DataError: a value cannot be read.
         """
-        records = [self._predictor().record(value, f"value {i}") for i, value in enumerate(values, start=1)]
+        records = [self._answering().record(value, f"value {i}") for i, value in enumerate(values, start=1)]
         return [answer for _, answer in self.answers(records)]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
@@ -145,7 +145,7 @@ class Model:
             TaskError: the task does not predict.
             DataError: a record cannot be read.
         """
-        task = self._predictor()
+        task = self._answering()
         outputs = scoring.predict(task, self.network, self.task.encode(records, labelled=False))
         for record, output in zip(records, outputs, strict=True):
             yield record, task.answer(output, record)
@@ -178,7 +178,7 @@ class Model:
         Raises:
             TaskError: the task does not predict.
         """
-        task = self._predictor()
+        task = self._answering()
         for number, line in enumerate(lines, start=1):
             record = task.record(line.rstrip("\r\n"), f"line {number}")
             try:
@@ -247,9 +247,13 @@ class Model:
             raise TaskError(f"task {self.config.task!r}", "a task without a future", expected="forecast")
         return self.task
 
-    def _predictor(self) -> Predictor:
-        if not isinstance(self.task, Predictor):
-            raise TaskError(f"task {self.config.task!r}", "a task that does not predict", expected="classify")
+    def _answering(self) -> Answering:
+        if isinstance(self.task, Forecaster):
+            got = "a forecaster, which answers for series, not for records"
+            raise TaskError("predict", got, remedy="elman forecast RUN FILE")
+        if not isinstance(self.task, Answering):
+            got = "a task that does not predict"
+            raise TaskError(f"task {self.config.task!r}", got, expected="classify or tag")
         return self.task
 
     def _writer(self) -> Writer:

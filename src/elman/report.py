@@ -36,6 +36,10 @@ COLUMNS = (
 """Losses are per target; a row has numbers of the validation part at the end of an epoch only."""
 
 
+_MOST_POINTS = 200
+"""Most points of a curve that is drawn."""
+
+
 class Metrics:
     """The table of a training's numbers; one row is added at a time."""
 
@@ -265,7 +269,7 @@ def _plot(axes: Any, rows: Sequence[Mapping[str, str]], baselines: Mapping[str, 
     for column, label, style in (("train_loss", "training", "-"), ("valid_loss", "validation", "o-")):
         points = [(int(row["step"]), float(row[column])) for row in rows if row[column]]
         if points:
-            axes.plot(*zip(*points, strict=True), style, label=label, markersize=3, linewidth=1.2)
+            axes.plot(*zip(*_thinned(points), strict=True), style, label=label, markersize=3, linewidth=1.2)
     for (name, nats), color in zip(baselines.items(), ("0.6", "0.4", "0.2"), strict=False):
         axes.axhline(nats, color=color, linestyle="--", linewidth=0.9, label=name)
     axes.set_ylabel("loss per target")
@@ -273,11 +277,18 @@ def _plot(axes: Any, rows: Sequence[Mapping[str, str]], baselines: Mapping[str, 
     axes.grid(alpha=0.25)
 
 
+def _thinned(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
+    """Means of as many neighbours each as leave no more points than a picture can show."""
+    size = -(-len(points) // _MOST_POINTS)
+    groups = [points[start : start + size] for start in range(0, len(points), size)]
+    return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]
+
+
 def _plot_norm(axes: Any, rows: Sequence[Mapping[str, str]]) -> None:
     points = [(int(row["step"]), float(row["grad_norm"])) for row in rows if row["grad_norm"]]
     if points:
-        axes.plot(*zip(*points, strict=True), color="0.4", linewidth=1)
-        axes.set_yscale("log")
+        axes.plot(*zip(*_thinned(points), strict=True), color="0.4", linewidth=1)
+        axes.set_yscale("log", subs=[2, 5])
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("step")

@@ -141,10 +141,10 @@ class _Sitting:
         show = Logged(self._plain, self._path) if self._team.main else self._plain
         job = Job(self._path, self._run, self._task, self._plan, self._valid, self._team, show)
         try:
-            trainer = Trainer(job, self._learner, progress)
             for line in filter(None, words):
                 show.line(line)
             baselines = self._baselines(show)
+            trainer = Trainer(job, self._learner, progress)  # whose clock starts with it
             with Interrupt() as interrupt:
                 trainer.run(interrupt)
             if self._team.main:
@@ -176,6 +176,7 @@ class _Sitting:
             return {}
         known = report.read_results(self._path).get("baselines")
         if known is None:
+            show.line("measuring baselines")
             known = self._task.baselines(self._train, self._held)
         for part, rows in list(known.items())[:1]:
             for name, scores in rows.items():
@@ -211,9 +212,8 @@ class _Sitting:
         across = next(iter(baselines.values()), {})
         losses = {name: scores["loss"] for name, scores in across.items() if "loss" in scores}
         note = report.draw(self._path, losses, findings.figures)
-        for line in (note, *report.table(scores), *self._farewell(trainer)):
-            if line:
-                show.line(line)
+        for line in (*([note] if note else []), *report.table(scores), *self._farewell(trainer)):
+            show.line(line)
 
     def _calibrate(self, network: torch.nn.Module) -> str:
         """Fit the temperature of the network's scores, and say so."""

@@ -11,6 +11,7 @@ from elman.errors import ConfigError, DataError, nearest
 from elman.formats.arrays import Arrays
 from elman.formats.base import Format, unreadable, write_json_lines
 from elman.formats.classes import Classes
+from elman.formats.conll import Conll, ConllU, Tokens
 from elman.formats.fasta import Fasta
 from elman.formats.idx import Idx
 from elman.formats.jsonlines import JsonLines
@@ -26,7 +27,7 @@ from elman.formats.text import Text
 # or a class each, and only the task knows. The table comes late: it also looks into files of unknown suffix.
 _MEMBERS = (
     *(Text(), Samples(), Series(), Arrays(), Idx(), Fasta()),
-    *(JsonLines(), Parquet(), Media(), Table(), Classes(), Lines()),
+    *(JsonLines(), Parquet(), Media(), ConllU(), Conll(), Table(), Classes(), Tokens(), Lines()),
 )
 FORMATS: dict[str, Format] = {member.name: member for member in _MEMBERS}
 

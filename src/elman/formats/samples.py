@@ -15,6 +15,7 @@ from elman import sunspots
 from elman.batch import Record
 from elman.errors import DataError, nearest
 from elman.formats.base import Format, write_json_lines
+from elman.syntax import logical_lines
 
 PREFIX = "sample:"
 
@@ -23,6 +24,18 @@ LEFT_OUT = (
     *("__pycache__", "_sysconfigdata", "config-", "dist-packages", "encodings", "ensurepip", "idlelib"),
     *("lib-dynload", "lib2to3", "pydoc_data", "site-packages", "sitecustomize", "test", "turtledemo"),
 )
+
+TAUGHT = (
+    *("argparse", "bisect", "calendar", "cmd", "code", "configparser", "contextlib", "copy", "csv"),
+    *("dataclasses", "difflib", "dis", "doctest", "fileinput", "fractions", "ftplib", "functools", "gettext"),
+    *("gzip", "heapq", "inspect", "ipaddress", "mailbox", "optparse", "pprint", "random", "sched"),
+    *("shutil", "socketserver", "statistics", "string", "tarfile", "textwrap", "timeit", "zipapp"),
+)
+"""Modules whose lines are the sample of names."""
+
+_LENGTHS = range(4, 61)
+_LINES = 120
+"""Tokens of a line, and lines of a module, in the sample of names."""
 
 
 _SYLLABLE = re.compile(r"([A-Z ]+?) (?:SYLLABLE|SYLLABICS|LETTER|SIGN) (?:[A-Z -]+ )?([A-Z]{3,})")
@@ -54,7 +67,7 @@ class Samples(Format):
         return source.startswith(PREFIX)
 
     def read(self, source: str, encoding: str) -> Iterator[Record]:
-        """The texts of the sample that `source` names, as `sample:NAME`; the encoding plays no part."""
+        """The records of the sample that `source` names, as `sample:NAME`; the encoding plays no part."""
         name = source.removeprefix(PREFIX)
         if name not in SAMPLES:
             known = [PREFIX + sample for sample in SAMPLES]
@@ -84,6 +97,18 @@ def _python_source() -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield path.relative_to(library).as_posix(), {"text": text}
     if not found:
         raise _stripped("python-source")
+
+
+def _python_names() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Lines of some modules, evenly over each, with what Python's parser says of their tokens."""
+    library = Path(sysconfig.get_path("stdlib"))
+    paths = [path for module in TAUGHT if (path := library / f"{module}.py").exists()]
+    if not paths:
+        raise _stripped("python-names")
+    for path in paths:
+        lines = [line for line in logical_lines(_source(path)) if len(line.tokens) in _LENGTHS]
+        for line in lines[:: -(-len(lines) // _LINES)]:
+            yield f"{path.name}:{line.number}", {"tokens": line.tokens, "tags": line.roles}
 
 
 def _unicode_syllables() -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -122,6 +147,7 @@ def _stripped(name: str) -> DataError:
 SAMPLES = {
     "sunspots": Sample("yearly mean sunspot numbers from 1700 to 2008, a series to forecast", sunspots.rows),
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
+    "python-names": Sample("Lines of Python, each token with what the parser says it is", _python_names),
     "python-source": Sample("Python's own library, some megabytes of code", _python_source),
     "unicode-syllables": Sample(
         "the names of syllables in Unicode, each with the script that it is written in", _unicode_syllables

@@ -19,6 +19,9 @@ from elman.vocab import Vocab
 LARGEST_EMBEDDING = 128
 """Size of a symbol's vector, where neither it nor a smaller hidden size is set."""
 
+_DEVIATION = 0.1
+"""Of the numbers that a vector starts with: with few examples, what is learnt must soon outweigh them."""
+
 
 @final
 class Text(Input):
@@ -98,7 +101,7 @@ class Embedding(Reader):
     def __init__(self, symbols: int, width: int, config: Network, unknown: int | None) -> None:
         super().__init__(width)
         self.weight = nn.Parameter(torch.empty(symbols, self.width))
-        nn.init.normal_(self.weight)
+        nn.init.normal_(self.weight, std=_DEVIATION)
         self._share, self._strange, self._unknown = config.embedding_dropout, config.symbol_dropout, unknown
 
     def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:

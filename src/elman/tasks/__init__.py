@@ -8,8 +8,10 @@ from elman.tasks.base import Task
 from elman.tasks.classify import Classify
 from elman.tasks.forecast import Forecast
 from elman.tasks.language import Language
+from elman.tasks.tag import Tag
 
-TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Forecast, Classify)}
+# In this order they are asked whether data suit them: the more special ones first.
+TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Tag, Forecast, Classify)}
 
 
 def get(name: str) -> type[Task]:

@@ -143,7 +143,7 @@ class Task(ABC):
 
 @runtime_checkable
 class Predictor(Protocol):
-    """A task whose models answer for every sequence of a batch.
+    """A task whose models predict for every sequence of a batch.
 
     Networks come in evaluation mode.
     """
@@ -151,6 +151,11 @@ class Predictor(Protocol):
     def predict(self, network: nn.Module, batch: Batch, scores: Any) -> list[Any]:
         """One output a sequence, on the CPU, in the batch's order; `scores` is what the network said."""
         ...
+
+
+@runtime_checkable
+class Answering(Predictor, Protocol):
+    """A task whose every record is a sequence, for which its models have an answer."""
 
     def record(self, value: Any, where: str) -> Record:
         """A record that holds nothing but a value to read, and where that came from."""

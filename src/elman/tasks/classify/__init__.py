@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any, NamedTuple, Self, final
 
@@ -16,29 +16,36 @@ from elman.batch import Batch, Example, Record, Seq, State
 from elman.columns import Columns
 from elman.config import Data, Run
 from elman.encoder import EACH_STEP, Encoder, Frame, Pool
-from elman.errors import DataError, RunError
+from elman.errors import ConfigError, DataError, RunError
 from elman.inputs import Input, Raw
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.config import ClassifyConfig
-from elman.tasks.classify.targets import Target
+from elman.tasks.classify.targets import Target, Value
 
 _HOPS = 4
 """Hops that a frame is long, where only their number is asked for."""
 
+_NO_SLOPE = 1e-12
+"""The least length of a gradient that is divided by."""
 
-class Mixed(NamedTuple):
-    """Scores of sequences each of which was mixed with another one in training (Zhang et al. 2018).
+
+class Said(NamedTuple):
+    """What the network says in training, where more than its scores is needed for the loss.
 
     Args:
-        scores: [B, size] of share * x_i + (1 - share) * x_order[i].
-        order: [B], which other one.
-        share: from one half to 1.
+        scores: [B, size].
+        vectors: the vectors [T, B, width] of the sequences that these come from.
+        again: the scores of other vectors.
+        order: [B], the sequence that each was mixed with, if any was (Zhang et al. 2018).
+        share: how much of itself each kept, from one half to 1.
     """
 
     scores: Tensor
-    order: Tensor
-    share: Tensor
+    vectors: Tensor
+    again: Callable[[Tensor], Tensor]
+    order: Tensor | None
+    share: float
 
 
 class ClassifyNetwork(nn.Module):
@@ -54,25 +61,37 @@ class ClassifyNetwork(nn.Module):
     def __init__(self, member: Input, size: int, run: Run, frame: Frame) -> None:
         super().__init__()
         config, options = run.network, _options(run)
-        self._mixup, self._dropout = options.mixup, config.output_dropout or config.dropout
+        self._options, self._dropout = options, config.output_dropout or config.dropout
         self.encoder = Encoder(member.reader(), config, bidirectional=options.bidirectional, frame=frame)
         self.pool = Pool(options.pool, self.encoder.recurrent)
         self.output = nn.Linear(self.pool.output_size, size)
         nn.init.zeros_(self.output.bias)
 
-    def forward(self, seq: Seq, state: State | None = None) -> tuple[Tensor | Mixed, State]:
+    def forward(self, seq: Seq, state: State | None = None) -> tuple[Tensor | Said, State]:
         """Scores [B, size] of sequences [T, B] or [T, B, F], and the state at their ends."""
-        vectors = self.encoder.read(seq)
-        if not (self.training and self._mixup):
+        vectors, order, share = self.encoder.read(seq), None, 1.0
+        if self.training and self._options.mixup:
+            vectors, order, share = self._mixed(vectors)
+        if not (self.training and (self._options.mixup or self._options.adversarial)):
             return self._scored(vectors, state)
+        if not vectors.data.requires_grad:
+            vectors.data.requires_grad_()
+        scores, after = self._scored(vectors, state)
+
+        def again(data: Tensor) -> Tensor:
+            return self._scored(Seq(data, vectors.lengths), state)[0]
+
+        return Said(scores, vectors.data, again, order, share), after
+
+    def _mixed(self, vectors: Seq) -> tuple[Seq, Tensor, float]:
+        """Each sequence with some of another one, which one, and how much of itself it kept."""
         order = torch.randperm(vectors.data.shape[1], device=vectors.data.device)
-        share = torch.distributions.Beta(self._mixup, self._mixup).sample()
-        share = torch.maximum(share, 1 - share).to(vectors.data)
+        drawn = float(torch.distributions.Beta(self._options.mixup, self._options.mixup).sample())
+        share = max(drawn, 1 - drawn)
         data = share * vectors.data + (1 - share) * vectors.data[:, order]
         lengths = vectors.lengths
         lengths = None if lengths is None else torch.maximum(lengths, lengths[order.cpu()])
-        scores, state = self._scored(Seq(data, lengths), state)
-        return Mixed(scores, order, share), state
+        return Seq(data, lengths), order, share
 
     def _scored(self, vectors: Seq, state: State | None) -> tuple[Tensor, State]:
         hidden, state = self.encoder.run(vectors, state)
@@ -113,6 +132,10 @@ class Classify(Task):
         chosen = columns.find(records, run.data, inputs.takes)
         wanted = [Raw(chosen.wanted(record), record.where) for record in records]
         target = targets.TARGETS[targets.guess(wanted, options)].learn(wanted, options)
+        if run.training.calibrate and isinstance(target, Value):
+            raise ConfigError(
+                "training.calibrate", "true for the prediction of a value", remedy="leave it false"
+            )
         values = [_raw(chosen, record) for record in records]
         member = inputs.learn(values, run)
         return cls(run, chosen, member, target, _frame(member, values, options))
@@ -170,13 +193,29 @@ class Classify(Task):
         """The target's loss."""
         return self.target.loss(scores, batch.targets)
 
-    def objective(self, scores: Tensor | Mixed, batch: Batch) -> Loss:
-        """The target's loss with smoothing and weights; of mixed sequences, both targets by their shares."""
-        if not isinstance(scores, Mixed):
+    def objective(self, scores: Tensor | Said, batch: Batch) -> Loss:
+        """The target's loss with smoothing and weights.
+
+        Of mixed sequences it is that of both targets, by their shares. With `adversarial`, to it is added the
+        loss of the same vectors x disturbed to the worst in the first order, x + e |x| g / |g|, with g the
+        gradient of the loss by x (Goodfellow et al. 2015; Miyato et al. 2017, whose e is not relative).
+        """
+        if not isinstance(scores, Said):
             return self.target.objective(scores, batch.targets)
-        others = batch.targets.index_select(min(1, batch.targets.ndim - 1), scores.order)
-        mine, theirs = (self.target.objective(scores.scores, t) for t in (batch.targets, others))
-        return Loss(scores.share * mine.nats + (1 - scores.share) * theirs.nats, mine.count)
+        nats = self._shared(scores.scores, scores, batch)
+        if step := _options(self._run).adversarial:
+            (slope,) = torch.autograd.grad(nats, scores.vectors, retain_graph=True)
+            size = step * _length(scores.vectors.detach()) / _length(slope).clamp(min=_NO_SLOPE)
+            nats = nats + self._shared(scores.again(scores.vectors + size * slope), scores, batch)
+        return Loss(nats, len(scores.scores))
+
+    def _shared(self, scores: Tensor, said: Said, batch: Batch) -> Tensor:
+        """The summed objective of scores of sequences that were mixed as `said` tells."""
+        nats = self.target.objective(scores, batch.targets).nats
+        if said.order is None:
+            return nats
+        others = batch.targets.index_select(min(1, batch.targets.ndim - 1), said.order)
+        return said.share * nats + (1 - said.share) * self.target.objective(scores, others).nats
 
     def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """The target's scores, and the loss."""
@@ -238,6 +277,11 @@ class Classify(Task):
         if not labelled:
             return torch.empty(0)
         return self.target.encode(Raw(self._columns.wanted(record), record.where))
+
+
+def _length(vectors: Tensor) -> Tensor:
+    """[1, B, 1]: the length of each sequence's vectors [T, B, width] as one."""
+    return vectors.square().sum((0, 2), keepdim=True).sqrt()
 
 
 def _options(run: Run) -> ClassifyConfig:

@@ -41,4 +41,9 @@ class ClassifyConfig(Settings):
     mixup: float = option(
         0.0, "a, for pairs of sequences mixed by a share from Beta(a, a) in training", low=0
     )
+    adversarial: float = option(
+        0.0,
+        "share of its vectors' length that a sequence is disturbed by, to the worst, in training (slow)",
+        low=0,
+    )
     smoothing: float = option(0.0, "share of each label that training spreads over all", low=0, below=1)

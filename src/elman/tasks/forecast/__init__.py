@@ -228,22 +228,6 @@ class Forecast(Task):
             found += torch.cat([paths.mean(1)[:, None], quantiles], 1).permute(2, 0, 1).cpu()
         return found
 
-    def record(self, value: Any, where: str) -> Record:
-        """An error: a value alone is no series.
-
-        Raises:
-            TaskError: always.
-        """
-        raise _no_records()
-
-    def answer(self, output: Any, record: Record) -> dict[str, Any]:
-        """An error: a forecast belongs to a series, not to a record.
-
-        Raises:
-            TaskError: always.
-        """
-        raise _no_records()
-
     def futures(self, windows: Sequence[Example], outputs: Sequence[Any]) -> list[Future]:
         """What was predicted for windows without targets, one at the end of each series."""
         assert isinstance(windows, Windows)
@@ -345,8 +329,3 @@ def _marked(records: Sequence[Record], part: str) -> list[Record]:
 
 def _part(records: Sequence[Record]) -> str:
     return records[0].part if isinstance(records[0], Part) else "all"
-
-
-def _no_records() -> TaskError:
-    got = "a forecaster, which answers for series, not for records"
-    return TaskError("predict", got, remedy="elman forecast RUN FILE")

@@ -1,0 +1,467 @@
+"""Tagging: each element of a sequence gets a tag. Many to many, in step.
+
+A word is read by its own vector, if it is frequent enough to have one, beside the last states of a recurrent
+network over its characters (Ling et al. 2015; Plank et al. 2016). A recurrent network over the words gives
+scores of tags; a softmax or a conditional random field makes them a prediction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman import encoder, metrics, spans, splits, tagging, tokens
+from elman.batch import Batch, Example, Record, Seq, State
+from elman.config import Data, Network, Run, Settings, option
+from elman.crf import Crf
+from elman.errors import ConfigError, DataError, RunError
+from elman.loader import IGNORED
+from elman.recurrent import Recurrent, dropout
+from elman.report import draw_confusion
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
+from elman.tokens import INPUTS, Columns
+from elman.words import Words
+
+_LARGEST_EMBEDDING = 128
+_UNSEEN = -1
+"""The number of a tag that the training part does not have: no prediction is right, and no loss counts it."""
+
+_PREVIEWED = range(4, 13)  # words of the sentence that each epoch shows
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagConfig(Settings):
+    """What only a tagger has."""
+
+    section = "tag"
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "data": {"min_count": 2, "lower": True, "valid": 0.1, "test": 0.1},
+        "network": {"hidden": 200, "input_dropout": 0.5, "dropout": 0.5},
+        "training": {"batch_size": 32, "lr": 0.003, "clip": 5.0, "ema": 0.998, "weight_decay": 0.0},
+    }
+
+    scheme: str = option(
+        "auto",
+        "whether tags mean spans, and by which scheme; auto: found in the training part, and said",
+        choices=("auto", "none", *spans.SCHEMES),
+    )
+    output: str = option(
+        "auto",
+        "what makes scores tags; crf scores whole sequences (Lafferty et al. 2001); auto: crf for spans",
+        choices=("auto", "softmax", "crf"),
+    )
+    unseen: str = option(
+        "error",
+        "what a tag is that the training part lacks: an error; or a mistake of the model, if it is no span's",
+        choices=("error", "mistake"),
+    )
+    bidirectional: bool = option(
+        True, "also read from the end to the start; false: tags depend on the past alone"
+    )
+    word_dropout: float = option(
+        0.25, "a, for a word seen n times to be read as <unk> with a / (a + n) in training", low=0
+    )
+    char_embedding: int = option(32, "size of a character's vector", low=1)
+    char_hidden: int = option(64, "units, each way, of the network over a word's characters; 0: none", low=0)
+    char_layers: int = option(1, "its layers upon each other", low=1)
+    longest_word: int = option(24, "characters of a word that are read, half of them at its end", low=1)
+
+
+class Tagged(NamedTuple):
+    """What a network says: scores [T, B, K] of tags at each step, and the field over them, or None."""
+
+    emissions: Tensor
+    crf: Crf | None
+
+
+class WordInput(nn.Module):
+    """Words as vectors: [embedding(word); last states, both ways, of a network over its characters].
+
+    Args:
+        words: what the training part had.
+        width: size of a word's own vector.
+        data: words rarer than `min_count` have no vector of their own.
+        options: the sizes of the network over characters, and word dropout.
+        config: the cell, and shares of words that are dropped or read as unknown.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, words: Words, width: int, data: Data, options: TagConfig, config: Network) -> None:
+        super().__init__()
+        kept = [
+            count for count in words.counts.values() if count >= data.min_count
+        ]  # the most frequent first
+        self._options, self._config = options, config
+        self.register_buffer("frequencies", torch.tensor([1.0, *kept]), persistent=False)
+        self.embedding = _embedding(len(kept) + 1, width)
+        self.chars = self.spelling = None
+        if options.char_hidden:
+            self.chars = _embedding(words.symbols, options.char_embedding)
+            self.spelling = Recurrent(
+                config.cell,
+                options.char_embedding,
+                options.char_hidden,
+                layers=options.char_layers,
+                bidirectional=True,
+            )
+        self.size = width + 2 * options.char_hidden
+
+    def forward(self, data: Tensor) -> Tensor:
+        """Vectors [N, `size`] of words [N, 1 + C]."""
+        own = self._own(data[:, 0])
+        return own if self.chars is None else torch.cat([own, self._spelled(data[:, 1:])], 1)
+
+    def _own(self, numbers: Tensor) -> Tensor:
+        numbers = numbers.where(numbers < len(self.frequencies), 0)
+        weight = self.embedding.weight
+        if self.training:
+            numbers = self._some(numbers)
+            if share := self._config.embedding_dropout:
+                weight = weight * F.dropout(weight.new_ones(len(weight), 1), share)
+        return F.embedding(numbers, weight)
+
+    def _some(self, numbers: Tensor) -> Tensor:
+        """The words without those that are dropped: any with the same share, and the rare ones more often."""
+        alpha, share = self._options.word_dropout, self._config.symbol_dropout
+        kept = (1 - share) * self.frequencies[numbers] / (alpha + self.frequencies[numbers])
+        return numbers.where(torch.rand_like(kept) < kept, 0)
+
+    def _spelled(self, chars: Tensor) -> Tensor:
+        """Each word is read once, however often it is in the batch: that saves most of the time."""
+        assert self.chars is not None
+        assert self.spelling is not None
+        distinct, places = torch.unique(chars, dim=0, return_inverse=True)
+        lengths = (distinct != 0).sum(1)
+        steps = distinct[:, : int(lengths.max())].t()
+        _, state = self.spelling(Seq(self.chars(steps), lengths.cpu()))
+        last = state[0][-2:]  # the hidden state of the last layer, both ways
+        return last.transpose(0, 1).flatten(1)[places]
+
+
+class TagNetwork(nn.Module):
+    """Words as vectors, recurrent layers over them, and a score for every tag at every step.
+
+    Args:
+        words: `WordInput`.
+        tags: K.
+        config: the network's settings.
+        bidirectional: whether steps see what comes after them.
+        crf: the field over the scores, if there is one.
+    """
+
+    def __init__(
+        self, words: WordInput, tags: int, config: Network, *, bidirectional: bool, crf: Crf | None
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self.words = words
+        self.recurrent = encoder.layers(config, words.size, bidirectional=bidirectional)
+        self.output = nn.Linear(self.recurrent.output_size, tags)
+        self.crf = crf
+
+    def forward(self, seq: Seq, state: State | None = None) -> tuple[Tagged, State]:
+        """Scores for words.
+
+        Args:
+            seq: words [T, B, 1 + C] as `Words.encode` numbers them, and lengths [B] or None.
+            state: S tensors [L * D, B, H] to go on from, in one direction.
+
+        Returns:
+            Scores [T, B, K] with the field over them, and the state at the end.
+        """
+        config, (steps, batch) = self._config, seq.data.shape[:2]
+        inside = _inside(seq)
+        vectors = self.words(seq.data[inside])
+        padded = vectors.new_zeros(steps, batch, self.words.size)
+        padded[inside] = vectors
+        hidden, state = self.recurrent(Seq(self._drop(padded, config.input_dropout), seq.lengths), state)
+        scores = self.output(self._drop(hidden.data, config.output_dropout or config.dropout))
+        return Tagged(scores, self.crf), state
+
+    def _drop(self, vectors: Tensor, share: float) -> Tensor:
+        return dropout(vectors, share, self._config.variational, self.training)
+
+
+class Tag(Task):
+    """A tag for each token of a sentence: its part of speech, its place in a name, whatever a column says."""
+
+    Config = TagConfig
+    formats = ("conllu", "conll", "jsonlines", "parquet", "sample", "tokens", "table")
+    continuous = False
+
+    def __init__(
+        self, run: Run, columns: Columns, words: Words, tags: Sequence[str], scheme: str, preview: str
+    ) -> None:
+        assert isinstance(run.options, TagConfig)
+        self._run, self._options = run, run.options
+        self.columns, self.words, self.tags, self.scheme = columns, words, list(tags), scheme
+        self._preview = preview
+        self._numbers = {tag: number for number, tag in enumerate(tags)}
+        is_spans = scheme != "none"
+        self.is_crf = run.options.output == "crf" or (run.options.output == "auto" and is_spans)
+
+    @classmethod
+    def suits(cls, record: Record) -> bool:
+        """Whether the record has a list of tokens and a list of as many tags."""
+        lists = {name: len(value) for name, value in record.fields.items() if isinstance(value, list)}
+        length = next((lists[name] for name in INPUTS if name in lists), None)
+        return length is not None and list(lists.values()).count(length) > 1
+
+    @classmethod
+    def split(cls, records: Sequence[Record], data: Data) -> Parts:
+        """The sentences in shares; the same words are never on two sides, if the split is random."""
+        columns = tokens.columns(records[0], data)
+
+        def key(record: Record) -> bytes:
+            return "\n".join(tokens.cells(record, columns.input)).encode("utf-8", "surrogatepass")
+
+        return Parts(*splits.part(records, data, key))
+
+    @classmethod
+    def prepare(cls, records: Sequence[Record], run: Run) -> Self:
+        """The task with the training part's words, characters and tags, and the scheme that the tags obey.
+
+        Raises:
+            DataError: a column is missing, there are not as many tags as tokens, or there is but one tag.
+        """
+        assert isinstance(run.options, TagConfig)
+        columns, options = tokens.columns(records[0], run.data), run.options
+        sentences = [tokens.cells(record, columns.input) for record in records]
+        sequences = [
+            tokens.cells(record, columns.target, len(s)) for record, s in zip(records, sentences, strict=True)
+        ]
+        tags = sorted(set(chain.from_iterable(sequences)))
+        if len(tags) < 2:
+            where, remedy = records[0].where, "give more data, or name another column: --target"
+            got = f"one tag, {tags[0]!r}, in the whole column {columns.target!r}"
+            raise DataError(where, got, expected="two or more", remedy=remedy)
+        words = Words.learn(
+            sentences, lower=run.data.lower, longest=options.longest_word, size=run.data.vocab_size
+        )
+        scheme = spans.guess(sequences) if options.scheme == "auto" else options.scheme
+        wrong = next((tag for tag in tags if not spans.is_span_tag(tag)), None)
+        if scheme != "none" and wrong:
+            got, remedy = f"{scheme} for the tag {wrong!r}", "set it to none"
+            raise ConfigError("tag.scheme", got, expected="tags like O and B-TYPE", remedy=remedy)
+        shown = next((s for s in sentences if len(s) in _PREVIEWED), sentences[0])
+        return cls(run, columns, words, tags, scheme, " ".join(shown[: _PREVIEWED[-1]]))
+
+    @classmethod
+    def restore(cls, text: str, run: Run, where: object) -> Self:
+        """The task with the words and tags that `text` describes."""
+        content = _content(text, where)
+        words = Words.from_content(content["words"], where)
+        columns = Columns(content["input"], content["target"])
+        return cls(run, columns, words, content["tags"], content["scheme"], content["preview"])
+
+    def to_text(self) -> str:
+        """The columns, words, characters and tags as JSON."""
+        content = {
+            "input": self.columns.input,
+            "target": self.columns.target,
+            "scheme": self.scheme,
+            "preview": self._preview,
+            "tags": self.tags,
+            "words": self.words.to_content(),
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+    def facts(self) -> dict[str, str]:
+        """The columns, the tags and their scheme, and how many words are known."""
+        vectors = sum(count >= self._run.data.min_count for count in self.words.counts.values())
+        said = self._run.data.input and self._run.data.target
+        guessed = "" if said else " (guessed; --input and --target set them)"
+        means = {"none": "each for itself", "loose": "spans, by no one scheme"}.get(self.scheme, self.scheme)
+        return {
+            "columns": f"{self.columns.input!r} is read, {self.columns.target!r} is predicted{guessed}",
+            "tags": f"{len(self.tags):,} ({means}), by a {'CRF' if self.is_crf else 'softmax'}",
+            "words": f"{len(self.words):,}, {vectors:,} with a vector; {self.words.symbols - 2:,} characters",
+        }
+
+    def build(self) -> TagNetwork:
+        """A fresh network for these words and tags."""
+        config, options = self._run.network, self._options
+        width = config.embedding or min(config.hidden, _LARGEST_EMBEDDING)
+        words = WordInput(self.words, width, self._run.data, options, config)
+        crf = self._field() if self.is_crf else None
+        return TagNetwork(words, len(self.tags), config, bidirectional=options.bidirectional, crf=crf)
+
+    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> list[Example]:
+        """Each sentence as words [T, 1 + C] int32, with its tags [T] int64.
+
+        Raises:
+            DataError: a column is missing, there are not as many tags as tokens, or a tag that the training
+                part did not have or that its scheme does not allow there.
+        """
+        sentences = [tokens.cells(record, self._input(record)) for record in records]
+        data = torch.from_numpy(self.words.encode(list(chain.from_iterable(sentences))))
+        words = data.split([len(sentence) for sentence in sentences])
+        empty = torch.empty(0, dtype=torch.int64)
+        targets = [
+            self._target(record, len(w)) if labelled else empty
+            for record, w in zip(records, words, strict=True)
+        ]
+        sizes = [sum(map(len, sentence)) for sentence in sentences]
+        return [Example(*parts) for parts in zip(words, targets, sizes, strict=True)]
+
+    @property
+    def watch(self) -> str:
+        """F1 of spans, or accuracy."""
+        return "accuracy" if self.scheme == "none" else "span_f1"
+
+    def loss(self, scores: Tagged, batch: Batch) -> Loss:
+        """The negative log-likelihood of the tags in nats, and how many they are."""
+        emissions, targets, crf = scores.emissions.float(), batch.targets, scores.crf
+        if crf is None:
+            flat = targets.where(targets != _UNSEEN, IGNORED).flatten()
+            nats = F.cross_entropy(emissions.flatten(0, 1), flat, ignore_index=IGNORED, reduction="sum")
+            return Loss(nats, int((flat != IGNORED).sum()))
+        whole = (targets != _UNSEEN).all(0)
+        if not whole.any():
+            return Loss(emissions.sum() * 0, 0)
+        lengths = None if batch.seq.lengths is None else batch.seq.lengths[whole.cpu()]
+        nats = crf.loss(emissions[:, whole], targets[:, whole], lengths)
+        return Loss(nats, int((targets[:, whole] != IGNORED).sum()))
+
+    def objective(self, scores: Tagged, batch: Batch) -> Loss:
+        """The loss itself."""
+        return self.loss(scores, batch)
+
+    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+        """F1, precision and recall of spans, if tags mean such; accuracy, of known and unknown words too."""
+        told = self._scores(held, outputs) if outputs else {}
+        return {**told, "loss": nats / max(count, 1)}
+
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
+        """Each word's most frequent tag; for a word that is not known the most frequent one."""
+        table = torch.from_numpy(tagging.frequent_tags(_flat(train), len(self.words)))
+
+        def told(held: Sequence[Example]) -> Scores:
+            return self._scores(held, [table[example.data[:, 0].long()] for example in held])
+
+        return {part: {"most frequent tag of the word": told(held)} for part, held in parts.items()}
+
+    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+        """Precision, recall and F1 of each tag and type of span, and which tags are taken for which."""
+        there, predicted = _targets(held), torch.cat(list(outputs)).numpy()
+        seen = there != _UNSEEN
+        counts = metrics.confusion(there[seen], predicted[seen], len(self.tags))
+        tables = {
+            "tags": tagging.tag_rows(counts, self.tags),
+            "confusions": tagging.confused(counts, self.tags),
+        }
+        if self.scheme != "none":
+            tables["spans"] = tagging.span_rows(self._spans(held, outputs))
+        drawn = tagging.frequent(counts, self.tags)
+        return Findings(tables, {"confusion": lambda figure: draw_confusion(figure, *drawn)})
+
+    def predict(self, network: nn.Module, batch: Batch, scores: Tagged) -> list[Tensor]:
+        """The numbers [T] of each sequence's tags: a field's likeliest sequence, or each likeliest tag."""
+        emissions, lengths = scores.emissions.float(), batch.seq.lengths
+        crf = scores.crf
+        paths = emissions.argmax(2) if crf is None else crf.decode(emissions, lengths)
+        whole = [len(paths)] * paths.shape[1] if lengths is None else lengths.tolist()
+        return [path[:length] for path, length in zip(paths.t().cpu(), whole, strict=True)]
+
+    def record(self, value: Any, where: str) -> Record:
+        """A sentence: a list of tokens, or a text with spaces between them."""
+        return Record({self.columns.input: value}, where)
+
+    def answer(self, output: Tensor, record: Record) -> dict[str, Any]:
+        """The tags, under the name of the column that they fill, and the tokens."""
+        name = self._input(record)
+        return {self.columns.target: self._named(output), name: tokens.cells(record, name)}
+
+    @torch.inference_mode()
+    def preview(self, network: nn.Module, seed: int) -> str:
+        """A sentence of the training part, each word with its predicted tag."""
+        words = self._preview.split(" ")
+        (example,) = self.encode([Record({"tokens": words}, "preview")], labelled=False)
+        batch = Batch(Seq(example.data[:, None].to(next(network.parameters()).device)), example.target)
+        (path,) = self.predict(network, batch, network(batch.seq)[0])
+        return " ".join(f"{word}/{tag}" for word, tag in zip(words, self._named(path), strict=True))
+
+    def use(self) -> list[str]:
+        """Commands that tag, and measure a model."""
+        return ["elman predict {name} other.conllu", "elman eval {name} other.conllu"]
+
+    def _field(self) -> Crf:
+        """The field over tags; what their scheme forbids has no probability."""
+        if self.scheme not in spans.SCHEMES:
+            return Crf(len(self.tags))
+        moves, starts, ends = map(torch.from_numpy, spans.allowed(self.scheme, self.tags))
+        return Crf(len(self.tags), allowed=moves, starts=starts, ends=ends)
+
+    def _input(self, record: Record) -> str:
+        """The column to read: the one that was learnt from, else the usual one of the record."""
+        named = (self.columns.input, *INPUTS)
+        return next((name for name in named if name in record.fields), self.columns.input)
+
+    def _target(self, record: Record, count: int) -> Tensor:
+        tags = tokens.cells(record, self.columns.target, count)
+        strange = next((tag for tag in tags if tag not in self._numbers), None)
+        if strange is not None and (self._options.unseen == "error" or self.scheme != "none"):
+            mend = "If it is right, train with tag.unseen=mistake" if self.scheme == "none" else ""
+            raise tokens.stranger(record, tags, strange, self.tags, otherwise=mend)
+        if self.is_crf and self.scheme in spans.SCHEMES:
+            tokens.check_scheme(record, tags, self.scheme)
+        return torch.tensor([self._numbers.get(tag, _UNSEEN) for tag in tags])
+
+    def _named(self, numbers: Tensor) -> list[str]:
+        return [self.tags[number] for number in numbers.tolist()]
+
+    def _spans(self, held: Sequence[Example], outputs: Sequence[Tensor]) -> dict[str, spans.Counts]:
+        return spans.compare((self._named(e.target) for e in held), map(self._named, outputs))
+
+    def _scores(self, held: Sequence[Example], outputs: Sequence[Tensor]) -> Scores:
+        known = torch.cat([example.data[:, 0] > 0 for example in held]).numpy()
+        told = tagging.accuracies(_targets(held), torch.cat(list(outputs)).numpy(), known)
+        if self.scheme == "none":
+            return told
+        counts = spans.total(self._spans(held, outputs))
+        return {"span_f1": counts.f1, "precision": counts.precision, "recall": counts.recall, **told}
+
+
+def _embedding(symbols: int, width: int) -> nn.Embedding:
+    """Vectors of length about 1, so that they stand beside states of a recurrent network."""
+    embedding = nn.Embedding(symbols, width)
+    nn.init.normal_(embedding.weight, std=width**-0.5)
+    return embedding
+
+
+def _inside(seq: Seq) -> Tensor:
+    """[T, B] bool: whether a step is within its sequence."""
+    steps, batch = seq.data.shape[:2]
+    if seq.lengths is None:
+        return torch.ones(steps, batch, dtype=torch.bool, device=seq.data.device)
+    return (torch.arange(steps).unsqueeze(1) < seq.lengths).to(seq.data.device)
+
+
+def _targets(held: Sequence[Example]) -> Any:
+    return torch.cat([example.target for example in held]).numpy()
+
+
+def _flat(examples: Sequence[Example]) -> tuple[Any, Any]:
+    """The numbers of all words, and of their tags."""
+    return torch.cat([example.data[:, 0] for example in examples]).numpy(), _targets(examples)
+
+
+def _content(text: str, where: object) -> dict[str, Any]:
+    remedy = "restore it from a copy, or train anew"
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RunError(where, f"damaged: no JSON at line {error.lineno}", remedy=remedy) from error
+    kinds = {"input": str, "target": str, "scheme": str, "preview": str, "tags": list, "words": dict}
+    for name, kind in kinds.items():
+        if not isinstance(content, dict) or not isinstance(content.get(name), kind):
+            raise RunError(where, f"damaged: no entry {name!r}", remedy=remedy)
+    return content
