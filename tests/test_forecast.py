@@ -92,6 +92,15 @@ def test_steps_in_place_of_shares_and_every_nth_origin():
     assert train.places[:, 1].tolist() == list(range(24, 65, 3))
 
 
+def test_few_windows_come_again_until_they_make_an_epoch():
+    task, (train, valid, _) = made()
+    assert len(train) == 2010  # 67 origins, 30 times
+    assert len(np.unique(train.places[:, 1])) == 67
+    assert len(valid) == 7
+    parts = Forecast.split(rows(), task._run.data)
+    assert len(task.encode(parts.train, labelled=False)) == 1
+
+
 def test_start_and_end_leave_out_what_is_beyond():
     _, (train, _, test) = made({"start": "2024-01-11", "end": "2024-03-31"})
     assert max(horizons(test)) == 80

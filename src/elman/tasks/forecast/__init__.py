@@ -26,7 +26,7 @@ from elman.tasks.forecast.config import ForecastConfig
 from elman.tasks.forecast.learning import between, cut, learn, too_short
 from elman.tracks import Outline
 
-_MOST_LEARNT, _MOST_SCORED = 20_000, 1_000
+_LEAST_LEARNT, _MOST_LEARNT, _MOST_SCORED = 2_000, 20_000, 1_000
 """Windows that an epoch has, and that are scored, where the settings do not say."""
 
 _AT_ONCE = 20_000
@@ -144,7 +144,7 @@ class Forecast(Task):
         made = [self.outline.track(one, past, ahead) for one, past in zip(found, learnt, strict=True)]
         return Windows(
             made,
-            rolling.origins(bounds, self._steps, self._stride(bounds, part)),
+            self._places(bounds, part if labelled else ""),
             layout,
             horizon=self._steps,
             season=self.outline.season,
@@ -277,6 +277,12 @@ class Forecast(Task):
         if first < layout.origin or end - first < self._steps:
             raise too_short(one, end, layout, self._steps)
         return first, end
+
+    def _places(self, bounds: Sequence[tuple[int, int]], part: str) -> np.ndarray:
+        """The origins of a part; of a short one to learn from, again and again until they make an epoch."""
+        found = rolling.origins(bounds, self._steps, self._stride(bounds, part))
+        times = -(-_LEAST_LEARNT // len(found)) if part == "train" and not self._options.learn_every else 1
+        return np.tile(found, (times, 1))
 
     def _stride(self, bounds: Sequence[tuple[int, int]], part: str) -> int:
         options = self._options

@@ -63,7 +63,9 @@ class ForecastConfig(Settings):
     end: str = option("", "leave out what is after this time")
     valid_steps: int = option(0, "steps that validate, in place of data.valid", low=0)
     test_steps: int = option(0, "steps that test, in place of data.test", low=0)
-    learn_every: int = option(0, "steps between two windows to learn from; 0: so many that 20000 are", low=0)
+    learn_every: int = option(
+        0, "steps between two windows to learn from; 0: an epoch has 2000 to 20000", low=0
+    )
     score_every: int = option(0, "steps between two origins that are scored; 0: so many that 1000 are", low=0)
 
     def __post_init__(self) -> None:
