@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import lines
-from elman import cli
+from elman import cli, dataset, settings, tasks
 
 QUICK = ["--hidden", "16", "--epochs", "1", "--batch-size", "4", "--bptt", "16", "--threads", "1"]
 
@@ -390,3 +390,14 @@ def test_a_run_from_another_device_loads(tmp_path, run):
 
 def test_results_are_plain_json(run):
     assert set(json.loads((run / "results.json").read_text())) >= {"data", "training", "scores", "baselines"}
+
+
+@pytest.mark.parametrize("task", ["language", "classify", "tag", "forecast"])
+def test_the_file_of_init_can_be_trained_from(tmp_path, task):
+    call_init = cli.run(["init", str(tmp_path / "all.toml"), "--task", task])
+    assert call_init == 0
+    run, _ = settings.resolve(None, None, tmp_path / "all.toml", {})
+    assert run.task == task
+    parts = dataset.read(run)
+    assert parts.train
+    assert tasks.get(task).suits(parts.train[0])

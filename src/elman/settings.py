@@ -39,8 +39,10 @@ def resolve(
     known = {field.name for field in fields(config.Data)}
     about = {"data": {key: value for key, value in options.items() if key in known}}
     path = {"data": {"path": source}} if source else {}
-    data = config.Data.of(config.merge(tables, about, said, path).get("data", {}))
-    name, reason = _task_of(task or tables.get("task"), data)
+    named_task = task or tables.get("task")
+    usual = tasks.get(named_task).Config.defaults if named_task in tasks.TASKS else {}
+    data = config.Data.of(config.merge(usual, tables, about, said, path).get("data", {}))
+    name, reason = _task_of(named_task, data)
     own = tasks.get(name).Config
     named = config.merge(*({config.section_of(key, own): {key: value}} for key, value in options.items()))
     placed = {"data": {"path": data.path} | _absolute(data)}

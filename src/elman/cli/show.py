@@ -7,8 +7,9 @@ def samples() -> None:
     """List the data sets that are always there."""
     from elman.formats.samples import SAMPLES
 
+    width = max(map(len, SAMPLES))
     for name, sample in SAMPLES.items():
-        print(f"sample:{name:<16} {sample.about}")
+        print(f"sample:{name:<{width}} {sample.about}")
 
 
 def kernels(

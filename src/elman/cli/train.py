@@ -48,14 +48,16 @@ def train(
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show_default=False)] = (),
     options: Annotated[Options, Parameter(name="*")] = _NONE,
 ) -> None:
-    """Train a network on a text file, a folder of text files, or sample:NAME (none: the built-in text).
+    """Train a network on a file, a folder or sample:NAME (none: the task's own sample, or the built-in text).
+
+    Defaults of settings are those of a language model; elman init --task NAME writes down another task's.
 
     Parameters
     ----------
     data
         What to learn from.
     task
-        Kind of problem, such as language; guessed from the data if not given.
+        Kind of problem: language, classify, tag or forecast; guessed from the data if not given.
     out
         Folder to make for the run; the next free one below runs/ if not given.
     resume

@@ -145,10 +145,10 @@ def _stripped(name: str) -> DataError:
 
 
 SAMPLES = {
-    "sunspots": Sample("yearly mean sunspot numbers from 1700 to 2008, a series to forecast", sunspots.rows),
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
-    "python-names": Sample("Lines of Python, each token with what the parser says it is", _python_names),
+    "python-names": Sample("lines of Python, each token with what the parser says it is", _python_names),
     "python-source": Sample("Python's own library, some megabytes of code", _python_source),
+    "sunspots": Sample("yearly mean sunspot numbers from 1700 to 2008, a series to forecast", sunspots.rows),
     "unicode-syllables": Sample(
         "the names of syllables in Unicode, each with the script that it is written in", _unicode_syllables
     ),

@@ -13,9 +13,9 @@ class ClassifyConfig(Settings):
 
     section = "classify"
     defaults = {  # noqa: RUF012, a mapping that nobody changes
-        "data": {"unit": "auto", "valid": 0.1, "test": 0.1},
+        "data": {"path": "sample:unicode-syllables", "unit": "auto", "valid": 0.1, "test": 0.1},
         "network": {"hidden": 128, "dropout": 0.3},
-        "training": {"batch_size": 32, "epochs": 20, "lr": 0.002},
+        "training": {"batch_size": 32, "epochs": 20, "lr": 0.002, "clip": 5.0},
     }
 
     kind: str = option(

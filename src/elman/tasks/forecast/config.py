@@ -18,7 +18,7 @@ class ForecastConfig(Settings):
 
     section = "forecast"
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "data": {"valid": 0.1, "test": 0.1},
+        "data": {"path": "sample:sunspots", "valid": 0.1, "test": 0.1},
         "network": {"cell": "gru", "hidden": 64, "output_dropout": 0.2},
         "training": {"batch_size": 64, "lr": 0.001, "epochs": 20, "ema": 0.99, "clip": 10.0},
     }

@@ -43,7 +43,7 @@ class TagConfig(Settings):
 
     section = "tag"
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "data": {"min_count": 2, "lower": True, "valid": 0.1, "test": 0.1},
+        "data": {"path": "sample:python-names", "min_count": 2, "lower": True, "valid": 0.1, "test": 0.1},
         "network": {"hidden": 200, "input_dropout": 0.5, "dropout": 0.5},
         "training": {"batch_size": 32, "lr": 0.003, "clip": 5.0, "ema": 0.998, "weight_decay": 0.0},
     }
