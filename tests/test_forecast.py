@@ -18,8 +18,8 @@ from elman.batch import Record
 from elman.config import Data, Run
 from elman.errors import ConfigError, DataError, RunError, TaskError
 from elman.forecasting import LEVELS
-from elman.rolling import Windows
 from elman.tasks.forecast import Forecast
+from elman.tasks.forecast.rolling import Windows
 from test_training import StopAfter
 
 MODELS = ("quantiles", "autoregressive")

@@ -10,8 +10,17 @@ import torch
 from elman.batch import Seq
 from elman.distributions import DISTRIBUTIONS, Gaussian
 from elman.errors import DataError
-from elman.forecasters import SCALES, Autoregressive, Densities, Direct, Layout, Quantiles, Scaling, by_last
 from elman.recurrent import Recurrent
+from elman.tasks.forecast.forecasters import (
+    SCALES,
+    Autoregressive,
+    Densities,
+    Direct,
+    Layout,
+    Quantiles,
+    Scaling,
+    by_last,
+)
 
 LAYOUT = Layout(context=12, horizon=5, lags=(3, 7), known=2, past=1)
 LEVELS = (0.1, 0.5, 0.9)

@@ -9,8 +9,9 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from elman import forecasting, formats, roles, series
+from elman import forecasting, formats
 from elman.forecasting import LEVELS, Outlook
+from elman.tasks.forecast import roles, series
 
 M4 = Path(__file__).parent.parent.parent / "shared" / "data" / "m4"
 NAN = math.nan

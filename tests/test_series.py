@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from elman import covariates, formats, roles, series
+from elman import formats
 from elman.batch import Record
 from elman.calendar import DAY, Span
 from elman.errors import DataError
+from elman.tasks.forecast import covariates, roles, series
 
 
 def table(text: str) -> list[Record]:

@@ -10,21 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman import forecasting, roles, rolling
+from elman import forecasting
 from elman.batch import Batch, Example, Record
 from elman.config import Data, Run
 from elman.distributions import DISTRIBUTIONS
 from elman.errors import TaskError
-from elman.forecasters import SCALES, Autoregressive, Densities, Direct, Quantiles
 from elman.forecasting import LEVELS, Outlook
 from elman.futures import Future, draw
 from elman.recurrent import Recurrent
-from elman.rolling import Windows
-from elman.series import Series
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
+from elman.tasks.forecast import roles, rolling
 from elman.tasks.forecast.config import ForecastConfig
+from elman.tasks.forecast.forecasters import SCALES, Autoregressive, Densities, Direct, Quantiles
 from elman.tasks.forecast.learning import between, cut, learn, too_short
-from elman.tracks import Outline
+from elman.tasks.forecast.rolling import Windows
+from elman.tasks.forecast.series import Series
+from elman.tasks.forecast.tracks import Outline
 
 _LEAST_LEARNT, _MOST_LEARNT, _MOST_SCORED = 2_000, 20_000, 1_000
 """Windows that an epoch has, and that are scored, where the settings do not say."""

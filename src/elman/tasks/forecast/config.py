@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from elman.config import Settings, option
 from elman.distributions import DISTRIBUTIONS
 from elman.errors import ConfigError
-from elman.forecasters import SCALES
+from elman.tasks.forecast.forecasters import SCALES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from elman import calendar, covariates, roles, series, tracks
+from elman import calendar
 from elman.batch import Record
 from elman.calendar import Frequency
 from elman.config import Run
 from elman.errors import ConfigError, DataError
-from elman.forecasters import Layout
-from elman.roles import Roles
-from elman.series import Series
+from elman.tasks.forecast import covariates, roles, series, tracks
 from elman.tasks.forecast.config import ForecastConfig
-from elman.tracks import Outline
+from elman.tasks.forecast.forecasters import Layout
+from elman.tasks.forecast.roles import Roles
+from elman.tasks.forecast.series import Series
+from elman.tasks.forecast.tracks import Outline
 
 
 def learn(records: Sequence[Record], run: Run, *, whole: bool) -> Outline:

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from elman import forecasting
 from elman.batch import Example
-from elman.forecasters import Layout
 from elman.forecasting import Outlook, Predictor
-from elman.series import Series
+from elman.tasks.forecast.forecasters import Layout
+from elman.tasks.forecast.series import Series
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,16 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from elman import calendar, covariates, forecasting, series
+from elman import calendar, forecasting
 from elman.batch import Record
 from elman.calendar import Frequency
-from elman.covariates import Coding
 from elman.errors import DataError, RunError
-from elman.forecasters import Layout
-from elman.roles import Roles
-from elman.rolling import Track
-from elman.series import Series
+from elman.tasks.forecast import covariates, series
+from elman.tasks.forecast.covariates import Coding
+from elman.tasks.forecast.forecasters import Layout
+from elman.tasks.forecast.roles import Roles
+from elman.tasks.forecast.rolling import Track
+from elman.tasks.forecast.series import Series
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from elman import calendar
 from elman.batch import Record
 from elman.calendar import Frequency, Numbers
 from elman.errors import DataError
-from elman.roles import Roles, missing
+from elman.tasks.forecast.roles import Roles, missing
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from elman.errors import DataError
-from elman.roles import is_number
+from elman.tasks.forecast.roles import is_number
 
 _MOST_KINDS = 100
 
