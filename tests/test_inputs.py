@@ -13,7 +13,7 @@ import torch
 
 from elman import inputs
 from elman.config import Run, Settings
-from elman.errors import DataError, RunError
+from elman.errors import ConfigError, DataError, RunError
 from elman.inputs import Raw
 from elman.inputs.signal import Disturbed, Signal
 from elman.inputs.text import Embedding, Text
@@ -395,3 +395,39 @@ def test_identity_is_that_of_values():
 def test_a_signal_is_learnt_from_all_its_values():
     assert isinstance(learnt([0.0], [10.0]), Signal)
     assert encoded(learnt([0.0], [10.0]), [5.0]).tolist() == [[0.0]]
+
+
+# N-grams
+
+
+def test_vectors_of_n_grams_are_added_where_they_end(plain):
+    member = learnt("abab", "cab", "dd", data={"unit": "char", "ngrams": 3})
+    assert (
+        member.about() == "text, 5 symbols of the unit char, 1 2-grams, 0 3-grams"
+    )  # "ab" alone comes twice
+    reader = member.reader().eval()
+    with torch.no_grad():
+        reader.ngrams.weight[1] = 7.0
+    data = torch.stack([encoded(member, text) for text in ("cabd", "baba")], 1)
+    added = reader(data) - torch.nn.functional.embedding(data, reader.weight)
+    assert (added[..., 0] / 7).round().T.tolist() == [[0, 0, 1, 0], [0, 0, 1, 0]]
+    short = encoded(member, "a")[:, None]
+    torch.testing.assert_close(reader(short), torch.nn.functional.embedding(short, reader.weight))
+
+
+def test_n_grams_come_back_from_a_file(plain):
+    member = learnt("abab", "cab", "abd abd", data={"unit": "char", "ngrams": 4})
+    again = restored(member, data={"unit": "char", "ngrams": 4})
+    assert again.about() == member.about()
+    weights = member.reader().state_dict()
+    reader, other = member.reader(), again.reader()
+    for own in (reader, other):
+        own.load_state_dict({name: torch.ones_like(value) for name, value in weights.items()})
+    data = encoded(member, "abdab")[:, None]
+    assert torch.equal(reader.eval()(data), other.eval()(data))
+
+
+def test_too_long_n_grams_are_told():
+    texts = [f"{i} {i + 1} {i + 2}" for i in range(3000)]
+    with pytest.raises(ConfigError, match=r"data.ngrams: expected fewer for 3,003 symbols, got 6"):
+        learnt(*texts, data={"unit": "word", "ngrams": 6})

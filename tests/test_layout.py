@@ -29,6 +29,7 @@ LEVELS = {
     "devices": 1,
     "distributions": 1,
     "files": 1,
+    "grams": 1,
     "forecasting": 1,
     "formats": 1,
     "kernels": 1,

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elman import grams
+
 _ITERATIONS = 100
 _MEMORY = 10
 
@@ -115,8 +117,8 @@ class NGrams:
         self._size, self._order = size, order
         self._known = []
         for length in range(1, order + 1):
-            grams = [self._keys(sequence, length) for sequence in sequences]
-            self._known.append(np.unique(np.concatenate(grams)))
+            found = [self._keys(sequence, length) for sequence in sequences]
+            self._known.append(np.unique(np.concatenate(found)))
 
     def of(self, sequences: Sequence[np.ndarray]) -> Counts:
         """The counts of n-grams in each sequence; those that are not known are left out."""
@@ -133,13 +135,8 @@ class NGrams:
 
     def _keys(self, sequence: np.ndarray, length: int) -> np.ndarray:
         """A number for each n-gram of that length, in order; -1 where a symbol is not below `size`."""
-        keys = np.zeros(max(0, len(sequence) - length + 1), np.int64)
-        strange = np.zeros(len(keys), bool)
-        for offset in range(length):
-            symbols = sequence[offset : offset + len(keys)]
-            keys = keys * self._size + symbols
-            strange |= symbols >= self._size
-        return np.where(strange, -1, keys)
+        strange = grams.keys((sequence >= self._size).astype(np.int64), length, 2)
+        return np.where(strange > 0, -1, grams.keys(sequence.astype(np.int64), length, self._size))
 
 
 def positions(sequences: Sequence[np.ndarray], size: int, length: int) -> Counts:

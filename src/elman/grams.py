@@ -1,0 +1,45 @@
+"""N-grams as numbers: each stretch of n symbols has a key, for arrays and for tensors alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from elman.errors import ConfigError
+
+_LARGEST = 1 << 62
+
+
+def keys(symbols: Any, length: int, size: int) -> Any:
+    """The key sum_i s_i V^(n - 1 - i) of each n-gram, in order.
+
+    Args:
+        symbols: [T, ...] int64, an array or a tensor, each below `size`; n-grams go along the first axis.
+        length: n.
+        size: V, how many symbols there are.
+
+    Returns:
+        [T - n + 1, ...], or nothing where T is below n.
+    """
+    count = max(0, len(symbols) - length + 1)
+    found = symbols[:count] * 0
+    for offset in range(length):
+        found = found * size + symbols[offset : offset + count]
+    return found
+
+
+def repeated(sequences: Sequence[np.ndarray], length: int, size: int) -> np.ndarray:
+    """The keys, sorted, of the n-grams that occur twice or more in these sequences.
+
+    Raises:
+        ConfigError: there are more n-grams of that length than a key can tell apart.
+    """
+    if size**length >= _LARGEST:
+        raise ConfigError(
+            "data.ngrams", str(length), expected=f"fewer for {size:,} symbols", remedy="set data.vocab_size"
+        )
+    found = [keys(sequence.astype(np.int64), length, size) for sequence in sequences]
+    values, counts = np.unique(np.concatenate(found), return_counts=True)
+    return values[counts > 1]
