@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman import forecasting
+from elman import encoder, forecasting
 from elman.batch import Batch, Example, Record
 from elman.config import Data, Run
 from elman.distributions import DISTRIBUTIONS
 from elman.errors import TaskError
 from elman.forecasting import LEVELS, Outlook
 from elman.futures import Future, draw
-from elman.recurrent import Recurrent
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
 from elman.tasks.forecast import roles, rolling
 from elman.tasks.forecast.config import ForecastConfig
@@ -116,14 +116,15 @@ class Forecast(Task):
         """A fresh network for these channels."""
         options, config, layout = self._options, self._run.network, self.outline.layout
         drop = config.output_dropout or config.dropout
+        body = partial(encoder.layers, config)
         if options.model == "autoregressive":
             kind = DISTRIBUTIONS[options.distribution]
-            return Autoregressive(layout, kind, SCALES[options.scale], self._body, drop)
+            return Autoregressive(layout, kind, SCALES[options.scale], body, drop)
         return Direct(
             layout,
             LEVELS,
             SCALES[options.scale],
-            self._body,
+            body,
             patch=options.patch,
             linear=options.linear,
             dropout=drop,
@@ -242,24 +243,6 @@ class Forecast(Task):
     def _steps(self) -> int:
         """Steps of the horizon of a window: what is learnt, or more."""
         return max(self.horizon, self.outline.layout.horizon)
-
-    def _body(self, inputs: int) -> Recurrent:
-        config = self._run.network
-        return Recurrent(
-            config.cell,
-            inputs,
-            config.hidden,
-            layers=config.layers,
-            dropout=config.dropout,
-            variational=config.variational,
-            recurrent_dropout=config.recurrent_dropout,
-            weight_dropout=config.weight_dropout,
-            layer_norm=config.layer_norm,
-            residual=config.residual,
-            skip=config.skip,
-            learn_initial=config.learn_initial,
-            init=config.init,
-        )
 
     def _bounds(self, one: Series, part: str, labelled: bool) -> tuple[int, int]:
         """From which step to before which the horizons of a series lie.
