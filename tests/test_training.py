@@ -384,3 +384,10 @@ def test_two_processes_see_different_data_and_end_with_the_same_weights(tmp_path
     assert elman.load(tmp_path / "whole/run").sample(length=5, seed=1)
     two_processes(text, tmp_path / "cut", "9")
     assert_same(tmp_path / "whole/run", tmp_path / "cut/run")
+
+
+def test_calibration_needs_a_validation_part(tmp_path, table):
+    options = TINY | {"valid": 0.0, "calibrate": True}
+    with pytest.raises(ConfigError, match=r"training.calibrate: true without a validation part"):
+        elman.train(table, task="classify", out=tmp_path / "run", quiet=True, **options)
+    assert not (tmp_path / "run").exists()

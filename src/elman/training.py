@@ -111,6 +111,9 @@ class _Sitting:
         }
         self._valid = self._held.get("valid", ())
         self._fingerprint = _fingerprint([self._train, *self._held.values()])
+        if run.training.calibrate and not self._valid:
+            remedy = "leave it false, or set data.valid or data.valid_path"
+            raise ConfigError("training.calibrate", "true without a validation part", remedy=remedy)
         self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team)
 
