@@ -11,8 +11,6 @@ from elman import calendar
 from elman.batch import Record
 from elman.errors import DataError, nearest
 
-FORMS = ("long", "wide", "rows")
-
 _TIMES = (
     "ds",
     "date",
