@@ -18,6 +18,7 @@ from elman import loader, scoring
 from elman.batch import Example, Record
 from elman.config import Run
 from elman.errors import ConfigError, DataError, RunError
+from elman.tasks.base import Use
 from elman.tasks.classify import Classify
 from elman.tasks.classify.targets import OneClass, Several, Value
 
@@ -440,7 +441,7 @@ def test_a_label_never_learnt_is_told_at_evaluation(labels, own, asked, message)
 
 
 def test_labels_are_not_looked_at_where_they_are_not_asked_for():
-    (example,) = prepared(list("abab")).encode([Record({"text": "good"}, "p:1")], labelled=False)
+    (example,) = prepared(list("abab")).encode([Record({"text": "good"}, "p:1")], Use.PREDICT)
     assert example.target.numel() == 0
 
 

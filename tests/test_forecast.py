@@ -18,6 +18,7 @@ from elman.batch import Record
 from elman.config import Data, Run
 from elman.errors import ConfigError, DataError, RunError, TaskError
 from elman.forecasting import LEVELS
+from elman.tasks.base import Use
 from elman.tasks.forecast import Forecast
 from elman.tasks.forecast.rolling import Windows
 from test_training import StopAfter
@@ -59,7 +60,8 @@ def made(own: dict | None = None, records: list[Record] | None = None, **tables:
     run = run_of(own, **tables)
     parts = Forecast.split(records or rows(), run.data)
     task = Forecast.prepare(parts.train, run)
-    return task, [task.encode(part) if part else None for part in parts]
+    uses = (Use.TRAIN, Use.VALID, Use.TEST)
+    return task, [task.encode(part, use) if part else None for part, use in zip(parts, uses, strict=True)]
 
 
 def horizons(windows: Windows) -> set[int]:
@@ -98,7 +100,7 @@ def test_few_windows_come_again_until_they_make_an_epoch():
     assert len(np.unique(train.places[:, 1])) == 67
     assert len(valid) == 7
     parts = Forecast.split(rows(), task._run.data)
-    assert len(task.encode(parts.train, labelled=False)) == 1
+    assert len(task.encode(parts.train, Use.PREDICT)) == 1
 
 
 def test_start_and_end_leave_out_what_is_beyond():
@@ -111,7 +113,7 @@ def test_parts_that_are_not_asked_for():
     parts = Forecast.split(rows(), Data(valid=0.0, test=0.0))
     assert (parts.valid, parts.test) == ([], [])
     task = Forecast.prepare(parts.train, run_of(data={"valid": 0.0, "test": 0.0}))
-    assert max(horizons(task.encode(parts.train))) == 119
+    assert max(horizons(task.encode(parts.train, Use.TRAIN))) == 119
 
 
 def test_standardised_by_the_training_part_alone():
@@ -190,7 +192,7 @@ def test_saved_and_loaded_it_predicts_the_same(model, tmp_path):
     bundle.create(tmp_path, task._run, task)
     bundle.save_weights(tmp_path, network.state_dict(), {})
     loaded = bundle.load(tmp_path, torch.device("cpu"))
-    again = loaded.task.encode(Forecast.split(records, task._run.data).test)
+    again = loaded.task.encode(Forecast.split(records, task._run.data).test, Use.TEST)
     mine, theirs = (
         scoring.evaluate(each, net, held)
         for each, net, held in ((task, network, test), (loaded.task, loaded.network, again))
@@ -204,7 +206,7 @@ def test_it_forecasts_in_the_data_s_own_units(model, tmp_path):
     """A fresh network of quantiles says the last value; every forecast stands where the series ends."""
     task, _ = made({"model": model, "standardise": True, "samples": 10}, rows(names="ab"))
     network = task.build().eval()
-    windows = task.encode(rows(names="ab"), labelled=False)
+    windows = task.encode(rows(names="ab"), Use.PREDICT)
     futures = task.futures(windows, scoring.predict(task, network, windows))
     assert [(future.name, future.times[0], future.times[-1]) for future in futures] == [
         ("a", "2024-04-30", "2024-05-05"),
@@ -224,11 +226,11 @@ def test_horizons_beyond_what_was_learnt():
     task, _ = made()
     with pytest.raises(TaskError, match="--horizon: expected at most 6, as learnt, got 7"):
         task.ahead(7)
-    windows = task.ahead(2).encode(rows(), labelled=False)
+    windows = task.ahead(2).encode(rows(), Use.PREDICT)
     assert len(task.ahead(2).futures(windows, [torch.zeros(6, 12)])[0].times) == 2
     task, _ = made({"model": "autoregressive", "samples": 10})
     longer = task.ahead(20)
-    windows = longer.encode(rows(), labelled=False)
+    windows = longer.encode(rows(), Use.PREDICT)
     (future,) = longer.futures(windows, scoring.predict(longer, task.build().eval(), windows))
     assert future.outlook.mean.shape == (20,)
 
@@ -241,10 +243,10 @@ def test_the_future_of_known_columns_must_be_there():
         )
         for step in range(120, 126)
     ]
-    windows = task.encode([*rows(price="1"), *ahead], labelled=False)
+    windows = task.encode([*rows(price="1"), *ahead], Use.PREDICT)
     assert windows.places.tolist() == [[0, 120]]
     with pytest.raises(DataError, match=r"f.csv:2: expected one for each step .* no row for 2024-05-05"):
-        task.encode([*rows(price="1"), *ahead[:-1]], labelled=False)
+        task.encode([*rows(price="1"), *ahead[:-1]], Use.PREDICT)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from conftest import TINY, lines
 from elman import bundle, loader, optim, scoring, tasks
 from elman.batch import Batch, Record, Seq
 from elman.config import Run
-from elman.tasks.base import Answering, Calibrated, Predictor
+from elman.tasks.base import Answering, Calibrated, Predictor, Use
 from elman.tasks.language import Language
 
 REVIEWS = ("good", "a bad one", "not bad", "so good it was", "dull", "what a bad bad film", "fine", "oh no")
@@ -100,8 +100,8 @@ def test_predictions_come_in_the_order_of_the_examples(name):
     task = made(name)
     assert isinstance(task, Answering)
     network, records = task.build().eval(), RECORDS[name]
-    whole = scoring.predict(task, network, task.encode(records, labelled=False))
-    one_by_one = [scoring.predict(task, network, task.encode([record], labelled=False)) for record in records]
+    whole = scoring.predict(task, network, task.encode(records, Use.PREDICT))
+    one_by_one = [scoring.predict(task, network, task.encode([record], Use.PREDICT)) for record in records]
     torch.testing.assert_close(whole, [output for (output,) in one_by_one], atol=1e-5, rtol=1e-4)
     assert same(scoring.evaluate(task, network, task.encode(records)).outputs, whole)
     told = [json.dumps(task.answer(output, record)) for output, record in zip(whole, records, strict=True)]

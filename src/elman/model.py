@@ -13,7 +13,7 @@ from elman.config import Run
 from elman.errors import DataError, TaskError
 from elman.formats import write_json_lines
 from elman.futures import Future
-from elman.tasks.base import Answering, Forecaster, Writer
+from elman.tasks.base import Answering, Forecaster, Use, Writer
 
 
 class Model:
@@ -119,7 +119,7 @@ class Model:
         scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
         if not dataset.there(self.config):
             return scores
-        train = self.task.encode(dataset.read(self.config).train)
+        train = self.task.encode(dataset.read(self.config).train, Use.TRAIN)
         return scores | self.task.baselines(train, {"held": held})["held"]
 
     def predict(self, values: Iterable[Any]) -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ class Model:
             DataError: a record cannot be read.
         """
         task = self._answering()
-        outputs = scoring.predict(task, self.network, self.task.encode(records, labelled=False))
+        outputs = scoring.predict(task, self.network, self.task.encode(records, Use.PREDICT))
         for record, output in zip(records, outputs, strict=True):
             yield record, task.answer(output, record)
 
@@ -203,7 +203,7 @@ class Model:
         """
         task = self._forecaster()
         task = task.ahead(horizon) if horizon else task
-        windows = task.encode(self._part("train", source, encoding), labelled=False)
+        windows = task.encode(self._part(Use.TRAIN, source, encoding), Use.PREDICT)
         return task.futures(windows, scoring.predict(task, self.network, windows))
 
     def backtest(
@@ -224,18 +224,18 @@ class Model:
             DataError: the data cannot be read, a series is too short, or there is no test part.
         """
         task = self._forecaster()
-        held = task.encode(self._part("test", source, encoding))
+        held = task.encode(self._part(Use.TEST, source, encoding), Use.TEST if source is None else Use.SCORE)
         scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
         scores |= self.task.baselines([], {"held": held})["held"]
         return scores | task.smoothing(held) if smoothing else scores
 
-    def _part(self, part: str, source: str | Path | None, encoding: str) -> list[Record]:
+    def _part(self, use: Use, source: str | Path | None, encoding: str) -> list[Record]:
         """All of a file, or a part of what the model was trained on."""
         if source is not None:
             return self._records(str(source), "auto", encoding)
-        records: list[Record] = getattr(dataset.read(self.config), part)
+        records: list[Record] = getattr(dataset.read(self.config), use.value)
         if not records:
-            raise DataError(self.config.data.path, f"no {part} part", remedy="name a file")
+            raise DataError(self.config.data.path, f"no {use.value} part", remedy="name a file")
         return records
 
     def _records(self, source: str, form: str, encoding: str) -> list[Record]:

@@ -34,7 +34,7 @@ from elman.interrupt import Interrupt
 from elman.loader import Plan
 from elman.model import Model
 from elman.progress import Logged, Show, Silent, duration, shown
-from elman.tasks.base import Calibrated, Findings, Parts, Scores, Task
+from elman.tasks.base import Calibrated, Findings, Parts, Scores, Task, Use
 from elman.trainer import Job, Trainer, headline
 
 
@@ -103,14 +103,15 @@ class _Sitting:
         if run.training.calibrate and not isinstance(task, Calibrated):
             remedy = "leave it false"
             raise ConfigError("training.calibrate", f"true for the task {run.task}", remedy=remedy)
-        self._train = task.encode(parts.train)
+        self._train = task.encode(parts.train, Use.TRAIN)
         self._held = {
-            name: task.encode(records)
-            for name, records in (("valid", parts.valid), ("test", parts.test))
+            use.value: task.encode(records, use)
+            for use, records in ((Use.VALID, parts.valid), (Use.TEST, parts.test))
             if records
         }
         self._valid = self._held.get("valid", ())
-        self._fingerprint = _fingerprint([self._train, *self._held.values()])
+        self._symbols = {name: _symbols(examples) for name, examples in self._parts().items()}
+        self._fingerprint = _fingerprint(self._parts().values())
         if run.training.calibrate and not self._valid:
             remedy = "leave it false, or set data.valid or data.valid_path"
             raise ConfigError("training.calibrate", "true without a validation part", remedy=remedy)
@@ -158,17 +159,22 @@ class _Sitting:
         return Model(bundle.load(self._path, self._team.device))
 
     def _introduction(self) -> Iterator[str]:
-        parts = {"to learn from": self._train, "to validate": self._valid}
-        sizes = ", ".join(f"{self._size(examples)} {use}" for use, examples in parts.items() if examples)
+        uses = {"train": "to learn from", "valid": "to validate"}
+        sizes = ", ".join(f"{self._size(part)} {use}" for part, use in uses.items() if part in self._symbols)
         yield f"data {self._run.data.path}: {sizes}"
         yield from (f"{name}: {words}" for name, words in self._task.facts().items())
         yield f"network {_network_words(self._run)}, {self._parameters():,} parameters; {self._team.device}"
         yield f"run {self._path}"
 
-    def _size(self, examples: Sequence[Example]) -> str:
+    def _parts(self) -> dict[str, Sequence[Example]]:
+        return {"train": self._train, **self._held}
+
+    def _size(self, part: str) -> str:
         """How much that is, in words."""
-        symbols = f"{_symbols(examples):,} symbols"
-        return symbols if self._task.continuous else f"{len(examples):,} examples ({symbols})"
+        if part not in self._symbols:
+            return "none"
+        symbols = f"{self._symbols[part]:,} symbols"
+        return symbols if self._task.continuous else f"{len(self._parts()[part]):,} examples ({symbols})"
 
     def _parameters(self) -> int:
         return sum(parameter.numel() for parameter in self._learner.network.parameters())
@@ -251,15 +257,15 @@ class _Sitting:
         return {
             "source": self._run.data.path,
             **self._task.facts(),
-            "training part": self._size(self._train),
-            "validation part": self._size(self._valid) if self._valid else "none",
-            "test part": self._size(self._held["test"]) if "test" in self._held else "none",
+            "training part": self._size("train"),
+            "validation part": self._size("valid"),
+            "test part": self._size("test"),
             "fingerprint": f"sha256 {self._fingerprint}",
         }
 
     def _training_facts(self, trainer: Trainer) -> dict[str, Any]:
         progress = trainer.progress
-        symbols = trainer.epochs_done * _symbols(self._train)
+        symbols = trainer.epochs_done * self._symbols["train"]
         return {
             "task": self._run.task,
             "elman": version("elman"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
@@ -22,6 +23,21 @@ RISING = frozenset({"accuracy", "macro_f1", "span_f1", "subset_accuracy", "r2"})
 _Item = TypeVar("_Item")
 Parted: TypeAlias = Mapping[str, Sequence[_Item]]
 """Name of a held-out part (valid, test) -> what is in it."""
+
+
+class Use(Enum):
+    """What records are for: a part of a run's data, other data to be scored on, or data to predict for."""
+
+    TRAIN = "train"
+    VALID = "valid"
+    TEST = "test"
+    SCORE = "score"
+    PREDICT = "predict"
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the records have to have targets."""
+        return self is not Use.PREDICT
 
 
 class Parts(NamedTuple):
@@ -101,8 +117,8 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> Sequence[Example]:
-        """The records as tensors; without their targets, which are empty then, if not `labelled`."""
+    def encode(self, records: Sequence[Record], use: Use = Use.SCORE) -> Sequence[Example]:
+        """The records as tensors; to predict for, targets are not looked at, and are empty."""
 
     @property
     @abstractmethod
@@ -174,8 +190,8 @@ class Forecaster(Predictor, Protocol):
         """The same task, to forecast another number of steps."""
         ...
 
-    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> Sequence[Example]:
-        """As every task does; without targets one example at the end of each series."""
+    def encode(self, records: Sequence[Record], use: Use = Use.SCORE) -> Sequence[Example]:
+        """As every task does; to predict for, one example at the end of each series."""
         ...
 
     def futures(self, windows: Sequence[Example], outputs: Sequence[Any]) -> list[Future]:

@@ -21,7 +21,7 @@ from elman.errors import ConfigError, DataError
 from elman.inputs import LARGEST_EMBEDDING, Embedding
 from elman.loader import IGNORED
 from elman.recurrent import dropout
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.vocab import Vocab
 
 _NGRAM_ORDER = {"char": 6, "byte": 6, "bpe": 4, "word": 3}
@@ -153,7 +153,7 @@ class Language(Task):
             len(self.vocab), self._run.network, tie=self._options.tie, unknown=self.vocab.unknown
         )
 
-    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> list[Example]:
+    def encode(self, records: Sequence[Record], use: Use = Use.SCORE) -> list[Example]:
         """The joined text as one example: symbols [N - 1], each with its successor as target.
 
         Raises:

@@ -18,7 +18,7 @@ from elman.config import Data, Run
 from elman.encoder import EACH_STEP, Encoder, Frame, Pool
 from elman.errors import ConfigError, DataError, RunError
 from elman.inputs import Input, Raw
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.config import ClassifyConfig
 from elman.tasks.classify.targets import Target, Value
@@ -177,11 +177,10 @@ class Classify(Task):
         """A fresh network for this input and target."""
         return ClassifyNetwork(self.input, self.target.size, self._run, self._frame)
 
-    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> list[Example]:
+    def encode(self, records: Sequence[Record], use: Use = Use.SCORE) -> list[Example]:
         """A sequence each, with the number of its class, its classes, or its value."""
         return [
-            Example(self.input.encode(self._read(record)), self._target(record, labelled))
-            for record in records
+            Example(self.input.encode(self._read(record)), self._target(record, use)) for record in records
         ]
 
     @property
@@ -273,8 +272,8 @@ class Classify(Task):
             raise DataError(record.where, f"a column {name!r} of another kind", expected=self.input.about())
         return raw
 
-    def _target(self, record: Record, labelled: bool) -> Tensor:
-        if not labelled:
+    def _target(self, record: Record, use: Use) -> Tensor:
+        if not use.labelled:
             return torch.empty(0)
         return self.target.encode(Raw(self._columns.wanted(record), record.where))
 

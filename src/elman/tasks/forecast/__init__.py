@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
@@ -18,7 +17,7 @@ from elman.distributions import DISTRIBUTIONS
 from elman.errors import TaskError
 from elman.forecasting import LEVELS, Outlook
 from elman.futures import Future, draw
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.tasks.forecast import roles, rolling
 from elman.tasks.forecast.config import ForecastConfig
 from elman.tasks.forecast.forecasters import SCALES, Autoregressive, Densities, Direct, Quantiles
@@ -30,15 +29,11 @@ from elman.tasks.forecast.tracks import Outline
 _LEAST_LEARNT, _MOST_LEARNT, _MOST_SCORED = 2_000, 20_000, 1_000
 """Windows that an epoch has, and that are scored, where the settings do not say."""
 
+_OWN = (Use.TRAIN, Use.VALID, Use.TEST)
+"""Of these, what lies before `start` and after `end` is left out."""
+
 _AT_ONCE = 20_000
 """Paths that are drawn at once, for the sake of memory."""
-
-
-@dataclass(frozen=True)
-class Part(Record):
-    """A record that stands first among all of its data, and says which part of every series is meant."""
-
-    part: str = "all"
 
 
 class Forecast(Task):
@@ -67,11 +62,7 @@ class Forecast(Task):
     @classmethod
     def split(cls, records: Sequence[Record], data: Data) -> Parts:
         """All records for every part: a series is cut by time, and a context may lie in an earlier part."""
-        return Parts(
-            _marked(records, "train"),
-            _marked(records, "valid") if data.valid else [],
-            _marked(records, "test") if data.test else [],
-        )
+        return Parts(list(records), list(records) if data.valid else [], list(records) if data.test else [])
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: Run) -> Self:
@@ -81,7 +72,7 @@ class Forecast(Task):
             DataError: the records are no regular series, or too short.
             ConfigError: a setting that does not fit the others.
         """
-        return cls(run, learn(records, run, whole=_part(records) == "all"))
+        return cls(run, learn(records, run))
 
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
@@ -131,28 +122,30 @@ class Forecast(Task):
             input_dropout=config.input_dropout,
         )
 
-    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> Windows:
-        """Windows at the origins of the part that the records are marked for; at the end, if not `labelled`.
+    def encode(self, records: Sequence[Record], use: Use = Use.SCORE) -> Windows:
+        """Windows at the origins of that part of every series; to predict for, one at its end.
 
         Raises:
             DataError: the records are no such series as the training data, or too short.
         """
-        layout, part = self.outline.layout, _part(records)
-        found = self.outline.read(records)
-        found = found if part == "all" else between(found, self._options)
-        ahead = 0 if labelled else self._steps
-        bounds = [self._bounds(one, part, labelled) for one in found]
+        layout, found, data = self.outline.layout, self.outline.read(records), self._run.data
+        if (use is Use.VALID and data.valid_path) or (use is Use.TEST and data.test_path):
+            use = Use.SCORE
+        if use in _OWN:
+            found = between(found, self._options)
+        ahead = 0 if use.labelled else self._steps
+        bounds = [self._bounds(one, use) for one in found]
         learnt = [start for start, _ in bounds]
         made = [self.outline.track(one, past, ahead) for one, past in zip(found, learnt, strict=True)]
         return Windows(
             made,
-            self._places(bounds, part if labelled else ""),
+            self._places(bounds, use),
             layout,
             horizon=self._steps,
             season=self.outline.season,
-            labelled=labelled,
+            labelled=use.labelled,
             context_too=self._options.model == "autoregressive",
-            taught=part == "train",
+            taught=use is Use.TRAIN,
         )
 
     @property
@@ -244,34 +237,37 @@ class Forecast(Task):
         """Steps of the horizon of a window: what is learnt, or more."""
         return max(self.horizon, self.outline.layout.horizon)
 
-    def _bounds(self, one: Series, part: str, labelled: bool) -> tuple[int, int]:
+    def _bounds(self, one: Series, use: Use) -> tuple[int, int]:
         """From which step to before which the horizons of a series lie.
 
         Raises:
             DataError: it is too short for one.
         """
         layout = self.outline.layout
-        if not labelled:
-            start, end = one.length, one.length + self._steps
-        else:
-            train, valid = cut(one, self._run, layout.horizon)
-            spans = {"train": (0, train), "valid": (train, valid), "test": (valid, one.length)}
-            start, end = spans.get(part, (0, one.length))
+        train, valid = cut(one, self._run, layout.horizon)
+        spans = {
+            Use.TRAIN: (0, train),
+            Use.VALID: (train, valid),
+            Use.TEST: (valid, one.length),
+            Use.SCORE: (0, one.length),
+            Use.PREDICT: (one.length, one.length + self._steps),
+        }
+        start, end = spans[use]
         first = start if start else layout.origin
         if first < layout.origin or end - first < self._steps:
             raise too_short(one, end, layout, self._steps)
         return first, end
 
-    def _places(self, bounds: Sequence[tuple[int, int]], part: str) -> np.ndarray:
+    def _places(self, bounds: Sequence[tuple[int, int]], use: Use) -> np.ndarray:
         """The origins of a part; of a short one to learn from, again and again until they make an epoch."""
-        found = rolling.origins(bounds, self._steps, self._stride(bounds, part))
-        times = -(-_LEAST_LEARNT // len(found)) if part == "train" and not self._options.learn_every else 1
+        found = rolling.origins(bounds, self._steps, self._stride(bounds, use))
+        times = -(-_LEAST_LEARNT // len(found)) if use is Use.TRAIN and not self._options.learn_every else 1
         return np.tile(found, (times, 1))
 
-    def _stride(self, bounds: Sequence[tuple[int, int]], part: str) -> int:
+    def _stride(self, bounds: Sequence[tuple[int, int]], use: Use) -> int:
         options = self._options
         said, most = (
-            (options.learn_every, _MOST_LEARNT) if part == "train" else (options.score_every, _MOST_SCORED)
+            (options.learn_every, _MOST_LEARNT) if use is Use.TRAIN else (options.score_every, _MOST_SCORED)
         )
         windows = sum(end - start - self._steps + 1 for start, end in bounds)
         return said or -(-windows // most)
@@ -305,11 +301,3 @@ def _joined(held: Sequence[Example], outputs: Sequence[Any]) -> Outlook:
     assert isinstance(held, Windows)
     numbers = torch.stack(list(outputs)).double().numpy()
     return held.in_units(Outlook(numbers[..., 0], numbers[..., 1:]))
-
-
-def _marked(records: Sequence[Record], part: str) -> list[Record]:
-    return [Part(records[0].fields, records[0].where, part), *records[1:]]
-
-
-def _part(records: Sequence[Record]) -> str:
-    return records[0].part if isinstance(records[0], Part) else "all"

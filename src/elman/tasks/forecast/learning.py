@@ -19,13 +19,12 @@ from elman.tasks.forecast.series import Series
 from elman.tasks.forecast.tracks import Outline
 
 
-def learn(records: Sequence[Record], run: Run, *, whole: bool) -> Outline:
+def learn(records: Sequence[Record], run: Run) -> Outline:
     """The outline that fits the records.
 
     Args:
         records: all of the data.
         run: the settings.
-        whole: whether the series train to their ends; else a validation and a test part are left out.
 
     Raises:
         DataError: the records are no regular series, or too short.
@@ -38,7 +37,7 @@ def learn(records: Sequence[Record], run: Run, *, whole: bool) -> Outline:
     all_series = between(all_series, options)
     season = options.season or frequency.season
     horizon = options.horizon or (season if 4 <= season <= 100 else 8)
-    ends = [one.length if whole else cut(one, run, horizon)[0] for one in all_series]
+    ends = [cut(one, run, horizon)[0] for one in all_series]
     layout = _layout(options, horizon, season, min(ends))
     _check(all_series, ends, layout, options)
     return Outline(
@@ -67,8 +66,8 @@ def cut(one: Series, run: Run, horizon: int) -> tuple[int, int]:
     assert isinstance(options, ForecastConfig)
     test = options.test_steps or max(horizon, round(data.test * one.length))
     valid = options.valid_steps or max(horizon, round(data.valid * one.length))
-    after = one.length - (test if data.test else 0)
-    return after - (valid if data.valid else 0), after
+    after = one.length - (test if data.test and not data.test_path else 0)
+    return after - (valid if data.valid and not data.valid_path else 0), after
 
 
 def too_short(one: Series, steps: int, layout: Layout, horizon: int) -> DataError:

@@ -25,7 +25,7 @@ from elman.errors import ConfigError, DataError, RunError
 from elman.loader import IGNORED
 from elman.recurrent import Recurrent, dropout
 from elman.report import draw_confusion
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.tasks.tag import spans, tagging, tokens
 from elman.tasks.tag.tokens import INPUTS, Columns
 from elman.tasks.tag.words import Words
@@ -295,7 +295,7 @@ class Tag(Task):
         crf = self._field() if self.is_crf else None
         return TagNetwork(words, len(self.tags), config, bidirectional=options.bidirectional, crf=crf)
 
-    def encode(self, records: Sequence[Record], *, labelled: bool = True) -> list[Example]:
+    def encode(self, records: Sequence[Record], use: Use = Use.SCORE) -> list[Example]:
         """Each sentence as words [T, 1 + C] int32, with its tags [T] int64.
 
         Raises:
@@ -307,7 +307,7 @@ class Tag(Task):
         words = data.split([len(sentence) for sentence in sentences])
         empty = torch.empty(0, dtype=torch.int64)
         targets = [
-            self._target(record, len(w)) if labelled else empty
+            self._target(record, len(w)) if use.labelled else empty
             for record, w in zip(records, words, strict=True)
         ]
         sizes = [sum(map(len, sentence)) for sentence in sentences]
@@ -385,7 +385,7 @@ class Tag(Task):
     def preview(self, network: nn.Module, seed: int) -> str:
         """A sentence of the training part, each word with its predicted tag."""
         words = self._preview.split(" ")
-        (example,) = self.encode([Record({"tokens": words}, "preview")], labelled=False)
+        (example,) = self.encode([Record({"tokens": words}, "preview")], Use.PREDICT)
         batch = Batch(Seq(example.data[:, None].to(next(network.parameters()).device)), example.target)
         (path,) = self.predict(network, batch, network(batch.seq)[0])
         return " ".join(f"{word}/{tag}" for word, tag in zip(words, self._named(path), strict=True))
