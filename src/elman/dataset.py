@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from elman import formats, tasks
 from elman.batch import Record
@@ -40,4 +39,4 @@ def there(run: Run) -> bool:
     """Whether the data that the run learnt from are still where they were."""
     data = run.data
     paths = [path for path in (data.path, data.valid_path, data.test_path) if path]
-    return all(path.startswith("sample:") or Path(path).exists() for path in paths)
+    return all(map(formats.exists, paths))

@@ -17,24 +17,27 @@ from elman.formats.idx import Idx
 from elman.formats.jsonlines import JsonLines
 from elman.formats.lines import Lines
 from elman.formats.media import Media
+from elman.formats.parallel import Parallel
 from elman.formats.parquet import Parquet
 from elman.formats.samples import PREFIX, SAMPLES, Samples
 from elman.formats.series import Series
 from elman.formats.table import Table
 from elman.formats.text import Text
 
-# In this order they are asked whether a path is theirs. Text comes first: a folder of texts may be a corpus,
-# or a class each, and only the task knows. The table comes late: it also looks into files of unknown suffix.
-_MEMBERS = (
+# In this order they are asked whether a path is theirs. Parallel files come first: nothing is stored under
+# their name. Then comes text: a folder of texts may be a corpus, or a class each, and only the task knows.
+# The table comes late: it also looks into files of unknown suffix.
+_STORED = (
     *(Text(), Samples(), Series(), Arrays(), Idx(), Fasta()),
     *(JsonLines(), Parquet(), Media(), ConllU(), Conll(), Table(), Classes(), Tokens(), Lines()),
 )
-FORMATS: dict[str, Format] = {member.name: member for member in _MEMBERS}
+_PARALLEL = Parallel(suffix for member in _STORED for suffix in member.suffixes)
+FORMATS: dict[str, Format] = {member.name: member for member in (_PARALLEL, *_STORED)}
 
 AUTO = "auto"
 """In place of a format's name: find it by the path's name and content."""
 
-__all__ = ["AUTO", "FORMATS", "SAMPLES", "Format", "find", "names", "read", "write_json_lines"]
+__all__ = ["AUTO", "FORMATS", "SAMPLES", "Format", "exists", "find", "names", "read", "write_json_lines"]
 
 
 def names() -> tuple[str, ...]:
@@ -46,7 +49,7 @@ def find(source: str, among: Sequence[str] | None = None, name: str = AUTO) -> F
     """The format named; else the first that takes `source`; else text.
 
     Args:
-        source: a path, or `sample:NAME`.
+        source: a path, the stem of parallel files, or `sample:NAME`.
         among: names of the formats that are asked, in that order; all of them, if none is given.
         name: of a format, or `auto`.
 
@@ -72,7 +75,7 @@ def read(
     """All records at a path or of `sample:NAME`, at least one.
 
     Args:
-        source: a file, a folder, or a sample.
+        source: a file, a folder, the stem of parallel files, or a sample.
         encoding: of text files.
         among: names of the formats that are asked whether they take it.
         name: of the format, or `auto`.
@@ -85,6 +88,18 @@ def read(
     if records := list(member.read(source, encoding)):
         return records
     raise DataError(source, f"no record in it (format {member.name})")
+
+
+def exists(source: str) -> bool:
+    """Whether there is anything at a path, or under a name that a format knows: a sample, a stem.
+
+    What may not be looked at counts as not there.
+    """
+    known = [member for member in FORMATS.values() if member.is_name]
+    try:
+        return Path(source).exists() or any(member.takes(source) for member in known)
+    except OSError:
+        return False
 
 
 def _named(name: str) -> Format:

@@ -52,10 +52,13 @@ class Format(ABC):
         name: what it is called in messages and on the command line.
         suffixes: the ends of the file names that it reads, such as `.txt` or `.csv.gz`, in lower case; none
             for a format that is no file.
+        is_name: whether its sources are names under which no file is stored, such as `sample:NAME`; of those
+            `takes` then also says whether they are there.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    is_name: ClassVar[bool] = False
 
     @abstractmethod
     def takes(self, source: str) -> bool:
@@ -208,13 +211,15 @@ def unreadable(path: Path, error: OSError) -> DataError:
 
 
 def _similar(path: Path) -> str:
-    """The name beside it that is nearest to a name that does not exist."""
+    """The names beside it that begin with a name that does not exist, or else the one that is nearest."""
     try:
         names = os.listdir(path.parent)  # noqa: PTH208, only the names are wanted
     except OSError:
         return f"there is no folder {str(path.parent)!r} either; check the path"
-    close = difflib.get_close_matches(path.name, names, n=1)
-    return f"did you mean {str(path.with_name(close[0]))!r}?" if close else "check the path"
+    longer = [name for name in sorted(names) if path.name and name.startswith(f"{path.name}.")]
+    close = longer[:3] or difflib.get_close_matches(path.name, names, n=1)
+    named = " or ".join(repr(str(path.with_name(name))) for name in close)
+    return f"did you mean {named}?" if close else "check the path"
 
 
 def first_bytes(path: Path, count: int) -> bytes:

@@ -61,6 +61,7 @@ class Samples(Format):
 
     name = "sample"
     suffixes = ()
+    is_name = True
 
     def takes(self, source: str) -> bool:
         """Whether it is the name of a sample, known or not."""
