@@ -1,4 +1,4 @@
-"""Data that is always there, named `sample:NAME`: made from what every Python brings with it."""
+"""Data that is always there, named `sample:NAME`: made up, or made from what every Python brings with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO, final
 from elman.batch import Record
 from elman.errors import DataError, nearest
 from elman.formats.base import Format, write_json_lines
-from elman.formats.samples import sunspots
+from elman.formats.samples import dates, sunspots
 from elman.formats.samples.syntax import logical_lines
 
 PREFIX = "sample:"
@@ -146,6 +146,7 @@ def _stripped(name: str) -> DataError:
 
 
 SAMPLES = {
+    "dates": Sample("dates in many notations, each with the same in ISO 8601, to be translated", dates.rows),
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
     "python-names": Sample("lines of Python, each token with what the parser says it is", _python_names),
     "python-source": Sample("Python's own library, some megabytes of code", _python_source),
