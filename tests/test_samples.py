@@ -1,14 +1,16 @@
-"""The samples that are made up: dates to be translated."""
+"""The samples that are made up: dates to be translated, and pictures of shapes with captions."""
 
 from __future__ import annotations
 
 import re
 from datetime import date
+from functools import cache
 
+import numpy as np
 import pytest
 
 from elman import formats
-from elman.formats.samples import dates
+from elman.formats.samples import dates, shapes
 
 
 def spelt(year, month, day):
@@ -74,3 +76,81 @@ def test_two_digits_are_a_year_of_1950_to_2049():
     assert "1/2/49" in spelt(2049, 1, 2)
     assert "1/2/49" not in spelt(1949, 1, 2)
     assert "1/2/50" not in spelt(2050, 1, 2)
+
+
+# Shapes
+
+
+@cache
+def scenes():
+    return [(record.fields["picture"], record.fields["caption"]) for record in formats.read("sample:shapes")]
+
+
+def hues(colors):
+    """[..., 3] without their grey, the largest part 1."""
+    colors = np.asarray(colors, float)
+    colors = colors - colors.min(-1, keepdims=True)
+    return colors / np.maximum(colors.max(-1, keepdims=True), 1)
+
+
+def places(picture):
+    """For each colour in a picture where its pixels are: [N, 2] rows and columns."""
+    parts = picture.astype(int)
+    found = np.argwhere(parts.max(-1) - parts.min(-1) > 60)
+    off = hues(picture[tuple(found.T)])[:, None] - hues(list(shapes.COLORS.values()))
+    nearest = (off**2).sum(-1).argmin(-1)
+    return {name: found[nearest == i] for i, name in enumerate(shapes.COLORS) if (nearest == i).sum() > 3}
+
+
+def test_captions_have_one_form_and_all_words_occur():
+    shape = rf"a ({'|'.join(shapes.SIZES)}) ({'|'.join(shapes.COLORS)}) ({'|'.join(shapes.KINDS)})"
+    captions = [caption for _, caption in scenes()]
+    alone = [caption for caption in captions if re.fullmatch(shape, caption)]
+    assert all(re.fullmatch(f"{shape}( (above|left of) {shape})?", caption) for caption in captions)
+    assert len(captions) == 3000
+    assert len(set(alone)) == 2 * 6 * 5
+    assert 0.2 < len(alone) / 3000 < 0.3
+    assert 0.3 < sum(" above " in caption for caption in captions) / 3000 < 0.45
+    assert len(set(captions)) > 2000
+
+
+def test_pictures_are_colours_on_grey():
+    pictures = np.stack([picture for picture, _ in scenes()])
+    assert (pictures.dtype, pictures.shape) == (np.uint8, (3000, 32, 32, 3))
+    grey = pictures.max(-1) == pictures.min(-1)
+    assert grey.mean((1, 2)).min() > 0.4
+    assert 50 - 17 <= pictures[grey].min() < pictures[grey].max() <= 140 + 16
+
+
+def test_a_picture_shows_what_its_caption_says():
+    """Colours, sizes and relations, found again from the pixels."""
+    for picture, caption in scenes():
+        named = re.findall(r"a (\w+) (\w+) \w+", caption)
+        seen = places(picture)
+        assert set(seen) == {color for _, color in named}, caption
+        if len(seen) < len(named):
+            continue  # two shapes of one colour
+        for size, color in named:
+            extent = np.ptp(seen[color], axis=0).max() + 1
+            assert extent >= 10 if size == "large" else extent <= 9, caption
+        if len(named) == 2:
+            ends = [(seen[color].min(0) + seen[color].max(0)) / 2 for _, color in named]
+            down, right = ends[1] - ends[0]
+            assert down > abs(right) if " above " in caption else right > abs(down), caption
+
+
+def test_shapes_cover_what_their_formulas_say():
+    """The area of each kind, of the same radius at many places, by its formula."""
+    r, random = 6.5, np.random.default_rng(1)
+    middle = 16 + random.random((200, 2))
+    outer, inner = 1.0 * r, 0.56 * r
+    areas = {
+        "circle": np.pi * r * r,
+        "square": (2 * 0.88 * r) ** 2,
+        "triangle": 1.8 * r * r,
+        "cross": 2 * (2 * r * 0.6 * r) - (0.6 * r) ** 2,
+        "ring": np.pi * (outer**2 - inner**2),
+    }
+    for number, kind in enumerate(shapes.KINDS):
+        covered = shapes._covered(np.full(200, number), np.full(200, r), middle)
+        assert covered.sum((1, 2)).mean() == pytest.approx(areas[kind], rel=0.02), kind

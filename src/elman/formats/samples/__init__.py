@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO, final
 from elman.batch import Record
 from elman.errors import DataError, nearest
 from elman.formats.base import Format, write_json_lines
-from elman.formats.samples import dates, sunspots
+from elman.formats.samples import dates, shapes, sunspots
 from elman.formats.samples.syntax import logical_lines
 
 PREFIX = "sample:"
@@ -150,6 +150,7 @@ SAMPLES = {
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
     "python-names": Sample("lines of Python, each token with what the parser says it is", _python_names),
     "python-source": Sample("Python's own library, some megabytes of code", _python_source),
+    "shapes": Sample("pictures of one shape or two, each with a caption", shapes.rows),
     "sunspots": Sample("yearly mean sunspot numbers from 1700 to 2008, a series to forecast", sunspots.rows),
     "unicode-syllables": Sample(
         "the names of syllables in Unicode, each with the script that it is written in", _unicode_syllables
