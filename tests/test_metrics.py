@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from elman import metrics
 
@@ -53,3 +55,64 @@ def test_errors_of_numbers():
     assert metrics.r2(truth, guess) == pytest.approx(1 - 5 / 14)
     assert metrics.r2(truth, np.full(3, 3.0)) == 0
     assert metrics.r2(np.ones(3), np.ones(3)) == 0
+
+
+# Edit distances
+
+
+def plain_distance(one, two):
+    """Levenshtein's distance, by its table, one number after another."""
+    row = list(range(len(two) + 1))
+    for i, x in enumerate(one, 1):
+        above, row = row, [i]
+        for j, y in enumerate(two, 1):
+            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (x != y)))
+    return row[-1]
+
+
+TEXTS = st.text("abc", max_size=12)
+WORDS = st.lists(st.sampled_from([1, "1", ("a", 2), None]), max_size=8)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS) | st.tuples(WORDS, WORDS), max_size=12))
+def test_distances_are_those_of_the_plain_table(pairs):
+    found = metrics.edit_distances(pairs)
+    assert found.dtype == np.int64
+    assert found.tolist() == [plain_distance(*pair) for pair in pairs]
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=12), st.integers(1, 60))
+def test_distances_are_the_same_in_parts(pairs, cells):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "_CELLS", cells)
+        assert metrics.edit_distances(pairs).tolist() == [plain_distance(*pair) for pair in pairs]
+
+
+def test_distances_by_hand():
+    pairs = [("kitten", "sitting"), ("", "abc"), ("abc", ""), ("", ""), ("same", "same"), ("ab", "ba")]
+    assert metrics.edit_distances(pairs).tolist() == [3, 3, 3, 0, 0, 2]
+    assert metrics.edit_distances([(["a", "b", "c"], ["a", "c"])]).tolist() == [1]
+    assert metrics.edit_distances([]).tolist() == []
+
+
+def test_distances_of_many_long_pairs():
+    """More than fit side by side, of lengths far apart."""
+    random = np.random.default_rng(0)
+    lengths = random.integers(0, 200, (600, 2))
+    pairs = [
+        (random.integers(0, 9, one).tolist(), random.integers(0, 9, two).tolist()) for one, two in lengths
+    ]
+    found = metrics.edit_distances(pairs)
+    for i in range(0, 600, 20):
+        assert found[i] == plain_distance(*pairs[i])
+
+
+def test_error_rate():
+    assert metrics.error_rate(["abcd", "ab"], ["abxd", ""]) == 3 / 6
+    assert metrics.error_rate([["one", "two"]], [["one", "two", "three", "four", "five"]]) == 3 / 2
+    assert metrics.error_rate(["ab", ""], ["ab", "xy"]) == 1
+    assert metrics.error_rate(["", ""], ["", ""]) == 0
+    assert metrics.error_rate([], []) == 0
+    assert metrics.error_rate([""], ["a"]) == float("inf")
+    with pytest.raises(ValueError, match="shorter"):
+        metrics.error_rate(["a", "b"], ["a"])
