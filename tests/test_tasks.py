@@ -36,6 +36,9 @@ RECORDS = {
         Record({"ds": day, "y": math.sin(day / 3) + day * day % 5 / 5}, f"day {day}") for day in range(47)
     ],
 }
+RECORDS["translate"] = [
+    Record({"source": text, "target": text[::-1].upper()}, f"line {i}") for i, text in enumerate(REVIEWS)
+]
 WHOLE = [name for name, kind in tasks.TASKS.items() if not kind.continuous]
 """The tasks whose every example is a sequence of its own."""
 

@@ -19,6 +19,12 @@ INPUTS = ("text", "sentence", "sequence", "series", "audio", "picture", "frames"
 TARGETS = ("label", "labels", "class", "target", "category", "y", "tags", "sentiment")
 """Names that a column to be predicted often has."""
 
+SOURCES = ("source", "src", "question", "input", "word", "text")
+"""Names that a column to be read often has where a sequence is to be written of it."""
+
+WRITTEN = ("target", "tgt", "trg", "answer", "output", "translation", "caption", "text")
+"""Names that a column to be written often has."""
+
 _PROBED = 100
 """Rows that tell whether columns hold numbers."""
 
@@ -115,6 +121,29 @@ def find(records: Sequence[Record], data: Data, readable: Callable[[Any], bool])
     target = known or _guess_target(records, [name for name in others if name != read], read)
     steps = len(first.fields) - 1 if read == ALL else 0
     return Columns(read, target, not (data.input and data.target), steps)
+
+
+def pair(records: Sequence[Record], data: Data) -> Columns:
+    """The columns of a sequence to read and one to write: of usual names, else the first and the next one.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either.
+
+    Raises:
+        DataError: a column that is named is not there, or there is but one.
+    """
+    first = records[0]
+    for name in filter(None, (data.input, data.target)):
+        if name not in first.fields:
+            raise DataError(first.where, f"no column {name!r}", remedy=nearest(name, first.fields))
+    if len(first.fields) < 2:
+        got = f"one column, {next(iter(first.fields))!r}"
+        raise DataError(first.where, got, expected="one to read and one to write")
+    left = [name for name in first.fields if name != data.target]
+    read = data.input or _named(SOURCES, left) or left[0]
+    left = [name for name in first.fields if name != read]
+    return Columns(read, data.target or _named(WRITTEN, left) or left[0], not (data.input and data.target))
 
 
 def _guess_input(

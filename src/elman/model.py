@@ -13,7 +13,9 @@ from elman.config import Run
 from elman.errors import DataError, TaskError
 from elman.formats import write_json_lines
 from elman.futures import Future
-from elman.tasks.base import Answering, Forecaster, Use, Writer
+from elman.tasks.base import Answering, Forecaster, Translator, Use, Writer
+from elman.translation import Translation
+from elman.wording import Search
 
 
 class Model:
@@ -168,6 +170,57 @@ class Model:
         written = formats.find(str(source), self.task.formats, form)
         written.write(self.answers(self._records(str(source), form, encoding)), out)
 
+    def translate(
+        self,
+        values: Iterable[Any],
+        *,
+        beam: int | None = None,
+        count: int = 1,
+        length_penalty: float | None = None,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        prefix: str = "",
+    ) -> list[list[Translation]]:
+        """What the model writes for each of some sources, the best first.
+
+        Args:
+            values: texts, or whatever the task reads, as for `predict`.
+            beam: hypotheses of the search; 1: greedy; None: as the settings say.
+            count: how many to give for each, at most `beam` unless they are drawn.
+            length_penalty: a, for log probabilities divided by length**a; None: as the settings say.
+            temperature: above 0 they are drawn, not searched for.
+            top_k: draw among that many likeliest symbols; 0: among all.
+            top_p: draw among the likeliest symbols that together have this probability.
+            seed: the same seed draws the same; None: another each time.
+            prefix: what each of them begins with.
+
+        Raises:
+            TaskError: the task writes nothing for a source.
+            DataError: a value cannot be read.
+            ConfigError: a setting is out of bounds.
+        """
+        task = self._translator()
+        usual = task.usual()
+        how = Search(
+            width=max(count, usual.width) if beam is None else beam,
+            count=count,
+            length_penalty=usual.length_penalty if length_penalty is None else length_penalty,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            prefix=prefix,
+        )
+        records = [task.record(value, f"value {i}") for i, value in enumerate(values, start=1)]
+        examples = self.task.encode(records, Use.PREDICT)
+        found = scoring.search(task, self.network, examples, how)
+        return [
+            [task.translation(line, record, example) for line in lines]
+            for record, example, lines in zip(records, examples, found, strict=True)
+        ]
+
     def answer_lines(self, lines: Iterable[str], out: TextIO) -> None:
         """Answer each line as it comes with one of JSON; a line that cannot be read is told in its place.
 
@@ -254,6 +307,12 @@ class Model:
         if not isinstance(self.task, Answering):
             got = "a task that does not predict"
             raise TaskError(f"task {self.config.task!r}", got, expected="classify or tag")
+        return self.task
+
+    def _translator(self) -> Translator:
+        if not isinstance(self.task, Translator):
+            got = "a task that writes nothing for a source"
+            raise TaskError(f"task {self.config.task!r}", got, expected="translate or caption")
         return self.task
 
     def _writer(self) -> Writer:

@@ -5,7 +5,7 @@ Of a continuous task the state is carried from end to end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -14,7 +14,8 @@ from torch import nn
 
 from elman import loader
 from elman.batch import Batch, Example, Seq
-from elman.tasks.base import RISING, Predictor, Scores, Task
+from elman.tasks.base import RISING, Predictor, Scores, Task, Translator
+from elman.wording import Line, Search
 
 
 class Evaluation(NamedTuple):
@@ -62,15 +63,29 @@ def evaluate(task: Task, network: nn.Module, held: Sequence[Example], *, predict
     return Evaluation(task.scores(held, outputs, nats, count), outputs)
 
 
-@torch.inference_mode()
 def predict(task: Predictor, network: nn.Module, examples: Sequence[Example]) -> list[Any]:
     """What a network in evaluation mode predicts, one output for each example."""
+    return _outputs(lambda batch, scores: task.predict(network, batch, scores), network, examples)
+
+
+def search(
+    task: Translator, network: nn.Module, examples: Sequence[Example], how: Search
+) -> list[list[Line]]:
+    """What a network in evaluation mode writes for each example, the best first."""
+    return _outputs(lambda batch, scores: task.search(network, batch, scores, how), network, examples)
+
+
+@torch.inference_mode()
+def _outputs(
+    say: Callable[[Batch, Any], list[Any]], network: nn.Module, examples: Sequence[Example]
+) -> list[Any]:
+    """What is said of each example, of batches and the network's scores of them."""
     outputs: list[Any] = [None] * len(examples)
     device = next(network.parameters()).device
     for places, batch in loader.held(examples):
         batch = to_device(batch, device)
         scores, _ = network(batch.seq)
-        for place, output in zip(places, task.predict(network, batch, scores), strict=True):
+        for place, output in zip(places, say(batch, scores), strict=True):
             outputs[place] = output
     return outputs
 

@@ -79,6 +79,10 @@ class Vocab(ABC):
         except UnicodeDecodeError:
             return "".join(f"<0x{byte:02X}>" for byte in self.pieces[number])
 
+    def words(self, text: str) -> Sequence[str]:
+        """The symbols of a text as strings, known or not; nothing for units to which nothing is unknown."""
+        return () if self.unknown is None else self._split(text)
+
     def _stranger(self, text: str, index: int, where: str) -> VocabError:
         """The error that names the unknown symbol at `index` of `text`, and its place there."""
         symbols = self._split(text)

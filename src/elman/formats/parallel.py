@@ -18,24 +18,9 @@ LANGUAGES = frozenset(("fa", "ts"))
 
 NO_COLUMNS = frozenset(
     (
-        *(
-            "7z",
-            "avi",
-            "bak",
-            "bin",
-            "bz2",
-            "cfg",
-            "ckpt",
-            "conf",
-            "doc",
-            "docx",
-            "gz",
-            "ipynb",
-            "lock",
-            "mat",
-        ),
-        *("md5", "model", "mp3", "mp4", "old", "orig", "pdf", "pkl", "safetensors", "sha1", "sha256", "swp"),
-        *("tar", "tgz", "tmp", "vocab", "xz", "yml", "zip", "zst"),
+        *("7z", "avi", "bak", "bin", "bz2", "cfg", "ckpt", "conf", "doc", "docx", "gz", "ipynb"),
+        *("lock", "mat", "md5", "model", "mp3", "mp4", "old", "orig", "pdf", "pkl", "safetensors"),
+        *("sha1", "sha256", "swp", "tar", "tgz", "tmp", "vocab", "xz", "yml", "zip", "zst"),
     )
 )
 """Suffixes of what lies beside such files and is none of them, as copies, archives and models."""

@@ -10,7 +10,7 @@ from elman.config import Run
 from elman.errors import DataError, RunError, nearest
 from elman.inputs.base import Input, Raw, Reader, identity
 from elman.inputs.signal import Signal
-from elman.inputs.text import LARGEST_EMBEDDING, Embedding, Text
+from elman.inputs.text import LARGEST_EMBEDDING, Embedding, Text, prepared
 
 INPUTS: dict[str, type[Input]] = {member.name: member for member in (Signal, Text)}
 
@@ -21,9 +21,11 @@ __all__ = [
     "Input",
     "Raw",
     "Reader",
+    "Text",
     "identity",
     "learn",
     "name_of",
+    "prepared",
     "restore",
     "takes",
     "to_content",

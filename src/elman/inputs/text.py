@@ -48,7 +48,7 @@ class Text(Input):
         if unit == "auto":
             spaced = sum(" " in text.strip() for text in texts)
             unit = "word" if spaced > len(texts) / 2 else "char"
-        texts = [_prepared(text, unit, data.lower) for text in texts]
+        texts = [prepared(text, unit, data.lower) for text in texts]
         symbols = vocab.learn(unit, texts, size=data.vocab_size, min_count=data.min_count)
         lengths = range(2, data.ngrams + 1)
         sequences = [symbols.encode(text) for text in texts] if lengths else []
@@ -78,9 +78,13 @@ class Text(Input):
 
     def encode(self, raw: Raw) -> Tensor:
         """The symbols [T] of the text."""
-        text = _prepared(_string(raw), self.vocab.unit, self._run.data.lower)
+        text = prepared(_string(raw), self.vocab.unit, self._run.data.lower)
         symbols = torch.from_numpy(self.vocab.encode(text, where=raw.where)).long()
         return symbols if len(symbols) else torch.full((1,), self.vocab.unknown or 0)
+
+    def words(self, text: str) -> Sequence[str]:
+        """The symbols of a text as strings, unknown ones too; nothing where none can be unknown."""
+        return self.vocab.words(prepared(text, self.vocab.unit, self._run.data.lower))
 
     def reader(self) -> Reader:
         """An embedding of the symbols, and of the n-grams that end with them."""
@@ -161,7 +165,8 @@ class NGrams(nn.Module):
         return flat.view(*data.shape, -1)
 
 
-def _prepared(text: str, unit: str, lower: bool) -> str:
+def prepared(text: str, unit: str, lower: bool) -> str:
+    """The text as it is encoded: of words and subwords the first has a space before it like the others."""
     text = text.lower() if lower else text
     return " " + text.strip() if unit in ("word", "bpe") and text.strip() else text
 

@@ -9,9 +9,12 @@ from elman.tasks.classify import Classify
 from elman.tasks.forecast import Forecast
 from elman.tasks.language import Language
 from elman.tasks.tag import Tag
+from elman.tasks.translate import Translate
 
 # In this order they are asked whether data suit them: the more special ones first.
-TASKS: dict[str, type[Task]] = {kind.Config.section: kind for kind in (Language, Tag, Forecast, Classify)}
+TASKS: dict[str, type[Task]] = {
+    kind.Config.section: kind for kind in (Language, Tag, Forecast, Translate, Classify)
+}
 
 
 def get(name: str) -> type[Task]:
@@ -36,7 +39,8 @@ def guess(format_name: str, first: Record) -> str:
     Raises:
         TaskError: they suggest none.
     """
-    for name, kind in TASKS.items():
-        if format_name in kind.formats and kind.suits(first):
+    readers = {name: kind for name, kind in TASKS.items() if format_name in kind.formats}
+    for name, kind in readers.items():
+        if len(readers) == 1 or kind.suits(first):
             return name
     raise TaskError(f"data of format {format_name!r}", "no task to guess", remedy=f"--task {'|'.join(TASKS)}")

@@ -12,11 +12,15 @@ from torch import Tensor, nn
 from elman.batch import Batch, Example, Record
 from elman.config import Data, Run, Settings
 from elman.futures import Future
+from elman.translation import Translation
+from elman.wording import Line, Search
 
 Scores: TypeAlias = dict[str, float]
 """Named scores, the most telling one first."""
 
-RISING = frozenset({"accuracy", "macro_f1", "span_f1", "subset_accuracy", "r2"})
+RISING = frozenset(
+    {"accuracy", "macro_f1", "span_f1", "subset_accuracy", "r2", "bleu", "chrf", "exact_match"}
+)
 """Scores of which more is better; of all others less is."""
 
 
@@ -200,6 +204,26 @@ class Forecaster(Predictor, Protocol):
 
     def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
         """The scores of exponential smoothing on held-out examples, by its name."""
+        ...
+
+
+@runtime_checkable
+class Translator(Answering, Protocol):
+    """A task whose models write a sequence for each source.
+
+    Networks come in evaluation mode.
+    """
+
+    def usual(self) -> Search:
+        """The search that the settings ask for."""
+        ...
+
+    def search(self, network: nn.Module, batch: Batch, scores: Any, how: Search) -> list[list[Line]]:
+        """For each source the best lines, or drawn ones, with what each of their steps looked at."""
+        ...
+
+    def translation(self, line: Line, record: Record, example: Example) -> Translation:
+        """A line that was written for a record, as text."""
         ...
 
 

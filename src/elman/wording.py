@@ -1,0 +1,396 @@
+"""Texts as what a decoder writes: symbols, the loss, the search for the likeliest, scores, baselines.
+
+It is what tasks that write a sequence for each source have in common, whatever the source is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elman import metrics, search, vocab
+from elman.batch import Example, State
+from elman.beam import beam
+from elman.config import Data, Settings, option
+from elman.decoder import Reading
+from elman.errors import ConfigError, DataError
+from elman.inputs import prepared
+from elman.loader import IGNORED
+from elman.nearest import nearest
+from elman.vocab import Vocab
+
+_END = "■"
+_SHORTEST = 10
+"""Symbols that may be written at least, however short the targets of the training part were."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing(Settings):
+    """What every task has that writes a sequence for each source."""
+
+    attention: str = option(
+        "general",
+        "what a step of the decoder looks at the source by; none: it knows a summary alone",
+        choices=("additive", "dot", "general", "none"),
+    )
+    feed: bool = option(True, "a step also sees what the one before looked at (input feeding; slower)")
+    tie: bool = option(True, "one matrix for the decoder's reading and writing (Press & Wolf 2017)")
+    smoothing: float = option(0.1, "share of each target that training spreads over all", low=0, below=1)
+    sampled: float = option(
+        0.0, "share of steps that read what the decoder wrote itself, in training (slow)", low=0, below=1
+    )
+    longest: int = option(500, "most symbols of a source or a target", low=1)
+    overlong: str = option("error", "what is done with a longer one", choices=("error", "cut"))
+    beam: int = option(5, "hypotheses of the search, when scored and by default; 1: greedy", low=1)
+    length_penalty: float = option(
+        1.0, "a, for log probabilities that are divided by length**a to be compared", low=0
+    )
+    watch: str = option(
+        "auto",
+        "the score that the best epoch is chosen by; auto: bleu of words and subwords, else exact_match",
+        choices=("auto", "bleu", "chrf", "exact_match", "symbol_error_rate", "loss"),
+    )
+    replace_unknown: bool = option(True, "write the source's word where attention was, in place of <unk>")
+
+
+class Search(NamedTuple):
+    """How what to write is looked for.
+
+    Args:
+        width: hypotheses of the beam; 1: greedy.
+        count: how many sequences to give for a source, at most `width` of a beam.
+        length_penalty: a, for log probabilities divided by length**a.
+        temperature: above 0: sequences are drawn, not looked for by a beam.
+        top_k, top_p: as `search.filter_logits` has them, where they are drawn.
+        seed: of what is drawn; None: another each time.
+        prefix: what each begins with.
+    """
+
+    width: int = 5
+    count: int = 1
+    length_penalty: float = 1.0
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int | None = None
+    prefix: str = ""
+
+
+class Line(NamedTuple):
+    """A sequence that was written.
+
+    Args:
+        symbols: its numbers, without the border.
+        logp: its log probability.
+        score: what it was ranked by.
+        looks: [T' + 1, T] how much each of its steps, the border last, looked at each of the source; or None.
+    """
+
+    symbols: list[int]
+    logp: float
+    score: float
+    looks: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Pair(Example):
+    """An example with its texts, which its symbols cannot always tell.
+
+    Args:
+        key: what two examples of the same source have in common; their texts are each right for it.
+        text: the target as it stands in the data.
+        source: the source as it stands there, if it is a text.
+    """
+
+    key: Hashable = None
+    text: str = ""
+    source: str = ""
+
+
+class Wording:
+    """Texts as targets of a decoder.
+
+    Args:
+        symbols: the vocabulary.
+        options: the task's settings.
+        lower: whether capitals are made small.
+        longest: most symbols of a target of the training part.
+    """
+
+    def __init__(self, symbols: Vocab, options: Writing, *, lower: bool, longest: int) -> None:
+        self.vocab, self.options, self._lower = symbols, options, lower
+        self._longest = max(longest, _SHORTEST)
+
+    @classmethod
+    def learn(cls, symbols: Vocab, texts: Sequence[str], options: Writing, data: Data) -> Self:
+        """The wording of these texts in these symbols."""
+        lengths = [len(symbols.encode(prepared(text, symbols.unit, data.lower))) for text in texts]
+        longest = min(max(lengths), options.longest)
+        return cls(symbols, options, lower=data.lower, longest=longest)
+
+    @classmethod
+    def restore(cls, content: Mapping[str, Any], options: Writing, data: Data, where: object) -> Self:
+        """The wording that gave `content`."""
+        symbols = vocab.from_text(json.dumps(content["vocabulary"]), where)
+        return cls(symbols, options, lower=data.lower, longest=content["longest"])
+
+    def content(self) -> dict[str, Any]:
+        """What `restore` needs, in terms of JSON."""
+        return {"longest": self._longest, "vocabulary": json.loads(vocab.to_text(self.vocab))}
+
+    def about(self) -> str:
+        """The unit, and how many symbols there are."""
+        return f"{len(self.vocab):,} symbols of the unit {self.vocab.unit}"
+
+    def encode(self, text: str, where: str) -> Tensor:
+        """The symbols [T'] of a target, with the border after them.
+
+        Raises:
+            DataError: it is empty, or longer than may be.
+        """
+        numbers = self.vocab.encode(prepared(text, self.vocab.unit, self._lower), where=where)
+        if not len(numbers):
+            raise DataError(where, "an empty target", expected="a text", remedy="leave the line out")
+        numbers = bounded(numbers, "target", self.options, where)
+        return F.pad(torch.from_numpy(numbers).long(), (0, 1), value=len(self.vocab))
+
+    def text(self, line: Line, words: Sequence[str] = ()) -> str:
+        """The text that a line spells, with a source's `words` for what is unknown, if that is asked for."""
+        if line.looks is None or not words or self.vocab.unknown not in line.symbols:
+            return self.vocab.decode(line.symbols).strip()
+        read = line.looks[:, : len(words)].argmax(1).tolist()
+        pieces = [
+            words[read[place]].encode() if symbol == self.vocab.unknown else self.vocab.pieces[symbol]
+            for place, symbol in enumerate(line.symbols)
+        ]
+        return b"".join(pieces).decode("utf-8", "replace").strip()
+
+    def symbols(self, line: Line) -> list[str]:
+        """The symbols of a line as they can be shown, with a sign for its end."""
+        return [*(self.vocab.describe(symbol) for symbol in line.symbols), _END]
+
+    def loss(self, reading: Reading, targets: Tensor) -> tuple[Tensor, int]:
+        """The cross-entropy in nats, summed, and over how many symbols."""
+        return _cross_entropy(reading.teach(targets), targets, 0.0)
+
+    def objective(self, reading: Reading, targets: Tensor) -> tuple[Tensor, int]:
+        """The cross-entropy with smoothed targets, of steps of which some may read what they wrote."""
+        scores = reading.teach(targets, self.options.sampled)
+        return _cross_entropy(scores, targets, self.options.smoothing)
+
+    def usual(self) -> Search:
+        """The search that the settings ask for."""
+        return Search(width=self.options.beam, length_penalty=self.options.length_penalty)
+
+    @torch.no_grad()
+    def write(self, reading: Reading, how: Search, *, looks: bool = False) -> list[list[Line]]:
+        """For each source the best lines, or drawn ones, the best first.
+
+        Args:
+            reading: sources that were read.
+            how: the search.
+            looks: whether to tell what each step looked at.
+
+        Raises:
+            ConfigError: a setting of the search out of bounds.
+            VocabError: a symbol of the prefix is unknown.
+        """
+        prefix = self._prefix(how.prefix, reading)
+        scores, state = reading.begin(prefix)
+        before = [] if prefix is None else prefix.tolist()
+        find = self._drawn if how.temperature else self._found
+        lines = [
+            [line._replace(symbols=before + line.symbols) for line in lines]
+            for lines in find(reading, scores, state, how)
+        ]
+        return self._with_looks(reading, lines) if looks or self._asks_where(lines) else lines
+
+    def _asks_where(self, lines: Sequence[Sequence[Line]]) -> bool:
+        unknown = self.vocab.unknown if self.options.replace_unknown else None
+        return unknown is not None and any(unknown in line.symbols for several in lines for line in several)
+
+    def _prefix(self, text: str, reading: Reading) -> Tensor | None:
+        if not text:
+            return None
+        ready = prepared(text, self.vocab.unit, self._lower)
+        numbers = self.vocab.encode(ready, where="prefix", strict=True)
+        return torch.from_numpy(numbers).long().to(reading.state[0].device)
+
+    def _found(self, reading: Reading, scores: Tensor, state: State, how: Search) -> list[list[Line]]:
+        found = beam(
+            reading.steps,
+            scores,
+            state,
+            len(self.vocab),
+            width=how.width,
+            limits=torch.full((len(scores),), self._longest),
+            alpha=how.length_penalty,
+            count=how.count,
+        )
+        return [[Line(each.symbols, each.logp, each.score) for each in several] for several in found]
+
+    def _drawn(self, reading: Reading, scores: Tensor, state: State, how: Search) -> list[list[Line]]:
+        if how.count < 1:
+            raise ConfigError("count", str(how.count), expected="at least 1")
+        border, sources = len(self.vocab), torch.arange(len(scores), device=scores.device)
+        rows = sources.repeat_interleave(how.count)
+        generator = torch.Generator(scores.device)
+        generator.manual_seed(how.seed) if how.seed is not None else generator.seed()
+        symbols = search.generate(
+            reading.steps(rows),
+            scores[rows],
+            tuple(part[:, rows] for part in state),
+            generator=generator,
+            temperature=how.temperature,
+            top_k=how.top_k,
+            top_p=how.top_p,
+        )
+        drawn, over = [], torch.zeros_like(rows, dtype=torch.bool)
+        while len(drawn) < self._longest and not over.all():
+            drawn.append(next(symbols))
+            over |= drawn[-1] == border
+        ends = [[*row, border].index(border) for row in torch.stack(drawn, 1).tolist()]
+        targets = torch.full((len(drawn) + 1, len(rows)), IGNORED, device=rows.device)
+        for row, end in enumerate(ends):
+            targets[:end, row] = torch.stack(drawn)[:end, row]
+            targets[end, row] = border
+        logps = _logps(reading.rows(rows).teach(targets), targets).tolist()
+        lines = [
+            Line(targets[:end, row].tolist(), logps[row], logps[row] / (end + 1) ** how.length_penalty)
+            for row, end in enumerate(ends)
+        ]
+        return [lines[start : start + how.count] for start in range(0, len(lines), how.count)]
+
+    def _with_looks(self, reading: Reading, lines: Sequence[Sequence[Line]]) -> list[list[Line]]:
+        """The lines with what each step looked at, found by writing them once more."""
+        flat = [line for several in lines for line in several]
+        owners = [source for source, several in enumerate(lines) for _ in several]
+        border = torch.tensor([len(self.vocab)])
+        targets = torch.nn.utils.rnn.pad_sequence(
+            [torch.cat([torch.tensor(line.symbols, dtype=torch.int64), border]) for line in flat]
+        ).to(reading.state[0].device)
+        weights = reading.rows(torch.tensor(owners, device=targets.device)).looks(targets).float().cpu()
+        made = iter(
+            line._replace(looks=weights[: len(line.symbols) + 1, row]) for row, line in enumerate(flat)
+        )
+        return [[next(made) for _ in several] for several in lines]
+
+    def scores(self, held: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
+        """BLEU and chrF (with sacreBLEU), exact matches, the symbol error rate; the watched one first.
+
+        Examples of one source count once, by the first of them; the target of each is right for it.
+        """
+        rights: dict[Hashable, list[str]] = {}
+        firsts: dict[Hashable, str] = {}
+        for pair, text in zip(held, texts, strict=True):
+            rights.setdefault(_pair(pair).key, []).append(_pair(pair).text)
+            firsts.setdefault(_pair(pair).key, text)
+        said, references = list(firsts.values()), list(rights.values())
+        told = _sentence_scores(said, references, lower=self._lower) if find_spec("sacrebleu") else {}
+        exact = sum(self._same(text, right) for text, right in zip(said, references, strict=True))
+        told["exact_match"] = exact / max(1, len(said))
+        told["symbol_error_rate"] = self._errors(said, references)
+        first = self.watch()
+        return {first: told.pop(first), **told} if first in told else told
+
+    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, dict[str, float]]:
+        """The scores of a copy of the source, if that is a text, and of the target of the nearest source."""
+        places = nearest([example.data for example in train], [example.data for example in held])
+        said = {"nearest training source": [_pair(train[place]).text for place in places]}
+        if copies := [_pair(example).source for example in held if _pair(example).source]:
+            said["copy of the source"] = copies
+        return {name: self.scores(held, texts) for name, texts in said.items()}
+
+    def watch(self) -> str:
+        """The score by which the best epoch is chosen."""
+        if self.options.watch != "auto":
+            return self.options.watch
+        words = self.vocab.unit in ("word", "bpe") and find_spec("sacrebleu") is not None
+        return "bleu" if words else "exact_match"
+
+    def _same(self, text: str, right: Iterable[str]) -> bool:
+        return self._plain(text) in map(self._plain, right)
+
+    def _plain(self, text: str) -> str:
+        """The text as the vocabulary sees it, with one space where there are several."""
+        return " ".join((text.lower() if self._lower else text).split())
+
+    def _errors(self, said: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+        """Symbols to change, over those that should be there, by the nearest reference of each."""
+        pairs = [
+            (self._symbols(right), self._symbols(text))
+            for text, rights in zip(said, references, strict=True)
+            for right in rights
+        ]
+        distances = iter(zip(metrics.edit_distances(pairs).tolist(), pairs, strict=True))
+        wrong = there = 0
+        for rights in references:
+            nearest = min((next(distances) for _ in rights), key=lambda found: found[0])
+            wrong, there = wrong + nearest[0], there + len(nearest[1][0])
+        return wrong / max(1, there)
+
+    def _symbols(self, text: str) -> Sequence[Hashable]:
+        """The units of a text as it is: unknown words are told apart."""
+        ready = prepared(self._plain(text), self.vocab.unit, self._lower)
+        return ready.split() if self.vocab.unit in ("word", "bpe") else ready
+
+
+def _pair(example: Example) -> Pair:
+    assert isinstance(example, Pair)
+    return example
+
+
+def bounded(numbers: Any, what: str, options: Writing, where: str) -> Any:
+    """The symbols [T] if they are no more than may be; else the first of them, or an error.
+
+    Raises:
+        DataError: they are too many, and `options.overlong` says so.
+    """
+    if len(numbers) <= options.longest:
+        return numbers
+    if options.overlong == "cut":
+        return numbers[: options.longest]
+    remedy = f"set {options.section}.longest, or {options.section}.overlong=cut"
+    raise DataError(
+        where, f"a {what} of {len(numbers):,} symbols", expected=f"at most {options.longest:,}", remedy=remedy
+    )
+
+
+def _cross_entropy(scores: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, int]:
+    flat = targets.flatten()
+    nats = F.cross_entropy(
+        scores.flatten(0, 1).float(), flat, ignore_index=IGNORED, reduction="sum", label_smoothing=smoothing
+    )
+    return nats, int((flat != IGNORED).sum())
+
+
+def _logps(scores: Tensor, targets: Tensor) -> Tensor:
+    """[B] log probabilities of targets [T', B]."""
+    nats = F.cross_entropy(
+        scores.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none"
+    )
+    return -nats.view(targets.shape).sum(0)
+
+
+def _scorers(lower: bool) -> dict[str, Any]:
+    from sacrebleu import BLEU, CHRF
+
+    return {"bleu": BLEU(lowercase=lower), "chrf": CHRF(lowercase=lower)}
+
+
+def _sentence_scores(
+    said: Sequence[str], references: Sequence[Sequence[str]], *, lower: bool
+) -> dict[str, float]:
+    """BLEU and chrF in percent (Papineni et al. 2002; Popović 2015)."""
+    most = max(map(len, references))
+    columns = [
+        [several[place] if place < len(several) else None for several in references] for place in range(most)
+    ]
+    return {name: scorer.corpus_score(list(said), columns).score for name, scorer in _scorers(lower).items()}
