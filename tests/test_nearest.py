@@ -17,10 +17,10 @@ def counted(sequence, order):
 def plainly(known, asked, order):
     bags = [counted(s.tolist(), order) for s in known]
     seen = Counter(gram for bag in bags for gram in bag)
-    rarity = {gram: max(0.0, math.log(len(known) / (1 + count))) for gram, count in seen.items()}
+    rarity = {gram: math.log1p(len(known) / count) for gram, count in seen.items()}
 
     def vector(bag):
-        raw = {gram: n * rarity.get(gram, math.log(len(known))) for gram, n in bag.items()}
+        raw = {gram: n * rarity.get(gram, math.log1p(len(known))) for gram, n in bag.items()}
         length = math.sqrt(sum(value**2 for value in raw.values())) or 1
         return {gram: value / length for gram, value in raw.items()}
 

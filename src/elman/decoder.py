@@ -27,7 +27,7 @@ class Written(NamedTuple):
     """What a decoder made of some steps.
 
     Args:
-        features: [T', B, E], of which `Decoder.scores` makes scores.
+        features: [T', B, E], of which `Decoder.output` makes scores.
         weights: [T', B, T], how much each step looked at each of the memory.
         state: after the last step.
     """
@@ -114,11 +114,10 @@ class Decoder(nn.Module):
             weights.append(written.weights)
         return Written(torch.cat(features), torch.cat(weights), state)
 
-    def scores(self, features: Tensor) -> Tensor:
-        """Logits [..., symbols + 1] of features [..., E]."""
+    def dropped(self, features: Tensor) -> Tensor:
+        """Features [T', B, E] as the output layer sees them."""
         config = self._config
-        share = config.output_dropout or config.dropout
-        return self.output(dropout(features, share, config.variational, self.training))
+        return dropout(features, config.output_dropout or config.dropout, config.variational, self.training)
 
     def _steps(self, inputs: Tensor, memory: Memory, state: State) -> Written:
         """Steps that need nothing of one another but the recurrent state."""
@@ -145,7 +144,9 @@ class Reading(NamedTuple):
     state: State
 
     def teach(self, targets: Tensor, sampled: float = 0.0) -> Tensor:
-        """Scores [T', B, V] of each step where the steps before wrote the targets (teacher forcing).
+        """Features [T', B, E] of each step where the steps before wrote the targets (teacher forcing).
+
+        `Decoder.output` makes scores of them.
 
         Args:
             targets: [T', B] symbols; what is below 0 is padding.
@@ -156,7 +157,7 @@ class Reading(NamedTuple):
         before = torch.cat([torch.full_like(targets[:1], decoder.border), targets[:-1].clamp(min=0)])
         if sampled:
             before = self._sampled(before, sampled)
-        return decoder.scores(decoder(before, self.memory, self.state).features)
+        return decoder.dropped(decoder(before, self.memory, self.state).features)
 
     def looks(self, targets: Tensor) -> Tensor:
         """The weights [T', B, T] of each step where the steps before wrote the targets [T', B]."""
@@ -175,7 +176,7 @@ class Reading(NamedTuple):
         if prefix is not None:
             symbols = torch.cat([symbols, prefix[:, None].expand(-1, batch)])
         written = self.decoder(symbols, self.memory, self.state)
-        return self.decoder.scores(written.features[-1]), written.state
+        return self.decoder.output(written.features[-1]), written.state
 
     def steps(self, rows: Tensor) -> Callable[[Tensor, State], tuple[Tensor, State]]:
         """What a search asks for sources [R], each as often as it stands there: one step for all of them."""
@@ -183,7 +184,7 @@ class Reading(NamedTuple):
 
         def step(symbols: Tensor, state: State) -> tuple[Tensor, State]:
             written = decoder(symbols[None], memory, state)
-            return decoder.scores(written.features[-1]), written.state
+            return decoder.output(written.features[-1]), written.state
 
         return step
 
@@ -194,7 +195,7 @@ class Reading(NamedTuple):
         chosen = torch.rand(before.shape, device=before.device) < share
         for place in range(1, len(before)):
             written = decoder(read[-1], self.memory, state)
-            scores, state = decoder.scores(written.features[-1]), written.state
+            scores, state = decoder.output(decoder.dropped(written.features)[-1]), written.state
             drawn = torch.multinomial(scores.float().softmax(-1), 1).t()
             read.append(drawn.where(chosen[place : place + 1], before[place : place + 1]))
         return torch.cat(read)

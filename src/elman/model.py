@@ -182,6 +182,7 @@ class Model:
         top_p: float = 1.0,
         seed: int | None = None,
         prefix: str = "",
+        names: Sequence[str] = (),
     ) -> list[list[Translation]]:
         """What the model writes for each of some sources, the best first.
 
@@ -195,6 +196,7 @@ class Model:
             top_p: draw among the likeliest symbols that together have this probability.
             seed: the same seed draws the same; None: another each time.
             prefix: what each of them begins with.
+            names: what to call the values in an error, such as "line 3".
 
         Raises:
             TaskError: the task writes nothing for a source.
@@ -202,6 +204,9 @@ class Model:
             ConfigError: a setting is out of bounds.
         """
         task = self._translator()
+        values = list(values)
+        names = names or [f"value {i}" for i in range(1, len(values) + 1)]
+        records = [task.record(value, name) for value, name in zip(values, names, strict=True)]
         usual = task.usual()
         how = Search(
             width=max(count, usual.width) if beam is None else beam,
@@ -213,7 +218,6 @@ class Model:
             seed=seed,
             prefix=prefix,
         )
-        records = [task.record(value, f"value {i}") for i, value in enumerate(values, start=1)]
         examples = self.task.encode(records, Use.PREDICT)
         found = scoring.search(task, self.network, examples, how)
         return [

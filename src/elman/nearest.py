@@ -34,7 +34,7 @@ def nearest(known: Sequence[Tensor], asked: Sequence[Tensor]) -> list[int]:
         return _by_distance(known, asked)
     order = _CHAR_ORDER if max(int(s.max()) for s in known) < _FEW_SYMBOLS else _WORD_ORDER
     mine = _counts(known, order)
-    rarity = torch.log(len(known) / (1 + torch.bincount(mine.places, minlength=_BUCKETS))).clamp(min=0)
+    rarity = torch.log1p(len(known) / torch.bincount(mine.places, minlength=_BUCKETS).clamp(min=1))
     mine, found = _weighted(mine, rarity), []
     for start in range(0, len(asked), _AT_ONCE):
         theirs = _weighted(_counts(asked[start : start + _AT_ONCE], order), rarity)

@@ -26,7 +26,7 @@ class Translation(NamedTuple):
         symbols: its T' symbols, printable, the end last.
         source: the T steps of the source, printable; or a picture, [H, W] or [H, W, C] uint8.
         looks: [T', T] how much each symbol looked at each step of the source; rows sum to 1. Of a picture T
-            is rows x columns of a map over it.
+            is rows x columns of a map over it. None without attention.
         map: the map's rows and columns; nothing where the source is no picture.
     """
 
@@ -35,7 +35,7 @@ class Translation(NamedTuple):
     score: float
     symbols: Sequence[str]
     source: Any
-    looks: np.ndarray
+    looks: np.ndarray | None
     map: tuple[int, int] | None = None
 
 
@@ -43,9 +43,12 @@ def save_picture(path: Path, translations: Sequence[Translation]) -> None:
     """Write a picture of where the symbols of the first translations came from: png, svg or pdf.
 
     Raises:
-        TaskError: matplotlib is not installed, or does not know that kind of file.
+        TaskError: the model has no attention; or matplotlib is missing, or does not know that kind of file.
         RunError: the file cannot be written.
     """
+    if all(one.looks is None for one in translations):
+        got = "a model without attention, which looks at nothing"
+        raise TaskError("a picture", got, remedy="train with translate.attention=general")
     if find_spec("matplotlib") is None:
         raise TaskError("a picture", "matplotlib is not installed", remedy="pip install 'elman[plot]'")
     from matplotlib.figure import Figure
@@ -60,7 +63,7 @@ def save_picture(path: Path, translations: Sequence[Translation]) -> None:
 
 def draw(figure: Any, translations: Sequence[Translation]) -> None:
     """Draw where the symbols of the first translations came from on a matplotlib Figure."""
-    shown = translations[:_PANELS]
+    shown = [one for one in translations if one.looks is not None][:_PANELS]
     if shown[0].map is None:
         _grids(figure, shown)
     else:
@@ -76,8 +79,9 @@ def _grids(figure: Any, shown: Sequence[Translation]) -> None:
     cell = 0.28
     figure.set_size_inches(wide * max(2.5, 1.2 + cell * across), high * max(2, 1 + cell * down))
     for axes, one in zip(figure.subplots(high, wide, squeeze=False).flat, shown, strict=False):
-        axes.imshow(one.looks[:, : len(one.source)], cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(one.source)), one.source, rotation=90, fontsize=8)
+        axes.imshow(one.looks, cmap="Blues", vmin=0, vmax=1)
+        turned = 90 * (max(map(len, one.source)) > 1)
+        axes.set_xticks(range(len(one.source)), one.source, rotation=turned, fontsize=8)
         axes.set_yticks(range(len(one.symbols)), one.symbols, fontsize=8)
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
@@ -93,10 +97,11 @@ def _maps(figure: Any, shown: Sequence[Translation]) -> None:
     for axes in grid.flat:
         axes.set_axis_off()
     for row, one in zip(grid, shown, strict=True):
+        assert one.map is not None
+        assert one.looks is not None
         picture = np.asarray(one.source)
         row[0].imshow(picture, cmap="gray")
         for axes, symbol, look in zip(row[1:], one.symbols[:-1], one.looks, strict=False):
-            assert one.map is not None
             axes.imshow(picture, cmap="gray")
             extent = (-0.5, picture.shape[1] - 0.5, picture.shape[0] - 0.5, -0.5)
             light = look[: one.map[0] * one.map[1]].reshape(one.map)

@@ -19,12 +19,15 @@ from elman import metrics, search, vocab
 from elman.batch import Example, State
 from elman.beam import beam
 from elman.config import Data, Settings, option
-from elman.decoder import Reading
+from elman.decoder import NO_ATTENTION, Reading
 from elman.errors import ConfigError, DataError
 from elman.inputs import prepared
 from elman.loader import IGNORED
 from elman.nearest import nearest
 from elman.vocab import Vocab
+
+_LENGTHS = 5
+"""Groups of sources, of one size, whose scores are told by their length."""
 
 _END = "■"
 _SHORTEST = 10
@@ -165,7 +168,7 @@ class Wording:
         """The text that a line spells, with a source's `words` for what is unknown, if that is asked for."""
         if line.looks is None or not words or self.vocab.unknown not in line.symbols:
             return self.vocab.decode(line.symbols).strip()
-        read = line.looks[:, : len(words)].argmax(1).tolist()
+        read = line.looks.argmax(1).tolist()
         pieces = [
             words[read[place]].encode() if symbol == self.vocab.unknown else self.vocab.pieces[symbol]
             for place, symbol in enumerate(line.symbols)
@@ -178,12 +181,20 @@ class Wording:
 
     def loss(self, reading: Reading, targets: Tensor) -> tuple[Tensor, int]:
         """The cross-entropy in nats, summed, and over how many symbols."""
-        return _cross_entropy(reading.teach(targets), targets, 0.0)
+        return self._cross_entropy(reading, targets, sampled=0.0, smoothing=0.0)
 
     def objective(self, reading: Reading, targets: Tensor) -> tuple[Tensor, int]:
         """The cross-entropy with smoothed targets, of steps of which some may read what they wrote."""
-        scores = reading.teach(targets, self.options.sampled)
-        return _cross_entropy(scores, targets, self.options.smoothing)
+        options = self.options
+        return self._cross_entropy(reading, targets, sampled=options.sampled, smoothing=options.smoothing)
+
+    def _cross_entropy(
+        self, reading: Reading, targets: Tensor, *, sampled: float, smoothing: float
+    ) -> tuple[Tensor, int]:
+        kept = targets != IGNORED  # the softmax takes most of the time: none for padding
+        scores = reading.decoder.output(reading.teach(targets, sampled)[kept])
+        nats = F.cross_entropy(scores.float(), targets[kept], reduction="sum", label_smoothing=smoothing)
+        return nats, len(scores)
 
     def usual(self) -> Search:
         """The search that the settings ask for."""
@@ -210,11 +221,16 @@ class Wording:
             [line._replace(symbols=before + line.symbols) for line in lines]
             for lines in find(reading, scores, state, how)
         ]
-        return self._with_looks(reading, lines) if looks or self._asks_where(lines) else lines
+        return self._with_looks(reading, lines) if looks or self._has_unknown(lines) else lines
 
-    def _asks_where(self, lines: Sequence[Sequence[Line]]) -> bool:
-        unknown = self.vocab.unknown if self.options.replace_unknown else None
-        return unknown is not None and any(unknown in line.symbols for several in lines for line in several)
+    @property
+    def _banned(self) -> list[int]:
+        """The unknown symbol, unless something can stand in its place."""
+        replaced = self.options.replace_unknown and self.options.attention != NO_ATTENTION
+        return [] if self.vocab.unknown is None or replaced else [self.vocab.unknown]
+
+    def _has_unknown(self, lines: Sequence[Sequence[Line]]) -> bool:
+        return any(self.vocab.unknown in line.symbols for several in lines for line in several)
 
     def _prefix(self, text: str, reading: Reading) -> Tensor | None:
         if not text:
@@ -233,6 +249,7 @@ class Wording:
             limits=torch.full((len(scores),), self._longest),
             alpha=how.length_penalty,
             count=how.count,
+            banned=self._banned,
         )
         return [[Line(each.symbols, each.logp, each.score) for each in several] for several in found]
 
@@ -251,6 +268,7 @@ class Wording:
             temperature=how.temperature,
             top_k=how.top_k,
             top_p=how.top_p,
+            banned=self._banned,
         )
         drawn, over = [], torch.zeros_like(rows, dtype=torch.bool)
         while len(drawn) < self._longest and not over.all():
@@ -261,7 +279,7 @@ class Wording:
         for row, end in enumerate(ends):
             targets[:end, row] = torch.stack(drawn)[:end, row]
             targets[end, row] = border
-        logps = _logps(reading.rows(rows).teach(targets), targets).tolist()
+        logps = _logps(reading.decoder.output(reading.rows(rows).teach(targets)), targets).tolist()
         lines = [
             Line(targets[:end, row].tolist(), logps[row], logps[row] / (end + 1) ** how.length_penalty)
             for row, end in enumerate(ends)
@@ -270,15 +288,18 @@ class Wording:
 
     def _with_looks(self, reading: Reading, lines: Sequence[Sequence[Line]]) -> list[list[Line]]:
         """The lines with what each step looked at, found by writing them once more."""
+        device, border = reading.state[0].device, torch.tensor([len(self.vocab)])
         flat = [line for several in lines for line in several]
-        owners = [source for source, several in enumerate(lines) for _ in several]
-        border = torch.tensor([len(self.vocab)])
-        targets = torch.nn.utils.rnn.pad_sequence(
-            [torch.cat([torch.tensor(line.symbols, dtype=torch.int64), border]) for line in flat]
-        ).to(reading.state[0].device)
-        weights = reading.rows(torch.tensor(owners, device=targets.device)).looks(targets).float().cpu()
+        owners = torch.tensor(
+            [source for source, several in enumerate(lines) for _ in several], device=device
+        )
+        symbols = [torch.cat([torch.tensor(line.symbols, dtype=torch.int64), border]) for line in flat]
+        reading = reading.rows(owners)
+        weights = reading.looks(torch.nn.utils.rnn.pad_sequence(symbols).to(device)).float().cpu()
+        lengths = reading.memory.inside.sum(0).tolist()
         made = iter(
-            line._replace(looks=weights[: len(line.symbols) + 1, row]) for row, line in enumerate(flat)
+            line._replace(looks=weights[: len(own), row, :length])
+            for row, (line, own, length) in enumerate(zip(flat, symbols, lengths, strict=True))
         )
         return [[next(made) for _ in several] for several in lines]
 
@@ -299,6 +320,19 @@ class Wording:
         told["symbol_error_rate"] = self._errors(said, references)
         first = self.watch()
         return {first: told.pop(first), **told} if first in told else told
+
+    def by_length(self, held: Sequence[Example], texts: Sequence[str]) -> list[tuple[str, int, float]]:
+        """The watched score, or exact matches, by the length of the source: range, how many, score."""
+        order = sorted(range(len(held)), key=lambda place: len(held[place].data))
+        size = max(1, -(-len(order) // _LENGTHS))
+        rows = []
+        for start in range(0, len(order), size):
+            places = order[start : start + size]
+            some = [held[place] for place in places]
+            scores = self.scores(some, [texts[place] for place in places])
+            name = self.watch() if self.watch() in scores else "exact_match"
+            rows.append((f"{len(some[0].data)} to {len(some[-1].data)}", len(some), scores[name]))
+        return rows
 
     def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, dict[str, float]]:
         """The scores of a copy of the source, if that is a text, and of the target of the nearest source."""
@@ -361,14 +395,6 @@ def bounded(numbers: Any, what: str, options: Writing, where: str) -> Any:
     raise DataError(
         where, f"a {what} of {len(numbers):,} symbols", expected=f"at most {options.longest:,}", remedy=remedy
     )
-
-
-def _cross_entropy(scores: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, int]:
-    flat = targets.flatten()
-    nats = F.cross_entropy(
-        scores.flatten(0, 1).float(), flat, ignore_index=IGNORED, reduction="sum", label_smoothing=smoothing
-    )
-    return nats, int((flat != IGNORED).sum())
 
 
 def _logps(scores: Tensor, targets: Tensor) -> Tensor:

@@ -11,12 +11,13 @@ from cyclopts import App, CycloptsError
 from elman.cli.forecast import backtest, forecast
 from elman.cli.show import kernels, samples
 from elman.cli.train import init, train
+from elman.cli.translate import translate
 from elman.cli.use import complete, evaluate, predict, sample
 from elman.errors import ElmanError
 
 app = App(
     name="elman",
-    help="Recurrent neural networks: train one on your sequences, then predict, forecast, write, measure.",
+    help="Recurrent neural networks: train one on your sequences; predict, translate, forecast, write.",
     version_flags=["--version"],
     help_format="plaintext",
     print_error=False,
@@ -28,6 +29,7 @@ COMMANDS = {
     "train": train,
     "init": init,
     "predict": predict,
+    "translate": translate,
     "forecast": forecast,
     "backtest": backtest,
     "sample": sample,

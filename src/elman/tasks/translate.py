@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Self, final
 
 import torch
 from torch import nn
 
-from elman import columns, inputs, splits, vocab, wording
+from elman import columns, inputs, splits, translation, vocab, wording
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.columns import Columns
 from elman.config import Data, Network, Run, option
-from elman.decoder import Decoder, Reading
+from elman.decoder import NO_ATTENTION, Decoder, Reading
 from elman.encoder import Encoder, Pool
 from elman.errors import ConfigError, DataError, RunError
 from elman.inputs import Input, Raw, Reader
@@ -27,6 +28,9 @@ from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.translation import Translation
 from elman.vocab import Vocab
 from elman.wording import Line, Pair, Search, Wording, Writing
+
+_DRAWN = 4
+"""Translations of which a report shows what they were made from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,19 +126,17 @@ class Translate(Task):
         chosen = columns.pair(records, run.data)
         sources = [Raw(chosen.read(record), record.where) for record in records]
         targets = [_target(chosen, record) for record in records]
-        if options.shared:
-            both = [
-                *sources,
-                *(Raw(text, record.where) for text, record in zip(targets, records, strict=True)),
-            ]
-            member = _input(both, run)
-            if not isinstance(member, inputs.Text):
-                got = f"true, of {member.about()}"
-                raise ConfigError("translate.shared", got, expected="texts on both sides")
-            symbols = member.vocab
-        else:
+        if not options.shared:
             member = _input(sources, run)
             symbols = _symbols(targets, member, run)
+        elif inputs.Text.takes(sources[0].value):
+            where = records[0].where
+            member = _input([*sources, *(Raw(text, where) for text in targets)], run)
+            assert isinstance(member, inputs.Text)
+            symbols = member.vocab
+        else:
+            got = f"true, beside sources that are no texts ({sources[0].where})"
+            raise ConfigError("translate.shared", got, remedy="leave it false")
         return cls(run, chosen, member, Wording.learn(symbols, targets, options, run.data))
 
     @classmethod
@@ -214,12 +216,25 @@ class Translate(Task):
         return {part: self.wording.baselines(train, held) for part, held in parts.items()}
 
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
-        """Nothing."""
-        return Findings({}, {})
+        """The score by the length of the source, and what some translations were made from."""
+        pairs = [pair for pair in held if isinstance(pair, Pair)]
+        texts = [self._text(line, pair.source) for line, pair in zip(outputs, pairs, strict=True)]
+        name = self.watch if self.watch != "loss" else "exact_match"
+        rows = [
+            ("symbols of the source", "examples", name.replace("_", " ")),
+            *self.wording.by_length(held, texts),
+        ]
+        shown = [
+            self._shown(line, text, pair)
+            for line, text, pair in zip(outputs, texts, pairs, strict=True)
+            if line.looks is not None
+        ]
+        figures = {"attention": partial(translation.draw, translations=shown[:_DRAWN])} if shown else {}
+        return Findings({"score by length": rows}, figures)
 
     def predict(self, network: nn.Module, batch: Batch, scores: Reading) -> list[Line]:
         """The best line for each source, by the search that the settings ask for."""
-        return [lines[0] for lines in self.wording.write(scores, self.wording.usual())]
+        return [lines[0] for lines in self.search(network, batch, scores, self.wording.usual())]
 
     def usual(self) -> Search:
         """The search that the settings ask for."""
@@ -227,24 +242,12 @@ class Translate(Task):
 
     def search(self, network: nn.Module, batch: Batch, scores: Reading, how: Search) -> list[list[Line]]:
         """For each source the best lines, or drawn ones, with what each of their steps looked at."""
-        return self.wording.write(scores, how, looks=True)
+        return self.wording.write(scores, how, looks=self._options.attention != NO_ATTENTION)
 
     def translation(self, line: Line, record: Record, example: Example) -> Translation:
         """A line as text, with the symbols of both sides."""
-        assert line.looks is not None
         raw = self._source(record)
-        if isinstance(self.input, inputs.Text):
-            source = [self.input.vocab.describe(number) for number in example.data.tolist()]
-        else:
-            source = [str(step) for step in range(1, len(example.data) + 1)]
-        return Translation(
-            self._text(line, raw.value if isinstance(raw.value, str) else ""),
-            line.logp,
-            line.score,
-            self.wording.symbols(line),
-            source,
-            line.looks[:, : len(source)].numpy(),
-        )
+        return self._shown(line, self._text(line, raw.value if isinstance(raw.value, str) else ""), example)
 
     def record(self, value: Any, where: str) -> Record:
         """The value in the column that is read."""
@@ -280,6 +283,14 @@ class Translate(Task):
         if isinstance(raw.value, str) and not raw.value.strip():
             raise DataError(record.where, "an empty source", expected="a text", remedy="leave the line out")
         return raw
+
+    def _shown(self, line: Line, text: str, example: Example) -> Translation:
+        if isinstance(self.input, inputs.Text):
+            source = [self.input.vocab.describe(number) for number in example.data.tolist()]
+        else:
+            source = [str(step) for step in range(1, len(example.data) + 1)]
+        looks = None if line.looks is None else line.looks.numpy()
+        return Translation(text, line.logp, line.score, self.wording.symbols(line), source, looks)
 
     def _text(self, line: Line, source: str) -> str:
         words = self.input.words(source) if isinstance(self.input, inputs.Text) and source else ()

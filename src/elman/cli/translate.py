@@ -1,0 +1,136 @@
+"""`elman translate`: lines of standard input into what a model writes for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elman.errors import DataError
+
+if TYPE_CHECKING:
+    from elman.translation import Translation
+
+Say = Callable[..., "list[list[Translation]]"]
+"""Texts, and their names -> what is written for each."""
+
+_READ, _AT_ONCE = 1 << 16, 64
+"""Most bytes that are read, and most lines that are translated, at a time."""
+
+_SHOWN = 6
+"""Lines of which the picture shows where their symbols came from."""
+
+
+def translate(
+    run: Path,
+    /,
+    *,
+    beam: int | None = None,
+    n_best: int = 1,
+    length_penalty: float | None = None,
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int | None = None,
+    prefix: str = "",
+    attention: Path | None = None,
+    device: str = "auto",
+) -> None:
+    """Translate each line of standard input, as it comes, to a line of standard output.
+
+    An empty line, and one that cannot be read, gives an empty line. With --n-best each line gives some, with
+    its number, the score and the text, separated by tabs.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    beam
+        Hypotheses of the search; 1: greedy; left out: as the settings of the run say.
+    n_best
+        How many translations of each line to give.
+    length_penalty
+        A, for log probabilities divided by length**A, by which hypotheses are compared; left out: as the
+        settings say.
+    temperature
+        Above 0: draw what is written, and do not search for the likeliest.
+    top_k
+        Draw among that many likeliest symbols; 0: among all.
+    top_p
+        Draw among the likeliest symbols that together have this probability.
+    seed
+        The same seed draws the same.
+    prefix
+        What each translation begins with.
+    attention
+        File for a picture of where the symbols of the first lines came from (png, svg, pdf).
+    device
+        cpu, cuda, cuda:1, mps; auto: the best there is.
+    """
+    from elman.model import load
+    from elman.translation import save_picture
+
+    say = partial(
+        load(run, device=device).translate,
+        beam=beam,
+        count=n_best,
+        length_penalty=length_penalty,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        prefix=prefix,
+    )
+    seen: list[Translation] = []
+    for first, lines in _arriving():
+        found = _translated(say, first, lines)
+        sys.stdout.writelines(_rows(found, first, n_best))
+        sys.stdout.flush()
+        if attention:
+            seen += [several[0] for several in found[: max(0, _SHOWN - len(seen))] if several]
+    if attention and seen:
+        save_picture(attention, seen)
+
+
+def _arriving() -> Iterator[tuple[int, list[str]]]:
+    """The lines of standard input, some at a time but each as soon as it is there, and the first's number."""
+    first, rest = 1, b""
+    arrived: BufferedReader = sys.stdin.buffer  # type: ignore[assignment]
+    while data := arrived.read1(_READ):
+        *whole, rest = (rest + data).split(b"\n")
+        for start in range(0, len(whole), _AT_ONCE):
+            lines = [_text(line) for line in whole[start : start + _AT_ONCE]]
+            yield first, lines
+            first += len(lines)
+    if rest:
+        yield first, [_text(rest)]
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape").removesuffix("\r")
+
+
+def _translated(say: Say, first: int, lines: list[str]) -> list[list[Translation]]:
+    """What is written for each line; nothing for an empty one, and for one that cannot be read."""
+    found: list[list[Translation]] = [[] for _ in lines]
+    asked = [place for place, line in enumerate(lines) if line.strip()]
+    try:
+        told = say([lines[place] for place in asked], names=[f"line {first + place}" for place in asked])
+        for place, several in zip(asked, told, strict=True):
+            found[place] = several
+    except DataError as error:
+        if len(asked) > 1:  # one of them is at fault: the others have their answers
+            return [_translated(say, first + place, [line])[0] for place, line in enumerate(lines)]
+        print(f"elman: {error}", file=sys.stderr)
+    return found
+
+
+def _rows(found: list[list[Translation]], first: int, count: int) -> Iterator[str]:
+    for number, several in enumerate(found, start=first):
+        if count == 1:
+            yield f"{several[0].text if several else ''}\n"
+        else:
+            yield from (f"{number}\t{one.score:.4f}\t{one.text}\n" for one in several)
