@@ -199,6 +199,11 @@ class WordVocab(Vocab):
         self.unknown = 0
         self._numbers = {symbol: number for number, symbol in enumerate(symbols, start=1)}
 
+    @staticmethod
+    def words(text: str) -> list[str]:
+        """The words of any text, each of which `encode` gives one number."""
+        return _WORD.findall(text)
+
     def _ids(self, text: str) -> np.ndarray:
         return np.fromiter(map(self._numbers.get, self._split(text), repeat(0)), np.int32)
 
