@@ -497,6 +497,11 @@ def test_n_grams_of_characters_are_of_words(unit, longest, got):
         learnt("a film", "a book", data={"unit": unit, "char_ngrams": longest})
 
 
+def test_too_long_n_grams_of_characters_are_told():
+    with pytest.raises(ConfigError, match=r"data.char_ngrams: expected fewer for 29 symbols, got 13"):
+        learnt("abcdefghijklmnopqrstuvwxy z", data={"unit": "word", "char_ngrams": 20})
+
+
 def test_half_a_character_is_told_with_its_place():
     member = learnt("a sad film", "so sadly a film", data=SPELLED)
     with pytest.raises(VocabError, match=r"t.csv:9: .*U\+D800"):

@@ -34,14 +34,18 @@ class Spelled:
 
     @classmethod
     def learn(cls, words: Iterable[str], longest: int) -> Self:
-        """The characters of different words, one at least, and their n-grams of up to `longest`."""
+        """The characters of different words, one at least, and their n-grams of up to `longest`.
+
+        Raises:
+            ConfigError: there are more n-grams of that length than can be told apart.
+        """
         framed = [_framed(word) for word in words]
         chars = vocab.learn("char", framed)
         assert isinstance(chars, CharVocab)
         own = cls(chars, ())
         sequences = [row[row > 0] for row in own._rows(framed, "text")]
-        lengths = range(SHORTEST, longest + 1)
-        return cls(chars, [grams.repeated(sequences, n, own._size) for n in lengths])
+        lengths, setting = range(SHORTEST, longest + 1), "data.char_ngrams"
+        return cls(chars, [grams.repeated(sequences, n, own._size, setting) for n in lengths])
 
     @classmethod
     def restore(cls, content: dict[str, Any]) -> Self:
