@@ -67,11 +67,13 @@ def neuralforecast(kind: str) -> Callable[[Path, int], Result]:
             "windows_batch_size": batch,
             "max_steps": windows // batch,
             "learning_rate": settings["training"]["lr"],
+            "scaler_type": "robust",  # what LSTM has by itself; DeepAR would leave the series as they are
             "random_seed": seed,
             "accelerator": "cpu",
             "enable_progress_bar": False,
             "logger": False,
             "enable_checkpointing": False,
+            "enable_model_summary": False,
         }
         hidden = settings["network"]["hidden"]
         model = (
@@ -130,7 +132,9 @@ def flair_lstm(data: Path, seed: int) -> Result:
         rnn_type=network["cell"].upper(),
         bidirectional=True,
         reproject_words=False,
-        dropout=network["dropout"],  # the others do not carry over: flair 0.15.1 cannot save a model with them
+        dropout=network[
+            "dropout"
+        ],  # the others do not carry over: flair 0.15.1 cannot save a model with them
     )
     labels = corpus.make_label_dictionary("feeling")
     model = TextClassifier(embeddings=document, label_dictionary=labels, label_type="feeling")
