@@ -67,11 +67,13 @@ def neuralforecast(kind: str) -> Callable[[Path, int], Result]:
             "windows_batch_size": batch,
             "max_steps": windows // batch,
             "learning_rate": settings["training"]["lr"],
+            "scaler_type": "robust",  # what LSTM has by itself; DeepAR would leave the series as they are
             "random_seed": seed,
             "accelerator": "cpu",
             "enable_progress_bar": False,
             "logger": False,
             "enable_checkpointing": False,
+            "enable_model_summary": False,
         }
         hidden = settings["network"]["hidden"]
         model = (
@@ -112,10 +114,12 @@ def flair_lstm(data: Path, seed: int) -> Result:
     flair.logger.setLevel(logging.ERROR)
 
     def part(name: str) -> FlairDatapointDataset:
-        rows = [line.split("\t") for line in (data / f"sst2/{name}.tsv").read_text().splitlines()]
-        return FlairDatapointDataset(
-            [Sentence(text.split()).add_label("feeling", label) for text, label in rows]
-        )
+        sentences = []
+        for line in (data / f"sst2/{name}.tsv").read_text().splitlines():
+            text, label = line.split("\t")
+            sentences.append(Sentence(text.split()))
+            sentences[-1].add_label("feeling", label)
+        return FlairDatapointDataset(sentences)
 
     corpus = Corpus(train=part("train"), dev=part("dev"), test=part("test"))
     network, training = settings["network"], settings["training"]
@@ -128,9 +132,12 @@ def flair_lstm(data: Path, seed: int) -> Result:
         rnn_type=network["cell"].upper(),
         bidirectional=True,
         reproject_words=False,
-        dropout=network["dropout"],
+        dropout=network[
+            "dropout"
+        ],  # the others do not carry over: flair 0.15.1 cannot save a model with them
     )
-    model = TextClassifier(document, corpus.make_label_dictionary("feeling"), label_type="feeling")
+    labels = corpus.make_label_dictionary("feeling")
+    model = TextClassifier(embeddings=document, label_dictionary=labels, label_type="feeling")
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         ModelTrainer(model, corpus).train(

@@ -500,6 +500,22 @@ def test_a_run_is_complete(model):
     assert "elman predict run FILE" in card
 
 
+def test_unknown_words_are_told_by_their_endings(plain, tmp_path):
+    stems = [a + b + c for a in "bdfgklmn" for b in "aeiou" for c in "prstvx"]
+    rows = [f"it was {stem}{('less', 'ful')[i % 2]},{i % 2}" for i, stem in enumerate(stems)]
+    (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    settings = {"unit": "word", "min_count": 2, "hidden": 8, "epochs": 3, "lr": 0.02, "symbol_dropout": 0.1}
+    options = {"task": "classify", "quiet": True, "char_ngrams": 4, "threads": 1, **settings}
+    model = elman.train(tmp_path / "t.csv", out=tmp_path / "run", **options)
+    results = json.loads((tmp_path / "run/results.json").read_text())["scores"]["test"]
+    assert results["model"]["accuracy"] == 1
+    assert results["logistic regression on 1- to 4-grams"]["accuracy"] < 0.8  # it sees "it was <unk>"
+    again = elman.load(tmp_path / "run")
+    for own in (model, again):
+        answers = own.predict(["it was zozoless", "it was zozoful", "yes , it was a joyful day"])
+        assert [answer["prediction"] for answer in answers] == ["0", "1", "1"]
+
+
 # What training does beside the loss
 
 

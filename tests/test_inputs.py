@@ -13,7 +13,7 @@ import torch
 
 from elman import inputs
 from elman.config import Run, Settings
-from elman.errors import ConfigError, DataError, RunError
+from elman.errors import ConfigError, DataError, RunError, VocabError
 from elman.inputs import Raw
 from elman.inputs.signal import Disturbed, Signal
 from elman.inputs.text import Embedding, Text
@@ -431,3 +431,78 @@ def test_too_long_n_grams_are_told():
     texts = [f"{i} {i + 1} {i + 2}" for i in range(3000)]
     with pytest.raises(ConfigError, match=r"data.ngrams: expected fewer for 3,003 symbols, got 6"):
         learnt(*texts, data={"unit": "word", "ngrams": 6})
+
+
+# N-grams of characters
+
+
+SPELLED = {"unit": "word", "min_count": 2, "char_ngrams": 4}
+
+
+def test_words_come_with_their_characters():
+    member = learnt("a sad film", "so sadly a film", data=SPELLED)
+    assert (
+        member.about() == "text, 3 symbols of the unit word, 3 n-grams of characters"
+    )  # " sa", "sad", " sad"
+    data = encoded(member, "film sadness ?")
+    assert data.shape == (3, 21)
+    assert data[:, 0].tolist() == [2, 0, 0]
+    assert (data[:, 1:] > 0).sum(1).tolist() == [6, 9, 3]  # with a space on each side
+    assert data[2, 1:4].tolist() == [2, 1, 2]  # no text had a question mark
+    assert encoded(member, "").shape == (1, 21)
+    ends = encoded(member, "s" + "o" * 30 + "ly")[0, 1:]
+    assert ends[:3].tolist() == encoded(member, "so")[0, 1:4].tolist()
+    assert ends[-3:].tolist() == encoded(member, "sadly")[0, 5:8].tolist()
+
+
+def test_a_word_has_the_vectors_of_its_characters_n_grams(plain):
+    member = learnt("sad film", "sadly film", data=SPELLED)  # that repeat: _sa sad _sad
+    reader = member.reader().eval()
+    own, known = reader.weight.detach(), reader.spelled
+    with torch.no_grad():
+        known.weight[1:] = torch.tensor([1.0, 10.0, 100.0])[:, None]
+    data = encoded(member, "sadness sand film")[:, None]
+    added = (reader(data) - own[data[..., 0].long()])[:, 0, 0]
+    torch.testing.assert_close(added, torch.tensor([111 / 3**0.5, 1.0, 0.0]))
+    padded = torch.nn.functional.pad(data, (0, 0, 0, 0, 0, 2))
+    torch.testing.assert_close(reader(padded)[:3], reader(data))
+
+
+def test_training_leaves_out_n_grams_of_characters():
+    member = learnt("sad film", "sadly film", data=SPELLED, network={"symbol_dropout": 0.5})
+    reader = member.reader().train()
+    with torch.no_grad():
+        reader.weight.zero_()
+        reader.spelled.weight[1:] = 1.0
+    said = reader(encoded(member, "sad " * 2000)[:, None])[:, 0, 0]
+    counts = (said * said).round().long().bincount(minlength=4) / len(said)  # n of n: n / sqrt(n)
+    torch.testing.assert_close(counts, torch.tensor([1, 3, 3, 1]) / 8, atol=0.05, rtol=0)
+
+
+def test_n_grams_of_characters_come_back_from_a_file(plain):
+    member = learnt("a sad film", "so sadly a film", data=SPELLED)
+    again = restored(member, data=SPELLED)
+    assert again.about() == member.about()
+    data = encoded(member, "a sadder film")
+    assert torch.equal(data, encoded(again, "a sadder film"))
+    reader, other = member.reader().eval(), again.reader().eval()
+    torch.nn.init.normal_(reader.spelled.weight)
+    other.load_state_dict(reader.state_dict())
+    assert torch.equal(reader(data[:, None]), other(data[:, None]))
+
+
+@pytest.mark.parametrize(("unit", "longest", "got"), [("char", 5, "5 for the unit char"), ("word", 2, "2")])
+def test_n_grams_of_characters_are_of_words(unit, longest, got):
+    with pytest.raises(ConfigError, match=f"data.char_ngrams: expected 0, or .* 3 or more, got {got}"):
+        learnt("a film", "a book", data={"unit": unit, "char_ngrams": longest})
+
+
+def test_too_long_n_grams_of_characters_are_told():
+    with pytest.raises(ConfigError, match=r"data.char_ngrams: expected fewer for 29 symbols, got 13"):
+        learnt("abcdefghijklmnopqrstuvwxy z", data={"unit": "word", "char_ngrams": 20})
+
+
+def test_half_a_character_is_told_with_its_place():
+    member = learnt("a sad film", "so sadly a film", data=SPELLED)
+    with pytest.raises(VocabError, match=r"t.csv:9: .*U\+D800"):
+        encoded(member, "a \ud800 film")

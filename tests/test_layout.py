@@ -22,6 +22,7 @@ LEVELS = {
     "errors": 0,
     "interrupt": 0,
     "live": 0,
+    "spelling": 0,
     "attention": 1,
     "audio": 1,
     "calendar": 1,

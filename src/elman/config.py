@@ -84,6 +84,11 @@ class Data(Settings):
     vocab_size: int = option(0, "most symbols to know (word, bpe); 0: all words, 2000 subwords", low=0)
     min_count: int = option(1, "rarer words are <unk>", low=1)
     ngrams: int = option(1, "n-grams of up to so many symbols have vectors too, in a text to classify", low=1)
+    char_ngrams: int = option(
+        0,
+        "n-grams of 3 to so many characters of a word have vectors too, in a text to classify; 0: none",
+        low=0,
+    )
     valid: float = option(
         0.05, "share that validates; 0: none, and the last weights are kept", low=0, below=1
     )

@@ -30,16 +30,22 @@ def keys(symbols: Any, length: int, size: int) -> Any:
     return found
 
 
-def repeated(sequences: Sequence[np.ndarray], length: int, size: int) -> np.ndarray:
+def repeated(
+    sequences: Sequence[np.ndarray], length: int, size: int, setting: str = "data.ngrams"
+) -> np.ndarray:
     """The keys, sorted, of the n-grams that occur twice or more in these sequences.
+
+    Args:
+        sequences: one at least, [T_i] each.
+        length: n.
+        size: how many symbols there are.
+        setting: what said how long n-grams may be.
 
     Raises:
         ConfigError: there are more n-grams of that length than a key can tell apart.
     """
     if size**length >= _LARGEST:
-        raise ConfigError(
-            "data.ngrams", str(length), expected=f"fewer for {size:,} symbols", remedy="set data.vocab_size"
-        )
+        raise ConfigError(setting, str(length), expected=f"fewer for {size:,} symbols", remedy="lower it")
     found = [keys(sequence.astype(np.int64), length, size) for sequence in sequences]
     values, counts = np.unique(np.concatenate(found), return_counts=True)
     return values[counts > 1]

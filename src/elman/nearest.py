@@ -25,13 +25,15 @@ def nearest(known: Sequence[Tensor], asked: Sequence[Tensor]) -> list[int]:
     that with the least distance, of whole sequences of one length, else of their means.
 
     Args:
-        known: [T_i] symbols or [T_i, F] features each, at least one.
+        known: [T_i] symbols or [T_i, F] features each, at least one; of symbols that have something beside
+            them, [T_i, 1 + C], the first column counts.
         asked: of the same kind.
     """
     if not asked:
         return []
     if known[0].is_floating_point():
         return _by_distance(known, asked)
+    known, asked = ([s if s.ndim == 1 else s[:, 0] for s in each] for each in (known, asked))
     order = _CHAR_ORDER if max(int(s.max()) for s in known) < _FEW_SYMBOLS else _WORD_ORDER
     mine = _counts(known, order)
     rarity = torch.log1p(len(known) / torch.bincount(mine.places, minlength=_BUCKETS).clamp(min=1))

@@ -203,11 +203,16 @@ class WordVocab(Vocab):
         self.unknown = 0
         self._numbers = {symbol: number for number, symbol in enumerate(symbols, start=1)}
 
+    @staticmethod
+    def tokens(text: str) -> list[str]:
+        """The words of any text, each of which `encode` gives one number."""
+        return _WORD.findall(text)
+
     def _ids(self, text: str) -> np.ndarray:
         return np.fromiter(map(self._numbers.get, self._split(text), repeat(0)), np.int32)
 
     def _split(self, text: str) -> Sequence[str]:
-        return _WORD.findall(text)
+        return self.tokens(text)
 
     def _content(self) -> dict[str, Any]:
         return {"symbols": self.symbols}

@@ -286,7 +286,7 @@ class Translate(Task):
 
     def _shown(self, line: Line, text: str, example: Example) -> Translation:
         if isinstance(self.input, inputs.Text):
-            source = [self.input.vocab.describe(number) for number in example.data.tolist()]
+            source = self.input.shown(example.data)
         else:
             source = [str(step) for step in range(1, len(example.data) + 1)]
         looks = None if line.looks is None else line.looks.numpy()

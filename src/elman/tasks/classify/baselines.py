@@ -29,7 +29,7 @@ Extract: TypeAlias = Callable[[Sequence[Tensor]], Features]
 
 def learnt(target: Target, train: Sequence[Example]) -> dict[str, Says]:
     """Predictors learnt from the training part, by name."""
-    wanted, sequences = torch.stack([example.target for example in train]), [e.data for e in train]
+    wanted, sequences = torch.stack([example.target for example in train]), _data(train)
     name, output = target.trivial(wanted)
     says: dict[str, Says] = {name: lambda held: output.expand(len(held), -1)}
     kind = "logistic regression" if isinstance(target, OneClass | Several) else "ridge regression"
@@ -77,7 +77,12 @@ def _features(sequences: Sequence[Tensor]) -> Iterator[tuple[str, Extract]]:
 
 
 def _data(examples: Sequence[Example]) -> list[Tensor]:
-    return [example.data for example in examples]
+    """Features [T, F] or symbols [T], without the characters that may stand behind each."""
+    return [_bare(example.data) for example in examples]
+
+
+def _bare(data: Tensor) -> Tensor:
+    return data if data.is_floating_point() or data.ndim == 1 else data[:, 0]
 
 
 def _cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:

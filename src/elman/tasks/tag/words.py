@@ -13,7 +13,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from elman import vocab
+from elman import spelling, vocab
 from elman.errors import RunError
 from elman.vocab import CharVocab
 
@@ -71,11 +71,10 @@ class Words:
         table = np.zeros((len(distinct), 1 + self.longest), np.int32)
         named = (word.lower() for word in distinct) if self.lower else iter(distinct)
         table[:, 0] = np.fromiter(map(self._numbers.get, named, repeat(0)), np.int32, len(distinct))
-        cut = [self._cut(word) for word in distinct]
-        lengths = np.fromiter(map(len, cut), np.int64, len(cut))
-        inside = np.arange(self.longest) < lengths[:, None]
         # A vocabulary gives 0 to what it does not know; here that is the padding.
-        table[:, 1:][inside] = self.chars.encode("".join(cut)) + STRANGE
+        table[:, 1:] = spelling.rows(
+            list(distinct), lambda text: self.chars.encode(text) + STRANGE, self.longest
+        )
         return table[np.fromiter(map(distinct.__getitem__, words), np.int64, len(words))]
 
     def to_content(self) -> dict[str, Any]:
@@ -101,10 +100,3 @@ class Words:
                 raise RunError(where, f"damaged: no entry {name!r} of kind {kind.__name__}", remedy=remedy)
         chars = CharVocab(list(content["characters"]))
         return cls(content["words"], chars, lower=content["lower"], longest=content["longest"])
-
-    def _cut(self, word: str) -> str:
-        """The characters that are read of a word."""
-        if len(word) <= self.longest:
-            return word
-        begin = self.longest - self.longest // 2
-        return word[:begin] + word[len(word) - self.longest // 2 :]
