@@ -16,6 +16,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ class Case(NamedTuple):
         valid, test: files of their own, if there are such.
         options: what else stands on the command line.
         seeds: how many seeds, at most.
-        future: a file whose rows go on with those of `train`; they are joined to one file first.
+        made: makes the file that is learnt from, given the folder of the data and one to write it to.
     """
 
     train: str
@@ -49,7 +50,48 @@ class Case(NamedTuple):
     test: str = ""
     options: tuple[str, ...] = ()
     seeds: int = 3
-    future: str = ""
+    made: Callable[[Path, Path], Path] | None = None
+
+
+def m4(data: Path, out: Path) -> Path:
+    """A file of M4's hourly series, one a row, each with its future behind its past."""
+    (head, *past), (_, *future) = (rows(data / f"m4/Hourly-{part}.csv") for part in ("train", "test"))
+    ahead = {name: values for name, *values in future}
+    whole = [[name, *filter(None, values), *ahead[name]] for name, *values in past]
+    width = max(map(len, whole))
+    names = [head[0], *(f"V{place}" for place in range(2, width + 1))]
+    return table(out / "Hourly-train.csv", [names, *([*row, *[""] * (width - len(row))] for row in whole)])
+
+
+def cmudict(data: Path, out: Path) -> Path:
+    """A file of words and their phonemes; a word that is said in several ways has as many rows."""
+    lines = (data / "cmudict/cmudict.txt").read_text().splitlines()
+    said = [line.split(maxsplit=2) for line in lines]
+    return table(out / "cmudict.csv", [["word", "phonemes"], *([word, how] for word, _, how in said)])
+
+
+def table(path: Path, rows: list[list[str]]) -> Path:
+    """A CSV file of these rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def multi30k(source: str, target: str, bar: float, *options: str) -> Case:
+    """Multi30k from one language into the other."""
+    said = ("--input", source, "--target", target, *options)
+    folder = "multi30k"
+    return Case(
+        f"{folder}/train",
+        "multi30k.toml",
+        "bleu",
+        bar,
+        f"{folder}/val",
+        f"{folder}/test_2016_flickr",
+        said,
+        seeds=1,
+    )
 
 
 def ett(horizon: int, bar: float) -> Case:
@@ -78,7 +120,7 @@ CASES = {
     "ett_24": ett(24, 0.0262),
     "ett_48": ett(48, 0.0387),
     "ett_96": ett(96, 0.0541),
-    "m4_hourly": Case("m4/Hourly-train.csv", "m4.toml", "mase", 1.193, future="m4/Hourly-test.csv"),
+    "m4_hourly": Case("m4/Hourly-train.csv", "m4.toml", "mase", 1.193, made=m4),
     "mnist_rows": Case(
         "mnist/train-images-idx3-ubyte.gz",
         "mnist_rows.toml",
@@ -97,6 +139,10 @@ CASES = {
     "ud_english_ewt": Case(
         f"{UD}-train.conllu", "tag.toml", "accuracy", 0.95, f"{UD}-dev.conllu", f"{UD}-test.conllu", seeds=1
     ),
+    "multi30k_en_de": multi30k("en", "de", 33),
+    "multi30k_de_en": multi30k("de", "en", 33),
+    "multi30k_en_de_no_attention": multi30k("en", "de", 0, "--set", "translate.attention=none"),
+    "cmudict": Case("cmudict/cmudict.txt", "cmudict.toml", "symbol_error_rate", 0.08, seeds=1, made=cmudict),
 }
 
 
@@ -141,25 +187,11 @@ def run(name: str, case: Case, seed: int, data: Path, out: Path) -> Done:
 
 def arguments(case: Case, seed: int, data: Path, out: Path) -> list[str]:
     """What is said to `elman` for a seed."""
-    train = joined(case, data, out) if case.future else data / case.train
+    train = case.made(data, out) if case.made else data / case.train
     said = ["train", str(train), "--config", str(HERE / "settings" / case.settings)]
     for option, path in (("--valid-path", case.valid), ("--test-path", case.test)):
         said += [option, str(data / path)] if path else []
     return [*said, *case.options, "--seed", str(seed)]
-
-
-def joined(case: Case, data: Path, out: Path) -> Path:
-    """A file of series, one a row, each with its future behind its past."""
-    (head, *past), (_, *future) = (rows(data / name) for name in (case.train, case.future))
-    ahead = {name: values for name, *values in future}
-    whole = [[name, *filter(None, values), *ahead[name]] for name, *values in past]
-    width = max(map(len, whole))
-    path = out / Path(case.train).name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        names = [head[0], *(f"V{place}" for place in range(2, width + 1))]
-        csv.writer(file).writerows([names, *([*row, *[""] * (width - len(row))] for row in whole)])
-    return path
 
 
 def rows(path: Path) -> list[list[str]]:
