@@ -220,10 +220,11 @@ def row(name: str, case: Case, done: list[Done]) -> str:
     each = ", ".join(f"{score:.4f}" for score in scores)
     others = {k: v[case.metric] for k, v in done[0].scores.items() if k != "model" and case.metric in v}
     best = (max if case.metric in RISING else min)(others, key=others.__getitem__)
-    minutes = statistics.median(run.seconds for run in done) / 60
+    seconds = statistics.median(run.seconds for run in done)
+    taken = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
     return (
         f"| {name} | {case.metric} | {case.bar:g} | {statistics.mean(scores):.4f} ({each}) "
-        f"| {others[best]:.4f} {best} | {minutes:.1f} min |"
+        f"| {others[best]:.4f} {best} | {taken} |"
     )
 
 

@@ -2,11 +2,11 @@
 
     python benchmarks/translation.py [STEM] [--input en] [--target de] [--steps 200] [--block 5]
 
-Both start from the same weights, read the same batches in the same order, and use the settings of
-benchmarks/settings/multi30k.toml without dropout, so that their losses can be compared; they take turns, a block
-of steps each (A B A B ...), in one process. The plain script packs sources and writes step by step with a cell
-of torch.nn, as tutorials do. Printed: the losses of both by blocks of steps, the medians of source and
-target tokens a second, and of the ratio of their times.
+Both start from the same weights and read the same batches in the same order, with the settings of
+benchmarks/settings/multi30k.toml without dropout, so that their losses can be compared. They take turns, a
+block of steps each (A B A B ...), in one process. The plain script packs its sources, and writes step by
+step with a cell of torch.nn, as tutorials do. Printed: the losses of both by blocks of steps, the medians of
+source and target tokens a second, and of the ratio of their times.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def reading(words, sources=3, seed=0):
 
 
 def logp(read, symbols, border):
-    """The log probability that the first source is written so."""
+    """The log probability that the first source is written so, to the end."""
     targets = torch.tensor([*symbols, border])[:, None]
     scores = read.decoder.output(read.rows(torch.tensor([0])).teach(targets))
     return -float(F.cross_entropy(scores[:, 0], targets[:, 0], reduction="sum"))
@@ -69,13 +69,13 @@ def test_targets_that_cannot_be():
     assert len(cut) == 3
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_the_loss_leaves_padding_out(smoothing):
     words = wording(smoothing=smoothing)
     read, border = reading(words), len(words.vocab)
     targets = torch.tensor([[0, 1, border], [2, border, IGNORED], [border, IGNORED, IGNORED]])
-    with torch.no_grad():
-        nats, count = words.objective(read, targets)
+    nats, count = words.objective(read, targets)
     expected = F.cross_entropy(
         read.decoder.output(read.teach(targets)).flatten(0, 1),
         targets.flatten(),
@@ -84,8 +84,7 @@ def test_the_loss_leaves_padding_out(smoothing):
         label_smoothing=smoothing,
     )
     assert (count, float(nats)) == (6, pytest.approx(float(expected), rel=1e-5))
-    with torch.no_grad():
-        plain, _ = words.loss(read, targets)
+    plain, _ = words.loss(read, targets)
     assert (float(plain) == pytest.approx(float(nats))) == (smoothing == 0)
 
 
@@ -136,6 +135,14 @@ def test_a_prefix_begins_every_line():
     ):
         for several in words.write(reading(words), how):
             assert all(words.text(line).startswith("the") for line in several)
+    words_read = reading(words)
+    the = words.encode("the", "p")[:-1].tolist()
+    (drawn,) = words.write(words_read.rows(torch.tensor([0])), Search(temperature=1.0, seed=1, prefix="the"))
+    border = len(words.vocab)
+    both = logp(words_read, drawn[0].symbols, border) - logp(words_read, [*the], border)
+    alone = words_read.decoder.output(words_read.teach(torch.tensor([[the[0]] * 3, [border] * 3])))
+    ended = float(alone[1, 0].log_softmax(-1)[border])
+    assert drawn[0].logp == pytest.approx(both + ended, rel=1e-4)
     with pytest.raises(VocabError, match="prefix"):
         words.write(reading(words), Search(prefix="unheard"))
 

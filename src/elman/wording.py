@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elman import metrics, search, vocab
-from elman.batch import Example, State
+from elman.batch import Example
 from elman.beam import beam
 from elman.config import Data, Settings, option
 from elman.decoder import NO_ATTENTION, Reading
@@ -91,7 +91,7 @@ class Line(NamedTuple):
 
     Args:
         symbols: its numbers, without the border.
-        logp: its log probability.
+        logp: its log probability, after the prefix where one was given.
         score: what it was ranked by.
         looks: [T' + 1, T] how much each of its steps, the border last, looked at each of the source; or None.
     """
@@ -214,12 +214,11 @@ class Wording:
             VocabError: a symbol of the prefix is unknown.
         """
         prefix = self._prefix(how.prefix, reading)
-        scores, state = reading.begin(prefix)
         before = [] if prefix is None else prefix.tolist()
         find = self._drawn if how.temperature else self._found
         lines = [
-            [line._replace(symbols=before + line.symbols) for line in lines]
-            for lines in find(reading, scores, state, how)
+            [line._replace(symbols=before + line.symbols) for line in several]
+            for several in find(reading, how, prefix)
         ]
         return self._with_looks(reading, lines) if looks or self._has_unknown(lines) else lines
 
@@ -239,7 +238,8 @@ class Wording:
         numbers = self.vocab.encode(ready, where="prefix", strict=True)
         return torch.from_numpy(numbers).long().to(reading.state[0].device)
 
-    def _found(self, reading: Reading, scores: Tensor, state: State, how: Search) -> list[list[Line]]:
+    def _found(self, reading: Reading, how: Search, prefix: Tensor | None) -> list[list[Line]]:
+        scores, state = reading.begin(prefix)
         found = beam(
             reading.steps,
             scores,
@@ -253,9 +253,10 @@ class Wording:
         )
         return [[Line(each.symbols, each.logp, each.score) for each in several] for several in found]
 
-    def _drawn(self, reading: Reading, scores: Tensor, state: State, how: Search) -> list[list[Line]]:
+    def _drawn(self, reading: Reading, how: Search, prefix: Tensor | None) -> list[list[Line]]:
         if how.count < 1:
             raise ConfigError("count", str(how.count), expected="at least 1")
+        scores, state = reading.begin(prefix)
         border, sources = len(self.vocab), torch.arange(len(scores), device=scores.device)
         rows = sources.repeat_interleave(how.count)
         generator = torch.Generator(scores.device)
@@ -274,15 +275,14 @@ class Wording:
         while len(drawn) < self._longest and not over.all():
             drawn.append(next(symbols))
             over |= drawn[-1] == border
-        ends = [[*row, border].index(border) for row in torch.stack(drawn, 1).tolist()]
-        targets = torch.full((len(drawn) + 1, len(rows)), IGNORED, device=rows.device)
-        for row, end in enumerate(ends):
-            targets[:end, row] = torch.stack(drawn)[:end, row]
-            targets[end, row] = border
-        logps = _logps(reading.decoder.output(reading.rows(rows).teach(targets)), targets).tolist()
+        written = torch.stack([*drawn, torch.full_like(rows, border)])
+        lengths = ((written == border).cumsum(0) == 0).sum(0)
+        steps = torch.arange(len(written), device=rows.device)[:, None]
+        targets = written.masked_fill(steps > lengths, IGNORED)
+        logps = _logps(reading.rows(rows), targets, prefix).tolist()
         lines = [
-            Line(targets[:end, row].tolist(), logps[row], logps[row] / (end + 1) ** how.length_penalty)
-            for row, end in enumerate(ends)
+            Line(row[:length], logp, logp / (length + 1) ** how.length_penalty)
+            for row, length, logp in zip(targets.t().tolist(), lengths.tolist(), logps, strict=True)
         ]
         return [lines[start : start + how.count] for start in range(0, len(lines), how.count)]
 
@@ -397,8 +397,10 @@ def bounded(numbers: Any, what: str, options: Writing, where: str) -> Any:
     )
 
 
-def _logps(scores: Tensor, targets: Tensor) -> Tensor:
-    """[B] log probabilities of targets [T', B]."""
+def _logps(reading: Reading, targets: Tensor, prefix: Tensor | None) -> Tensor:
+    """[B] log probabilities of targets [T', B] after a prefix [P]."""
+    before = targets[:0] if prefix is None else prefix[:, None].expand(-1, targets.shape[1])
+    scores = reading.decoder.output(reading.teach(torch.cat([before, targets]))[len(before) :])
     nats = F.cross_entropy(
         scores.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none"
     )
