@@ -6,67 +6,90 @@ It knows no task and no file.
 from __future__ import annotations
 
 from itertools import pairwise
-from math import gcd
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_GROUP = 8
-"""Channels that are normalised together, where their number allows it."""
-
 
 class Convolution(nn.Module):
     """Pictures [N, 3, H, W] -> maps [N, `width`, H', W'].
 
-    The first block is a convolution of stride 2; each later one is residual (He et al. 2016), halves height
-    and width, and doubles the channels. Groups of channels are normalised (Wu & He 2018), so that no picture
-    depends on those beside it.
+    Each block halves height and width. The first is a convolution and the maxima of 2 x 2 pixels; later ones
+    are of residual units (He et al. 2016) and double the channels. Channels are normalised over the batch
+    (Ioffe & Szegedy 2015), and when training is over by their running means: then no picture depends on those
+    beside it.
 
     Args:
         channels: of the first block.
         blocks: how many, each of which makes H into ceil(H / 2).
+        depth: residual units of each block but the first.
     """
 
-    def __init__(self, channels: int, blocks: int) -> None:
+    def __init__(self, channels: int, blocks: int, depth: int) -> None:
         super().__init__()
         widths = [channels << block for block in range(blocks)]
         self.width = widths[-1]
-        self.first = nn.Conv2d(3, channels, 3, stride=2, padding=1, bias=False)
-        self.norm = _norm(channels)
-        self.rest = nn.Sequential(*(_Block(*pair) for pair in pairwise(widths)))
+        self.first = nn.Conv2d(3, channels, 5, padding=2, bias=False)
+        self.norm = _Norm(channels)
+        units = [
+            _Unit(narrow if unit == 0 else wide, wide, 2 if unit == 0 else 1)
+            for narrow, wide in pairwise(widths)
+            for unit in range(depth)
+        ]
+        self.rest = nn.Sequential(*units)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """See the class."""
-        return self.rest(F.relu(self.norm(self.first(pictures))))
+        seen = F.max_pool2d(F.relu(self.norm(self.first(pictures))), 2, ceil_mode=True)
+        return self.rest(seen)
 
 
-class _Block(nn.Module):
-    """relu(norm(conv(relu(norm(conv x)))) + conv(mean x)); its first convolution and the mean halve a side."""
+class _Unit(nn.Module):
+    """relu(norm(conv(relu(norm(conv x)))) + short(x)), where short is x itself, or a product with its means.
 
-    def __init__(self, narrow: int, wide: int) -> None:
+    Args:
+        narrow, wide: channels that come in, and that go out.
+        stride: 2: the first convolution and the means halve a side; 1: nothing changes the size.
+    """
+
+    def __init__(self, narrow: int, wide: int, stride: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(narrow, wide, 3, stride=2, padding=1, bias=False)
-        self.first_norm = _norm(wide)
+        self.first = nn.Conv2d(narrow, wide, 3, stride=stride, padding=1, bias=False)
+        self.first_norm = _Norm(wide)
         self.second = nn.Conv2d(wide, wide, 3, padding=1, bias=False)
-        self.second_norm = _norm(wide)
-        self.short = nn.Conv2d(narrow, wide, 1)
+        self.second_norm = _Norm(wide)
+        # An odd side is rounded up here as by the convolution: the mean of what is there.
+        halved = nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(narrow, wide, 1)
+        self.short = nn.Sequential(*halved) if stride == 2 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         inner = F.relu(self.first_norm(self.first(x)))
-        # Rows and columns are rounded up by both: a last odd one is a mean of itself.
-        short = self.short(F.avg_pool2d(x, 2, ceil_mode=True))
-        return F.relu(self.second_norm(self.second(inner)) + short)
+        return F.relu(self.second_norm(self.second(inner)) + self.short(x))
+
+
+class _Norm(nn.Module):
+    """Each channel with mean 0 and deviation 1 over a batch, then scaled and moved (Ioffe & Szegedy 2015).
+
+    nn.BatchNorm2d also counts the batches, in a whole number that averaged weights have no mean of.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.mean: Tensor
+        self.variance: Tensor
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, self.training)
 
 
 def map_size(height: int, width: int, blocks: int) -> tuple[int, int]:
     """H' and W' of the map that so many blocks make of a picture."""
     step = 1 << blocks
     return -(-height // step), -(-width // step)
-
-
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(gcd(channels, max(1, channels // _GROUP)), channels)
 
 
 def disturbed(

@@ -26,6 +26,7 @@ class CaptionConfig(Writing):
         32, "channels of the convolution's first block; each later one doubles them", low=1
     )
     blocks: int = option(3, "blocks of the convolution; each halves height and width", low=1, high=8)
+    depth: int = option(1, "residual units of a block but the first; each has two convolutions", low=1)
     shift: float = option(0.05, "most of a side that training moves a picture by", low=0, below=1)
     zoom: float = option(0.05, "most that training makes a picture larger or smaller by", low=0, below=1)
     turn: float = option(0.0, "most degrees that training turns a picture by", low=0, high=180)

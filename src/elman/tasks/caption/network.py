@@ -63,7 +63,7 @@ class Seen(nn.Module):
     def __init__(self, pixels: Pixels, options: CaptionConfig) -> None:
         super().__init__()
         self.pixels, self._options = pixels, options
-        self.convolution = Convolution(options.channels, options.blocks)
+        self.convolution = Convolution(options.channels, options.blocks, options.depth)
 
     def forward(self, data: Tensor) -> Tensor:
         """See the class."""
