@@ -369,7 +369,7 @@ def test_what_no_input_reads():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"input": "smell"}, 'vocab.json: an unknown input "smell"; known: signal, text'),
+        ({"input": "smell"}, 'vocab.json: an unknown input "smell"; known: picture, signal, text'),
         (
             {"input": "signal", "kind": "series"},
             "vocab.json: a damaged input ('mean'); restore the file from a copy of the run",

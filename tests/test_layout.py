@@ -28,6 +28,7 @@ LEVELS = {
     "calendar": 1,
     "cells": 1,
     "config": 1,
+    "convolution": 1,
     "devices": 1,
     "distributions": 1,
     "files": 1,

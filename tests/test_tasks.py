@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -26,6 +27,14 @@ def tagged(line: str) -> Record:
     return Record({"tokens": words, "tags": [str(len(word)) for word in ["", *words[:-1]]]}, "a line")
 
 
+def film(number: int) -> np.ndarray:
+    """Up to three frames of 12 x 10 pixels, with a square that moves."""
+    frames = np.full((1 + number % 3, 12, 10, 3), 255, np.uint8)
+    for step, frame in enumerate(frames):
+        frame[number : number + 3, step : step + 3] = (30 * number, 0, 200)
+    return frames
+
+
 RECORDS = {
     "language": [Record({"text": lines(8)}, "eight lines")],
     "classify": [
@@ -38,6 +47,9 @@ RECORDS = {
 }
 RECORDS["translate"] = [
     Record({"source": text, "target": text[::-1].upper()}, f"line {i}") for i, text in enumerate(REVIEWS)
+]
+RECORDS["caption"] = [
+    Record({"frames": film(i), "caption": text}, f"line {i}") for i, text in enumerate(REVIEWS)
 ]
 WHOLE = [name for name, kind in tasks.TASKS.items() if not kind.continuous]
 """The tasks whose every example is a sequence of its own."""

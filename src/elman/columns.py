@@ -25,6 +25,12 @@ SOURCES = ("source", "src", "question", "input", "word", "text")
 WRITTEN = ("target", "tgt", "trg", "answer", "output", "translation", "caption", "text")
 """Names that a column to be written often has."""
 
+PICTURED = ("picture", "image", "path", "file", "filename", "photo", "frames", "video", "features")
+"""Names that a column to be read often has where it is to be described."""
+
+CAPTIONS = ("caption", "captions", "description", "text", "title", "sentence", "target", "name")
+"""Names that a column with descriptions often has."""
+
 _PROBED = 100
 """Rows that tell whether columns hold numbers."""
 
@@ -144,6 +150,37 @@ def pair(records: Sequence[Record], data: Data) -> Columns:
     read = data.input or _named(SOURCES, left) or left[0]
     left = [name for name in first.fields if name != read]
     return Columns(read, data.target or _named(WRITTEN, left) or left[0], not (data.input and data.target))
+
+
+def described(records: Sequence[Record], data: Data, readable: Callable[[Record, str], bool]) -> Columns:
+    """The columns of something to describe and of its description: of usual names, else the first that fits.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either.
+        readable: whether a record's field can be what is described.
+
+    Raises:
+        DataError: a column that is named is not there, or nothing can be guessed.
+    """
+    first = records[0]
+    _check_there(first, data)
+    left = [name for name in first.fields if name != data.target and (data.input or readable(first, name))]
+    read = data.input or _named(PICTURED, left) or next(iter(left), "")
+    words = [name for name in first.fields if name != read]
+    if not (read and words):
+        got = f"columns {', '.join(map(repr, first.fields))}"
+        expected = "one with what is described, such as the path of a picture, and one with captions"
+        remedy = "name them with --input and --target"
+        raise DataError(first.where, got, expected=expected, remedy=remedy)
+    return Columns(read, data.target or _named(CAPTIONS, words) or words[0], not (data.input and data.target))
+
+
+def _check_there(first: Record, data: Data) -> None:
+    """Check that the columns that the settings name are there."""
+    for name in filter(None, (data.input, data.target)):
+        if name not in first.fields and name != ALL:
+            raise DataError(first.where, f"no column {name!r}", remedy=nearest(name, first.fields))
 
 
 def _guess_input(

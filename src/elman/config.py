@@ -125,6 +125,9 @@ class Signals(Settings):
     missing: str = option(
         "error", "what a missing number is: error, or the one before", choices=("error", "carry")
     )
+    vector: bool = option(
+        False, "numbers without channels are one step of so many features, not steps of one"
+    )
     differences: bool = option(False, "put each step's difference from the one before beside it")
     level: bool = option(
         False, "take each sequence's mean off all its numbers, such as the loudness of sound"

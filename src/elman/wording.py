@@ -308,12 +308,7 @@ class Wording:
 
         Examples of one source count once, by the first of them; the target of each is right for it.
         """
-        rights: dict[Hashable, list[str]] = {}
-        firsts: dict[Hashable, str] = {}
-        for pair, text in zip(held, texts, strict=True):
-            rights.setdefault(_pair(pair).key, []).append(_pair(pair).text)
-            firsts.setdefault(_pair(pair).key, text)
-        said, references = list(firsts.values()), list(rights.values())
+        said, references = _by_source(held, texts)
         told = _sentence_scores(said, references, lower=self._lower) if find_spec("sacrebleu") else {}
         exact = sum(self._same(text, right) for text, right in zip(said, references, strict=True))
         told["exact_match"] = exact / max(1, len(said))
@@ -333,6 +328,14 @@ class Wording:
             name = self.watch() if self.watch() in scores else "exact_match"
             rows.append((f"{len(some[0].data)} to {len(some[-1].data)}", len(some), scores[name]))
         return rows
+
+    def shorter_bleus(self, held: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
+        """BLEU of n-grams up to 1, 2 and 3 words (with sacreBLEU); `scores` has that of 4."""
+        if not find_spec("sacrebleu"):
+            return {}
+        said, references = _by_source(held, texts)
+        scorers = {f"bleu_{order}": _bleu(self._lower, order) for order in (1, 2, 3)}
+        return _corpus_scores(scorers, said, references)
 
     def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, dict[str, float]]:
         """The scores of a copy of the source, if that is a text, and of the target of the nearest source."""
@@ -376,6 +379,16 @@ class Wording:
         return ready.split() if self.vocab.unit in ("word", "bpe") else ready
 
 
+def _by_source(held: Sequence[Example], texts: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """For each source the first text that was written for it, and all that are right."""
+    rights: dict[Hashable, list[str]] = {}
+    firsts: dict[Hashable, str] = {}
+    for pair, text in zip(held, texts, strict=True):
+        rights.setdefault(_pair(pair).key, []).append(_pair(pair).text)
+        firsts.setdefault(_pair(pair).key, text)
+    return list(firsts.values()), list(rights.values())
+
+
 def _pair(example: Example) -> Pair:
     assert isinstance(example, Pair)
     return example
@@ -408,17 +421,29 @@ def _logps(reading: Reading, targets: Tensor, prefix: Tensor | None) -> Tensor:
 
 
 def _scorers(lower: bool) -> dict[str, Any]:
-    from sacrebleu import BLEU, CHRF
+    from sacrebleu import CHRF
 
-    return {"bleu": BLEU(lowercase=lower), "chrf": CHRF(lowercase=lower)}
+    return {"bleu": _bleu(lower, 4), "chrf": CHRF(lowercase=lower)}
+
+
+def _bleu(lower: bool, order: int) -> Any:
+    from sacrebleu import BLEU
+
+    return BLEU(lowercase=lower, max_ngram_order=order)
 
 
 def _sentence_scores(
     said: Sequence[str], references: Sequence[Sequence[str]], *, lower: bool
 ) -> dict[str, float]:
     """BLEU and chrF in percent (Papineni et al. 2002; Popović 2015)."""
+    return _corpus_scores(_scorers(lower), said, references)
+
+
+def _corpus_scores(
+    scorers: Mapping[str, Any], said: Sequence[str], references: Sequence[Sequence[str]]
+) -> dict[str, float]:
     most = max(map(len, references))
     columns = [
         [several[place] if place < len(several) else None for several in references] for place in range(most)
     ]
-    return {name: scorer.corpus_score(list(said), columns).score for name, scorer in _scorers(lower).items()}
+    return {name: scorer.corpus_score(list(said), columns).score for name, scorer in scorers.items()}

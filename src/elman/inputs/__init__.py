@@ -9,18 +9,24 @@ from typing import Any
 from elman.config import Run
 from elman.errors import DataError, RunError, nearest
 from elman.inputs.base import Input, Raw, Reader, identity
+from elman.inputs.picture import Picture, Pixels
 from elman.inputs.signal import Signal
 from elman.inputs.text import LARGEST_EMBEDDING, Embedding, Text, prepared
 
-INPUTS: dict[str, type[Input]] = {member.name: member for member in (Signal, Text)}
+# In this order they are asked whether a value is theirs: a picture is read as a signal, by rows or pixels,
+# unless a task asks for `Picture`.
+INPUTS: dict[str, type[Input]] = {member.name: member for member in (Signal, Text, Picture)}
 
 __all__ = [
     "INPUTS",
     "LARGEST_EMBEDDING",
     "Embedding",
     "Input",
+    "Picture",
+    "Pixels",
     "Raw",
     "Reader",
+    "Signal",
     "Text",
     "identity",
     "learn",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
 from elman.config import Run
+from elman.errors import DataError
 
 
 class Raw(NamedTuple):
@@ -75,7 +77,7 @@ class Input(ABC):
 
     @abstractmethod
     def encode(self, raw: Raw) -> Tensor:
-        """A value as symbols [T] int64 or features [T, F] float32, T at least 1.
+        """A value as symbols [T] int64, features [T, F] float32 or pixels [T, F] uint8, T at least 1.
 
         Raises:
             DataError: the value is broken, or of another shape than those of the training part.
@@ -89,3 +91,17 @@ class Input(ABC):
 def identity(value: Any) -> bytes:
     """What two values that are the same have in common: numbers in arrays, or the words themselves."""
     return value.tobytes() if hasattr(value, "tobytes") else repr(value).encode()
+
+
+def beside(where: str, path: str) -> Path:
+    """A path as a file names it: beside that file, or else as it stands."""
+    near = Path(where.rsplit(":", 1)[0]).parent / path
+    return near if near.exists() or not Path(path).exists() else Path(path)
+
+
+def named_in(where: str, error: DataError) -> DataError:
+    """The fault of a file, with the place that names the file."""
+    if where in error.where or not Path(error.where).suffix:
+        return error
+    named = f"{error.where} (named in {where})"
+    return DataError(named, error.got, expected=error.expected, remedy=error.remedy)

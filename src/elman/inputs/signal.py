@@ -15,7 +15,7 @@ from elman import audio, pictures
 from elman.config import Run, Signals
 from elman.errors import DataError, RunError
 from elman.formats.base import read_array
-from elman.inputs.base import Input, Raw, Reader
+from elman.inputs.base import Input, Raw, Reader, beside, named_in
 
 _SMALLEST = 1e-5
 """The least standard deviation that features are divided by: a channel that never changes stays small."""
@@ -175,7 +175,8 @@ def _series(raw: Raw, settings: Signals) -> np.ndarray:
     except (TypeError, ValueError) as error:
         remedy = "give numbers, and every step as many"
         raise DataError(raw.where, f"no series ({error})", remedy=remedy) from error
-    series = series[:, None] if series.ndim == 1 else series
+    if series.ndim == 1:
+        series = series[None] if settings.vector else series[:, None]
     if series.ndim != 2 or not series.size:
         raise DataError(raw.where, f"an array of shape {list(series.shape)}", expected="[T] or [T, C], T > 0")
     bad = ~np.isfinite(series)
@@ -218,7 +219,7 @@ def _frames(raw: Raw, settings: Signals) -> np.ndarray:
     size = (settings.size, settings.size) if settings.size else None
     if isinstance(raw.value, np.ndarray):
         return pictures.frames(raw.value, size)
-    paths = [_beside(raw.where, path) for path in raw.value]
+    paths = [beside(raw.where, path) for path in raw.value]
     return pictures.frames(pictures.read_frames(paths, size))
 
 
@@ -261,26 +262,12 @@ def _read(kind: str, raw: Raw, settings: Signals) -> np.ndarray:
     try:
         features = KINDS[kind].read(raw, settings)
     except DataError as error:
-        raise _named_in(raw.where, error) from error
+        raise named_in(raw.where, error) from error
     return features - features.mean() if settings.level else features
 
 
-def _named_in(where: str, error: DataError) -> DataError:
-    """The fault of a file, with the place that names the file."""
-    if where in error.where or not Path(error.where).suffix:
-        return error
-    named = f"{error.where} (named in {where})"
-    return DataError(named, error.got, expected=error.expected, remedy=error.remedy)
-
-
 def _path(raw: Raw) -> Path:
-    return _beside(raw.where, raw.value)
-
-
-def _beside(where: str, path: str) -> Path:
-    """A path as a file names it: beside that file, or else as it stands."""
-    beside = Path(where.rsplit(":", 1)[0]).parent / path
-    return beside if beside.exists() or not Path(path).exists() else Path(path)
+    return beside(raw.where, raw.value)
 
 
 def _check_width(features: np.ndarray, width: int, where: str) -> None:

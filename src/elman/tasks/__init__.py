@@ -5,6 +5,7 @@ from __future__ import annotations
 from elman.batch import Record
 from elman.errors import TaskError, nearest
 from elman.tasks.base import Task
+from elman.tasks.caption import Caption
 from elman.tasks.classify import Classify
 from elman.tasks.forecast import Forecast
 from elman.tasks.language import Language
@@ -13,7 +14,7 @@ from elman.tasks.translate import Translate
 
 # In this order they are asked whether data suit them: the more special ones first.
 TASKS: dict[str, type[Task]] = {
-    kind.Config.section: kind for kind in (Language, Tag, Forecast, Translate, Classify)
+    kind.Config.section: kind for kind in (Language, Tag, Forecast, Translate, Caption, Classify)
 }
 
 

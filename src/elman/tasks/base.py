@@ -19,7 +19,10 @@ Scores: TypeAlias = dict[str, float]
 """Named scores, the most telling one first."""
 
 RISING = frozenset(
-    {"accuracy", "macro_f1", "span_f1", "subset_accuracy", "r2", "bleu", "chrf", "exact_match"}
+    {
+        *("accuracy", "macro_f1", "span_f1", "subset_accuracy", "r2"),
+        *("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf", "exact_match"),
+    }
 )
 """Scores of which more is better; of all others less is."""
 
