@@ -40,6 +40,7 @@ def reading(words, sources=3, seed=0):
         return decoder.read(values, values.data.mean(0))
 
 
+@torch.no_grad()
 def logp(read, symbols, border):
     """The log probability that the first source is written so, to the end."""
     targets = torch.tensor([*symbols, border])[:, None]
