@@ -118,9 +118,7 @@ def find(records: Sequence[Record], data: Data, readable: Callable[[Any], bool])
         DataError: a column that is named is not there, or nothing can be guessed.
     """
     first = records[0]
-    for name in filter(None, (data.input, data.target)):
-        if name != ALL and name not in first.fields:
-            raise DataError(first.where, f"no column {name!r}", remedy=nearest(name, first.fields))
+    _check_there(first, data)
     others = [name for name in first.fields if name != data.target]
     known = data.target or _named(TARGETS, [name for name in others if name != data.input])
     read = data.input or _guess_input(records, [name for name in others if name != known], readable, known)
@@ -140,9 +138,7 @@ def pair(records: Sequence[Record], data: Data) -> Columns:
         DataError: a column that is named is not there, or there is but one.
     """
     first = records[0]
-    for name in filter(None, (data.input, data.target)):
-        if name not in first.fields:
-            raise DataError(first.where, f"no column {name!r}", remedy=nearest(name, first.fields))
+    _check_there(first, data)
     if len(first.fields) < 2:
         got = f"one column, {next(iter(first.fields))!r}"
         raise DataError(first.where, got, expected="one to read and one to write")
