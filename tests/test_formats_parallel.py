@@ -176,3 +176,10 @@ def test_captions_in_two_languages(part, count):
     if part == "train":
         assert records[0].fields["en"] == "Two young, White males are outside near many bushes."
         assert records[-1].where == f"{MULTI30K / 'train'}:29000"
+
+
+def test_one_of_the_files_leads_to_the_stem(tmp_path):
+    (tmp_path / "t.en").write_text("one\n")
+    (tmp_path / "t.de").write_text("eins\n")
+    with pytest.raises(DataError, match=r"parallel files are named by their stem: .*/t$"):
+        formats.find(str(tmp_path / "t.en"), ["parallel", "table"])
