@@ -144,7 +144,7 @@ CASES = {
     "multi30k_en_de_no_attention": multi30k("en", "de", 0, "--set", "translate.attention=none"),
     "cmudict": Case("cmudict/cmudict.txt", "cmudict.toml", "symbol_error_rate", 0.08, seeds=1, made=cmudict),
     # The bar is what the nearest training picture has.
-    "emoji": Case("emoji/train.tsv", "emoji.toml", "bleu", 22.6, "emoji/valid.tsv", "emoji/test.tsv"),
+    "emoji": Case("emoji/train.tsv", "emoji.toml", "bleu", 23.4, "emoji/valid.tsv", "emoji/test.tsv"),
 }
 
 

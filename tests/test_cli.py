@@ -392,7 +392,7 @@ def test_results_are_plain_json(run):
     assert set(json.loads((run / "results.json").read_text())) >= {"data", "training", "scores", "baselines"}
 
 
-@pytest.mark.parametrize("task", ["language", "classify", "tag", "forecast"])
+@pytest.mark.parametrize("task", ["language", "classify", "tag", "forecast", "caption"])
 def test_the_file_of_init_can_be_trained_from(tmp_path, task):
     call_init = cli.run(["init", str(tmp_path / "all.toml"), "--task", task])
     assert call_init == 0

@@ -18,12 +18,13 @@ class CaptionConfig(Writing):
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "data": {"path": "sample:shapes", "unit": "word"},
         "signal": {"vector": True},
-        "network": {"cell": "gru", "hidden": 128, "dropout": 0.2},
-        "training": {"batch_size": 32, "epochs": 20, "lr": 0.002, "ema": 0.995},
+        "network": {"cell": "gru", "hidden": 128, "dropout": 0.1},
+        "training": {"batch_size": 16, "epochs": 20, "lr": 0.004, "warmup": 0.05, "ema": 0.997},
     }
 
+    feed: bool = option(False, "a step also sees what the one before looked at (input feeding; slower)")
     channels: int = option(
-        32, "channels of the convolution's first block; each later one doubles them", low=1
+        48, "channels of the convolution's first block; each later one doubles them", low=1
     )
     blocks: int = option(3, "blocks of the convolution; each halves height and width", low=1, high=8)
     depth: int = option(1, "residual units of a block but the first; each has two convolutions", low=1)
