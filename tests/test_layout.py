@@ -43,6 +43,7 @@ LEVELS = {
     "vocab": 1,
     "beam": 2,
     "columns": 2,
+    "figures": 2,
     "crf": 2,
     "inputs": 2,
     "linear": 2,

@@ -136,6 +136,26 @@ def test_each_attention_learns(attention, feed):
     assert (found.outputs[0].looks is None) == (attention == "none")
 
 
+@pytest.mark.parametrize(
+    ("settings", "unit", "expected"),
+    [
+        ({}, "word", False),
+        ({}, "byte", True),
+        ({"attention": "none"}, "word", True),
+        ({"replace_unknown": False}, "word", True),
+    ],
+)
+def test_unknown_words_are_not_written_where_the_source_has_none_for_them(settings, unit, expected):
+    task = prepared(data={"unit": unit}, translate={"target_unit": "word", **settings})
+    network, batch = task.build().eval(), loader.collate(task.encode(records()))
+    unknown = task.wording.vocab.unknown
+    with torch.no_grad():
+        network.decoder.output.bias[unknown] = 50
+        (reading, _) = network(batch.seq)
+    lines = task.predict(network, batch, reading)
+    assert all(unknown not in line.symbols for line in lines) == expected
+
+
 def test_series_are_sources_too():
     rows = [
         Record({"x": np.full((length, 2), length, np.float32), "text": "ab" * length}, f"p:{length}")

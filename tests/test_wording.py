@@ -18,9 +18,9 @@ from elman.wording import Line, Pair, Search, Wording
 TEXTS = ["the cat sat", "a cat", "the mat"]
 
 
-def wording(unit="word", texts=TEXTS, **options):
+def wording(unit="word", texts=TEXTS, *, replaces=False, **options):
     symbols = vocab.learn(unit, [" " + text for text in texts])
-    return Wording.learn(symbols, texts, TranslateConfig(**options), Data(unit="auto"))
+    return Wording.learn(symbols, texts, TranslateConfig(**options), Data(unit="auto"), replaces=replaces)
 
 
 def reading(words, sources=3, seed=0):
@@ -90,7 +90,7 @@ def test_the_loss_leaves_padding_out(smoothing):
 
 
 def test_a_beam_finds_what_is_as_likely_as_it_says():
-    words = wording()
+    words = wording(replaces=True)
     read = reading(words)
     lines = words.write(read, Search(width=4, count=3, length_penalty=0.7))
     assert [len(several) for several in lines] == [3, 3, 3]
@@ -121,15 +121,16 @@ def test_drawn_lines():
 
 
 def test_drawn_lines_come_as_often_as_they_are_likely():
-    words = wording(texts=["a"])
+    words = wording(texts=["a"], replaces=True)
     read = reading(words, sources=1)
     lines = words.write(read, Search(count=4000, temperature=1.0, seed=1))[0]
     empty = sum(not line.symbols for line in lines) / len(lines)
     assert empty == pytest.approx(math.exp(logp(read, [], len(words.vocab))), abs=0.03)
 
 
+@torch.no_grad()
 def test_a_prefix_begins_every_line():
-    words = wording()
+    words = wording(replaces=True)
     for how in (
         Search(width=3, count=3, prefix="the"),
         Search(count=3, temperature=1.0, seed=1, prefix="the"),
@@ -168,14 +169,15 @@ def test_an_unknown_word_is_taken_from_where_attention_was():
 
 
 def test_what_cannot_be_replaced_is_not_written():
-    words = wording(replace_unknown=False)
+    words = wording()
     read = reading(words)
     with torch.no_grad():
         read.decoder.output.bias[words.vocab.unknown] = 50
     for how in (words.usual(), Search(count=5, temperature=1.0, seed=1)):
         for several in words.write(read, how):
             assert all(words.vocab.unknown not in line.symbols for line in several)
-    for several in wording().write(read, wording().usual()):
+    with_words = wording(replaces=True)
+    for several in with_words.write(read, with_words.usual()):
         assert words.vocab.unknown in several[0].symbols
 
 
@@ -213,7 +215,8 @@ def test_the_score_by_the_length_of_the_source():
         pair("t", key, "s" * length) for key, length in enumerate([5, 1, 3, 2, 4, 6, 8, 7, 9, 10], start=1)
     ]
     said = ["t" if len(one.source) < 7 else "x" for one in held]
-    rows = wording("char").by_length(held, said)
+    head, *rows = wording("char").by_length(held, said)
+    assert head[2] == "exact match"
     assert [row[1] for row in rows] == [2] * 5
     assert [row[2] for row in rows] == [1, 1, 1, 0, 0]
     assert rows[0][0] == "2 to 3"

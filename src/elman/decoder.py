@@ -153,17 +153,14 @@ class Reading(NamedTuple):
             sampled: the share of steps that read what the decoder itself writes, drawn from its scores, in
                 place of the target (scheduled sampling, Bengio et al. 2015).
         """
-        decoder = self.decoder
-        before = torch.cat([torch.full_like(targets[:1], decoder.border), targets[:-1].clamp(min=0)])
+        decoder, before = self.decoder, self._before(targets)
         if sampled:
             before = self._sampled(before, sampled)
         return decoder.dropped(decoder(before, self.memory, self.state).features)
 
     def looks(self, targets: Tensor) -> Tensor:
         """The weights [T', B, T] of each step where the steps before wrote the targets [T', B]."""
-        border = torch.full_like(targets[:1], self.decoder.border)
-        before = torch.cat([border, targets[:-1].clamp(min=0)])
-        return self.decoder(before, self.memory, self.state).weights
+        return self.decoder(self._before(targets), self.memory, self.state).weights
 
     def rows(self, places: Tensor) -> Reading:
         """The readings of these sources, [R] int64 numbers from 0 to B - 1, in that order."""
@@ -187,6 +184,11 @@ class Reading(NamedTuple):
             return decoder.output(written.features[-1]), written.state
 
         return step
+
+    def _before(self, targets: Tensor) -> Tensor:
+        """What each step reads, [T', B], where the steps before wrote the targets: the border, then they."""
+        border = torch.full_like(targets[:1], self.decoder.border)
+        return torch.cat([border, targets[:-1].clamp(min=0)])
 
     @torch.no_grad()
     def _sampled(self, before: Tensor, share: float) -> Tensor:

@@ -6,14 +6,12 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elman import files
-from elman.errors import TaskError
+from elman import figures
 from elman.forecasting import LEVELS, Outlook
 
 _SHOWN = 4
@@ -22,7 +20,6 @@ _SHOWN = 4
 _PANELS = 4
 """Series that a picture shows."""
 
-_KINDS = ("png", "svg", "pdf")
 _BANDS = ((0.025, 0.975, 0.15), (0.1, 0.9, 0.3))
 
 
@@ -78,16 +75,12 @@ def save_picture(path: Path, futures: Sequence[Future]) -> None:
         TaskError: matplotlib is not installed, or does not know that kind of file.
         RunError: the file cannot be written.
     """
-    if find_spec("matplotlib") is None:
-        raise TaskError("a picture", "matplotlib is not installed", remedy="pip install 'elman[plot]'")
-    from matplotlib.figure import Figure
 
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in _KINDS:
-        raise TaskError(path, f"a picture of kind {kind!r}", expected=f"one of {', '.join(_KINDS)}")
-    figure = Figure(figsize=(8, 2 + 2 * min(len(futures), _PANELS)), layout="constrained")
-    draw(figure, futures)
-    files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=130))
+    def drawn(figure: Any) -> None:
+        figure.set_size_inches(8, 2 + 2 * min(len(futures), _PANELS))
+        draw(figure, futures)
+
+    figures.save(path, drawn)
 
 
 def draw(figure: Any, futures: Sequence[Future]) -> None:

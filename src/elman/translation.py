@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from elman import files
+from elman import figures
 from elman.errors import TaskError
 
-_KINDS = ("png", "svg", "pdf")
 _PANELS = 6
 
 
@@ -49,16 +47,7 @@ def save_picture(path: Path, translations: Sequence[Translation]) -> None:
     if all(one.looks is None for one in translations):
         got = "a model without attention, which looks at nothing"
         raise TaskError("a picture", got, remedy="train with translate.attention=general")
-    if find_spec("matplotlib") is None:
-        raise TaskError("a picture", "matplotlib is not installed", remedy="pip install 'elman[plot]'")
-    from matplotlib.figure import Figure
-
-    kind = path.suffix.removeprefix(".").lower()
-    if kind not in _KINDS:
-        raise TaskError(path, f"a picture of kind {kind!r}", expected=f"one of {', '.join(_KINDS)}")
-    figure = Figure(layout="constrained")
-    draw(figure, translations)
-    files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=130))
+    figures.save(path, lambda figure: draw(figure, translations))
 
 
 def draw(figure: Any, translations: Sequence[Translation]) -> None:

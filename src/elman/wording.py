@@ -19,7 +19,7 @@ from elman import metrics, search, vocab
 from elman.batch import Example
 from elman.beam import beam
 from elman.config import Data, Settings, option
-from elman.decoder import NO_ATTENTION, Reading
+from elman.decoder import Reading
 from elman.errors import ConfigError, DataError
 from elman.inputs import prepared
 from elman.loader import IGNORED
@@ -60,7 +60,6 @@ class Writing(Settings):
         "the score that the best epoch is chosen by; auto: bleu of words and subwords, else exact_match",
         choices=("auto", "bleu", "chrf", "exact_match", "symbol_error_rate", "loss"),
     )
-    replace_unknown: bool = option(True, "write the source's word where attention was, in place of <unk>")
 
 
 class Search(NamedTuple):
@@ -125,24 +124,37 @@ class Wording:
         options: the task's settings.
         lower: whether capitals are made small.
         longest: most symbols of a target of the training part.
+        replaces: whether a source's word can stand where <unk> is written; else that is never written.
     """
 
-    def __init__(self, symbols: Vocab, options: Writing, *, lower: bool, longest: int) -> None:
-        self.vocab, self.options, self._lower = symbols, options, lower
+    def __init__(
+        self, symbols: Vocab, options: Writing, *, lower: bool, longest: int, replaces: bool = False
+    ) -> None:
+        self.vocab, self.options, self._lower, self._replaces = symbols, options, lower, replaces
         self._longest = max(longest, _SHORTEST)
 
     @classmethod
-    def learn(cls, symbols: Vocab, texts: Sequence[str], options: Writing, data: Data) -> Self:
+    def learn(
+        cls, symbols: Vocab, texts: Sequence[str], options: Writing, data: Data, *, replaces: bool = False
+    ) -> Self:
         """The wording of these texts in these symbols."""
         lengths = [len(symbols.encode(prepared(text, symbols.unit, data.lower))) for text in texts]
         longest = min(max(lengths), options.longest)
-        return cls(symbols, options, lower=data.lower, longest=longest)
+        return cls(symbols, options, lower=data.lower, longest=longest, replaces=replaces)
 
     @classmethod
-    def restore(cls, content: Mapping[str, Any], options: Writing, data: Data, where: object) -> Self:
+    def restore(
+        cls,
+        content: Mapping[str, Any],
+        options: Writing,
+        data: Data,
+        where: object,
+        *,
+        replaces: bool = False,
+    ) -> Self:
         """The wording that gave `content`."""
         symbols = vocab.from_text(json.dumps(content["vocabulary"]), where)
-        return cls(symbols, options, lower=data.lower, longest=content["longest"])
+        return cls(symbols, options, lower=data.lower, longest=content["longest"], replaces=replaces)
 
     def content(self) -> dict[str, Any]:
         """What `restore` needs, in terms of JSON."""
@@ -225,8 +237,7 @@ class Wording:
     @property
     def _banned(self) -> list[int]:
         """The unknown symbol, unless something can stand in its place."""
-        replaced = self.options.replace_unknown and self.options.attention != NO_ATTENTION
-        return [] if self.vocab.unknown is None or replaced else [self.vocab.unknown]
+        return [] if self.vocab.unknown is None or self._replaces else [self.vocab.unknown]
 
     def _has_unknown(self, lines: Sequence[Sequence[Line]]) -> bool:
         return any(self.vocab.unknown in line.symbols for several in lines for line in several)
@@ -316,16 +327,18 @@ class Wording:
         first = self.watch()
         return {first: told.pop(first), **told} if first in told else told
 
-    def by_length(self, held: Sequence[Example], texts: Sequence[str]) -> list[tuple[str, int, float]]:
-        """The watched score, or exact matches, by the length of the source: range, how many, score."""
+    def by_length(self, held: Sequence[Example], texts: Sequence[str]) -> list[Sequence[object]]:
+        """A table of the score that is told first by the length of the source; its head is the first row."""
         order = sorted(range(len(held)), key=lambda place: len(held[place].data))
         size = max(1, -(-len(order) // _LENGTHS))
-        rows = []
+        rows: list[Sequence[object]] = []
         for start in range(0, len(order), size):
             places = order[start : start + size]
             some = [held[place] for place in places]
             scores = self.scores(some, [texts[place] for place in places])
-            name = self.watch() if self.watch() in scores else "exact_match"
+            name = next(iter(scores))
+            if not rows:
+                rows.append(("steps of the source", "examples", name.replace("_", " ")))
             rows.append((f"{len(some[0].data)} to {len(some[-1].data)}", len(some), scores[name]))
         return rows
 

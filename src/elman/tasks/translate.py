@@ -50,6 +50,7 @@ class TranslateConfig(Writing):
     )
     target_vocab_size: int = option(0, "most symbols of targets to know; 0: data.vocab_size", low=0)
     shared: bool = option(False, "sources and targets have one vocabulary, and its vectors")
+    replace_unknown: bool = option(True, "write the source's word where attention was, in place of <unk>")
 
 
 class TranslateNetwork(nn.Module):
@@ -137,7 +138,9 @@ class Translate(Task):
         else:
             got = f"true, beside sources that are no texts ({sources[0].where})"
             raise ConfigError("translate.shared", got, remedy="leave it false")
-        return cls(run, chosen, member, Wording.learn(symbols, targets, options, run.data))
+        replaces = _replaces(options, member)
+        words = Wording.learn(symbols, targets, options, run.data, replaces=replaces)
+        return cls(run, chosen, member, words)
 
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
@@ -146,7 +149,9 @@ class Translate(Task):
         try:
             content = json.loads(text)
             chosen, member = Columns(**content["columns"]), inputs.restore(content["input"], run, where)
-            return cls(run, chosen, member, Wording.restore(content["target"], run.options, run.data, where))
+            replaces = _replaces(run.options, member)
+            words = Wording.restore(content["target"], run.options, run.data, where, replaces=replaces)
+            return cls(run, chosen, member, words)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             remedy = "restore the file from a copy of the run"
             raise RunError(where, f"damaged ({error})", remedy=remedy) from error
@@ -219,11 +224,7 @@ class Translate(Task):
         """The score by the length of the source, and what some translations were made from."""
         pairs = [pair for pair in held if isinstance(pair, Pair)]
         texts = [self._text(line, pair.source) for line, pair in zip(outputs, pairs, strict=True)]
-        name = self.watch if self.watch != "loss" else "exact_match"
-        rows = [
-            ("symbols of the source", "examples", name.replace("_", " ")),
-            *self.wording.by_length(held, texts),
-        ]
+        rows = self.wording.by_length(held, texts)
         shown = [
             self._shown(line, text, pair)
             for line, text, pair in zip(outputs, texts, pairs, strict=True)
@@ -305,6 +306,12 @@ def _target(chosen: Columns, record: Record) -> str:
     if not value.strip():
         raise DataError(record.where, "an empty target", expected="a text", remedy="leave the line out")
     return value
+
+
+def _replaces(options: TranslateConfig, member: Input) -> bool:
+    """Whether there is a word to write in place of <unk>: that of the source that was looked at."""
+    has_words = isinstance(member, inputs.Text) and member.vocab.unknown is not None
+    return options.replace_unknown and has_words and options.attention != NO_ATTENTION
 
 
 def _input(values: Sequence[Raw], run: Run) -> Input:

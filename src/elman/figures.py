@@ -1,0 +1,32 @@
+"""Pictures that a user asks for by a path: png, svg or pdf, as its name ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from elman import files
+from elman.errors import TaskError
+
+_KINDS = ("png", "svg", "pdf")
+
+
+def save(path: Path, draw: Callable[[Any], None]) -> None:
+    """Write what `draw` draws on a matplotlib Figure, whose size it sets.
+
+    Raises:
+        TaskError: matplotlib is not installed, or does not know that kind of file.
+        RunError: the file cannot be written.
+    """
+    if find_spec("matplotlib") is None:
+        raise TaskError("a picture", "matplotlib is not installed", remedy="pip install 'elman[plot]'")
+    from matplotlib.figure import Figure
+
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in _KINDS:
+        raise TaskError(path, f"a picture of kind {kind!r}", expected=f"one of {', '.join(_KINDS)}")
+    figure = Figure(layout="constrained")
+    draw(figure)
+    files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=130))
