@@ -15,6 +15,7 @@ import elman
 from elman import formats, loader, optim, scoring, tasks
 from elman.batch import Record
 from elman.config import Run
+from elman.errors import DataError
 from elman.convolution import Convolution, disturbed, map_size
 from elman.inputs import Picture, Raw, Signal
 from elman.tasks.base import Translator, Use
@@ -114,6 +115,15 @@ def test_predictions_are_added_to_the_manifest(trained, manifest):
     path = str(manifest.parent / "60-red-1.png")
     (answer,) = elman.load(trained).predict([path])
     assert first.split("\t")[2] == answer["prediction"]
+    assert elman.load(trained).predict([Path(path)]) == [answer]
+
+
+def test_a_single_path_is_not_read_as_many(trained):
+    for use in (elman.load(trained).predict, elman.load(trained).translate):
+        with pytest.raises(
+            DataError, match=r"^values: expected several, got one, 'a.png'; put it into a list$"
+        ):
+            use("a.png")
 
 
 def test_several_captions_with_where_each_word_looked(trained, manifest):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -137,7 +138,8 @@ class Model:
             TaskError: the task does not predict.
             DataError: a value cannot be read.
         """
-        records = [self._answering().record(value, f"value {i}") for i, value in enumerate(values, start=1)]
+        task, found = self._answering(), _values(values)
+        records = [task.record(value, f"value {i}") for i, value in enumerate(found, start=1)]
         return [answer for _, answer in self.answers(records)]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
@@ -204,9 +206,9 @@ class Model:
             ConfigError: a setting is out of bounds.
         """
         task = self._translator()
-        values = list(values)
-        names = names or [f"value {i}" for i in range(1, len(values) + 1)]
-        records = [task.record(value, name) for value, name in zip(values, names, strict=True)]
+        found = _values(values)
+        names = names or [f"value {i}" for i in range(1, len(found) + 1)]
+        records = [task.record(value, name) for value, name in zip(found, names, strict=True)]
         usual = task.usual()
         how = Search(
             width=max(count, usual.width) if beam is None else beam,
@@ -219,10 +221,10 @@ class Model:
             prefix=prefix,
         )
         examples = self.task.encode(records, Use.PREDICT)
-        found = scoring.search(task, self.network, examples, how)
+        written = scoring.search(task, self.network, examples, how)
         return [
             [task.translation(line, record, example) for line in lines]
-            for record, example, lines in zip(records, examples, found, strict=True)
+            for record, example, lines in zip(records, examples, written, strict=True)
         ]
 
     def answer_lines(self, lines: Iterable[str], out: TextIO) -> None:
@@ -323,6 +325,17 @@ class Model:
         if not isinstance(self.task, Writer):
             raise TaskError(f"task {self.config.task!r}", "a task that writes nothing", expected="language")
         return self.task
+
+
+def _values(values: Iterable[Any]) -> list[Any]:
+    """The values, paths among them as strings.
+
+    Raises:
+        DataError: a single text, which would be read as one value a character.
+    """
+    if isinstance(values, str | PathLike):
+        raise DataError("values", f"one, {str(values)!r}", expected="several", remedy="put it into a list")
+    return [fspath(value) if isinstance(value, PathLike) else value for value in values]
 
 
 def load(path: str | Path, *, device: str = "auto") -> Model:
