@@ -15,8 +15,8 @@ import elman
 from elman import formats, loader, optim, scoring, tasks
 from elman.batch import Record
 from elman.config import Run
-from elman.errors import DataError
 from elman.convolution import Convolution, disturbed, map_size
+from elman.errors import DataError
 from elman.inputs import Picture, Raw, Signal
 from elman.tasks.base import Translator, Use
 from elman.tasks.caption import Caption
