@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import Any, Self, final
 
 import torch
@@ -80,7 +81,7 @@ class Recall(Task):
     def facts(self) -> dict[str, str]:
         """What is stored, by which rule, and how it is damaged to be scored."""
         options, count, size = self._options, len(self.names), self.layout.size
-        parts = {"flipped": options.flip, "erased": options.erase, "noise": options.noise}
+        parts = {"flipped": options.flip, "erased": options.erase, "noise": options.jitter}
         damage = ", ".join(f"{value:g} {name}" for name, value in parts.items() if value)
         return {
             "patterns": f"{count:,} of {self.layout.about()}",
@@ -257,18 +258,21 @@ class Recall(Task):
         return rungs
 
     def _shown(self, scored: Sequence[tuple[Cue, Found]]) -> list[tuple[str, Tensor, Tensor]]:
-        """Recalls for a picture: of other patterns each, those that took most steps first."""
+        """Recalls for a picture, those of most steps first: of other patterns each, right and wrong mixed."""
         firsts = {cue.name: (cue, found) for cue, found in reversed(scored)}
         longest = sorted(firsts.values(), key=lambda pair: -pair[1].steps)
-        return [(cue.name, found.states, cue.whole) for cue, found in longest]
+        right = [pair for pair in longest if self._right(*pair)]
+        wrong = [pair for pair in longest if not self._right(*pair)]
+        mixed = [pair for both in zip_longest(right, wrong) for pair in both if pair]
+        return [(cue.name, found.states, cue.whole) for cue, found in mixed]
 
     def _courses(self, scored: Sequence[tuple[Cue, Found]]) -> tuple[list[Tensor], list[Tensor], list[bool]]:
         energies = [found.energies for _, found in scored]
         overlaps = [cues.overlap(found.states, cue.whole) for cue, found in scored]
-        right = [
-            bool(cues.close(found.whole, cue.whole, bits=self.layout.bits).all()) for cue, found in scored
-        ]
-        return energies, overlaps, right
+        return energies, overlaps, [self._right(*pair) for pair in scored]
+
+    def _right(self, cue: Cue, found: Found) -> bool:
+        return bool(cues.close(found.whole, cue.whole, bits=self.layout.bits).all())
 
     def _capacity(self, wholes: Tensor) -> dict[str, tuple[list[float], list[float]]]:
         """Name -> loads and overlaps: of the first of these patterns, and of as many random ones."""
@@ -317,6 +321,6 @@ def _held(
     overlaps = []
     for count in counts:
         stored = patterns[:count]
-        found = hopfield.recall(networks.memory_of(stored, options, seed), stored, options.steps)
+        found = hopfield.recall(networks.memory_of(stored, options, seed), stored, options.iterations)
         overlaps.append(float(cues.overlap(found.final, stored).mean()))
     return [count / patterns.shape[1] for count in counts], overlaps

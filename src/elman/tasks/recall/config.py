@@ -35,14 +35,16 @@ class RecallConfig(Settings):
         "whether a step updates bits one after the other, in a random order, or all at once",
         choices=("asynchronous", "synchronous"),
     )
-    steps: int = option(20, "most steps of a recall; trained: all of them", low=1)
+    iterations: int = option(20, "most steps of a recall; trained: all of them", low=1)
     beta: float = option(
         1.0, "inverse temperature (modern): the larger, the fewer patterns are mixed", above=0
     )
     flip: float = option(0.15, "share of a pattern's numbers turned round to be scored", low=0, high=1)
     erase: float = option(0.0, "share of a pattern's numbers taken away to be scored", low=0, high=1)
-    noise: float = option(
-        0.0, "deviation of noise added to be scored; 1 is half of the range of all numbers", low=0
+    jitter: float = option(
+        0.0,
+        "deviation of noise added to the numbers to be scored; 1 is half of the range of all numbers",
+        low=0,
     )
     draws: int = option(4, "how often each pattern is damaged to be scored", low=1)
     repeat: int = option(32, "times that an epoch has each pattern, damaged anew (trained)", low=1)

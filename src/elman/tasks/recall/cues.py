@@ -100,7 +100,7 @@ def _cues(
     """The cues that are scored: flipped, erased and with noise, as the settings say."""
     whole, flipped, erased = patterns[places], options.flip, options.erase
     damaged = hopfield.damaged(whole, flipped, erased, generator)
-    noise = options.noise * torch.randn(damaged.shape, generator=generator)
+    noise = options.jitter * torch.randn(damaged.shape, generator=generator)
     for cue, right, place in zip(damaged + noise, whole, places.tolist(), strict=True):
         yield Cue(cue[None], right, len(right), right, names[place], flipped, erased)
 

@@ -25,24 +25,25 @@ def states(figure: Any, recalls: Sequence[tuple[str, Tensor, Tensor]], shape: Se
         shape: of a pattern; one that is no picture is drawn as a strip.
     """
     recalls = recalls[:_SHOWN]
-    last = max(len(run) for _, run, _ in recalls)
-    shown = sorted({round(step) for step in torch.linspace(0, last - 1, min(last, _COLUMNS)).tolist()})
-    figure.set_size_inches(1.1 * (len(shown) + 1) + 0.6, 1.15 * len(recalls) + 0.4)
-    grid = figure.subplots(len(recalls), len(shown) + 1, squeeze=False)
-    for row, (title, run, whole) in zip(grid, recalls, strict=True):
-        for axes, step in zip(row, shown, strict=False):
-            _pattern(axes, run[min(step, len(run) - 1)], shape)
-            axes.set_title("damaged" if step == 0 else f"step {step}" if step < len(run) else "", fontsize=7)
-        _pattern(row[-1], whole, shape)
-        row[-1].set_title("stored", fontsize=7)
-        row[0].set_ylabel(title, fontsize=8)
-
-
-def _pattern(axes: Any, values: Tensor, shape: Sequence[int]) -> None:
-    picture = values.reshape(tuple(shape) if len(shape) == 2 else (1, -1)).float().numpy()
-    axes.imshow(picture, cmap="gray_r", vmin=-1, vmax=1, aspect="equal" if len(shape) == 2 else "auto")
-    axes.set_xticks([])
-    axes.set_yticks([])
+    last = max(len(run) for _, run, _ in recalls) - 1
+    steps = sorted({round(step) for step in torch.linspace(0, last, min(last + 1, _COLUMNS)).tolist()})
+    rows = [[*(run[min(step, len(run) - 1)] for step in steps), whole] for _, run, whole in recalls]
+    height, width = shape if len(shape) == 2 else (1, int(torch.tensor(shape).prod()))
+    gap = max(1, width // 8)
+    blocks = torch.stack([torch.stack(row) for row in rows]).reshape(len(rows), len(rows[0]), height, width)
+    tiles = torch.full((len(rows), height + gap, len(rows[0]), width + gap), torch.nan)
+    tiles[:, :height, :, :width] = blocks.transpose(1, 2)
+    mosaic = tiles.flatten(2).flatten(0, 1)[:-gap, :-gap]
+    figure.set_size_inches(7, 0.8 + 6.2 * min(1.5, max(0.3, len(mosaic) / mosaic.shape[1])))
+    axes = figure.subplots()
+    axes.imshow(mosaic.numpy(), cmap="gray_r", vmin=-1, vmax=1, aspect="equal" if height > 1 else "auto")
+    axes.set_facecolor("#c9d7ea")  # no shade of grey: that is what is not known
+    titles = ["damaged", *(f"step {step}" for step in steps[1:]), "stored"]
+    axes.set_xticks([column * (width + gap) + (width - 1) / 2 for column in range(len(titles))], titles)
+    middles = [row * (height + gap) + (height - 1) / 2 for row in range(len(rows))]
+    axes.set_yticks(middles, [name for name, _, _ in recalls])
+    axes.tick_params(length=0, labeltop=True, labelbottom=False, labelsize=9)
+    axes.spines[:].set_visible(False)
 
 
 def courses(

@@ -74,7 +74,7 @@ class Computed(Store):
     def forward(self, seq: Seq, state: State | None = None) -> tuple[Recall, State]:
         """See the class above."""
         start = seq.data[-1] if state is None else state[0][0]
-        found = hopfield.recall(self.memory(), start, self._options.steps)
+        found = hopfield.recall(self.memory(), start, self._options.iterations)
         return found, (found.final.unsqueeze(0),)
 
     def memory(self) -> Memory:
@@ -130,7 +130,7 @@ class Attractor(Store):
         if self.training and state is None:
             said = self._damaged(said)
         states = [said]
-        for _ in range(self._options.steps):
+        for _ in range(self._options.iterations):
             hidden, inner = self.recurrent(Seq(states[-1].unsqueeze(0)), inner)
             states.append(self.output(hidden.data[0]).tanh())
         found = torch.stack(states)
@@ -145,7 +145,7 @@ class Attractor(Store):
         place = torch.rand_like(patterns)
         flip = 2 * options.flip * torch.rand(column, device=patterns.device)
         erase = 2 * options.erase * torch.rand(column, device=patterns.device)
-        noise = 2 * options.noise * torch.rand(column, device=patterns.device)
+        noise = 2 * options.jitter * torch.rand(column, device=patterns.device)
         kept = torch.where(place < flip, -patterns, patterns).masked_fill(place > 1 - erase, 0)
         return kept + noise * torch.randn_like(kept)
 
