@@ -29,18 +29,25 @@ def states(figure: Any, recalls: Sequence[tuple[str, Tensor, Tensor]], shape: Se
     steps = sorted({round(step) for step in torch.linspace(0, last, min(last + 1, _COLUMNS)).tolist()})
     rows = [[*(run[min(step, len(run) - 1)] for step in steps), whole] for _, run, whole in recalls]
     height, width = shape if len(shape) == 2 else (1, int(torch.tensor(shape).prod()))
-    gap = max(1, width // 8)
+    down, aside = max(1, height // 8), max(1, width // 8)
     blocks = torch.stack([torch.stack(row) for row in rows]).reshape(len(rows), len(rows[0]), height, width)
-    tiles = torch.full((len(rows), height + gap, len(rows[0]), width + gap), torch.nan)
+    tiles = torch.full((len(rows), height + down, len(rows[0]), width + aside), torch.nan)
     tiles[:, :height, :, :width] = blocks.transpose(1, 2)
-    mosaic = tiles.flatten(2).flatten(0, 1)[:-gap, :-gap]
+    mosaic = tiles.flatten(2).flatten(0, 1)[:-down, :-aside]
     figure.set_size_inches(7, 0.8 + 6.2 * min(1.5, max(0.3, len(mosaic) / mosaic.shape[1])))
     axes = figure.subplots()
-    axes.imshow(mosaic.numpy(), cmap="gray_r", vmin=-1, vmax=1, aspect="equal" if height > 1 else "auto")
+    axes.imshow(
+        mosaic.numpy(),
+        cmap="gray_r",
+        vmin=-1,
+        vmax=1,
+        interpolation="nearest",
+        aspect="equal" if height > 1 else "auto",
+    )
     axes.set_facecolor("#c9d7ea")  # no shade of grey: that is what is not known
     titles = ["damaged", *(f"step {step}" for step in steps[1:]), "stored"]
-    axes.set_xticks([column * (width + gap) + (width - 1) / 2 for column in range(len(titles))], titles)
-    middles = [row * (height + gap) + (height - 1) / 2 for row in range(len(rows))]
+    axes.set_xticks([column * (width + aside) + (width - 1) / 2 for column in range(len(titles))], titles)
+    middles = [row * (height + down) + (height - 1) / 2 for row in range(len(rows))]
     axes.set_yticks(middles, [name for name, _, _ in recalls])
     axes.tick_params(length=0, labeltop=True, labelbottom=False, labelsize=9)
     axes.spines[:].set_visible(False)
