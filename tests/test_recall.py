@@ -389,6 +389,19 @@ def test_a_third_value_is_told_where_it_is_and_what_takes_it():
     assert not made(records, rule="modern").layout.bits
 
 
+def test_real_numbers_for_a_rule_of_bits():
+    assert fault(listed([0.1, 0.2, 0.3], [0.4, 0.5, 0.6]), rule="hebb") == (
+        "sample:patterns: expected two, such as 0 and 1, got 6 different numbers; "
+        "recall.rule = modern takes real numbers"
+    )
+
+
+def test_patterns_without_their_names_are_scored_too():
+    task = made(pair({"name": "a", "pattern": [0, 1, 1]}, {"name": "b", "pattern": [1, 0, 1]}), draws=1)
+    scored = [cue for cue in task.encode(listed([0, 1, 1], [1, 1, 0])) if cue.scored]
+    assert [cue.name for cue in scored] == ["1", "2"]
+
+
 def test_what_is_asked_must_be_of_the_size_that_is_stored(file, tmp_path):
     model = elman.train(file, task="recall", out=tmp_path / "run", quiet=True, rule="hebb", **QUICK)
     with pytest.raises(DataError, match="value 2: expected 40, as the first pattern has, got 39 numbers"):

@@ -27,6 +27,7 @@ _NAMES = ("name", "label", "class", "letter", "digit", "id", "target")
 _ON, _OFF, _UNKNOWN = "#", ".", "?"
 _MISSING = ("", _UNKNOWN, "nan", "na")
 _WHITE = 255
+_REMEDY = "recall.rule = modern takes real numbers"
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,11 @@ class Layout:
             raise DataError(data.path, f"{values[0]:g} everywhere", expected="patterns of two values or more")
         cut = strict and len(values) > 2 and stacked.dtype == np.uint8
         if strict and len(values) > 2 and not cut:
-            low, high = sorted(values[np.argsort(-counts, kind="stable")[:2]].tolist())
-            _check_bits(records, found, low, high)
+            usual = np.argsort(-counts, kind="stable")[:2]
+            if 2 * counts[usual].sum() < counts.sum():
+                got, expected = f"{len(values):,} different numbers", "two, such as 0 and 1"
+                raise DataError(data.path, got, expected=expected, remedy=_REMEDY)
+            _check_bits(records, found, *sorted(values[usual].tolist()))
         low, high = (0, _WHITE) if cut else (values[0], values[-1])
         spelled = isinstance(records[0].fields.get(read), str) and _is_spelled(records[0].fields[read])
         bits = cut or len(values) == 2
@@ -110,7 +114,7 @@ class Layout:
     def names(self, records: Sequence[Record]) -> list[str]:
         """What the patterns are called: as their column says, or their numbers from 1."""
         return [
-            str(record.fields[self.name]) if self.name else str(number)
+            str(record.fields[self.name]) if self.name in record.fields else str(number)
             for number, record in enumerate(records, 1)
         ]
 
@@ -285,8 +289,8 @@ def _check_bits(records: Sequence[Record], found: Sequence[np.ndarray], low: flo
         wrong = ~np.isin(numbers.ravel(), (low, high)) & ~np.isnan(numbers.ravel())
         if wrong.any():
             place, value = int(wrong.argmax()) + 1, numbers.ravel()[wrong][0]
-            expected, remedy = f"{low:g} or {high:g}", "recall.rule = modern takes real numbers"
-            raise DataError(record.where, f"{value:g} at place {place}", expected=expected, remedy=remedy)
+            got, expected = f"{value:g} at place {place}", f"{low:g} or {high:g}"
+            raise DataError(record.where, got, expected=expected, remedy=_REMEDY)
 
 
 def _plain(value: float) -> float:
