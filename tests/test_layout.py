@@ -35,6 +35,7 @@ LEVELS = {
     "forecasting": 1,
     "formats": 1,
     "grams": 1,
+    "hopfield": 1,
     "kernels": 1,
     "metrics": 1,
     "ngram": 1,

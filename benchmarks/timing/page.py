@@ -6,17 +6,16 @@ import os
 import platform
 from pathlib import Path
 
-MARKERS = "<!-- measured: begin -->", "<!-- measured: end -->"
 
-
-def write(text: str, out: Path, page: Path | None) -> None:
-    """Write what was measured to a file, and between the markers of a page, if one is given."""
+def write(text: str, out: Path, page: Path | None, name: str = "measured") -> None:
+    """Write what was measured to a file, and between the markers of that name in a page, if one is given."""
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     if page:
-        before, rest = page.read_text(encoding="utf-8").split(MARKERS[0])
-        after = rest.split(MARKERS[1])[1]
-        page.write_text(f"{before}{MARKERS[0]}\n\n{text}\n{MARKERS[1]}{after}", encoding="utf-8")
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, rest = page.read_text(encoding="utf-8").split(begin)
+        after = rest.split(end)[1]
+        page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def processor() -> str:

@@ -29,8 +29,8 @@ class Processes:
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network whose gradients are averaged over all processes."""
-        if self.world == 1:
+        """The network whose gradients, if it has any, are averaged over all processes."""
+        if self.world == 1 or not any(parameter.requires_grad for parameter in network.parameters()):
             return network
         return DistributedDataParallel(
             network, device_ids=[self.device] if self.device.type == "cuda" else None

@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TextIO
 
-from elman import bundle, dataset, devices, formats, scoring
+from elman import bundle, dataset, devices, formats, optim, scoring
 from elman.batch import Record
 from elman.config import Run
 from elman.errors import DataError, TaskError
@@ -42,9 +42,8 @@ class Model:
 
     def __repr__(self) -> str:
         network = self.config.network
-        return (
-            f"Model({self.path.name}: {self.config.task}, {network.layers} x {network.cell} {network.hidden})"
-        )
+        words = f", {network.layers} x {network.cell} {network.hidden}" if optim.learns(self.network) else ""
+        return f"Model({self.path.name}: {self.config.task}{words})"
 
     def write(
         self,

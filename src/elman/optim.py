@@ -28,6 +28,11 @@ def optimizer(network: nn.Module, config: Training) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, fused=fused)
 
 
+def learns(network: nn.Module) -> bool:
+    """Whether any weight of the network is learnt by gradient; else they were computed when it was made."""
+    return any(parameter.requires_grad for parameter in network.parameters())
+
+
 def rate(config: Training, step: int, steps: int, halvings: int = 0) -> float:
     """The learning rate of `step` (from 0) out of `steps`.
 

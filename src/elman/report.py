@@ -116,11 +116,7 @@ def card(name: str, results: Mapping[str, Any]) -> str:
         "## Training",
         "",
         f"- network: {training['network']}, {training['parameters']:,} parameters",
-        f"- epochs: {training['epochs']:g} of {training['of_epochs']}, steps: {training['steps']:,}"
-        + ("" if training["finished"] else " (stopped before its end)"),
-        f"- time: {duration(training['seconds'])} on {training['device']}, {training['threads']} threads, "
-        f"{training['symbols_per_second']:,.0f} symbols/s",
-        "- all settings: `config.toml`; numbers by step: `metrics.csv`, drawn in `curves.png`",
+        *_course(training),
         "",
         "## Scores",
         "",
@@ -140,6 +136,19 @@ def card(name: str, results: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _course(training: Mapping[str, Any]) -> list[str]:
+    """Lines on a training's epochs and time; there are none where all weights were computed at once."""
+    if training["finished"] and not training["steps"]:
+        return ["- all settings: `config.toml`"]
+    return [
+        f"- epochs: {training['epochs']:g} of {training['of_epochs']}, steps: {training['steps']:,}"
+        + ("" if training["finished"] else " (stopped before its end)"),
+        f"- time: {duration(training['seconds'])} on {training['device']}, {training['threads']} threads, "
+        f"{training['symbols_per_second']:,.0f} symbols/s",
+        "- all settings: `config.toml`; numbers by step: `metrics.csv`, drawn in `curves.png`",
+    ]
 
 
 def table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
@@ -163,7 +172,7 @@ def number(value: float) -> str:
 
 
 def draw(path: Path, baselines: Mapping[str, float], figures: Mapping[str, Callable[[Any], None]]) -> str:
-    """Draw what was found, and the losses by step with baselines (loss per target) as lines across.
+    """Draw what was found, and the losses by step, if there were steps, with baselines as lines across.
 
     Args:
         path: the folder of the run.
@@ -177,11 +186,12 @@ def draw(path: Path, baselines: Mapping[str, float], figures: Mapping[str, Calla
         return f"{CURVES} was not drawn: pip install 'elman[plot]'"
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    losses, norms = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    _plot(losses, read(path), baselines)
-    _plot_norm(norms, read(path))
-    _write(path / CURVES, figure)
+    if rows := read(path):
+        figure = Figure(figsize=(7, 4.2), layout="constrained")
+        losses, norms = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        _plot(losses, rows, baselines)
+        _plot_norm(norms, rows)
+        _write(path / CURVES, figure)
     for name, drawn in figures.items():
         figure = Figure(figsize=(6, 5), layout="constrained")
         drawn(figure)

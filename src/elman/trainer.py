@@ -81,10 +81,13 @@ class Trainer:
     def run(self, interrupt: Interrupt) -> None:
         """Train until the end, the early end, or an interrupt; a checkpoint is there afterwards.
 
+        A network with nothing to learn by gradient is at its end before the first step.
+
         Raises:
             DivergedError: the gradient is no longer finite; the last checkpoint is whole.
         """
         progress = self.progress
+        progress.done = progress.done or not optim.learns(self.learner.network)
         while progress.epoch < self.epochs and not progress.done:
             self.step()
             if progress.window >= self._plan.steps:

@@ -34,7 +34,7 @@ from elman.interrupt import Interrupt
 from elman.loader import Plan
 from elman.model import Model
 from elman.progress import Logged, Show, Silent, duration, shown
-from elman.tasks.base import Calibrated, Findings, Parts, Scores, Task, Use
+from elman.tasks.base import Calibrated, Findings, Parts, Scores, Storing, Task, Use
 from elman.trainer import Job, Trainer, headline
 
 
@@ -116,7 +116,7 @@ class _Sitting:
             remedy = "leave it false, or set data.valid or data.valid_path"
             raise ConfigError("training.calibrate", "true without a validation part", remedy=remedy)
         self._plan = _plan(self._train, run, task, team)
-        self._learner = _learner(run, task, team)
+        self._learner = _learner(run, task, team, self._train)
 
     def begin(self, reason: str) -> Model:
         """Make the folder and train from the start."""
@@ -163,7 +163,7 @@ class _Sitting:
         sizes = ", ".join(f"{self._size(part)} {use}" for part, use in uses.items() if part in self._symbols)
         yield f"data {self._run.data.path}: {sizes}"
         yield from (f"{name}: {words}" for name, words in self._task.facts().items())
-        yield f"network {_network_words(self._run)}, {self._parameters():,} parameters; {self._team.device}"
+        yield f"network {self._network_words()}, {self._parameters():,} parameters; {self._team.device}"
         yield f"run {self._path}"
 
     def _parts(self) -> dict[str, Sequence[Example]]:
@@ -175,6 +175,12 @@ class _Sitting:
             return "none"
         symbols = f"{self._symbols[part]:,} symbols"
         return symbols if self._task.continuous else f"{len(self._parts()[part]):,} examples ({symbols})"
+
+    def _network_words(self) -> str:
+        if not optim.learns(self._learner.network):
+            return "computed from the training part"
+        network = self._run.network
+        return f"{network.layers} x {network.cell} {network.hidden}"
 
     def _parameters(self) -> int:
         return sum(parameter.numel() for parameter in self._learner.network.parameters())
@@ -270,7 +276,7 @@ class _Sitting:
             "task": self._run.task,
             "elman": version("elman"),
             "torch": torch.__version__,
-            "network": _network_words(self._run),
+            "network": self._network_words(),
             "parameters": self._parameters(),
             "epochs": round(trainer.epochs_done, 2),
             "of_epochs": trainer.epochs,
@@ -304,10 +310,12 @@ def _session(run: Run) -> Iterator[Processes]:
         torch.set_num_threads(threads)
 
 
-def _learner(run: Run, task: Task, team: Processes) -> Learner:
+def _learner(run: Run, task: Task, team: Processes, train: Sequence[Example]) -> Learner:
     """A fresh network and optimiser: the same weights in every process, other random numbers afterwards."""
     torch.manual_seed(run.training.seed)
     network = task.build().to(team.device).train()
+    if isinstance(task, Storing):
+        task.store(network, train)
     torch.manual_seed(run.training.seed * 1_000_003 + team.rank)
     average = optim.Average(network, run.training.ema) if run.training.ema else None
     return Learner(network, optim.optimizer(network, run.training), average, None)
@@ -338,11 +346,6 @@ def _fingerprint(parts: Iterable[Sequence[Example]]) -> str:
             digest.update(example.data.contiguous().numpy().tobytes())
             digest.update(example.target.contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def _network_words(run: Run) -> str:
-    network = run.network
-    return f"{network.layers} x {network.cell} {network.hidden}"
 
 
 def _free_folder(run: Run, team: Processes) -> Path:

@@ -22,6 +22,7 @@ RISING = frozenset(
     {
         *("accuracy", "macro_f1", "span_f1", "subset_accuracy", "r2"),
         *("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf", "exact_match"),
+        *("recalled", "overlap", "bit_accuracy"),
     }
 )
 """Scores of which more is better; of all others less is."""
@@ -236,6 +237,18 @@ class Calibrated(Protocol):
 
     def soften(self, network: nn.Module, temperature: float) -> None:
         """Divide the scores that the network gives by `temperature`, from now on, in its weights."""
+        ...
+
+
+@runtime_checkable
+class Storing(Protocol):
+    """A task whose networks take in the training part at once, before anything is learnt by gradient.
+
+    Where no weight of a network is learnt by gradient, that is all of its training.
+    """
+
+    def store(self, network: nn.Module, train: Sequence[Example]) -> None:
+        """Compute from the training examples what a fresh network has to know of them."""
         ...
 
 

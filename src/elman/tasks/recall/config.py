@@ -1,0 +1,56 @@
+"""The settings of associative memories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from elman.config import Settings, option
+from elman.errors import ConfigError
+
+TRAINED = "trained"
+MODERN = "modern"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecallConfig(Settings):
+    """What only associative memories have."""
+
+    section = "recall"
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "data": {"path": "sample:patterns", "valid": 0.0},
+        "network": {"cell": "gru", "hidden": 128},
+        "training": {"batch_size": 16, "epochs": 20, "lr": 0.004, "warmup": 0.05},
+    }
+
+    rule: str = option(
+        MODERN,
+        "how patterns are stored; the first three take bits alone, modern real numbers as well, and only "
+        "trained learns by gradient",
+        choices=("hebb", "storkey", "pseudo_inverse", MODERN, TRAINED),
+    )
+    update: str = option(
+        "asynchronous",
+        "whether a step updates bits one after the other, in a random order, or all at once",
+        choices=("asynchronous", "synchronous"),
+    )
+    iterations: int = option(20, "most steps of a recall; trained: all of them", low=1)
+    beta: float = option(
+        1.0, "inverse temperature (modern): the larger, the fewer patterns are mixed", above=0
+    )
+    flip: float = option(0.15, "share of a pattern's numbers turned round to be scored", low=0, high=1)
+    erase: float = option(0.0, "share of a pattern's numbers taken away to be scored", low=0, high=1)
+    jitter: float = option(
+        0.0,
+        "deviation of noise added to the numbers to be scored; 1 is half of the range of all numbers",
+        low=0,
+    )
+    draws: int = option(4, "how often each pattern is damaged to be scored", low=1)
+    repeat: int = option(32, "times that an epoch has each pattern, damaged anew (trained)", low=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.flip + self.erase > 1:
+            got, remedy = f"{self.flip:g} + {self.erase:g}", "leave something of the pattern"
+            raise ConfigError("recall.flip + recall.erase", got, expected="at most 1", remedy=remedy)
