@@ -121,7 +121,16 @@ class Piece(Drawing):
         low, high = (int(used[0]), int(used[-1])) if len(used) else (0, self.steps.shape[1] - 1)
         extent = (-0.5, len(self.steps) - 0.5, low + self.lowest - 0.5, high + self.lowest + 0.5)
         roll = self.steps[:, low : high + 1].T
-        axes.imshow(roll, cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="lower", extent=extent)
+        axes.imshow(
+            roll,
+            cmap="Blues",
+            vmin=0,
+            vmax=1,
+            aspect="auto",
+            origin="lower",
+            extent=extent,
+            interpolation="nearest",
+        )
         axes.set_yticks([note for note in range(128) if note % 12 == 0 and extent[2] < note < extent[3]])
         axes.set_yticklabels([_name(int(note)) for note in axes.get_yticks()], fontsize=7)
         axes.tick_params(labelsize=7)
@@ -224,11 +233,11 @@ def sheet(figure: Any, rows: Mapping[str, Sequence[Drawing]]) -> None:
         parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=lines)[:, 0]
     for part, (title, drawings) in zip(parts, rows.items(), strict=True):
         part.suptitle(title, fontsize=9)
-        grid = part.subplots(-(-len(drawings) // columns), columns, squeeze=False).flat
+        grid = part.subplots(-(-len(drawings) // columns), columns, squeeze=False).flatten()
         for axes, drawing in zip(grid, drawings, strict=False):
             drawing.paint(axes)
             axes.set_title(drawing.start, fontsize=7)
-        for axes in list(grid)[len(drawings) :]:
+        for axes in grid[len(drawings) :]:
             axes.set_axis_off()
 
 

@@ -137,8 +137,8 @@ class Pen(Steps):
         square = (u * u + v * v - 2 * self.rho * u * v) / free
         move = _mixed(self.logits, 0.5 * (square + free.log()) + _LOG_2PI + self.std.log().sum(-1))
         state = values[..., 2].long()
-        said = -self.pen.log_softmax(-1).gather(-1, state[..., None])[..., 0]
-        return said + move.masked_fill(state == END, 0.0)
+        said = -self.pen.log_softmax(-1).expand(*state.shape, PEN_STATES)
+        return said.gather(-1, state[..., None])[..., 0] + move.masked_fill(state == END, 0.0)
 
     def sample(self, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         """See `Steps`."""
@@ -179,8 +179,8 @@ class Chord(Steps):
         p(v) = prod_i p(v_i | v_1 .. v_(i-1))
         p(v_i = 1 | v_1 .. v_(i-1)) = sigmoid(b_i + V_i . tanh(c + sum_(j < i) v_j W_j))
 
-    b and c come from a recurrent network, as in the RNN-NADE of Boulanger-Lewandowski et al. (2012). Few notes
-    are on, and the hidden part changes after these alone: it is computed once for each, not for all of the N.
+    b and c come from a recurrent network, as in the RNN-NADE of Boulanger-Lewandowski et al. (2012). The
+    hidden part changes after notes that are on alone, which are few: it is computed once for each of these.
 
     Args:
         bias: [..., N], b.
@@ -230,7 +230,7 @@ def _deviation(wide: Tensor, scale: Scale) -> Tensor:
 
 
 def _mixed(logits: Tensor, nats: Tensor) -> Tensor:
-    """The surprise [...] of a mixture, by the logits of its weights and the surprises of its parts, [..., M]."""
+    """The surprise [...] of a mixture, by its weights' logits and its parts' surprises, [..., M]."""
     return logits.logsumexp(-1) - (logits - nats).logsumexp(-1)
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO, final
 from elman.batch import Record
 from elman.errors import DataError, nearest
 from elman.formats.base import Format, write_json_lines
-from elman.formats.samples import curves, dates, shapes, sunspots
+from elman.formats.samples import chords, curves, dates, letters, shapes, sunspots
 from elman.formats.samples.syntax import logical_lines
 
 PREFIX = "sample:"
@@ -146,8 +146,10 @@ def _stripped(name: str) -> DataError:
 
 
 SAMPLES = {
+    "chords": Sample("simple music, a chord a bar and a tune above, as frames of notes", chords.rows),
     "curves": Sample("strokes of a pen along curves, each with its name, to be drawn", curves.rows),
     "dates": Sample("dates in many notations, each with the same in ISO 8601, to be translated", dates.rows),
+    "letters": Sample("strokes of a pen that write short words, each with its text", letters.rows),
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
     "python-names": Sample("lines of Python, each token with what the parser says it is", _python_names),
     "python-source": Sample("Python's own library, some megabytes of code", _python_source),

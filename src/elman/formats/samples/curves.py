@@ -6,21 +6,17 @@ trembles a little; so no two are alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from elman.formats.samples.base import Strokes, arc, by_hand, line, moves
+
 COUNT = 2400
 """How many drawings there are."""
 
-_TURN, _STRETCH, _SLANT, _TREMBLE = 0.15, 0.12, 0.1, 0.015
-"""How far drawings are off at most: in radians and shares of the size; the last is that of the hand."""
-_SIZE = 40.0
-
-Strokes = list[np.ndarray]
-"""Lines of points [P, 2], x to the right and y downwards, within -1 to 1 or so."""
+_SIZE, _TURN = 40.0, 0.15  # half of a drawing's width; how far one is turned, in radians
 
 
 def rows() -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -30,39 +26,7 @@ def rows() -> Iterator[tuple[str, Mapping[str, Any]]]:
     for number in range(COUNT):
         name = names[int(random.random() * len(names))]
         lines = CURVES[name](random.random(4))
-        yield str(number + 1), {"strokes": moves(by_hand(lines, random, _SIZE)), "label": name}
-
-
-# Of the generator only `random` is used, whose numbers stay the same from one NumPy to the next.
-
-
-def by_hand(lines: Sequence[np.ndarray], random: np.random.Generator, size: float) -> Strokes:
-    """Lines as a hand draws them: a little turned, stretched, slanted, and trembling."""
-    turn, slant, *stretch = (2 * random.random(4) - 1) * (_TURN, _SLANT, _STRETCH, _STRETCH)
-    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn) + slant, np.cos(turn)]])
-    matrix = matrix * (1 + np.array(stretch)) * size
-    return [(line + _TREMBLE * (2 * random.random(line.shape) - 1)) @ matrix for line in lines]
-
-
-def moves(lines: Sequence[np.ndarray]) -> np.ndarray:
-    """Lines as moves of a pen that begins at 0, 0: float32 [T, 3], dx, dy, and 1 at a line's last point."""
-    points = np.concatenate(lines)
-    ups = np.zeros(len(points))
-    ups[np.cumsum([len(line) for line in lines]) - 1] = 1
-    steps = np.diff(points, axis=0, prepend=points[:1])
-    return np.column_stack([np.round(steps, 1), ups]).astype(np.float32)
-
-
-def arc(x: float, y: float, width: float, height: float, begin: float, end: float, points: int) -> np.ndarray:
-    """Points of an ellipse's arc [points, 2] around x, y; angles in turns, 0 to the right, then downwards."""
-    angle = 2 * np.pi * np.linspace(begin, end, points)
-    return np.column_stack([x + width * np.cos(angle), y + height * np.sin(angle)])
-
-
-def line(*corners: tuple[float, float], points: int = 3) -> np.ndarray:
-    """Points along lines from corner to corner, `points` on each but the first point of all."""
-    parts = [np.linspace(a, b, points + 1)[1:] for a, b in pairwise(corners)]
-    return np.concatenate([np.array(corners[:1], float), *parts])
+        yield str(number + 1), {"strokes": moves(by_hand(lines, random, _SIZE, turn=_TURN)), "label": name}
 
 
 def _circle(free: np.ndarray) -> Strokes:

@@ -92,7 +92,7 @@ class Kind(ABC):
         """Steps [T, C] as something to be looked at."""
 
     def following(self, seq: Seq) -> Tensor:
-        """What follows each row of data [T, B, C] that begin with `before`: the next row, `after` the last."""
+        """What follows each row of data [T, B, C], of which `before` is the first: the next, or `after`."""
         lengths = seq.lengths if seq.lengths is not None else torch.full((seq.data.shape[1],), len(seq.data))
         values = torch.cat([seq.data[1:], seq.data[:1]])
         steps, last = torch.arange(len(values))[:, None], lengths - 1
@@ -218,7 +218,7 @@ class Strokes(Kind):
 
     def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> Drawing:
         """See `Kind`; an end is a pen that is lifted."""
-        return Sketch(np.minimum(steps, [np.inf, np.inf, UP]), start, looks)
+        return Sketch(np.minimum(steps, np.array([np.inf, np.inf, UP], steps.dtype)), start, looks)
 
 
 @final
@@ -429,6 +429,9 @@ def read(raw: Raw) -> np.ndarray:
         DataError: it holds no such numbers, one of them is none, or there is no step.
     """
     value = raw.value
+    if not readable(value):
+        expected = "a list of steps, an array, or the path of a .npy file"
+        raise DataError(raw.where, repr(value)[:60], expected=expected)
     try:
         array = read_array(beside(raw.where, value)) if isinstance(value, str) else value
         steps = np.asarray(array, np.float32)

@@ -266,7 +266,7 @@ class DrawNetwork(nn.Module):
         return self.body(Seq(self.reader(steps)), self.begin(codes))[2]
 
     def advance(self, state: State) -> Callable[[Tensor], tuple[Steps, Tensor | None]]:
-        """What says after a step [B, C] how the next is distributed and what the window saw; in constant memory."""
+        """What says after a step [B, C] how the next is distributed, and what the window saw."""
         stepper = self.body.stepper(state)
 
         def step(made: Tensor) -> tuple[Steps, Tensor | None]:
