@@ -23,7 +23,7 @@ PROGRESSIONS = {
 }
 """The degrees of the scale, from 0, on which the chords of four bars stand."""
 
-_BASS, _MIDDLE, _TUNE = 36, 55, 67  # the lowest MIDI numbers of each part
+_BASS, _MIDDLE, _TUNE = 36, 55, 71  # the lowest MIDI numbers of each part
 _LEAPS = (-2, -1, -1, 0, 1, 1, 2)  # of the tune, in degrees of the scale
 
 

@@ -17,7 +17,7 @@ class DrawConfig(Settings):
     defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "data": {"path": "sample:curves", "valid": 0.1, "test": 0.1},
         "network": {"hidden": 256, "dropout": 0.1},
-        "training": {"batch_size": 32, "epochs": 20, "lr": 0.004, "ema": 0.995, "warmup": 0.05, "clip": 5.0},
+        "training": {"batch_size": 32, "epochs": 20, "lr": 0.004, "ema": 0.99, "warmup": 0.05, "clip": 5.0},
     }
 
     kind: str = option(
