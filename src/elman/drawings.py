@@ -242,13 +242,14 @@ def sheet(figure: Any, rows: Mapping[str, Sequence[Drawing]]) -> None:
 
 
 def looks(figure: Any, drawings: Sequence[Drawing]) -> None:
-    """Draw where the window stood on the text of each drawing at each of its steps, above the drawing."""
-    shown = [one for one in drawings if one.looks is not None]
-    figure.set_size_inches(8, 2.4 * len(shown))
-    grid = figure.subplots(len(shown), 2, squeeze=False, width_ratios=[1, 1])
+    """Draw which share of what the window gave at each step came from which character, beside the drawing."""
+    shown = [one for one in drawings if one.looks is not None and one.looks.size]
+    figure.set_size_inches(8, 1.9 * len(shown))
+    grid = figure.subplots(len(shown), 2, squeeze=False, width_ratios=[3, 2])
     for (left, right), one in zip(grid, shown, strict=True):
         assert one.looks is not None
-        left.imshow(one.looks.T, cmap="Blues", aspect="auto", interpolation="nearest")
+        shares = one.looks / np.maximum(one.looks.sum(1, keepdims=True), 1e-9)
+        left.imshow(shares.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         left.set_yticks(range(len(one.start)), list(one.start), fontsize=8)
         left.set_xlabel("step", fontsize=8)
         left.tick_params(labelsize=8)

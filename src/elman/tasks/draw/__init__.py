@@ -29,10 +29,10 @@ from elman.tasks.draw.kinds import Kind, Named, Strokes
 from elman.tasks.draw.network import DrawNetwork, generate
 from elman.tasks.draw.starts import Start, TextStart
 
-_SHEET, _ROLLS, _PREVIEWED = 16, 2, 6
-"""Drawings on a report's sheet of each kind, pieces or curves there, drawings of a preview."""
-_MOST_STEPS = 300
-"""Of a drawing in a report or a preview."""
+_SHEET, _ROLLS, _LOOKS, _PREVIEWED = 16, 2, 3, 6
+"""Drawings on a report's sheet of each kind, pieces or curves there, windows there, drawings of a preview."""
+_MOST_STEPS, _HEARD = 300, 48
+"""Of a drawing in a report or a preview; of what does not end by itself in a preview."""
 _TEMPERATURE = 0.8
 
 
@@ -170,16 +170,16 @@ class Draw(Task):
 
     def pictures(self, network: nn.Module, held: Sequence[Example]) -> Mapping[str, Callable[[Any], None]]:
         """Drawings beside held-out ones, from the same starts; and where the window stood."""
-        count = _SHEET if isinstance(self.kind, Strokes) else _ROLLS
-        real = [self._real(example) for example in held[:count]]
-        asked = [one.start or None for one in real]
-        made = self._drawn(
-            network, asked, self.kind.before[None], _MOST_STEPS, _TEMPERATURE, self._run.training.seed
-        )
+        ends = isinstance(self.kind, Strokes)
+        real = [self._real(example) for example in held[: _SHEET if ends else _ROLLS]]
+        asked, seed = [one.start or None for one in real], self._run.training.seed
+        length = _MOST_STEPS if ends else max(len(one.steps) for one in real)
+        made = self._drawn(network, asked, self.kind.before[None], length, _TEMPERATURE, seed)
         rows = {"held out": real, f"drawn, temperature {_TEMPERATURE}": made}
         shown = {"drawings": lambda figure: drawings.sheet(figure, rows)}
         if isinstance(self.start, TextStart):
-            shown["window"] = lambda figure: drawings.looks(figure, made[:4])
+            longest = sorted(made, key=lambda one: len(one.start), reverse=True)[:_LOOKS]
+            shown["window"] = lambda figure: drawings.looks(figure, longest)
         return shown
 
     def predict(self, network: nn.Module, batch: Batch, scores: Steps) -> list[tuple[float, int]]:
@@ -226,9 +226,9 @@ class Draw(Task):
 
     def preview(self, network: nn.Module, seed: int) -> str:
         """Some drawings, as text."""
-        count = _PREVIEWED if isinstance(self.kind, Strokes) else 1
+        count, length = (_PREVIEWED, _MOST_STEPS) if isinstance(self.kind, Strokes) else (1, _HEARD)
         asked = [self._starts[place % len(self._starts)] for place in range(count)]
-        made = self._drawn(network, asked, self.kind.before[None], _MOST_STEPS, _TEMPERATURE, seed)
+        made = self._drawn(network, asked, self.kind.before[None], length, _TEMPERATURE, seed)
         return drawings.beside(made).replace("\n", "\n  ")
 
     def use(self) -> list[str]:
