@@ -38,7 +38,7 @@ class DrawConfig(Settings):
         0.02, "least deviation of a Gaussian, in deviations of the data (strokes, values)", above=0
     )
     chord: int = option(
-        0, "hidden units by which notes of one frame depend on each other; 0: each for itself", low=0
+        64, "hidden units by which notes of one frame depend on each other; 0: each for itself", low=0
     )
     keys: int = option(1, "neighbouring keys that training transposes to, such as 12 (notes)", low=1)
     lowest: int = option(21, "MIDI number of the first note; 21 is the lowest of a piano", low=0, high=127)
