@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from elman.tasks.base import RISING
 from timing.page import processor, write
 
@@ -36,7 +38,7 @@ class Case(NamedTuple):
         settings: the file in benchmarks/settings.
         metric: what the bar is for.
         bar: the figure to reach.
-        valid, test: files of their own, if there are such.
+        valid, test: files of their own, if there are such; where `made` makes a file, beside that.
         options: what else stands on the command line.
         seeds: how many seeds, at most.
         made: makes the file that is learnt from, given the folder of the data and one to write it to.
@@ -68,6 +70,39 @@ def cmudict(data: Path, out: Path) -> Path:
     lines = (data / "cmudict/cmudict.txt").read_text().splitlines()
     said = [line.split(maxsplit=2) for line in lines]
     return table(out / "cmudict.csv", [["word", "phonemes"], *([word, how] for word, _, how in said)])
+
+
+def music(name: str) -> Callable[[Path, Path], Path]:
+    """What makes the parts of polyphonic music, frames of 88 notes behind each other, from MATLAB's file."""
+
+    def made(data: Path, out: Path) -> Path:
+        from scipy.io import loadmat
+
+        held = loadmat(data / f"music/{name}.mat")
+        out.mkdir(parents=True, exist_ok=True)
+        for part in PARTS:
+            pieces = [np.asarray(piece, np.uint8) for piece in held[f"{part}data"][0]]
+            lengths = [len(piece) for piece in pieces]
+            np.savez_compressed(out / f"{name}.{part}.npz", x=np.concatenate(pieces), lengths=lengths)
+        return out / f"{name}.train.npz"
+
+    return made
+
+
+def strokes(data: Path, out: Path) -> Path:
+    """The parts of Omniglot's strokes, each in a file of its own."""
+    out.mkdir(parents=True, exist_ok=True)
+    with np.load(data / "strokes/omniglot.flat.npz", allow_pickle=False) as held:
+        for part in PARTS:
+            np.savez_compressed(out / f"omniglot.{part}.npz", x=held[part], lengths=held[f"{part}_len"])
+    return out / "omniglot.train.npz"
+
+
+def drawn(name: str, settings: str, bar: float, made: Callable[[Path, Path], Path], seeds: int = 3) -> Case:
+    """A data set of drawings or of music, in parts."""
+    return Case(
+        "", settings, "nats_per_step", bar, f"{name}.valid.npz", f"{name}.test.npz", seeds=seeds, made=made
+    )
 
 
 def table(path: Path, rows: list[list[str]]) -> Path:
@@ -106,6 +141,7 @@ def ucr(name: str, bar: float) -> Case:
     return Case(f"{folder}_TRAIN.ts", "series.toml", "accuracy", bar, test=f"{folder}_TEST.ts")
 
 
+PARTS = "train", "valid", "test"
 UD = "ud_english_ewt/en_ewt-ud"
 CASES = {
     "sst2": Case("sst2/train.tsv", "sst2.toml", "accuracy", 0.83, "sst2/dev.tsv", "sst2/test.tsv"),
@@ -145,6 +181,12 @@ CASES = {
     "cmudict": Case("cmudict/cmudict.txt", "cmudict.toml", "symbol_error_rate", 0.08, seeds=1, made=cmudict),
     # The bar is what the nearest training picture has.
     "emoji": Case("emoji/train.tsv", "emoji.toml", "bleu", 23.4, "emoji/valid.tsv", "emoji/test.tsv"),
+    "music_jsb": drawn("JSB_Chorales", "music_jsb.toml", 8.35, music("JSB_Chorales")),
+    "music_jsb_apart": drawn("JSB_Chorales", "music_jsb_apart.toml", 8.35, music("JSB_Chorales")),
+    "music_nottingham": drawn("Nottingham", "music_nottingham.toml", 3.3, music("Nottingham")),
+    "music_nottingham_apart": drawn("Nottingham", "music_nottingham_apart.toml", 3.3, music("Nottingham")),
+    # The bar is a nat below what the random walk has that knows the pen, on the validation part.
+    "strokes": drawn("omniglot", "strokes.toml", 9.4, strokes, seeds=1),
 }
 
 
@@ -192,7 +234,7 @@ def arguments(case: Case, seed: int, data: Path, out: Path) -> list[str]:
     train = case.made(data, out) if case.made else data / case.train
     said = ["train", str(train), "--config", str(HERE / "settings" / case.settings)]
     for option, path in (("--valid-path", case.valid), ("--test-path", case.test)):
-        said += [option, str(data / path)] if path else []
+        said += [option, str((train.parent if case.made else data) / path)] if path else []
     return [*said, *case.options, "--seed", str(seed)]
 
 

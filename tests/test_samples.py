@@ -1,4 +1,4 @@
-"""The samples that are made up: dates to be translated, and pictures of shapes with captions."""
+"""The samples that are made up: dates, pictures of shapes with captions, strokes of a pen, and chords."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from elman import formats
-from elman.formats.samples import dates, shapes
+from elman.formats.samples import chords, curves, dates, letters, shapes
 
 
 def spelt(year, month, day):
@@ -154,3 +154,85 @@ def test_shapes_cover_what_their_formulas_say():
     for number, kind in enumerate(shapes.KINDS):
         covered = shapes._covered(np.full(200, number), np.full(200, r), middle)
         assert covered.sum((1, 2)).mean() == pytest.approx(areas[kind], rel=0.02), kind
+
+
+# Strokes
+
+
+@cache
+def drawn(name):
+    return [record.fields for record in formats.read(f"sample:{name}")]
+
+
+@pytest.mark.parametrize(("name", "count"), [("curves", 2400), ("letters", 3000)])
+def test_strokes_begin_at_nought_and_end_lifted(name, count):
+    found = drawn(name)
+    assert len(found) == count
+    for fields in found:
+        steps = fields["strokes"]
+        assert (steps.dtype, steps.shape[1]) == (np.float32, 3)
+        assert not steps[0].any()
+        assert steps[-1, 2] == 1
+        assert set(np.unique(steps[:, 2])) <= {0, 1}
+
+
+def test_every_curve_is_drawn_with_as_many_strokes_as_it_has():
+    strokes = {
+        "circle": 1,
+        "face": 4,
+        "flower": 2,
+        "house": 3,
+        "spiral": 1,
+        "star": 1,
+        "wave": 1,
+        "zigzag": 1,
+    }
+    assert set(curves.CURVES) == set(strokes)
+    for fields in drawn("curves"):
+        assert fields["strokes"][:, 2].sum() == strokes[fields["label"]]
+    labels = [fields["label"] for fields in drawn("curves")]
+    assert all(0.09 < labels.count(name) / 2400 < 0.16 for name in strokes)
+
+
+def test_no_two_curves_are_alike_and_each_keeps_its_form():
+    assert len({fields["strokes"].tobytes() for fields in drawn("curves")}) == 2400
+    for fields in drawn("curves"):
+        points = fields["strokes"][:, :2].cumsum(0)
+        if fields["label"] == "circle":
+            assert np.linalg.norm(points[-1]) < 6  # closed
+            radius = np.linalg.norm(points - points.mean(0), axis=1)
+            assert 25 < radius.min() < radius.max() < 60
+
+
+def test_words_have_all_letters_and_their_strokes():
+    texts = [fields["text"] for fields in drawn("letters")]
+    assert set("".join(texts)) == set(letters.LETTERS) == set("abcdefghijklmnopqrstuvwxyz")
+    assert {len(text) for text in texts} == {2, 3, 4, 5}
+    assert len(set(texts)) > 1500
+    for fields in drawn("letters"):
+        count = sum(len(letters.LETTERS[letter]) for letter in fields["text"])
+        assert fields["strokes"][:, 2].sum() == count
+
+
+# Chords
+
+
+def test_a_bar_has_a_chord_of_its_key_and_a_tune_above():
+    for fields in drawn("chords"):
+        notes, scale = fields["notes"], chords.SCALES[fields["label"]]
+        assert (notes.dtype, notes.shape) == (np.uint8, (32, 88))
+        used = {(note + chords.LOWEST) % 12 for note in np.flatnonzero(notes.any(0))}
+        assert any(used <= {(key + tone) % 12 for tone in scale} for key in range(12))
+        for bar in notes.reshape(8, 4, 88):
+            held = np.flatnonzero(bar.all(0)) + chords.LOWEST
+            bass, *rest = held
+            thirds = {int(note - bass) % 12 for note in rest[:3]}
+            assert thirds in ({0, 4, 7}, {0, 3, 7}, {0, 3, 6}), held
+            assert (bar.sum(1) == 5).all()
+
+
+def test_music_is_in_all_keys_major_and_minor():
+    labels = [fields["label"] for fields in drawn("chords")]
+    assert len(labels) == 400
+    assert 150 < labels.count("major") < 250
+    assert len({int(np.flatnonzero(fields["notes"][0])[0]) for fields in drawn("chords")}) == 12

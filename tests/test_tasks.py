@@ -35,6 +35,13 @@ def film(number: int) -> np.ndarray:
     return frames
 
 
+def zigzag(number: int) -> np.ndarray:
+    """Some moves of a pen, which is lifted in the middle and at the end."""
+    steps = np.array([[1 + number % 3, (-1) ** step, 0] for step in range(4 + number)], np.float32)
+    steps[[2, -1], 2] = 1
+    return steps
+
+
 RECORDS = {
     "language": [Record({"text": lines(8)}, "eight lines")],
     "classify": [
@@ -55,6 +62,7 @@ RECORDS["recall"] = [
     Record({"pattern": [int(letter in text) for letter in "abdfginostuw"], "name": text}, f"line {i}")
     for i, text in enumerate(REVIEWS)
 ]
+RECORDS["draw"] = [Record({"strokes": zigzag(i), "label": "ab"[i % 2]}, f"line {i}") for i in range(8)]
 WHOLE = [name for name, kind in tasks.TASKS.items() if not kind.continuous]
 """The tasks whose every example is a sequence of its own."""
 

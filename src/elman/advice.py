@@ -46,7 +46,7 @@ def advise(epochs: Sequence[Epoch], *, last: bool) -> Iterator[str]:
             f"overfitting: validation was best in epoch {best + 1} and training loss still falls; "
             "more --dropout, fewer --hidden, more data, or --early-stop 2"
         )
-    elif last and len(epochs) > 1 and losses[-1] < losses[-2] * (1 - _SLOPE):
+    elif last and len(epochs) > 1 and losses[-2] - losses[-1] > _SLOPE * abs(losses[-2]):
         yield "still learning when training ended: more --epochs would help"
     elif last and len(epochs) > 2 and losses[-1] <= epochs[-1].train:
         yield "underfitting: validation is as good as training; more --hidden or --layers, or less --dropout"

@@ -31,6 +31,12 @@ PICTURED = ("picture", "image", "path", "file", "filename", "photo", "frames", "
 CAPTIONS = ("caption", "captions", "description", "text", "title", "sentence", "target", "name")
 """Names that a column with descriptions often has."""
 
+DRAWN = ("strokes", "drawing", "notes", "frames", "steps", "series", "x", "path", "file", "filename")
+"""Names that a column with sequences to be drawn often has."""
+
+STARTS = ("text", "word", "words", "sentence", "transcript", *TARGETS, "caption", "name")
+"""Names that a column with what a sequence starts from often has."""
+
 _PROBED = 100
 """Rows that tell whether columns hold numbers."""
 
@@ -98,6 +104,33 @@ class Columns:
         if name not in record.fields:
             raise DataError(record.where, f"no column {name!r}", remedy=nearest(name, record.fields))
         return record.fields[name]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The columns that serve where sequences are drawn.
+
+    Args:
+        input: the sequence.
+        start: what it starts from; empty, if there is no such column.
+    """
+
+    input: str
+    start: str = ""
+
+    def read(self, record: Record) -> Any:
+        """The sequence of a record.
+
+        Raises:
+            DataError: the column is not there.
+        """
+        if len(record.fields) == 1:  # nothing else can be meant, whatever its name
+            return next(iter(record.fields.values()))
+        if self.input not in record.fields:
+            raise DataError(
+                record.where, f"no column {self.input!r}", remedy=nearest(self.input, record.fields)
+            )
+        return record.fields[self.input]
 
 
 def find(records: Sequence[Record], data: Data, readable: Callable[[Any], bool]) -> Columns:
@@ -170,6 +203,33 @@ def described(records: Sequence[Record], data: Data, readable: Callable[[Record,
         remedy = "name them with --input and --target"
         raise DataError(first.where, got, expected=expected, remedy=remedy)
     return Columns(read, data.target or _named(CAPTIONS, words) or words[0], not (data.input and data.target))
+
+
+def drawn(records: Sequence[Record], data: Data, readable: Callable[[Any], bool]) -> Drawn:
+    """The columns of a sequence to draw, and of a class or a text that it starts from, if there is one.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either: input and target.
+        readable: whether a value can be a sequence.
+
+    Raises:
+        DataError: a column that is named is not there, or none holds a sequence.
+    """
+    first = records[0]
+    _check_there(first, data)
+    able = [name for name, value in first.fields.items() if name != data.target and readable(value)]
+    read = data.input or _named(DRAWN, able) or next(iter(able), "")
+    if not read:
+        got = f"columns {', '.join(map(repr, first.fields))}"
+        expected = "one with sequences: lists of steps, or paths of .npy files"
+        raise DataError(first.where, got, expected=expected, remedy="name it with --input")
+    return Drawn(read, data.target or _named(STARTS, [name for name in first.fields if name != read]))
+
+
+def drawable(record: Record, readable: Callable[[Any], bool]) -> bool:
+    """Whether a column that is called strokes, drawing or notes holds a sequence."""
+    return any(name.lower() in DRAWN[:3] and readable(value) for name, value in record.fields.items())
 
 
 def _check_there(first: Record, data: Data) -> None:

@@ -16,6 +16,7 @@ from elman.batch import Seq, State
 from elman.config import Network
 from elman.inputs import Reader
 from elman.recurrent import Recurrent, dropout
+from elman.stepper import Stepper
 
 
 def layers(config: Network, width: int, *, bidirectional: bool = False) -> Recurrent:
@@ -36,6 +37,15 @@ def layers(config: Network, width: int, *, bidirectional: bool = False) -> Recur
         learn_initial=config.learn_initial,
         init=config.init,
     )
+
+
+def stepper(recurrent: Recurrent, state: State) -> Stepper:
+    """The layers a step at a call from a state [L, B, H], without gradients or dropout, in constant memory.
+
+    Raises:
+        ConfigError: they are bidirectional.
+    """
+    return Stepper(recurrent.layer_steppers(state), residual=recurrent.residual, skip=recurrent.skip)
 
 
 class Frame(NamedTuple):

@@ -1,4 +1,4 @@
-"""A trained model in the hand: load it, predict, forecast, write with it, complete, evaluate."""
+"""A trained model in the hand: load it, predict, forecast, write or draw with it, complete, evaluate."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any, TextIO
 from elman import bundle, dataset, devices, formats, optim, scoring
 from elman.batch import Record
 from elman.config import Run
+from elman.drawings import Drawing
 from elman.errors import DataError, TaskError
 from elman.formats import write_json_lines
 from elman.futures import Future
-from elman.tasks.base import Answering, Forecaster, Translator, Use, Writer
+from elman.tasks.base import Answering, Drawer, Forecaster, Translator, Use, Writer
 from elman.translation import Translation
 from elman.wording import Search
 
@@ -87,6 +88,46 @@ class Model:
         """The text that follows `prompt`, whole; arguments and errors as for `write`."""
         pieces = self.write(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
         return "".join(pieces)
+
+    def draw(
+        self,
+        count: int = 1,
+        *,
+        length: int = 400,
+        start: str = "",
+        prefix: Any = None,
+        temperature: float = 0.8,
+        seed: int | None = None,
+    ) -> list[Drawing]:
+        """Drawings, pieces of music or other sequences, step by step in constant memory.
+
+        Args:
+            count: how many.
+            length: most steps of each; strokes end by themselves, other sequences have so many.
+            start: a class or a text to start from, such as the model learnt; empty: nothing.
+            prefix: steps [T, C] to go on from, in the data's own units, or the path of a `.npy` file.
+            temperature: below 1 the likely becomes likelier, 0 takes the likeliest always.
+            seed: the same seed draws the same; None: another each time.
+
+        Raises:
+            TaskError: the task does not draw.
+            DataError: the start is unknown, or the prefix is no such sequence.
+            ConfigError: a setting is out of bounds.
+        """
+        return self._drawer().draw(
+            self.network,
+            count=count,
+            length=length,
+            start=start,
+            prefix=prefix,
+            temperature=temperature,
+            seed=seed,
+        )
+
+    @property
+    def draws(self) -> bool:
+        """Whether `draw` is what it does, and not `write`."""
+        return isinstance(self.task, Drawer)
 
     def complete(self, text: str, count: int = 5) -> list[tuple[str, float]]:
         """The `count` likeliest next words after `text` with their probabilities, the likeliest first.
@@ -318,6 +359,11 @@ class Model:
         if not isinstance(self.task, Translator):
             got = "a task that writes nothing for a source"
             raise TaskError(f"task {self.config.task!r}", got, expected="translate or caption")
+        return self.task
+
+    def _drawer(self) -> Drawer:
+        if not isinstance(self.task, Drawer):
+            raise TaskError(f"task {self.config.task!r}", "a task that draws nothing", expected="draw")
         return self.task
 
     def _writer(self) -> Writer:

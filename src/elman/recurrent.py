@@ -16,7 +16,7 @@ from elman import cells, kernels
 from elman.batch import Seq, State
 from elman.cells.base import Cell
 from elman.errors import ConfigError, DataError
-from elman.kernels.base import Job, Weights
+from elman.kernels.base import Job, LayerStepper, Weights
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")  # as Weights orders them
 _IN = "input of Recurrent"
@@ -158,6 +158,21 @@ class Recurrent(nn.Module):
             last += after
         y = torch.cat(outs, -1) if self.skip and self.layers > 1 else x
         return Seq(y, seq.lengths), tuple(torch.stack(s) for s in zip(*last, strict=True))
+
+    def layer_steppers(self, state: State) -> list[LayerStepper]:
+        """What runs each layer step after step from a state, without gradients or dropout.
+
+        Raises:
+            ConfigError: it is bidirectional, for the backward layers would wait for the end.
+        """
+        if self.bidirectional:
+            got, remedy = "bidirectional=True", "run it on whole sequences"
+            raise ConfigError("steps of Recurrent", got, remedy=remedy)
+        states = [tuple(s[layer] for s in state) for layer in range(self.layers)]
+        return [
+            kernels.stepper(self.cell, self._weights(layer), start, self.kernel)
+            for layer, start in enumerate(states)
+        ]
 
     def extra_repr(self) -> str:
         """What `print` tells of it."""

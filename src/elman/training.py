@@ -34,7 +34,7 @@ from elman.interrupt import Interrupt
 from elman.loader import Plan
 from elman.model import Model
 from elman.progress import Logged, Show, Silent, duration, shown
-from elman.tasks.base import Calibrated, Findings, Parts, Scores, Storing, Task, Use
+from elman.tasks.base import Calibrated, Findings, Illustrated, Parts, Scores, Storing, Task, Use
 from elman.trainer import Job, Trainer, headline
 
 
@@ -213,7 +213,7 @@ class _Sitting:
         bundle.save_weights(self._path, network.state_dict(), {"step": trainer.progress.step})
         scores = {part: rows[part] | baselines.get(part, {}) for part in rows}
         part = list(self._held)[-1] if self._held else ""
-        findings = self._task.findings(self._held[part], outputs[part]) if part else Findings({}, {})
+        findings = self._findings(network, part, outputs[part]) if part else Findings({}, {})
         results = {
             "data": self._data_facts(),
             "training": self._training_facts(trainer),
@@ -229,6 +229,15 @@ class _Sitting:
         note = report.draw(self._path, losses, findings.figures)
         for line in (*([note] if note else []), *report.table(scores), *self._farewell(trainer)):
             show.line(line)
+
+    def _findings(self, network: torch.nn.Module, part: str, outputs: list[Any]) -> Findings:
+        """What there is to show of a part: of the outputs, and of what the network makes beside them."""
+        findings = self._task.findings(self._held[part], outputs)
+        if not isinstance(self._task, Illustrated):
+            return findings
+        return Findings(
+            findings.tables, {**findings.figures, **self._task.pictures(network, self._held[part])}
+        )
 
     def _calibrate(self, network: torch.nn.Module) -> str:
         """Fit the temperature of the network's scores, and say so."""

@@ -17,7 +17,7 @@ from elman.errors import ElmanError
 
 app = App(
     name="elman",
-    help="Recurrent neural networks: train one on your sequences; predict, translate, forecast, write.",
+    help="Recurrent neural networks: train one on your sequences; predict, translate, forecast, write, draw.",
     version_flags=["--version"],
     help_format="plaintext",
     print_error=False,

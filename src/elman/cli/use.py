@@ -8,11 +8,14 @@ from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from elman.errors import VocabError
+from elman.errors import TaskError, VocabError
+
+if TYPE_CHECKING:
+    from elman.drawings import Drawing
 
 Suggest = Callable[[str], list[tuple[str, float]]]
 
@@ -27,18 +30,24 @@ def sample(
     top_k: int = 0,
     top_p: float = 1.0,
     seed: int | None = None,
+    count: int = 1,
+    start: str = "",
+    prefix: Path | None = None,
+    out: Path | None = None,
     device: str = "auto",
 ) -> None:
-    """Write text with a trained model.
+    """Write text, draw, or make music with a trained model.
+
+    Text goes to standard output; what is drawn goes to --out, or as JSON lines to standard output too.
 
     Parameters
     ----------
     run
         Run folder.
     prompt
-        What the text begins with.
+        What a text begins with.
     length
-        Symbols to write.
+        Symbols to write; most steps to draw.
     temperature
         Below 1 the likely becomes likelier; 0 takes the likeliest always.
     top_k
@@ -46,21 +55,59 @@ def sample(
     top_p
         Choose among the likeliest symbols that together have this probability.
     seed
-        The same seed writes the same text.
+        The same seed writes the same.
+    count
+        How many drawings.
+    start
+        Class or text that drawings start from.
+    prefix
+        File of steps (.npy) that drawings go on from.
+    out
+        File for drawings: svg, png, pdf; mid for music; npz and jsonl for steps.
     device
         cpu, cuda, cuda:1, mps; auto: the best there is.
     """
     from elman.model import load
 
-    pieces = load(run, device=device).write(
-        prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
-    )
+    model = load(run, device=device)
+    if model.draws:
+        _refuse(run, "draws", {"prompt": prompt, "top-k": top_k, "top-p": top_p != 1})
+        made = model.draw(
+            count,
+            length=length,
+            start=start,
+            prefix=None if prefix is None else str(prefix),
+            temperature=temperature,
+            seed=seed,
+        )
+        _put(made, out)
+        return
+    _refuse(run, "writes", {"count": count != 1, "start": start, "prefix": prefix, "out": out})
+    pieces = model.write(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     first = next(pieces, "")
     sys.stdout.write(prompt + first)
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
+
+
+def _refuse(run: Path, does: str, given: dict[str, object]) -> None:
+    """Refuse options that a model which does this has no use for."""
+    for name, value in given.items():
+        if value:
+            raise TaskError(f"--{name}", f"not for {run}, which {does}", remedy="leave it out")
+
+
+def _put(made: list[Drawing], out: Path | None) -> None:
+    """Write drawings to a file, or as JSON lines to standard output."""
+    from elman import drawings
+
+    if out is None:
+        sys.stdout.write(drawings.json_lines(made))
+        return
+    drawings.save(out, made)
+    print(f"wrote {out}")
 
 
 def complete(run: Path, /, *, count: int = 5, device: str = "auto") -> None:

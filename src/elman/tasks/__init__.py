@@ -7,6 +7,7 @@ from elman.errors import TaskError, nearest
 from elman.tasks.base import Task
 from elman.tasks.caption import Caption
 from elman.tasks.classify import Classify
+from elman.tasks.draw import Draw
 from elman.tasks.forecast import Forecast
 from elman.tasks.language import Language
 from elman.tasks.recall import Recall
@@ -15,7 +16,8 @@ from elman.tasks.translate import Translate
 
 # In this order they are asked whether data suit them: the more special ones first.
 TASKS: dict[str, type[Task]] = {
-    kind.Config.section: kind for kind in (Language, Tag, Forecast, Translate, Caption, Recall, Classify)
+    kind.Config.section: kind
+    for kind in (Language, Tag, Draw, Forecast, Translate, Caption, Recall, Classify)
 }
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from elman.batch import Batch, Example, Record
 from elman.config import Data, Run, Settings
+from elman.drawings import Drawing
 from elman.futures import Future
 from elman.translation import Translation
 from elman.wording import Line, Search
@@ -228,6 +229,37 @@ class Translator(Answering, Protocol):
 
     def translation(self, line: Line, record: Record, example: Example) -> Translation:
         """A line that was written for a record, as text."""
+        ...
+
+
+@runtime_checkable
+class Drawer(Protocol):
+    """A task whose models make sequences of numbers: drawings, music, curves.
+
+    Networks come in evaluation mode.
+    """
+
+    def draw(
+        self,
+        network: nn.Module,
+        *,
+        count: int,
+        length: int,
+        start: str,
+        prefix: Any,
+        temperature: float,
+        seed: int | None,
+    ) -> list[Drawing]:
+        """So many sequences of so many steps at most, from a start and after a prefix."""
+        ...
+
+
+@runtime_checkable
+class Illustrated(Protocol):
+    """A task whose report shows what the network makes."""
+
+    def pictures(self, network: nn.Module, held: Sequence[Example]) -> Mapping[str, Callable[[Any], None]]:
+        """The name of a picture, without suffix -> what draws it on a matplotlib Figure."""
         ...
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO, final
 from elman.batch import Record
 from elman.errors import DataError, nearest
 from elman.formats.base import Format, write_json_lines
-from elman.formats.samples import dates, patterns, shapes, sunspots
+from elman.formats.samples import chords, curves, dates, letters, patterns, shapes, sunspots
 from elman.formats.samples.syntax import logical_lines
 
 PREFIX = "sample:"
@@ -146,7 +146,10 @@ def _stripped(name: str) -> DataError:
 
 
 SAMPLES = {
+    "chords": Sample("simple music, a chord a bar and a tune above, as frames of notes", chords.rows),
+    "curves": Sample("strokes of a pen along curves, each with its name, to be drawn", curves.rows),
     "dates": Sample("dates in many notations, each with the same in ISO 8601, to be translated", dates.rows),
+    "letters": Sample("strokes of a pen that write short words, each with its text", letters.rows),
     "patterns": Sample("the 26 capital letters on 8 x 8 points each, to be remembered", patterns.rows),
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
     "python-names": Sample("lines of Python, each token with what the parser says it is", _python_names),
