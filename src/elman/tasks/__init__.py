@@ -9,12 +9,13 @@ from elman.tasks.caption import Caption
 from elman.tasks.classify import Classify
 from elman.tasks.forecast import Forecast
 from elman.tasks.language import Language
+from elman.tasks.recognize import Recognize
 from elman.tasks.tag import Tag
 from elman.tasks.translate import Translate
 
 # In this order they are asked whether data suit them: the more special ones first.
 TASKS: dict[str, type[Task]] = {
-    kind.Config.section: kind for kind in (Language, Tag, Forecast, Translate, Caption, Classify)
+    kind.Config.section: kind for kind in (Language, Tag, Forecast, Translate, Caption, Recognize, Classify)
 }
 
 

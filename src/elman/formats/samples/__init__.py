@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO, final
 from elman.batch import Record
 from elman.errors import DataError, nearest
 from elman.formats.base import Format, write_json_lines
-from elman.formats.samples import dates, shapes, sunspots
+from elman.formats.samples import dates, morse, shapes, sunspots
 from elman.formats.samples.syntax import logical_lines
 
 PREFIX = "sample:"
@@ -147,6 +147,7 @@ def _stripped(name: str) -> DataError:
 
 SAMPLES = {
     "dates": Sample("dates in many notations, each with the same in ISO 8601, to be translated", dates.rows),
+    "morse": Sample("words in Morse code as sound, with noise, each with its text", morse.rows),
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
     "python-names": Sample("lines of Python, each token with what the parser says it is", _python_names),
     "python-source": Sample("Python's own library, some megabytes of code", _python_source),
