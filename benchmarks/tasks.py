@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import digits
 from elman.tasks.base import RISING
 from timing.page import processor, write
 
@@ -40,6 +41,7 @@ class Case(NamedTuple):
         options: what else stands on the command line.
         seeds: how many seeds, at most.
         made: makes the file that is learnt from, given the folder of the data and one to write it to.
+        made_test: name of the file to be scored on, if that is made beside it.
     """
 
     train: str
@@ -51,6 +53,7 @@ class Case(NamedTuple):
     options: tuple[str, ...] = ()
     seeds: int = 3
     made: Callable[[Path, Path], Path] | None = None
+    made_test: str = ""
 
 
 def m4(data: Path, out: Path) -> Path:
@@ -143,6 +146,16 @@ CASES = {
     "multi30k_de_en": multi30k("de", "en", 33),
     "multi30k_en_de_no_attention": multi30k("en", "de", 0, "--set", "translate.attention=none"),
     "cmudict": Case("cmudict/cmudict.txt", "cmudict.toml", "symbol_error_rate", 0.08, seeds=1, made=cmudict),
+    "an4": Case("an4/train.tsv", "an4.toml", "word_error_rate", 0.12, test="an4/test.tsv", seeds=1),
+    "fsdd_digits": Case(
+        "",
+        "digits.toml",
+        "symbol_error_rate",
+        0.03,
+        seeds=1,
+        made=digits.strings,
+        made_test=digits.TEST,
+    ),
     # The bar is what the nearest training picture has.
     "emoji": Case("emoji/train.tsv", "emoji.toml", "bleu", 23.4, "emoji/valid.tsv", "emoji/test.tsv"),
 }
@@ -193,6 +206,7 @@ def arguments(case: Case, seed: int, data: Path, out: Path) -> list[str]:
     said = ["train", str(train), "--config", str(HERE / "settings" / case.settings)]
     for option, path in (("--valid-path", case.valid), ("--test-path", case.test)):
         said += [option, str(data / path)] if path else []
+    said += ["--test-path", str(train.with_name(case.made_test))] if case.made_test else []
     return [*said, *case.options, "--seed", str(seed)]
 
 

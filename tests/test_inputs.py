@@ -296,7 +296,8 @@ def test_pictures_of_all_sizes_are_brought_to_one():
     member = learnt(picture(9, 5), picture(6, 8), signal={"size": 4})
     assert encoded(member, picture(3, 11)).shape == (4, 4)
     with pytest.raises(
-        DataError, match=r"t.csv:3: expected 5, as in the others, got 8 numbers a step; .*signal.size or height"
+        DataError,
+        match=r"t.csv:3: expected 5, as in the others, got 8 numbers a step; .*signal.size or height",
     ):
         learnt(picture(9, 5), picture(6, 8))
 

@@ -35,6 +35,13 @@ def film(number: int) -> np.ndarray:
     return frames
 
 
+def letters(text: str) -> np.ndarray:
+    """Features [T, 6] of a text: the bits of each letter, for four or five steps."""
+    steps = [4 + place % 2 for place in range(len(text))]
+    codes = np.array([[ord(letter) >> bit & 1 for bit in range(6)] for letter in text])
+    return np.repeat(codes, steps, axis=0).astype(np.float32)
+
+
 RECORDS = {
     "language": [Record({"text": lines(8)}, "eight lines")],
     "classify": [
@@ -50,6 +57,9 @@ RECORDS["translate"] = [
 ]
 RECORDS["caption"] = [
     Record({"frames": film(i), "caption": text}, f"line {i}") for i, text in enumerate(REVIEWS)
+]
+RECORDS["recognize"] = [
+    Record({"features": letters(text), "text": text}, f"line {i}") for i, text in enumerate(REVIEWS)
 ]
 WHOLE = [name for name, kind in tasks.TASKS.items() if not kind.continuous]
 """The tasks whose every example is a sequence of its own."""

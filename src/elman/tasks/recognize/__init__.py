@@ -276,8 +276,8 @@ class Recognize(Task):
         text = _text(self.columns, record, self._run.data)
         ready = prepared(text, self.vocab.unit, self._run.data.lower)
         numbers = self.vocab.encode(ready, where=record.where)
-        frames = self._frame.frames(len(data))
-        remedy = f"leave the line out, or put fewer than {self._frame.hop} steps into a frame (recognize.hop)"
+        frames, hop = self._frame.frames(len(data)), self._frame.hop
+        remedy = "leave the line out" + f", or make recognize.hop less than {hop} steps" * (hop > 1)
         ctc.check_frames(frames, numbers.tolist(), record.where, remedy=remedy)
         return Spoken(data, torch.from_numpy(numbers).long(), len(data), text)
 

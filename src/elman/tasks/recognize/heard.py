@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -124,7 +125,7 @@ def draw(figure: Any, shown: Sequence[tuple[Tensor, Heard, Sequence[str]]], cloc
     step = clock.seconds or 1
     for (data, one, names), above, below in zip(shown, rows[::2], rows[1::2], strict=True):
         high, end = data.shape[1], len(data) * step
-        above.imshow(data.T, aspect="auto", origin="lower", cmap="magma", extent=(0, end, 0, high))
+        above.imshow(data.t().numpy(), aspect="auto", origin="lower", cmap="magma", extent=(0, end, 0, high))
         above.set_xticks([])
         above.set_ylabel("features")
         _draw_shares(below, one, names, clock)
@@ -134,13 +135,14 @@ def draw(figure: Any, shown: Sequence[tuple[Tensor, Heard, Sequence[str]]], cloc
 
 def _draw_shares(axes: Any, one: Heard, names: Sequence[str], clock: Clock) -> None:
     size, hop = clock.frame
-    times = (torch.arange(len(one.shares)) * hop + size / 2) * (clock.seconds or 1)
-    axes.plot(times, one.shares[:, -1], color="0.75", linewidth=0.9, label="blank")
+    times = (np.arange(len(one.shares)) * hop + size / 2) * (clock.seconds or 1)
+    shares = one.shares.numpy()
+    axes.plot(times, shares[:, -1], color="0.75", linewidth=0.9, label="blank")
     for place, name in enumerate(names):
         start, end = int(one.starts[place]), int(one.ends[place])
         near = slice(max(0, start - 1), end + 1)  # elsewhere it may be another one of the same name
-        (line,) = axes.plot(times[near], one.shares[near, place], linewidth=1.4)
-        peak = start + int(one.shares[start:end, place].argmax())
+        (line,) = axes.plot(times[near], shares[near, place], linewidth=1.4)
+        peak = start + int(shares[start:end, place].argmax())
         axes.text(times[peak], 1.04, name, ha="center", va="bottom", fontsize=8, color=line.get_color())
     axes.set_ylim(0, 1.25)
     axes.set_yticks([0, 1])
