@@ -93,7 +93,10 @@ def test_what_is_guessed_and_told():
     }
     assert task.watch == "symbol_error_rate"
     assert Recognize.suits(Record({"wav": "a.wav", "transcript": "yes"}, "t"))
+    assert Recognize.suits(records()[0])
     assert not Recognize.suits(Record({"path": "a.wav", "label": "yes"}, "t"))
+    assert not Recognize.suits(Record({"text": "a.wav", "label": "yes"}, "t"))
+    assert not Recognize.suits(Record({"text": "good", "series": [1.0, 2.0]}, "t"))
 
 
 def test_texts_are_read_as_they_are_compared():

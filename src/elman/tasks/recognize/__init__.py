@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elman import columns, ctc, guides, inputs, splits, vocab
-from elman.batch import Batch, Example, Record
+from elman.batch import Batch, Example, Record, Sound
 from elman.columns import Columns
 from elman.config import Data, Run
 from elman.errors import DataError, RunError
@@ -34,6 +34,9 @@ from elman.tasks.recognize.config import RecognizeConfig
 from elman.tasks.recognize.heard import Clock, Heard, draw, heard, pieces
 from elman.tasks.recognize.network import RecognizeNetwork, Said, frame_of
 from elman.vocab import Vocab
+
+_TRANSCRIPTS = frozenset({"text", "transcript", "transcription", "sentence"})
+"""Names of columns that make a sound beside them something to recognise."""
 
 _COMPARED = 32
 """Steps that sequences are brought to, to find the nearest one."""
@@ -78,10 +81,11 @@ class Recognize(Task):
 
     @classmethod
     def suits(cls, record: Record) -> bool:
-        """Whether there is a sound or features, and a transcript."""
-        names = {name.lower() for name in record.fields}
-        return not names.isdisjoint(("transcript", "transcription")) and any(
-            _readable(record, name) for name in record.fields
+        """Whether there is a transcript, and a sound or a file that can be heard or seen."""
+        small = {name.lower(): value for name, value in record.fields.items()}
+        others = [value for name, value in small.items() if name not in _TRANSCRIPTS]
+        return len(others) < len(small) and any(
+            isinstance(value, str | Sound) and Signal.takes(value) for value in others
         )
 
     @classmethod
