@@ -12,7 +12,7 @@ from torch import Tensor
 from elman import ctc
 from elman.encoder import Frame
 
-_PANELS = 3
+_PANELS = 2
 
 
 class Heard(NamedTuple):
