@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+import digits
 from elman.tasks.base import RISING
 from timing.page import processor, write
 
@@ -179,6 +180,16 @@ CASES = {
     "multi30k_de_en": multi30k("de", "en", 33),
     "multi30k_en_de_no_attention": multi30k("en", "de", 0, "--set", "translate.attention=none"),
     "cmudict": Case("cmudict/cmudict.txt", "cmudict.toml", "symbol_error_rate", 0.08, seeds=1, made=cmudict),
+    "an4": Case("an4/train.tsv", "an4.toml", "word_error_rate", 0.12, test="an4/test.tsv", seeds=1),
+    "fsdd_digits": Case(
+        "",
+        "digits.toml",
+        "symbol_error_rate",
+        0.03,
+        test=digits.TEST,
+        seeds=1,
+        made=digits.strings,
+    ),
     # The bar is what the nearest training picture has.
     "emoji": Case("emoji/train.tsv", "emoji.toml", "bleu", 23.4, "emoji/valid.tsv", "emoji/test.tsv"),
     "music_jsb": drawn("JSB_Chorales", "music_jsb.toml", 8.35, music("JSB_Chorales")),

@@ -197,7 +197,7 @@ def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
         (["eval", "{run}", "{tmp}/columns.csv"], "columns.csv:2: no column 'text'; did you mean 'texts'?"),
         (
             ["predict", "{language}", "{tmp}/films.csv"],
-            "task 'language': expected classify or tag, got a task that",
+            "task 'language': expected classify, tag or recognize, got a task that",
         ),
         (["sample", "{run}"], "task 'classify': expected language, got a task that writes nothing"),
     ],

@@ -199,7 +199,7 @@ def test_missing_numbers_are_told_or_carried():
         (
             [[1.0, 2.0, 3.0]],
             "t.csv:9: expected 2, as in the others, got 3 numbers a step; "
-            "give all sequences the same channels, and pictures the same size (signal.size)",
+            "give all sequences the same channels, pictures the same size (signal.size or height)",
         ),
         ([[1.0, 2.0], [3.0]], "t.csv:9: no series ("),
         (np.ones((0, 2)), "t.csv:9: expected [T] or [T, C], T > 0, got an array of shape [0, 2]"),
@@ -296,7 +296,8 @@ def test_pictures_of_all_sizes_are_brought_to_one():
     member = learnt(picture(9, 5), picture(6, 8), signal={"size": 4})
     assert encoded(member, picture(3, 11)).shape == (4, 4)
     with pytest.raises(
-        DataError, match=r"t.csv:3: expected 5, as in the others, got 8 numbers a step; .*signal.size"
+        DataError,
+        match=r"t.csv:3: expected 5, as in the others, got 8 numbers a step; .*signal.size or height",
     ):
         learnt(picture(9, 5), picture(6, 8))
 

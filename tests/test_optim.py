@@ -73,3 +73,24 @@ def test_clipping_by_norm():
     assert optim.gradient_norm([weight], 0.0) == pytest.approx(1.0, rel=1e-4)
     weight.grad[0] = math.nan
     assert math.isnan(optim.gradient_norm([weight], 1.0))
+
+
+def test_noise_is_on_the_weights_within_and_gone_after(plain):
+    network = torch.nn.Linear(200, 100)
+    network.bias.requires_grad_(False)
+    before = {name: weights.detach().clone() for name, weights in network.named_parameters()}
+    with optim.noisy(network, 0.1):
+        moved = network.weight.detach() - before["weight"]
+        assert float(moved.std()) == pytest.approx(0.1, rel=0.02)
+        assert torch.equal(network.bias, before["bias"])
+        network(torch.ones(1, 200)).sum().backward()
+    assert torch.equal(network.weight, before["weight"])
+    assert network.weight.grad is not None
+
+
+def test_weights_are_what_they_were_after_an_error(plain):
+    network = torch.nn.Linear(2, 2)
+    before = network.weight.detach().clone()
+    with pytest.raises(ValueError, match="within"), optim.noisy(network, 0.5):
+        raise ValueError("within")
+    assert torch.equal(network.weight, before)

@@ -42,6 +42,13 @@ def zigzag(number: int) -> np.ndarray:
     return steps
 
 
+def letters(text: str) -> np.ndarray:
+    """Features [T, 6] of a text: the bits of each letter, for four or five steps."""
+    steps = [4 + place % 2 for place in range(len(text))]
+    codes = np.array([[ord(letter) >> bit & 1 for bit in range(6)] for letter in text])
+    return np.repeat(codes, steps, axis=0).astype(np.float32)
+
+
 RECORDS = {
     "language": [Record({"text": lines(8)}, "eight lines")],
     "classify": [
@@ -63,6 +70,9 @@ RECORDS["recall"] = [
     for i, text in enumerate(REVIEWS)
 ]
 RECORDS["draw"] = [Record({"strokes": zigzag(i), "label": "ab"[i % 2]}, f"line {i}") for i in range(8)]
+RECORDS["recognize"] = [
+    Record({"features": letters(text), "text": text}, f"line {i}") for i, text in enumerate(REVIEWS)
+]
 WHOLE = [name for name, kind in tasks.TASKS.items() if not kind.continuous]
 """The tasks whose every example is a sequence of its own."""
 

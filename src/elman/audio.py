@@ -27,6 +27,9 @@ _UNKNOWN_SIZE = 0xFFFFFFFF  # what a program writes as the size that streams and
 _CONVERT = "convert it, for example: ffmpeg -i IN -ac 1 -c:a pcm_s16le OUT.wav"
 _AGAIN = "the file is incomplete: copy or download it again"
 
+HOP = 0.010
+"""Seconds from frame to frame of features, unless another hop is asked for."""
+
 _FLOOR = 1e-10  # of an energy: the logarithm of digital silence would be minus infinity
 _CROSSINGS = 24  # zero crossings of the sinc on each side, in resampling
 _ROLLOFF = 0.94  # the share of the lower Nyquist frequency that resampling keeps
@@ -109,7 +112,7 @@ def log_mel(
     *,
     bands: int = 40,
     window: float = 0.025,
-    hop: float = 0.010,
+    hop: float = HOP,
     low: float = 20.0,
     high: float | None = None,
 ) -> Tensor:
@@ -151,7 +154,7 @@ def mfcc(
     count: int = 13,
     bands: int = 40,
     window: float = 0.025,
-    hop: float = 0.010,
+    hop: float = HOP,
     low: float = 20.0,
     high: float | None = None,
 ) -> Tensor:

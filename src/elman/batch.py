@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:  # reading a file takes no tensors, and torch takes a second to import
+    import numpy as np
     from torch import Tensor
 
 State: TypeAlias = tuple["Tensor", ...]
@@ -23,6 +24,22 @@ class Record:
 
     fields: Mapping[str, Any]
     where: str
+
+
+class Sound(NamedTuple):
+    """A sound that is in no file.
+
+    Args:
+        samples: [N], floats in [-1, 1] or int16.
+        rate: samples a second.
+    """
+
+    samples: np.ndarray
+    rate: int
+
+    def tobytes(self) -> bytes:
+        """What two sounds that are the same have in common."""
+        return self.rate.to_bytes(4) + self.samples.tobytes()
 
 
 @dataclass(frozen=True)

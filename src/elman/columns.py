@@ -37,6 +37,12 @@ DRAWN = ("strokes", "drawing", "notes", "frames", "steps", "series", "x", "path"
 STARTS = ("text", "word", "words", "sentence", "transcript", *TARGETS, "caption", "name")
 """Names that a column with what a sequence starts from often has."""
 
+HEARD = ("audio", "path", "file", "filename", "wav", "sound", "features", "picture", "image", "series")
+"""Names that a column to be read often has where its text is to be recognised."""
+
+TRANSCRIPTS = ("text", "transcript", "transcription", "sentence", "words", "target", "label")
+"""Names that a column with such texts often has."""
+
 _PROBED = 100
 """Rows that tell whether columns hold numbers."""
 
@@ -192,17 +198,43 @@ def described(records: Sequence[Record], data: Data, readable: Callable[[Record,
     Raises:
         DataError: a column that is named is not there, or nothing can be guessed.
     """
+    expected = "one with what is described, such as the path of a picture, and one with captions"
+    return _worded(records, data, readable, (PICTURED, CAPTIONS), expected)
+
+
+def transcribed(records: Sequence[Record], data: Data, readable: Callable[[Record, str], bool]) -> Columns:
+    """The columns of something heard or written by hand and of its text, found as `described` does.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either.
+        readable: whether a record's field can be what is recognised.
+
+    Raises:
+        DataError: a column that is named is not there, or nothing can be guessed.
+    """
+    expected = "one with what is heard, such as the path of a sound, and one with its text"
+    return _worded(records, data, readable, (HEARD, TRANSCRIPTS), expected)
+
+
+def _worded(
+    records: Sequence[Record],
+    data: Data,
+    readable: Callable[[Record, str], bool],
+    usual: tuple[Sequence[str], Sequence[str]],
+    expected: str,
+) -> Columns:
+    """The first column that can be read, and one with words of it; those of usual names, if there are any."""
     first = records[0]
     _check_there(first, data)
     left = [name for name in first.fields if name != data.target and (data.input or readable(first, name))]
-    read = data.input or _named(PICTURED, left) or next(iter(left), "")
+    read = data.input or _named(usual[0], left) or next(iter(left), "")
     words = [name for name in first.fields if name != read]
     if not (read and words):
         got = f"columns {', '.join(map(repr, first.fields))}"
-        expected = "one with what is described, such as the path of a picture, and one with captions"
         remedy = "name them with --input and --target"
         raise DataError(first.where, got, expected=expected, remedy=remedy)
-    return Columns(read, data.target or _named(CAPTIONS, words) or words[0], not (data.input and data.target))
+    return Columns(read, data.target or _named(usual[1], words) or words[0], not (data.input and data.target))
 
 
 def drawn(records: Sequence[Record], data: Data, readable: Callable[[Any], bool]) -> Drawn:

@@ -129,20 +129,29 @@ class Signals(Settings):
         False, "numbers without channels are one step of so many features, not steps of one"
     )
     differences: bool = option(False, "put each step's difference from the one before beside it")
+    deltas: int = option(
+        0, "put slopes over the steps around each beside it; 2: and the slopes of these", low=0, high=2
+    )
     level: bool = option(
         False, "take each sequence's mean off all its numbers, such as the loudness of sound"
     )
     sound: str = option("logmel", "what a frame of sound is", choices=("logmel", "mfcc"))
     bands: int = option(40, "mel bands of a frame of sound", low=1)
-    rate: int = option(0, "samples a second that all sound is brought to; 0: as it is", low=0)
-    picture: str = option("rows", "what a step of a picture is", choices=("rows", "pixels"))
+    rate: int = option(
+        0, "samples a second that all sound is brought to; 0: as the first has it, and others must", low=0
+    )
+    picture: str = option("rows", "what a step of a picture is", choices=("rows", "columns", "pixels"))
     size: int = option(0, "height and width that pictures are brought to; 0: as they are", low=0)
+    height: int = option(
+        0, "height that pictures are brought to, their width in proportion; 0: as size says", low=0
+    )
     noise: float = option(0.0, "deviation of noise that training adds to each number", low=0)
     scaling: float = option(0.0, "deviation of the random factor that training scales each channel by", low=0)
     mask_steps: float = option(0.0, "most of the steps that training masks in a stretch", low=0, below=1)
     mask_features: float = option(
         0.0, "most of the features that training masks in a stretch", low=0, below=1
     )
+    masks: int = option(1, "stretches of steps, and of features, that training masks", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +193,9 @@ class Training(Settings):
     lr: float = option(0.004, "highest learning rate", above=0)
     batch_size: int = option(16, "sequences, or rows of a text, read side by side in each process", low=1)
     bptt: int = option(64, "steps that a gradient goes back in a text; 0: the whole row", low=0)
+    weight_noise: float = option(
+        0.0, "deviation of noise on all weights, drawn anew for each batch (Graves 2011)", low=0
+    )
     clip: float = option(1.0, "largest gradient norm; 0: no clipping", low=0)
     optimizer: str = option("adamw", "optimiser", choices=("adamw", "adam", "sgd"))
     weight_decay: float = option(0.01, "pull of the weights to zero (adamw, sgd)", low=0)

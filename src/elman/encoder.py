@@ -54,6 +54,10 @@ class Frame(NamedTuple):
     size: int = 1
     hop: int = 1
 
+    def frames(self, steps: int) -> int:
+        """How many frames a sequence of so many steps has."""
+        return 1 + max(0, -((self.size - steps) // self.hop))
+
 
 EACH_STEP = Frame()
 

@@ -114,6 +114,36 @@ def edit_distances(pairs: Sequence[Pair]) -> np.ndarray:
     return distances
 
 
+def edits(reference: Sequence[str], guess: Sequence[str]) -> list[tuple[str, str]]:
+    """The symbols of both side by side, by the fewest edits; an empty string where one has none.
+
+    Of equally few edits substitutions come first, then what is missing, by the table of Wagner & Fischer.
+
+    Args:
+        reference: what is right.
+        guess: what was said.
+    """
+    table = [list(range(len(guess) + 1))]
+    for i, symbol in enumerate(reference, start=1):
+        row, above = [i], table[-1]
+        for j, other in enumerate(guess, start=1):
+            row.append(min(above[j - 1] + (symbol != other), above[j] + 1, row[j - 1] + 1))
+        table.append(row)
+    pairs: list[tuple[str, str]] = []
+    i, j = len(reference), len(guess)
+    while i or j:
+        if i and j and table[i][j] == table[i - 1][j - 1] + (reference[i - 1] != guess[j - 1]):
+            i, j = i - 1, j - 1
+            pairs.append((reference[i], guess[j]))
+        elif i and table[i][j] == table[i - 1][j] + 1:
+            i -= 1
+            pairs.append((reference[i], ""))
+        else:
+            j -= 1
+            pairs.append(("", guess[j]))
+    return pairs[::-1]
+
+
 def _coded(symbols: Sequence[Hashable], numbers: Mapping[Hashable, int]) -> np.ndarray:
     return np.fromiter(map(numbers.__getitem__, symbols), np.int32, len(symbols))
 

@@ -15,7 +15,7 @@ from elman.drawings import Drawing
 from elman.errors import DataError, TaskError
 from elman.formats import write_json_lines
 from elman.futures import Future
-from elman.tasks.base import Answering, Drawer, Forecaster, Translator, Use, Writer
+from elman.tasks.base import Answering, Drawer, Forecaster, Searching, Translator, Use, Writer
 from elman.translation import Translation
 from elman.wording import Search
 
@@ -139,6 +139,20 @@ class Model:
             VocabError: a character of the text is unknown to the model.
         """
         return self._writer().complete(self.network, text, count)
+
+    def with_beam(self, width: int) -> Model:
+        """The same model, whose predictions are looked for by a beam of another width; 1: greedy.
+
+        Raises:
+            TaskError: the task's predictions are not looked for by a beam.
+            ConfigError: a width below 1.
+        """
+        task = self.task
+        if not isinstance(task, Searching):
+            got = "a task whose predictions are not looked for by a beam"
+            remedy = "elman translate has a --beam of its own"
+            raise TaskError(f"task {self.config.task!r}", got, expected="recognize", remedy=remedy)
+        return Model(replace(self._loaded, task=task.with_beam(width)))
 
     def evaluate(
         self, source: str | Path, *, form: str = "auto", encoding: str = "utf-8"
@@ -352,7 +366,7 @@ class Model:
             raise TaskError("predict", got, remedy="elman forecast RUN FILE")
         if not isinstance(self.task, Answering):
             got = "a task that does not predict"
-            raise TaskError(f"task {self.config.task!r}", got, expected="classify or tag")
+            raise TaskError(f"task {self.config.task!r}", got, expected="classify, tag or recognize")
         return self.task
 
     def _translator(self) -> Translator:

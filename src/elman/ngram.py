@@ -14,6 +14,9 @@ import numpy as np
 
 from elman.errors import ConfigError, DataError
 
+_NOT_YET = -2
+"""In place of a k-gram's number, where fewer than k symbols were seen."""
+
 
 class Counts(NamedTuple):
     """How often the k-grams of one order occurred, and what followed their contexts (all but the last one).
@@ -90,6 +93,40 @@ class NGram:
             sums[k] = -np.log(p).sum()
             contexts = _before(grams)
         return sums
+
+    def start(self, rows: int) -> np.ndarray:
+        """The state before any symbol, for `rows` texts side by side: [R, order - 1] int64.
+
+        A state has the number of the k-gram that was last, for k from 1: -1 of one that was never counted, -2
+        where there were not yet k symbols.
+        """
+        return np.full((rows, self.order - 1), _NOT_YET)
+
+    def follow(self, state: np.ndarray) -> np.ndarray:
+        """p(w | h) of each symbol w after each state h: [R, V] float64, by the highest order that fits."""
+        every = np.tile(np.arange(self.size), len(state))
+        lower = p = np.full(len(every), 1 / self.size)
+        for level, contexts in zip(self._orders, _contexts(state), strict=True):
+            wide = np.repeat(contexts, self.size)
+            grams = _lookup(level.keys, wide, every, self.size)
+            p = np.where(wide == _NOT_YET, p, _interpolate(level.raw, grams, wide, lower))
+            lower = _interpolate(level.continued, grams, wide, lower)
+        return p.reshape(len(state), self.size)
+
+    def step(self, state: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+        """The states after one symbol more each, [R]."""
+        levels = zip(self._orders[:-1], _contexts(state), strict=False)
+        columns = [
+            np.where(contexts == _NOT_YET, _NOT_YET, _lookup(level.keys, contexts, symbols, self.size))
+            for level, contexts in levels
+        ]
+        return np.stack(columns, 1) if columns else state
+
+
+def _contexts(state: np.ndarray) -> Iterator[np.ndarray]:
+    """The context of each order from 1 in the states of `NGram`."""
+    yield np.zeros(len(state), np.int64)
+    yield from state.T
 
 
 def _count(ids: np.ndarray, size: int, order: int) -> Iterator[Order]:

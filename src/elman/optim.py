@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +75,26 @@ class Average:
         self.updates += 1
         mine, theirs = list(self.weights.values()), list(network.state_dict().values())
         torch._foreach_lerp_(mine, theirs, 1 - decay)
+
+
+@contextmanager
+def noisy(network: nn.Module, deviation: float) -> Iterator[None]:
+    """Within it all parameters have normal noise of that deviation; afterwards they are what they were.
+
+    The gradient at noisy weights prefers places where the loss is flat (Graves 2011).
+    """
+    if not deviation:
+        yield
+        return
+    parameters: list[Tensor] = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    before = [parameter.detach().clone() for parameter in parameters]
+    with torch.no_grad():
+        torch._foreach_add_(parameters, [torch.randn_like(weights) for weights in before], alpha=deviation)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            torch._foreach_copy_(parameters, before)
 
 
 def gradient_norm(parameters: Iterable[Tensor], limit: float) -> Tensor:

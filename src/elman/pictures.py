@@ -128,6 +128,24 @@ def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
+def to_height(picture: np.ndarray, height: int) -> np.ndarray:
+    """Bring a picture to a height, its width in proportion, at least 1 (bilinear, as `resize`).
+
+    Args:
+        picture: uint8, [H, W] or [H, W, 3].
+        height: the new height.
+
+    Returns:
+        uint8, [height, W'] or [height, W', 3].
+
+    Raises:
+        ConfigError: a height below 1.
+        DataError: Pillow is not installed, or the picture is no such array.
+    """
+    _check(picture, 2)
+    return resize(picture, (height, max(1, round(picture.shape[1] * height / picture.shape[0]))))
+
+
 def rows(picture: np.ndarray) -> np.ndarray:
     """A picture read row by row, from the top.
 
@@ -142,6 +160,22 @@ def rows(picture: np.ndarray) -> np.ndarray:
     """
     _check(picture, 2)
     return _unit(picture).reshape(len(picture), -1)
+
+
+def columns(picture: np.ndarray) -> np.ndarray:
+    """A picture read column by column, from the left, as a line of writing is.
+
+    Args:
+        picture: uint8, [H, W] or [H, W, C].
+
+    Returns:
+        [W, H * C] float32 in [0, 1].
+
+    Raises:
+        DataError: the picture is no such array.
+    """
+    _check(picture, 2)
+    return _unit(picture).swapaxes(0, 1).reshape(picture.shape[1], -1)
 
 
 def pixels(picture: np.ndarray) -> np.ndarray:

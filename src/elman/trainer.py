@@ -132,8 +132,9 @@ class Trainer:
     def _batch(self, windows: int) -> None:
         progress, learner, device = self.progress, self.learner, self.job.processes.device
         batch = self._plan.batch(progress.epoch, progress.window)
-        state, loss = self._forward(scoring.to_device(batch, device))
-        (loss.nats / (max(1, loss.count) * windows)).backward()
+        with optim.noisy(learner.network, self._config.weight_noise):
+            state, loss = self._forward(scoring.to_device(batch, device))
+            (loss.nats / (max(1, loss.count) * windows)).backward()
         learner.state = tuple(tensor.detach() for tensor in state) if self.job.task.continuous else None
         progress.window += 1
         for tally in (progress.recent, progress.whole):

@@ -165,6 +165,7 @@ def evaluate(
     *,
     format: str = "auto",  # noqa: A002, the option's name
     encoding: str = "utf-8",
+    beam: int | None = None,
     device: str = "auto",
 ) -> None:
     """Measure a model on a file, a folder or sample:NAME, beside trivial baselines.
@@ -179,13 +180,17 @@ def evaluate(
         How the data are stored (see docs/formats.md); auto: by name and content.
     encoding
         How the text is encoded.
+    beam
+        Texts that a search follows, of the task recognize; left out: as the settings of the run say.
     device
         cpu, cuda, cuda:1, mps; auto: the best there is.
     """
     from elman import report
     from elman.model import load
 
-    scores = load(run, device=device).evaluate(data, form=format, encoding=encoding)
+    model = load(run, device=device)
+    model = model if beam is None else model.with_beam(beam)
+    scores = model.evaluate(data, form=format, encoding=encoding)
     print("\n".join(report.table({Path(data).name: scores})))
 
 
@@ -196,6 +201,7 @@ def predict(
     *,
     format: str = "auto",  # noqa: A002, the option's name
     encoding: str = "utf-8",
+    beam: int | None = None,
     device: str = "auto",
 ) -> None:
     """Predict for a file, or for each line of standard input.
@@ -214,12 +220,15 @@ def predict(
         standard input.
     encoding
         How the text is encoded.
+    beam
+        Texts that a search follows, of the task recognize; left out: as the settings of the run say.
     device
         cpu, cuda, cuda:1, mps; auto: the best there is.
     """
     from elman.model import load
 
     model = load(run, device=device)
+    model = model if beam is None else model.with_beam(beam)
     if data == "-" and format == "auto":
         model.answer_lines(sys.stdin, sys.stdout)
         return

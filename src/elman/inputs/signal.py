@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from elman import audio, pictures
+from elman.batch import Sound
 from elman.config import Run, Signals
 from elman.errors import DataError, RunError
 from elman.formats.base import read_array
@@ -37,26 +38,28 @@ class Signal(Input):
         width: features of a step as the file has them.
         scale: of the channels; nothing is done where it is empty.
         run: the settings.
+        rate: samples a second that a sound must have; 0: any.
     """
 
     name = "signal"
 
-    def __init__(self, kind: str, width: int, scale: Scale, run: Run) -> None:
+    def __init__(self, kind: str, width: int, scale: Scale, run: Run, rate: int = 0) -> None:
         self._kind, self._width, self._scale, self._run = kind, width, scale, run
-        self._settings = run.signal
+        self._settings, self._rate = run.signal, rate
 
     @classmethod
     def takes(cls, value: Any) -> bool:
-        """Whether that is an array, a list of numbers or pictures, or the path of a sound or picture."""
+        """Whether that is an array, a sound, a list of numbers or pictures, or the path of one."""
         return _kind(value) != ""
 
     @classmethod
     def learn(cls, values: Sequence[Raw], run: Run) -> Self:
         """The kind of the values, the width of a step, and the scale of the channels."""
         kind = _kind(values[0].value)
+        rate = _heard(values[0])[1] if kind == "sound" and not run.signal.rate else 0
         total, squares, steps, width = np.zeros(1), np.zeros(1), 0, 0
         for raw in values:
-            features = _read(kind, raw, run.signal)
+            features = _read(kind, raw, run.signal, rate)
             width = width or features.shape[1]
             _check_width(features, width, raw.where)
             exact = features.astype(np.float64)
@@ -66,29 +69,34 @@ class Signal(Input):
         how = run.signal.normalise
         how = ("all" if kind in ("picture", "frames") else "channel") if how == "auto" else how
         if how in ("sequence", "none"):
-            return cls(kind, width, Scale([], []), run)
+            return cls(kind, width, Scale([], []), run, rate)
         if how == "all":
             total, squares, steps = total.sum(keepdims=True), squares.sum(keepdims=True), steps * width
         mean = total / steps
         deviation = np.sqrt(np.maximum(squares / steps - mean * mean, 0))
-        return cls(kind, width, Scale(mean.tolist(), np.maximum(deviation, _SMALLEST).tolist()), run)
+        return cls(kind, width, Scale(mean.tolist(), np.maximum(deviation, _SMALLEST).tolist()), run, rate)
 
     @classmethod
     def restore(cls, content: dict[str, Any], run: Run, where: object) -> Self:
         """The input with the kind and scale in `content`."""
         try:
             kind, scale = str(content["kind"]), Scale(content["mean"], content["deviation"])
-            width = int(content["width"])
+            width, rate = int(content["width"]), int(content.get("rate", 0))
         except (KeyError, TypeError, ValueError) as error:
             remedy = "restore the file from a copy of the run"
             raise RunError(where, f"a damaged input ({error})", remedy=remedy) from error
         if kind not in KINDS:
             raise RunError(where, f"an input of the kind {kind!r}", remedy="update Elman")
-        return cls(kind, width, scale, run)
+        return cls(kind, width, scale, run, rate)
 
     def content(self) -> dict[str, Any]:
-        """Kind, width and scale."""
-        return {"kind": self._kind, "width": self._width, **self._scale._asdict()}
+        """Kind, width, rate and scale."""
+        return {"kind": self._kind, "width": self._width, "rate": self._rate, **self._scale._asdict()}
+
+    @property
+    def seconds(self) -> float:
+        """How long a step is; 0 where that is not known."""
+        return audio.HOP if self._kind == "sound" else 0.0
 
     def about(self) -> str:
         """The kind, and how wide a step is."""
@@ -104,8 +112,8 @@ class Signal(Input):
             return line
 
     def encode(self, raw: Raw) -> Tensor:
-        """The features [T, F] of a value, scaled, with differences as the settings say."""
-        features = _read(self._kind, raw, self._settings)
+        """The features [T, F] of a value, scaled, with differences and slopes as the settings say."""
+        features = _read(self._kind, raw, self._settings, self._rate)
         _check_width(features, self._width, raw.where)
         if self._settings.normalise == "sequence":
             features = (features - features.mean(0)) / np.maximum(features.std(0), _SMALLEST)
@@ -113,11 +121,15 @@ class Signal(Input):
             features = (features - np.array(self._scale.mean)) / np.array(self._scale.deviation)
         if self._settings.differences:
             features = np.concatenate([features, np.diff(features, axis=0, prepend=features[:1])], 1)
-        return torch.from_numpy(np.ascontiguousarray(features, np.float32))
+        parts = [torch.from_numpy(np.ascontiguousarray(features, np.float32))]
+        for _ in range(self._settings.deltas):
+            parts.append(audio.deltas(parts[-1]))
+        return torch.cat(parts, 1)
 
     def reader(self) -> Reader:
         """The features as they are; disturbed in training, as the settings say."""
-        return Disturbed(self._width * (2 if self._settings.differences else 1), self._settings)
+        settings = self._settings
+        return Disturbed(self._width * (1 + settings.differences) * (1 + settings.deltas), settings)
 
 
 @final
@@ -125,8 +137,9 @@ class Disturbed(Reader):
     """Features as they are; in training with noise, another scale, stretches of steps and features masked.
 
     Each channel of a sequence is multiplied by 1 + s z, z normal and s = `signal.scaling`; noise of
-    `signal.noise` standard deviations is added to each number; a stretch of up to `signal.mask_steps` of the
-    steps, and one of up to `signal.mask_features` of the features, are set to 0, the mean (Park et al. 2019).
+    `signal.noise` standard deviations is added to each number; stretches of up to `signal.mask_steps` of the
+    steps each, and of up to `signal.mask_features` of the features, `signal.masks` of both, are set to 0, the
+    mean (Park et al. 2019).
     """
 
     def __init__(self, width: int, settings: Signals) -> None:
@@ -143,11 +156,11 @@ class Disturbed(Reader):
             data = data * (1 + settings.scaling * torch.randn(1, batch, width, device=data.device))
         if settings.noise:
             data = data + settings.noise * torch.randn_like(data)
-        if settings.mask_steps:
+        for _ in range(settings.masks if settings.mask_steps else 0):
             lasts = torch.full((batch,), steps) if lengths is None else lengths
             stretch = _stretch(lasts.to(data), steps, settings.mask_steps)
             data = data.masked_fill(stretch.unsqueeze(2), 0)
-        if settings.mask_features:
+        for _ in range(settings.masks if settings.mask_features else 0):
             stretch = _stretch(data.new_full((batch,), width), width, settings.mask_features)
             data = data.masked_fill(stretch.t().unsqueeze(0), 0)
         return data
@@ -162,13 +175,13 @@ def _stretch(sizes: Tensor, size: int, share: float) -> Tensor:
 
 
 class Kind(NamedTuple):
-    """One kind of raw value: in words, and how it is read."""
+    """One kind of raw value: in words, and how it is read; a sound must have the rate, if that is not 0."""
 
     about: Callable[[Signals], str]
-    read: Callable[[Raw, Signals], np.ndarray]
+    read: Callable[[Raw, Signals, int], np.ndarray]
 
 
-def _series(raw: Raw, settings: Signals) -> np.ndarray:
+def _series(raw: Raw, settings: Signals, rate: int) -> np.ndarray:
     value = read_array(_path(raw)) if isinstance(raw.value, str) else raw.value
     try:
         series = np.asarray(value, np.float32)
@@ -196,8 +209,27 @@ def _carried(series: np.ndarray) -> np.ndarray:
     return np.where(last >= 0, taken, 0)
 
 
-def _sound(raw: Raw, settings: Signals) -> np.ndarray:
-    samples, rate = audio.read(_path(raw))
+def _heard(raw: Raw) -> tuple[Tensor, int]:
+    """The samples [N] of a sound and its rate."""
+    if not isinstance(raw.value, Sound):
+        try:
+            return audio.read(_path(raw))
+        except DataError as error:
+            raise named_in(raw.where, error) from error
+    samples, rate = raw.value
+    if samples.ndim != 1 or not samples.size:
+        raise DataError(raw.where, f"samples of shape {list(samples.shape)}", expected="[N], N > 0")
+    scale = 32768 if samples.dtype == np.int16 else 1
+    return torch.from_numpy(samples.astype(np.float32) / scale), rate
+
+
+def _sound(raw: Raw, settings: Signals, expected: int) -> np.ndarray:
+    samples, rate = _heard(raw)
+    if expected and rate != expected:
+        remedy = f"set signal.rate={expected}, to which all are brought, in training"
+        raise DataError(
+            raw.where, f"sound of {rate} Hz", expected=f"{expected} Hz, as the others have", remedy=remedy
+        )
     if settings.rate and rate != settings.rate:
         samples, rate = audio.resample(samples, rate, settings.rate), settings.rate
     if settings.sound == "mfcc":
@@ -205,17 +237,19 @@ def _sound(raw: Raw, settings: Signals) -> np.ndarray:
     return audio.log_mel(samples, rate, bands=settings.bands).numpy()
 
 
-def _picture(raw: Raw, settings: Signals) -> np.ndarray:
-    size = (settings.size, settings.size) if settings.size else None
-    if isinstance(raw.value, str):
-        picture = pictures.read(_path(raw), size)
-    else:
-        picture = np.asarray(raw.value)
-        picture = picture if size is None else pictures.resize(picture, size)
-    return (pictures.pixels if settings.picture == "pixels" else pictures.rows)(picture)
+def _picture(raw: Raw, settings: Signals, rate: int) -> np.ndarray:
+    picture = pictures.read(_path(raw)) if isinstance(raw.value, str) else np.asarray(raw.value)
+    if settings.height:
+        picture = pictures.to_height(picture, settings.height)
+    elif settings.size:
+        picture = pictures.resize(picture, (settings.size, settings.size))
+    return _READ_BY[settings.picture](picture)
 
 
-def _frames(raw: Raw, settings: Signals) -> np.ndarray:
+_READ_BY = {"rows": pictures.rows, "columns": pictures.columns, "pixels": pictures.pixels}
+
+
+def _frames(raw: Raw, settings: Signals, rate: int) -> np.ndarray:
     size = (settings.size, settings.size) if settings.size else None
     if isinstance(raw.value, np.ndarray):
         return pictures.frames(raw.value, size)
@@ -233,6 +267,8 @@ KINDS: dict[str, Kind] = {
 
 def _kind(value: Any) -> str:
     """Which kind a raw value is of; empty if of none."""
+    if isinstance(value, Sound):
+        return "sound"
     if isinstance(value, np.ndarray):
         return _pictured(value.shape) if value.dtype == np.uint8 else "series"
     if isinstance(value, list | tuple) and value:
@@ -254,13 +290,13 @@ def _pictured(shape: tuple[int, ...]) -> str:
 _SUFFIXES = {"sound": audio.SUFFIXES, "picture": pictures.SUFFIXES, "series": (".npy",)}
 
 
-def _read(kind: str, raw: Raw, settings: Signals) -> np.ndarray:
+def _read(kind: str, raw: Raw, settings: Signals, rate: int) -> np.ndarray:
     """The features [T, F] of a raw value that must be of the kind."""
     found = _kind(raw.value)
     if found != kind:
         raise DataError(raw.where, f"a {found or type(raw.value).__name__}", expected=f"a {kind}, as before")
     try:
-        features = KINDS[kind].read(raw, settings)
+        features = KINDS[kind].read(raw, settings, rate)
     except DataError as error:
         raise named_in(raw.where, error) from error
     return features - features.mean() if settings.level else features
@@ -276,5 +312,5 @@ def _check_width(features: np.ndarray, width: int, where: str) -> None:
             where,
             f"{features.shape[1]} numbers a step",
             expected=f"{width}, as in the others",
-            remedy="give all sequences the same channels, and pictures the same size (signal.size)",
+            remedy="give all sequences the same channels, pictures the same size (signal.size or height)",
         )

@@ -11,13 +11,14 @@ from elman.tasks.draw import Draw
 from elman.tasks.forecast import Forecast
 from elman.tasks.language import Language
 from elman.tasks.recall import Recall
+from elman.tasks.recognize import Recognize
 from elman.tasks.tag import Tag
 from elman.tasks.translate import Translate
 
 # In this order they are asked whether data suit them: the more special ones first.
 TASKS: dict[str, type[Task]] = {
     kind.Config.section: kind
-    for kind in (Language, Tag, Draw, Forecast, Translate, Caption, Recall, Classify)
+    for kind in (Language, Tag, Draw, Forecast, Translate, Caption, Recognize, Recall, Classify)
 }
 
 

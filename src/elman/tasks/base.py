@@ -264,6 +264,15 @@ class Illustrated(Protocol):
 
 
 @runtime_checkable
+class Searching(Protocol):
+    """A task whose predictions are looked for by a beam."""
+
+    def with_beam(self, width: int) -> Task:
+        """The same task with another width of the beam; 1: greedy."""
+        ...
+
+
+@runtime_checkable
 class Calibrated(Protocol):
     """A task whose networks' scores can be divided by a temperature."""
 

@@ -1,0 +1,377 @@
+"""Recognition: sound, features or a strip of writing -> symbols, without alignment. Many to many.
+
+Recurrent layers score each symbol, and a blank, at each frame; CTC sums over all alignments of a text (Graves
+et al. 2006), so that no one needs to say when each symbol is heard.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman import columns, ctc, guides, inputs, splits, vocab
+from elman.batch import Batch, Example, Record, Sound
+from elman.columns import Columns
+from elman.config import Data, Run
+from elman.errors import DataError, RunError
+from elman.inputs import Raw, Signal, prepared
+from elman.loader import IGNORED, collate
+from elman.nearest import nearest
+from elman.ngram import NGram
+from elman.prefix_beam import Guide, prefix_beam
+from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.recognize import texts
+from elman.tasks.recognize.config import RecognizeConfig
+from elman.tasks.recognize.heard import Clock, Heard, draw, heard, pieces
+from elman.tasks.recognize.network import RecognizeNetwork, Said, frame_of
+from elman.vocab import Vocab
+
+_TRANSCRIPTS = frozenset({"text", "transcript", "transcription", "sentence"})
+"""Names of columns that make a sound beside them something to recognise."""
+
+_COMPARED = 32
+"""Steps that sequences are brought to, to find the nearest one."""
+
+
+@dataclass(frozen=True)
+class Spoken(Example):
+    """An example with its text, plain, which its symbols cannot always tell."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the texts of the training part.
+
+    Args:
+        spaced: whether most have a space: then words are told.
+        words: those that may be written; none: any.
+        taught: the texts that the n-gram model learns; none: there is no such model.
+    """
+
+    spaced: bool
+    words: Sequence[str] = ()
+    taught: Sequence[str] = ()
+
+
+@final
+class Recognize(Task):
+    """Sequences into texts by connectionist temporal classification."""
+
+    Config = RecognizeConfig
+    formats = ("jsonlines", "table", "parquet", "sample", "media")
+    continuous = False
+
+    def __init__(self, run: Run, chosen: Columns, member: Signal, symbols: Vocab, known: Known) -> None:
+        assert isinstance(run.options, RecognizeConfig)
+        self._run, self._options = run, run.options
+        self.columns, self.input, self.vocab, self._known = chosen, member, symbols, known
+        self._frame, self._guide = frame_of(run.options), _guide(symbols, known, run)
+        self._previewed: Sequence[Spoken] = ()
+
+    @classmethod
+    def suits(cls, record: Record) -> bool:
+        """Whether there is a transcript, and a sound or a file that can be heard or seen."""
+        small = {name.lower(): value for name, value in record.fields.items()}
+        others = [value for name, value in small.items() if name not in _TRANSCRIPTS]
+        return len(others) < len(small) and any(
+            isinstance(value, str | Sound) and Signal.takes(value) for value in others
+        )
+
+    @classmethod
+    def split(cls, records: Sequence[Record], data: Data) -> Parts:
+        """The records in shares; identical sequences stay on one side, if they are drawn at random."""
+        chosen = columns.transcribed(records, data, _readable)
+        return Parts(*splits.part(records, data, lambda record: inputs.identity(chosen.read(record))))
+
+    @classmethod
+    def prepare(cls, records: Sequence[Record], run: Run) -> Self:
+        """The task with its columns, its input, the symbols of its texts, and what may be written."""
+        options = run.options
+        assert isinstance(options, RecognizeConfig)
+        chosen = columns.transcribed(records, run.data, _readable)
+        member = _input([Raw(chosen.read(record), record.where) for record in records], run)
+        known = [_text(chosen, record, run.data) for record in records]
+        unit = "char" if run.data.unit == "auto" else run.data.unit
+        counted = run.data.min_count if unit in ("char", "word") else 1
+        size = run.data.vocab_size if unit != "byte" else 0
+        ready = [prepared(text, unit, run.data.lower) for text in known]
+        symbols = vocab.learn(unit, ready, size=size, min_count=counted)
+        learnt = Known(
+            spaced=sum(" " in text for text in known) > len(known) / 2,
+            words=_words(options, known, run.data),
+            taught=known if options.ngram else (),
+        )
+        return cls(run, chosen, member, symbols, learnt)
+
+    @classmethod
+    def restore(cls, text: str, run: Run, where: object) -> Self:
+        """The task as `to_text` described it."""
+        try:
+            content = json.loads(text)
+            chosen, member = Columns(**content["columns"]), inputs.restore(content["input"], run, where)
+            assert isinstance(member, Signal)
+            symbols = vocab.from_text(json.dumps(content["vocabulary"]), where)
+            return cls(run, chosen, member, symbols, Known(**content["known"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            remedy = "restore the file from a copy of the run"
+            raise RunError(where, f"damaged ({error})", remedy=remedy) from error
+
+    def to_text(self) -> str:
+        """Columns, input, symbols and what may be written as JSON."""
+        content = {
+            "columns": vars(self.columns),
+            "input": inputs.to_content(self.input),
+            "vocabulary": json.loads(vocab.to_text(self.vocab)),
+            "known": vars(self._known),
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+    def facts(self) -> dict[str, str]:
+        """Which columns serve, what is read, what is written, and what guides the search."""
+        size, hop = self._frame
+        told = {
+            "columns": self.columns.about(),
+            "input": f"{self.input.about()}, {size} steps a frame, a frame every {hop}",
+            "texts": f"{len(self.vocab):,} symbols of the unit {self.vocab.unit}, and the blank",
+        }
+        guided = [f"{len(self._known.words):,} words"] * bool(self._known.words)
+        guided += [f"an n-gram model of order {self._options.ngram}"] * bool(self._known.taught)
+        return {**told, "search": ", ".join([f"a beam of {self._options.beam}", *guided])}
+
+    def build(self) -> RecognizeNetwork:
+        """A fresh network for this input and these symbols."""
+        return RecognizeNetwork(self.input.reader(), len(self.vocab), self._run.network, self._options)
+
+    def encode(self, records: Sequence[Record], use: Use = Use.SCORE) -> list[Example]:
+        """Each sequence [T, F] with the symbols of its text [S].
+
+        Raises:
+            DataError: a sequence cannot be read, a text is missing, empty, or too long for the frames.
+        """
+        found = [self._spoken(record, use) for record in records]
+        if use is Use.VALID or (use is Use.TRAIN and not self._previewed):
+            self._previewed = found
+        return list[Example](found)
+
+    @property
+    def watch(self) -> str:
+        """As the settings say."""
+        if self._options.watch != "auto":
+            return self._options.watch
+        return "word_error_rate" if self._known.spaced else "symbol_error_rate"
+
+    def loss(self, scores: Said, batch: Batch) -> Loss:
+        """-ln p(text), all paths summed, in nats; counted by symbol."""
+        counts = (batch.targets != IGNORED).sum(0)
+        return Loss(ctc.loss(*scores, batch.targets, counts).sum(), int(counts.sum()))
+
+    def objective(self, scores: Said, batch: Batch) -> Loss:
+        """The loss, of the texts that still have a path where training made a sequence faster."""
+        counts = (batch.targets != IGNORED).sum(0)
+        enough = ctc.frames_needed(batch.targets, counts).cpu() <= scores.lengths
+        if bool(enough.all()):
+            return self.loss(scores, batch)
+        kept = enough.nonzero()[:, 0].to(batch.targets.device)
+        if not len(kept):
+            return Loss(scores.scores.sum() * 0, 0)
+        said = Said(scores.scores.index_select(1, kept), scores.lengths[enough])
+        return self.loss(said, replace(batch, targets=batch.targets.index_select(1, kept)))
+
+    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+        """Word and symbol error rate, exact matches, and the loss a symbol; the watched one first."""
+        told = self._told(held, [self._plain(one) for one in outputs]) if outputs else {}
+        return {**told, "loss": nats / max(1, count)}
+
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
+        """The text of the nearest training sequence; and the most frequent text."""
+        known = [_spoken(example).text for example in train]
+        ((usual, _),) = Counter(known).most_common(1)
+        mine = [_compared(example.data) for example in train]
+        told: dict[str, dict[str, Scores]] = {}
+        for part, held in parts.items():
+            places = nearest(mine, [_compared(example.data) for example in held])
+            told[part] = {
+                "nearest training sequence": self._told(held, [known[place] for place in places]),
+                "most frequent text": self._told(held, [usual] * len(held)),
+            }
+        return told
+
+    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+        """Symbols that were confused, the worst lines, and when each symbol of some lines was heard."""
+        right = [_spoken(example).text for example in held]
+        said = [self._plain(one) for one in outputs]
+        unit = self.vocab.unit
+        tables = {
+            "confusions": texts.confusions(right, said, unit=unit),
+            "worst lines": texts.worst(right, said, unit=unit),
+        }
+        shown = [
+            (example.data, one, [self.vocab.describe(symbol) for symbol in one.symbols])
+            for example, one in zip(held, outputs, strict=True)
+            if one.symbols
+        ]
+        figures = {"alignment": lambda figure: draw(figure, shown, self._clock)} if shown else {}
+        return Findings({name: rows for name, rows in tables.items() if len(rows) > 1}, figures)
+
+    def predict(self, network: nn.Module, batch: Batch, scores: Said) -> list[Heard]:
+        """The best text of each sequence, by the search that the settings ask for, and its frames."""
+        said, lengths = scores
+        if self.vocab.unknown is not None:
+            never = torch.tensor([self.vocab.unknown], device=said.device)
+            said = said.index_fill(2, never, -torch.inf)
+        if self._options.beam == 1 and self._guide is None:
+            return heard(said, lengths, ctc.greedy(said, lengths))
+        found = prefix_beam(said, lengths, width=self._options.beam, guide=self._guide)
+        return heard(said, lengths, [best.symbols for best, *_ in found])
+
+    def with_beam(self, width: int) -> Self:
+        """The same task with another width of the beam."""
+        run = replace(self._run, options=replace(self._options, beam=width))
+        return type(self)(run, self.columns, self.input, self.vocab, self._known)
+
+    def record(self, value: Any, where: str) -> Record:
+        """The value in the column that is read."""
+        parsed = self.input.parse(value) if isinstance(value, str) else value
+        return Record({self.columns.input: parsed}, where)
+
+    def answer(self, output: Heard, record: Record) -> dict[str, Any]:
+        """The text, its log probability, and from when to when each word, or each symbol, was heard."""
+        symbols = [self.vocab.decode([symbol]) for symbol in output.symbols]
+        found = pieces(symbols, output, self._clock, words=self._known.spaced)
+        times = [[piece.text, round(piece.start, 3), round(piece.end, 3)] for piece in found]
+        text = self.vocab.decode(output.symbols).strip()
+        return {"prediction": text, "logp": round(output.logp, 4), self._clock.unit: times}
+
+    def preview(self, network: nn.Module, seed: int) -> str:
+        """What is recognised in one of the validation part, beside what is right."""
+        if not self._previewed:
+            return ""
+        one = self._previewed[seed % len(self._previewed)]
+        batch = collate([one])
+        with torch.inference_mode():
+            data = batch.seq.data.to(next(network.parameters()).device)
+            said, _ = network(batch.seq._replace(data=data))
+            (output,) = self.predict(network, batch, said)
+        return f"{self._plain(output)}  (right: {one.text})"
+
+    def use(self) -> list[str]:
+        """Commands that recognise and measure."""
+        return ["elman predict {name} FILE", "elman predict {name} FILE --beam 16", "elman eval {name} FILE"]
+
+    @property
+    def _clock(self) -> Clock:
+        return Clock(self._frame, self._options.step or self.input.seconds)
+
+    def _spoken(self, record: Record, use: Use) -> Spoken:
+        data = self.input.encode(Raw(self.columns.read(record), record.where))
+        if not use.labelled:
+            return Spoken(data, torch.empty(0, dtype=torch.int64), len(data))
+        text = _text(self.columns, record, self._run.data)
+        ready = prepared(text, self.vocab.unit, self._run.data.lower)
+        numbers = self.vocab.encode(ready, where=record.where)
+        frames, hop = self._frame.frames(len(data)), self._frame.hop
+        remedy = "leave the line out" + f", or make recognize.hop less than {hop} steps" * (hop > 1)
+        ctc.check_frames(frames, numbers.tolist(), record.where, remedy=remedy)
+        return Spoken(data, torch.from_numpy(numbers).long(), len(data), text)
+
+    def _plain(self, one: Heard) -> str:
+        return texts.plain(self.vocab.decode(one.symbols), lower=self._run.data.lower)
+
+    def _told(self, held: Sequence[Example], said: Sequence[str]) -> Scores:
+        told = texts.rates([_spoken(example).text for example in held], said, unit=self.vocab.unit)
+        first = self.watch
+        return {first: told.pop(first), **told} if first in told else told
+
+
+def _spoken(example: Example) -> Spoken:
+    assert isinstance(example, Spoken)
+    return example
+
+
+def _readable(record: Record, name: str) -> bool:
+    """Whether a field of a record is something to recognise a text in."""
+    return Signal.takes(record.fields[name])
+
+
+def _input(values: Sequence[Raw], run: Run) -> Signal:
+    first = values[0]
+    if Signal.takes(first.value):
+        return Signal.learn(values, run)
+    got = f"{first.value!r}" if isinstance(first.value, str) else f"a {type(first.value).__name__}"
+    expected = "the path of a sound, a .npy file or a picture, or numbers"
+    raise DataError(first.where, got, expected=expected, remedy="name the column with --input")
+
+
+def _text(chosen: Columns, record: Record, data: Data) -> str:
+    """The text of a record, plain.
+
+    Raises:
+        DataError: it is none, or empty.
+    """
+    value = chosen.wanted(record)
+    value = str(value) if isinstance(value, int | np.integer) else value  # such as a number that is dictated
+    if not isinstance(value, str):
+        got = f"{type(value).__name__} in column {chosen.target!r}"
+        raise DataError(record.where, got, expected="a text", remedy="name the column of texts with --target")
+    if not value.strip():
+        raise DataError(record.where, "an empty text", expected="a text", remedy="leave the line out")
+    return texts.plain(value, lower=data.lower)
+
+
+def _words(options: RecognizeConfig, known: Sequence[str], data: Data) -> Sequence[str]:
+    """The words that may be written; none: any."""
+    listed: list[str] = []
+    if options.word_list:
+        path = Path(options.word_list)
+        try:
+            listed = path.read_text(encoding=data.encoding).splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(path, f"cannot be read: {error}", expected="a word a line") from error
+    spelled = [texts.plain(line, lower=data.lower) for line in listed]
+    if options.words == "known":
+        spelled += known
+    return list(texts.words(spelled))
+
+
+def _guide(symbols: Vocab, known: Known, run: Run) -> Guide | None:
+    """What guides the search; None: nothing does."""
+    options = run.options
+    assert isinstance(options, RecognizeConfig)
+    found: list[Guide] = []
+    spaced = symbols.unit in ("char", "byte")
+    space = next((number for number, piece in enumerate(symbols.pieces) if piece == b" "), None)
+    between = space if spaced else None
+
+    def spelled(text: str) -> list[int]:
+        return symbols.encode(prepared(text, symbols.unit, run.data.lower)).tolist()
+
+    if known.words:
+        before = [] if between is None else [between]
+        able = [numbers for word in known.words if symbols.unknown not in (numbers := spelled(word))]
+        found.append(guides.Words([before + numbers for numbers in able], len(symbols), between))
+    if known.taught:
+        border = [len(symbols)]
+        taught = [number for text in known.taught for number in border + spelled(text)] + border
+        model = NGram(np.array(taught), len(symbols) + 1, options.ngram)
+        found.append(guides.Grams(model, options.ngram_weight))
+    if options.symbol_bonus or options.word_bonus:
+        begins = [piece.startswith(b" ") for piece in symbols.pieces]
+        bonus = options.symbol_bonus + options.word_bonus * torch.tensor(begins, dtype=torch.float64)
+        found.append(guides.Bonus(bonus))
+    return guides.Together(found) if found else None
+
+
+def _compared(data: Tensor) -> Tensor:
+    """Features [T, F] as [32, F], by lines between steps."""
+    return F.interpolate(data.t()[None], _COMPARED, mode="linear", align_corners=True)[0].t()
