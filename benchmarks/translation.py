@@ -99,7 +99,7 @@ def learner(network: nn.Module, run: Run, loss: Callable[[Batch], Tensor]) -> Ca
         mean.backward()
         nn.utils.clip_grad_norm_(network.parameters(), run.training.clip)
         optimizer.step()
-        return float(mean)
+        return float(mean.detach())
 
     return step
 
