@@ -70,6 +70,7 @@ LEVELS = {
     "report": 3,
     "acceleration": 4,
     "decoder": 4,
+    "diagnose": 5,
     "wording": 5,
     "tasks": 6,
     "bundle": 7,
@@ -83,7 +84,7 @@ LEVELS = {
     "__init__": 11,
     "__main__": 11,
 }
-FAMILIES = {"cells", "kernels", "formats", "inputs", "tasks", "nn", "cli"}
+FAMILIES = {"cells", "diagnose", "kernels", "formats", "inputs", "tasks", "nn", "cli"}
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 50

@@ -13,6 +13,19 @@ from elman.errors import TaskError
 _KINDS = ("png", "svg", "pdf")
 
 
+def new(width: float = 6.4, height: float = 4.8) -> Any:
+    """An empty matplotlib Figure, so many inches wide and high.
+
+    Raises:
+        TaskError: matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise TaskError("a picture", "matplotlib is not installed", remedy="pip install 'elman[plot]'")
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def save(path: Path, draw: Callable[[Any], None]) -> None:
     """Write what `draw` draws on a matplotlib Figure, whose size it sets.
 
@@ -20,13 +33,8 @@ def save(path: Path, draw: Callable[[Any], None]) -> None:
         TaskError: matplotlib is not installed, or does not know that kind of file.
         RunError: the file cannot be written.
     """
-    if find_spec("matplotlib") is None:
-        raise TaskError("a picture", "matplotlib is not installed", remedy="pip install 'elman[plot]'")
-    from matplotlib.figure import Figure
-
-    kind = path.suffix.removeprefix(".").lower()
+    figure, kind = new(), path.suffix.removeprefix(".").lower()
     if kind not in _KINDS:
         raise TaskError(path, f"a picture of kind {kind!r}", expected=f"one of {', '.join(_KINDS)}")
-    figure = Figure(layout="constrained")
     draw(figure)
     files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=130))

@@ -37,10 +37,12 @@ class Cell(ABC):
     Attributes:
         gates: G, how many gates the products W x and U h have, H wide each.
         states: S, how many tensors [B, H] the state has; the first, the hidden state, is the output.
+        keeps: the one of `opened` that says which share of its memory a unit keeps; "" where none does.
     """
 
     gates: ClassVar[int]
     states: ClassVar[int]
+    keeps: ClassVar[str] = ""
 
     @property
     @abstractmethod
@@ -59,6 +61,14 @@ class Cell(ABC):
         Returns:
             S tensors [B, H] after it.
         """
+
+    def opened(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """How far each gate is open, for those who look inside: name -> [B, H] from 0 to 1.
+
+        Args:
+            wx, uh, state: as `pointwise` takes them.
+        """
+        return {}
 
     def step(self, wx: Tensor, state: tuple[Tensor, ...], recur: Recur) -> tuple[Tensor, ...]:
         """One step with its recurrent product; a cell with other products than `U h` overrides this.

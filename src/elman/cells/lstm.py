@@ -29,6 +29,7 @@ class LSTM(Cell):
 
     gates: ClassVar[int] = 4
     states: ClassVar[int] = 2
+    keeps: ClassVar[str] = "forget"
 
     @property
     def name(self) -> str:
@@ -40,6 +41,11 @@ class LSTM(Cell):
         i, f, g, o = (wx + uh).chunk(4, -1)
         c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
+
+    def opened(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """The input gate i, the forget gate f and the output gate o."""
+        i, f, _, o = torch.sigmoid(wx + uh).chunk(4, -1)
+        return {"input": i, "forget": f, "output": o}
 
     @torch.no_grad()
     def initialise(self, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,25 +22,26 @@ class Loop(Kernel):
 
     def run(self, cell: Cell, job: Job) -> Result:
         """Run one layer in one direction; see `Kernel.run`."""
-        steps = len(job.x)
-        pad = None if job.lengths is None else padding(steps, job.lengths, job.x.device)
-        wx = _inputs(job, pad).unbind()
-        step, state = _Step(cell, job, pad), job.state
-        seen = [state] * steps
-        for t in reversed(range(steps)) if job.reverse else range(steps):
-            seen[t] = state = step(t, wx[t], state)
-        asked = len(state) if job.every else 1
-        return tuple(_stacked([s[i] for s in seen], state[i], pad) for i in range(asked)), state
+        steps = Steps(cell, job)
+        return steps.result(*steps.unrolled())
 
 
-class _Step:
-    """One step of a job: the cell, and what stands around it."""
+class Steps:
+    """A job step by step: the cell, and what stands around it.
 
-    def __init__(self, cell: Cell, job: Job, pad: Tensor | None) -> None:
-        self.cell, self.job, self.pad = cell, job, pad
+    Attributes:
+        inputs: the input product with its bias for all steps, [T, B, G * H].
+        recur: gives the recurrent product of a hidden state [B, H].
+    """
+
+    def __init__(self, cell: Cell, job: Job) -> None:
+        self.cell, self.job = cell, job
+        self._pad = None if job.lengths is None else padding(len(job.x), job.lengths, job.x.device)
+        self.inputs = _inputs(job, self._pad)
         self.recur = _Recur(job.weights, job.hidden_size, job.hidden_mask)
 
     def __call__(self, t: int, wx: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The state after step t, S tensors [B, H], from that before it; `wx` is `inputs[t]`."""
         job = self.job
         entering = before if job.reset is None else _begun(job.reset[t], before)
         after = self.cell.step(wx, entering, self.recur)
@@ -46,7 +49,25 @@ class _Step:
             after = (F.linear(after[0], job.weights.w_hr), *after[1:])
         if job.zone is not None:
             after = tuple(_kept(t, *each) for each in zip(job.zone, entering, after, strict=True))
-        return after if self.pad is None else _live(self.pad[t], before, after)
+        return after if self._pad is None else _live(self._pad[t], before, after)
+
+    def order(self) -> Iterable[int]:
+        """The steps in the order in which they run."""
+        steps = range(len(self.job.x))
+        return reversed(steps) if self.job.reverse else steps
+
+    def unrolled(self) -> tuple[list[tuple[Tensor, ...]], tuple[Tensor, ...]]:
+        """The state after each of the T steps, in the order of time, and the state after the last one run."""
+        wx, state = self.inputs.unbind(), self.job.state
+        seen = [state] * len(wx)
+        for t in self.order():
+            seen[t] = state = self(t, wx[t], state)
+        return seen, state
+
+    def result(self, seen: list[tuple[Tensor, ...]], last: tuple[Tensor, ...]) -> Result:
+        """What a kernel gives, from what `unrolled` gave."""
+        asked = len(last) if self.job.every else 1
+        return tuple(_stacked([s[i] for s in seen], last[i], self._pad) for i in range(asked)), last
 
 
 class _Recur:

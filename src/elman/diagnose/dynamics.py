@@ -1,0 +1,227 @@
+"""Whether a recurrent layer forgets, keeps or blows up: eigenvalues, Jacobians, Lyapunov exponents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elman import figures
+from elman.diagnose.base import Track
+from elman.kernels.loop import Steps
+
+_EDGE = 0.005
+"""A Lyapunov exponent within this of zero, in nats a step, is told from it neither way."""
+
+_TURNING = 10
+"""The first step of so many is left out of the exponent: the disturbance turns to where it grows most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The eigenvalues of the recurrent matrix of one gate.
+
+    Args:
+        name: of the layer and direction.
+        gate: which of its gates, from 0, in the order of the weights.
+        eigenvalues: [H] complex.
+    """
+
+    name: str
+    gate: int
+    eigenvalues: Tensor
+
+    @property
+    def radius(self) -> float:
+        """The spectral radius: the largest absolute value."""
+        return float(self.eigenvalues.abs().max())
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """The spectrum of each gate of each layer and direction."""
+
+    each: tuple[Spectrum, ...]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each eigenvalue."""
+        return [
+            {"layer": one.name, "gate": one.gate, "real": float(value.real), "imaginary": float(value.imag)}
+            for one in self.each
+            for value in one.eigenvalues
+        ]
+
+    def plot(self) -> Any:
+        """A matplotlib Figure: eigenvalues in the plane, a panel a layer, with the unit circle.
+
+        Raises:
+            TaskError: matplotlib is not installed.
+        """
+        names = list(dict.fromkeys(one.name for one in self.each))
+        figure = figures.new(4.2 * len(names), 4.4)
+        for number, name in enumerate(names, 1):
+            axes = figure.add_subplot(1, len(names), number)
+            turn = torch.linspace(0, 2 * torch.pi, 200)
+            axes.plot(turn.cos(), turn.sin(), color="0.6", linewidth=1)
+            for one in self.each:
+                if one.name == name:
+                    label = f"gate {one.gate}, radius {one.radius:.2f}"
+                    axes.plot(one.eigenvalues.real, one.eigenvalues.imag, ".", markersize=3, label=label)
+            axes.set(title=name, xlabel="real part", ylabel="imaginary part", aspect="equal")
+            axes.legend(frameon=False, fontsize="small")
+        return figure
+
+
+@dataclass(frozen=True, eq=False)
+class Jacobians:
+    """Singular values of d state / d state of the step before, along real sequences.
+
+    Args:
+        name: of the layer and direction.
+        singular: [N, S * H] in falling order, of N steps spread over the sequences.
+        exponents: [B], the largest Lyapunov exponent of each sequence in nats a step.
+    """
+
+    name: str
+    singular: Tensor
+    exponents: Tensor
+
+    @property
+    def exponent(self) -> float:
+        """The mean of the exponents."""
+        return float(self.exponents.mean())
+
+    @property
+    def regime(self) -> str:
+        """`vanishing`, `edge` or `exploding`, as the mean exponent is below, about or above zero."""
+        if abs(self.exponent) < _EDGE:
+            return "edge"
+        return "vanishing" if self.exponent < 0 else "exploding"
+
+
+@dataclass(frozen=True, eq=False)
+class Dynamics:
+    """The Jacobians of each layer and direction."""
+
+    each: tuple[Jacobians, ...]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each layer and direction: exponent, regime, and singular values."""
+        return [
+            {
+                "layer": one.name,
+                "lyapunov_exponent": one.exponent,
+                "regime": one.regime,
+                "largest_singular_value": float(one.singular[:, 0].median()),
+                "median_singular_value": float(one.singular.median()),
+                "smallest_singular_value": float(one.singular[:, -1].median()),
+            }
+            for one in self.each
+        ]
+
+    def plot(self) -> Any:
+        """A matplotlib Figure: singular values by rank, the median over steps, and their range.
+
+        Raises:
+            TaskError: matplotlib is not installed.
+        """
+        figure = figures.new()
+        axes = figure.add_subplot()
+        for one in self.each:
+            rank = range(1, one.singular.shape[1] + 1)
+            values = one.singular.clamp(min=1e-12)
+            label = f"{one.name}: {one.regime}, {one.exponent:+.3f} nats a step"
+            (line,) = axes.semilogy(rank, values.median(0).values, label=label)
+            low, high = values.min(0).values, values.max(0).values
+            axes.fill_between(rank, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+        axes.axhline(1, color="0.6", linewidth=1)
+        axes.set(xlabel="rank", ylabel="singular value of a step's Jacobian")
+        axes.legend(frameon=False)
+        return figure
+
+
+@torch.no_grad()
+def spectra(network: nn.Module, gates: int | None = None) -> Spectra:
+    """The eigenvalues of all recurrent matrices of a network.
+
+    Args:
+        network: holds recurrent layers; it is not changed. Matrices [G * H, H] are known by their names,
+            weight_hh...; those of a projected hidden state [G * H, P] have no eigenvalues and are left out.
+        gates: G; None: as many as [G * H, H] says.
+    """
+    found = []
+    for name, weight in network.named_parameters():
+        place, _, last = name.rpartition(".")
+        if not last.startswith("weight_hh") or weight.shape[0] % weight.shape[1]:
+            continue
+        title = " ".join(filter(None, [place, last.removeprefix("weight_hh").strip("_").replace("_", " ")]))
+        for gate, matrix in enumerate(weight.double().cpu().split(weight.shape[1])):
+            found.append(Spectrum(title or "layer", gate, torch.linalg.eigvals(matrix)))
+    return Spectra(tuple(found))
+
+
+def dynamics(tracks: Sequence[Track], *, steps: int = 8, seed: int = 1) -> Dynamics:
+    """The step's Jacobian along the states of real sequences: singular values and Lyapunov exponents.
+
+        J_t = d s_t / d s_(t - 1), s all of the state
+        exponent = lim 1 / T sum_t ln |J_t v_t|, with v_(t + 1) = J_t v_t / |J_t v_t|
+
+    The exponent tells how fast a small disturbance grows.
+
+    Args:
+        tracks: what `trace` gave.
+        steps: at how many steps of the sequences the Jacobian is made.
+        seed: of the disturbance that is followed.
+
+    Source: Benettin et al. (1980); Engelken, Wolf and Abbott (2023), on recurrent networks.
+    """
+    return Dynamics(tuple(_jacobians(track, steps, seed) for track in tracks))
+
+
+def jacobian(track: Track, t: int) -> Tensor:
+    """d s_t / d s_(t - 1) [B, S * H, S * H] of each sequence, at the state that the track has before."""
+    job = track.job._replace(weights=track.job.weights._make(map(_still, track.job.weights)))
+    stepper, wide = Steps(track.cell, job), [s.shape[-1] for s in track.states]
+    before = torch.cat([s[t] for s in track.before()], -1).requires_grad_()
+    with torch.enable_grad():
+        after = torch.cat(stepper(t, stepper.inputs[t], before.split(wide, -1)), -1)
+        size = after.shape[-1]
+        each = torch.eye(size, dtype=after.dtype)[:, None].expand(-1, len(after), -1)
+        (rows,) = torch.autograd.grad(after, before, each, is_grads_batched=True)
+    return rows.transpose(0, 1)
+
+
+def lyapunov(track: Track, seed: int = 1) -> Tensor:
+    """The largest Lyapunov exponent along each sequence, in nats a step, [B]."""
+    stepper, wide = Steps(track.cell, track.job), [s.shape[-1] for s in track.states]
+    before = torch.cat(track.before(), -1).detach()
+    v = torch.randn(before.shape[1:], dtype=before.dtype, generator=torch.Generator().manual_seed(seed))
+    total, count = before.new_zeros(len(v)), before.new_zeros(len(v))
+    live = track.live
+    with torch.no_grad():
+        for number, t in enumerate(stepper.order()):
+
+            def step(s: Tensor, t: int = t) -> Tensor:
+                return torch.cat(stepper(t, stepper.inputs[t], s.split(wide, -1)), -1)
+
+            moved = torch.func.jvp(step, (before[t],), (v / v.norm(dim=-1, keepdim=True),))[1]
+            size = moved.norm(dim=-1)
+            grows = live[t] & (size > 0)
+            counts = grows & (number >= len(live) // _TURNING)
+            total += torch.where(counts, size.log(), 0.0)
+            count += counts
+            v = torch.where(grows[:, None], moved, v)
+    return total / count.clamp(min=1)
+
+
+def _jacobians(track: Track, steps: int, seed: int) -> Jacobians:
+    places = torch.linspace(0, len(track.job.x) - 1, min(steps, len(track.job.x))).round().long().unique()
+    found = [torch.linalg.svdvals(jacobian(track, int(t))[track.live[t]]) for t in places]
+    return Jacobians(track.name, torch.cat(found), lyapunov(track, seed))
+
+
+def _still(weight: Tensor | None) -> Tensor | None:
+    return None if weight is None else weight.detach()

@@ -1,0 +1,159 @@
+"""How gates are used: how far they open, how long units remember, which say nothing or always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman import figures
+from elman.diagnose.base import Track
+from elman.kernels.loop import Steps
+
+LOW, HIGH = 0.1, 0.9
+"""A gate below or above these is saturated: shut or open (Karpathy, Johnson and Fei-Fei 2015)."""
+
+_DEAD = 0.01
+"""A unit whose hidden state deviates less than this over all steps says nothing."""
+
+_BINS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """One gate of a layer and direction, over all steps of some sequences.
+
+    Args:
+        name: of the gate, such as "forget".
+        shares: [bins], how the values spread from 0 to 1, in bins of one width; their sum is 1.
+        shut, open: [H], the share of steps at which each unit's gate is below `LOW`, and above `HIGH`.
+    """
+
+    name: str
+    shares: Tensor
+    shut: Tensor
+    open: Tensor
+
+    @property
+    def saturated(self) -> float:
+        """The share of all values that are below `LOW` or above `HIGH`."""
+        return float((self.shut + self.open).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """What the units of a layer and direction do over some sequences.
+
+    Args:
+        name: of the layer and direction.
+        gates: of its cell; none, where it has none or does not tell.
+        memory: [H], the mean memory time of each unit in steps, 1 / (1 - f), f the mean of the gate that
+            keeps; None where no gate does.
+        deviation: [H], of the hidden state over all steps and sequences.
+        mean: [H], of the hidden state.
+    """
+
+    name: str
+    gates: tuple[Gate, ...]
+    memory: Tensor | None
+    deviation: Tensor
+    mean: Tensor
+
+    @property
+    def dead(self) -> Tensor:
+        """The units, [N] int64, whose hidden state hardly ever leaves zero."""
+        return ((self.deviation < _DEAD) & (self.mean.abs() < _DEAD)).nonzero().flatten()
+
+    @property
+    def always_on(self) -> Tensor:
+        """The units, [N] int64, whose hidden state hardly changes, and is not zero."""
+        return ((self.deviation < _DEAD) & (self.mean.abs() >= _DEAD)).nonzero().flatten()
+
+
+@dataclass(frozen=True, eq=False)
+class GateUse:
+    """The use of each layer and direction of a network."""
+
+    each: tuple[Use, ...]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each unit: mean memory time, deviation and mean of its state, saturation of its gates."""
+        return [
+            {
+                "layer": use.name,
+                "unit": unit,
+                "memory_steps": "" if use.memory is None else float(use.memory[unit]),
+                "mean": float(use.mean[unit]),
+                "deviation": float(use.deviation[unit]),
+                **{f"{gate.name}_shut": float(gate.shut[unit]) for gate in use.gates},
+                **{f"{gate.name}_open": float(gate.open[unit]) for gate in use.gates},
+            }
+            for use in self.each
+            for unit in range(len(use.mean))
+        ]
+
+    def plot(self) -> Any:
+        """A matplotlib Figure: a row a layer; how far the gates open, and how long the units remember.
+
+        Raises:
+            TaskError: matplotlib is not installed.
+        """
+        figure = figures.new(9, 3 * len(self.each))
+        grid = figure.subplots(len(self.each), 2, squeeze=False)
+        for (left, right), use in zip(grid, self.each, strict=True):
+            for gate in use.gates:
+                label = f"{gate.name}, {gate.saturated:.0%} saturated"
+                left.stairs(gate.shares, torch.linspace(0, 1, len(gate.shares) + 1), label=label)
+            left.set(title=use.name, xlabel="value of the gate", ylabel="share of all values")
+            if use.gates:
+                left.legend(frameon=False, fontsize="small")
+            _draw_units(right, use)
+        return figure
+
+
+def gate_use(tracks: Sequence[Track]) -> GateUse:
+    """How the gates and units of each layer are used.
+
+    Args:
+        tracks: what `trace` gave.
+    """
+    return GateUse(tuple(_use(track) for track in tracks))
+
+
+@torch.no_grad()
+def opened(track: Track) -> dict[str, Tensor]:
+    """The values of a track's gates at each step, name -> [T, B, H]; padding is not-a-number."""
+    steps, before = Steps(track.cell, track.job), track.before()
+    return {
+        name: values.masked_fill(~track.live[..., None], torch.nan)
+        for name, values in track.cell.opened(steps.inputs, steps.recur(before[0]), before).items()
+    }
+
+
+def _use(track: Track) -> Use:
+    live, values = track.live, opened(track)
+    gates = tuple(_gate(name, value[live]) for name, value in values.items())
+    keeping = values[track.cell.keeps][live].mean(0) if track.cell.keeps in values else None
+    memory = None if keeping is None else 1 / (1 - keeping).clamp(min=1e-6)
+    hidden = track.states[0][live]
+    return Use(track.name, gates, memory, hidden.std(0, correction=0), hidden.mean(0))
+
+
+def _gate(name: str, values: Tensor) -> Gate:
+    """The use of a gate that had these values [N, H]."""
+    shares = torch.histc(values.float(), _BINS, 0, 1) / values.numel()
+    shut, wide = (values < LOW).float().mean(0), (values > HIGH).float().mean(0)
+    return Gate(name, shares, shut, wide)
+
+
+def _draw_units(axes: Any, use: Use) -> None:
+    """Memory times by rank; where no gate keeps, how much each state moves."""
+    values = use.deviation if use.memory is None else use.memory
+    ranked = values.sort(descending=True).values.clamp(min=1e-6)
+    axes.semilogy(range(1, len(ranked) + 1), ranked)
+    what = "deviation of the state" if use.memory is None else "memory time, steps"
+    silent = f"{len(use.dead)} dead, {len(use.always_on)} always on"
+    axes.set(title=silent, xlabel="unit, by rank", ylabel=what)
