@@ -223,3 +223,48 @@ def test_every_result_has_a_table_and_a_picture():
         assert rows
         assert all(row.keys() == rows[0].keys() for row in rows)
         assert found.plot().axes
+
+
+def test_units_that_move_alike_stand_together():
+    t = torch.linspace(0, 20, 200)
+    waves = torch.stack([t.sin(), t.cos(), t.sin() * 1.1, -t.sin(), t.cos() * 0.9, -t.sin() * 0.8], 1)
+    found = diagnose.state_map(waves, ["a"] * 200)
+    ring = found.units.tolist()
+    for pair in ({0, 2}, {1, 4}, {3, 5}):
+        places = sorted(ring.index(unit) for unit in pair)
+        assert places[1] - places[0] in (1, 5), (pair, ring)
+    torch.testing.assert_close(found.values, waves[:, found.units])
+    assert found.table()[3]["symbol"] == "a"
+    assert found.plot().axes
+
+
+def test_a_probe_finds_the_unit_that_counts():
+    torch.manual_seed(4)
+    states = torch.randn(400, H)
+    found = diagnose.probe(states, 3 * states[:, 2] + 0.01 * torch.randn(400))
+    assert found.score > 0.99
+    assert found.chance <= 0
+    assert found.units[0] == 2
+    inside = diagnose.probe(states, states[:, 4] > 1)
+    assert inside.score > 0.97 > inside.chance
+    assert inside.units[0] == 4
+    nothing = diagnose.probe(states, torch.randn(400) > 0)
+    assert nothing.score < 0.65
+
+
+def test_a_probe_that_cannot_be():
+    states = torch.randn(100, H)
+    with pytest.raises(DataError, match=r"\[99\] marks of 100 states"):
+        diagnose.probe(states, torch.zeros(99))
+    with pytest.raises(DataError, match="never changes"):
+        diagnose.probe(states, torch.zeros(100, dtype=torch.bool))
+
+
+def test_the_worth_of_the_past():
+    found = diagnose.context_curve(lambda k: torch.full((5,), 1 / k), [8, 1, 2, 4, 4])
+    assert found.lengths == (1, 2, 4, 8)
+    assert found.mean.tolist() == [1, 0.5, 0.25, 0.125]
+    assert found.reach(0.8) == 4
+    assert found.reach() == 8
+    assert [row["context"] for row in found.table()] == [1, 2, 4, 8]
+    assert found.plot().axes

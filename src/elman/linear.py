@@ -97,11 +97,11 @@ class Model:
     """Weights [width, K] and a bias [K]."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        self._weight, self._bias = weight, bias
+        self.weight, self._bias = weight, bias
 
     def scores(self, features: Features) -> Tensor:
         """[N, K]."""
-        return features.times(self._weight) + self._bias
+        return features.times(self.weight) + self._bias
 
 
 class NGrams:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from elman.diagnose.base import Track, trace
+from elman.diagnose.context import ContextCurve, context_curve
 from elman.diagnose.dynamics import Dynamics, Spectra, dynamics, jacobian, lyapunov, spectra
 from elman.diagnose.gates import GateUse, gate_use
 from elman.diagnose.gradients import Flow, GradientFlow, gradient_flow
+from elman.diagnose.states import Probe, StateMap, probe, state_map
 
 __all__ = [
+    "ContextCurve",
     "Dynamics",
     "Flow",
     "GateUse",
     "GradientFlow",
+    "Probe",
     "Spectra",
+    "StateMap",
     "Track",
+    "context_curve",
     "dynamics",
     "gate_use",
     "gradient_flow",
     "jacobian",
     "lyapunov",
+    "probe",
     "spectra",
+    "state_map",
     "trace",
 ]

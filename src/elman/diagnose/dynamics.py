@@ -69,7 +69,7 @@ class Spectra:
             for one in self.each:
                 if one.name == name:
                     label = f"gate {one.gate}, radius {one.radius:.2f}"
-                    axes.plot(one.eigenvalues.real, one.eigenvalues.imag, ".", markersize=3, label=label)
+                    axes.plot(one.eigenvalues.real.numpy(), one.eigenvalues.imag.numpy(), ".", markersize=3, label=label)
             axes.set(title=name, xlabel="real part", ylabel="imaginary part", aspect="equal")
             axes.legend(frameon=False, fontsize="small")
         return figure
