@@ -37,11 +37,13 @@ class Cell(ABC):
     Attributes:
         gates: G, how many gates the products W x and U h have, H wide each.
         states: S, how many tensors [B, H] the state has; the first, the hidden state, is the output.
+        gate_names: of the G gates, in the order of the weights; none where they have no names.
         keeps: the one of `opened` that says which share of its memory a unit keeps; "" where none does.
     """
 
     gates: ClassVar[int]
     states: ClassVar[int]
+    gate_names: ClassVar[tuple[str, ...]] = ()
     keeps: ClassVar[str] = ""
 
     @property

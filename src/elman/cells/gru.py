@@ -30,6 +30,7 @@ class GRU(Cell):
 
     gates: ClassVar[int] = 3
     states: ClassVar[int] = 1
+    gate_names: ClassVar[tuple[str, ...]] = ("reset", "update", "proposal")
     keeps: ClassVar[str] = "update"
     reset: Literal["after", "before"] = "after"
 

@@ -29,6 +29,7 @@ class LSTM(Cell):
 
     gates: ClassVar[int] = 4
     states: ClassVar[int] = 2
+    gate_names: ClassVar[tuple[str, ...]] = ("input", "forget", "cell", "output")
     keeps: ClassVar[str] = "forget"
 
     @property

@@ -26,6 +26,7 @@ class RNN(Cell):
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
+    gate_names: ClassVar[tuple[str, ...]] = ("state",)
     nonlinearity: Literal["tanh", "relu"] = "tanh"
 
     @property

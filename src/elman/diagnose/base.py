@@ -53,6 +53,17 @@ class Track:
         """Where a sequence has a step: [T, B] bool."""
         return torch.arange(len(self.job.x))[:, None] < self.lengths
 
+    def only(self, b: int) -> Track:
+        """The track of one sequence, without gradients."""
+        one, job = slice(b, b + 1), self.job
+        job = job._replace(
+            x=job.x[:, one],
+            state=tuple(s[one] for s in job.state),
+            lengths=None if job.lengths is None else job.lengths[one],
+            reset=None if job.reset is None else job.reset[:, one],
+        )
+        return Track(self.name, self.cell, job, tuple(s[:, one] for s in self.states))
+
     def before(self) -> tuple[Tensor, ...]:
         """The state that enters each step, S tensors [T, B, H]."""
         if self.job.reverse:

@@ -26,12 +26,12 @@ class Spectrum:
 
     Args:
         name: of the layer and direction.
-        gate: which of its gates, from 0, in the order of the weights.
+        gate: which of its gates.
         eigenvalues: [H] complex.
     """
 
     name: str
-    gate: int
+    gate: str
     eigenvalues: Tensor
 
     @property
@@ -68,8 +68,14 @@ class Spectra:
             axes.plot(turn.cos(), turn.sin(), color="0.6", linewidth=1)
             for one in self.each:
                 if one.name == name:
-                    label = f"gate {one.gate}, radius {one.radius:.2f}"
-                    axes.plot(one.eigenvalues.real.numpy(), one.eigenvalues.imag.numpy(), ".", markersize=3, label=label)
+                    label = f"{one.gate}, radius {one.radius:.2f}"
+                    axes.plot(
+                        one.eigenvalues.real.numpy(),
+                        one.eigenvalues.imag.numpy(),
+                        ".",
+                        markersize=3,
+                        label=label,
+                    )
             axes.set(title=name, xlabel="real part", ylabel="imaginary part", aspect="equal")
             axes.legend(frameon=False, fontsize="small")
         return figure
@@ -144,22 +150,21 @@ class Dynamics:
 
 
 @torch.no_grad()
-def spectra(network: nn.Module, gates: int | None = None) -> Spectra:
-    """The eigenvalues of all recurrent matrices of a network.
+def spectra(tracks: Sequence[Track]) -> Spectra:
+    """The eigenvalues of the recurrent matrix of each gate.
 
     Args:
-        network: holds recurrent layers; it is not changed. Matrices [G * H, H] are known by their names,
-            weight_hh...; those of a projected hidden state [G * H, P] have no eigenvalues and are left out.
-        gates: G; None: as many as [G * H, H] says.
+        tracks: what `trace` gave; layers whose hidden state is projected have no square matrix, and are left out.
     """
     found = []
-    for name, weight in network.named_parameters():
-        place, _, last = name.rpartition(".")
-        if not last.startswith("weight_hh") or weight.shape[0] % weight.shape[1]:
+    for track in tracks:
+        weight, hidden = track.job.weights.w_hh.double(), track.job.hidden_size
+        if weight.shape[1] != hidden:
             continue
-        title = " ".join(filter(None, [place, last.removeprefix("weight_hh").strip("_").replace("_", " ")]))
-        for gate, matrix in enumerate(weight.double().cpu().split(weight.shape[1])):
-            found.append(Spectrum(title or "layer", gate, torch.linalg.eigvals(matrix)))
+        matrices = weight.split(hidden)
+        names = track.cell.gate_names or [f"gate {number}" for number in range(len(matrices))]
+        for name, matrix in zip(names, matrices, strict=True):
+            found.append(Spectrum(track.name, name, torch.linalg.eigvals(matrix)))
     return Spectra(tuple(found))
 
 
@@ -182,7 +187,7 @@ def dynamics(tracks: Sequence[Track], *, steps: int = 8, seed: int = 1) -> Dynam
 
 
 def jacobian(track: Track, t: int) -> Tensor:
-    """d s_t / d s_(t - 1) [B, S * H, S * H] of each sequence, at the state that the track has before."""
+    """d s_t / d s_(t - 1) of each sequence, [B, S * H, S * H], at the state that the track has before."""
     job = track.job._replace(weights=track.job.weights._make(map(_still, track.job.weights)))
     stepper, wide = Steps(track.cell, job), [s.shape[-1] for s in track.states]
     before = torch.cat([s[t] for s in track.before()], -1).requires_grad_()
@@ -218,8 +223,9 @@ def lyapunov(track: Track, seed: int = 1) -> Tensor:
 
 
 def _jacobians(track: Track, steps: int, seed: int) -> Jacobians:
-    places = torch.linspace(0, len(track.job.x) - 1, min(steps, len(track.job.x))).round().long().unique()
-    found = [torch.linalg.svdvals(jacobian(track, int(t))[track.live[t]]) for t in places]
+    places = track.live.nonzero()
+    chosen = places[torch.linspace(0, len(places) - 1, min(steps, len(places))).round().long()]
+    found = [torch.linalg.svdvals(jacobian(track.only(b), t)) for t, b in chosen.tolist()]
     return Jacobians(track.name, torch.cat(found), lyapunov(track, seed))
 
 

@@ -41,13 +41,10 @@ class Flow:
 
     @property
     def half_life(self) -> float:
-        """The memory horizon: the steps after which the median stays below half of what it is at k = 0.
-
-        Infinite where it does not within the sequences.
-        """
-        above = (self.median >= self.median[0] / 2).nonzero()
-        last = int(above[-1]) if len(above) else 0
-        return last + 1 if last + 1 < len(self.norms) else math.inf
+        """The memory horizon: the steps in which the gradient halves at its `growth`; it may be infinite."""
+        if self.growth >= 1:
+            return math.inf
+        return math.log(0.5) / math.log(self.growth) if self.growth else 0.0
 
     @property
     def growth(self) -> float:
@@ -97,7 +94,7 @@ class GradientFlow:
         axes = figure.add_subplot()
         for flow in self.flows:
             k = range(len(flow.norms))
-            (line,) = axes.semilogy(k, flow.median.clamp(min=_LEAST), label=flow.name)
+            (line,) = axes.semilogy(k, flow.median.clamp(min=_LEAST), label=f"{flow.name}, {_life(flow)}")
             low, high = (flow.quantile(share).clamp(min=_LEAST) for share in (0.25, 0.75))
             axes.fill_between(k, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         axes.set_xlabel("k, steps before the end")
@@ -124,6 +121,10 @@ def gradient_flow(network: nn.Module, run: Run) -> GradientFlow:
     Source: Bengio, Simard and Frasconi (1994); Pascanu, Mikolov and Bengio (2013).
     """
     return GradientFlow(tuple(_flow(track) for track in trace(network, run, gradients=True)))
+
+
+def _life(flow: Flow) -> str:
+    return "does not fade" if math.isinf(flow.half_life) else f"half-life {flow.half_life:.3g} steps"
 
 
 def _flow(track: Track) -> Flow:
