@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from elman import figures
 from elman.diagnose.base import Track
@@ -154,7 +154,7 @@ def spectra(tracks: Sequence[Track]) -> Spectra:
     """The eigenvalues of the recurrent matrix of each gate.
 
     Args:
-        tracks: what `trace` gave; layers whose hidden state is projected have no square matrix, and are left out.
+        tracks: what `trace` gave. A projected hidden state has no square matrix: such layers are left out.
     """
     found = []
     for track in tracks:
