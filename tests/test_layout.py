@@ -67,6 +67,7 @@ LEVELS = {
     "futures": 3,
     "translation": 3,
     "nn": 3,
+    "probes": 3,
     "report": 3,
     "acceleration": 4,
     "decoder": 4,
