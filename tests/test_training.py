@@ -190,7 +190,7 @@ def test_it_learns_and_beats_the_unigram(run: Path):
 
 def test_a_run_folder_is_complete_and_holds_no_pickle(run: Path):
     files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
-    assert files == {
+    assert {name for name in files if not name.startswith("tensorboard/")} == {
         "README.md",
         "checkpoints/best.safetensors",
         "checkpoints/last.safetensors",
@@ -256,7 +256,7 @@ def test_early_stopping(tmp_path, text):
 def test_a_loss_that_is_not_finite_is_told_with_its_step(tmp_path, text):
     options = TINY | {"lr": 1e30, "clip": 0.0, "cell": "rnn_relu", "warmup": 0.0}
     with pytest.raises(
-        DivergedError, match=r"step \d+: expected a finite one, got a gradient norm of (nan|inf); lower"
+        DivergedError, match=r"step \d+: expected a finite one, got a gradient norm of (nan|inf): .+; lower"
     ):
         elman.train(text, out=tmp_path / "run", quiet=True, **options)
 

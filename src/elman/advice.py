@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the recurrent layers did in a step of training.
+
+    Args:
+        saturated: share of gates that were shut or open; None where no cell has gates.
+        state_norm: mean Euclidean norm of the hidden state after a sequence's last step, the largest of the
+            layers and directions.
+        growth: how fast a small disturbance of the state grows, in nats a step, in the layer where it grows
+            fastest, and so the one that remembers longest; None where sequences are too short.
+        steps: of the sequences.
+    """
+
+    saturated: float | None
+    state_norm: float
+    growth: float | None
+    steps: int
+
+    @property
+    def horizon(self) -> float | None:
+        """The steps in which a disturbance halves, so how far the state reaches back; may be infinite."""
+        if self.growth is None:
+            return None
+        return math.inf if self.growth >= 0 else math.log(0.5) / self.growth
 
 
 @dataclass(frozen=True)
@@ -15,6 +42,7 @@ class Epoch:
         scores: those of the validation part, "loss" among them; none where there is no such part.
         mean_norm, top_norm: gradient norm before clipping, and at which step it was highest.
         clipped: share of steps whose gradient was clipped.
+        look: the last one of the epoch, if there was one.
     """
 
     train: float
@@ -23,11 +51,22 @@ class Epoch:
     top_norm: float
     top_step: int
     clipped: float
+    look: Look | None = None
 
 
 _BURST = 10
 _BURST_NORM = 5.0
 """A gradient norm is a burst when it is above this, and so many times its mean."""
+
+_STEEP = 50.0
+"""A mean gradient norm above this, before clipping, is a gradient that explodes at every step."""
+
+_SHORT_HORIZON, _FAR = 5.0, 20.0
+"""A state that halves within so many steps forgets, where sequences are so many times as long as that."""
+
+_SATURATED = 0.95
+_STATE_GROWTH, _LARGE_STATE = 10.0, 100.0
+"""A state runs away when it is larger than this, and so many times what it was after the first epoch."""
 
 _SLOPE = 0.01
 """A loss that fell by a larger share of itself in the last epoch is still falling."""
@@ -36,6 +75,7 @@ _SLOPE = 0.01
 def advise(epochs: Sequence[Epoch], *, last: bool) -> Iterator[str]:
     """Advice after the latest of `epochs`; `last`: training is over."""
     yield from _gradients(epochs[-1], epochs[-2] if len(epochs) > 1 else None)
+    yield from _memory(epochs, last)
     if not epochs[-1].scores:
         return
     losses = [epoch.scores["loss"] for epoch in epochs]
@@ -53,10 +93,53 @@ def advise(epochs: Sequence[Epoch], *, last: bool) -> Iterator[str]:
 
 
 def _gradients(epoch: Epoch, before: Epoch | None) -> Iterator[str]:
-    if epoch.top_norm > max(_BURST_NORM, _BURST * epoch.mean_norm):
+    if epoch.mean_norm > _STEEP:
+        yield (
+            f"exploding gradient: its norm was {epoch.mean_norm:.3g} on the mean; set --clip 1, lower --lr, "
+            "a gated --cell, or --init orthogonal"
+        )
+    elif epoch.top_norm > max(_BURST_NORM, _BURST * epoch.mean_norm):
         yield (
             f"exploding gradient: its norm came to {epoch.top_norm:.3g} in step {epoch.top_step} "
             f"(mean {epoch.mean_norm:.2g}); lower --lr, a smaller --clip, or a gated --cell"
         )
     if epoch.clipped > 0.5 and not (before and before.clipped > 0.5):  # told once, not after every epoch
         yield f"gradients were clipped in {epoch.clipped:.0%} of the steps: raise --clip or lower --lr"
+
+
+def _memory(epochs: Sequence[Epoch], last: bool) -> Iterator[str]:
+    """What the looks say; told once, when two of them have said so, or at the end if there is but one."""
+    looks = [epoch.look for epoch in epochs if epoch.look]
+    for fault in (_forgets, _stuck, _runs_away):
+        *before, now = [None, None, None, *(fault(looks[: n + 1]) for n in range(len(looks)))][-3:]
+        if now and (last if len(looks) == 1 else before[1] and not before[0]):
+            yield now
+
+
+def _forgets(looks: Sequence[Look]) -> str | None:
+    look = looks[-1]
+    if look.saturated is not None:  # a cell with gates learns what to keep, and may choose to keep little
+        return None
+    if look.horizon is None or look.horizon > min(_SHORT_HORIZON, look.steps / _FAR):
+        return None
+    return (
+        f"vanishing gradient: what the state holds halves in {look.horizon:.2g} steps, of sequences of "
+        f"{look.steps}; a gated --cell (lstm, gru), --init orthogonal, or shorter sequences or windows"
+    )
+
+
+def _stuck(looks: Sequence[Look]) -> str | None:
+    share = looks[-1].saturated
+    if share is None or share < _SATURATED:
+        return None
+    return f"saturated gates: {share:.0%} are shut or open, and hardly learn; lower --lr, or --layer-norm"
+
+
+def _runs_away(looks: Sequence[Look]) -> str | None:
+    first, now = looks[0].state_norm, looks[-1].state_norm
+    if now < max(_LARGE_STATE, _STATE_GROWTH * first):
+        return None
+    return (
+        f"the state runs away: its norm went from {first:.3g} to {now:.3g}; lower --lr, --clip 1, "
+        "--layer-norm, or a gated --cell"
+    )

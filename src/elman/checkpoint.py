@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from elman import tensors
-from elman.advice import Epoch
+from elman.advice import Epoch, Look
 from elman.batch import State
 from elman.distributed import Processes
 from elman.errors import RunError
@@ -56,6 +56,8 @@ class Progress:
         data: fingerprint of the data.
         recent, whole: sums since the last row of metrics, and since the epoch's begin.
         epochs: the numbers of the epochs that are done.
+        looked: the last step that was looked at.
+        look: what was seen in this epoch, if anything.
         done: training came to its end.
     """
 
@@ -70,6 +72,8 @@ class Progress:
     recent: Tally = field(default_factory=Tally)
     whole: Tally = field(default_factory=Tally)
     epochs: list[Epoch] = field(default_factory=list)
+    looked: int = 0
+    look: Look | None = None
     done: bool = False
 
     @classmethod
@@ -78,9 +82,19 @@ class Progress:
         inner: dict[str, Any] = {
             "recent": Tally(**notes["recent"]),
             "whole": Tally(**notes["whole"]),
-            "epochs": [Epoch(**numbers) for numbers in notes["epochs"]],
+            "epochs": [_epoch(numbers) for numbers in notes["epochs"]],
+            "look": _look(notes.get("look")),
         }
         return cls(**{**notes, **inner})
+
+
+def _epoch(notes: Mapping[str, Any]) -> Epoch:
+    values: dict[str, Any] = {**notes, "look": _look(notes.get("look"))}
+    return Epoch(**values)
+
+
+def _look(notes: Mapping[str, Any] | None) -> Look | None:
+    return Look(**notes) if notes else None
 
 
 @dataclass

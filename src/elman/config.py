@@ -180,6 +180,7 @@ class Network(Settings):
     skip: bool = option(False, "all layers see the input, and the output sees all layers (Graves 2013)")
     learn_initial: bool = option(False, "learn the state that a sequence starts from")
     init: str = option("orthogonal", "how weights start", choices=("orthogonal", "torch"))
+    init_gain: float = option(1.0, "by what recurrent matrices are multiplied at the start", above=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +214,7 @@ class Training(Settings):
     seed: int = option(1, "start of all random numbers", low=0)
     device: str = option("auto", "cpu, cuda, cuda:1, mps; auto: the best there is")
     threads: int = option(0, "processor threads; 0: as torch chooses", low=0)
+    tensorboard: bool = option(True, "write the numbers for TensorBoard too, where it is installed")
     checkpoint_minutes: float = option(1.0, "most minutes between two checkpoints", above=0)
 
 

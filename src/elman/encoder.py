@@ -36,6 +36,7 @@ def layers(config: Network, width: int, *, bidirectional: bool = False) -> Recur
         skip=config.skip,
         learn_initial=config.learn_initial,
         init=config.init,
+        init_gain=config.init_gain,
     )
 
 

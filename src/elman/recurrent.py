@@ -51,6 +51,7 @@ class Recurrent(nn.Module):
         learn_initial: the state to start from is learnt, not zero.
         bias: whether the cell has biases.
         init: "orthogonal" is the cell's own (`Cell.initialise`), "torch" is uniform within 1 / sqrt(H).
+        init_gain: by what the recurrent matrices are multiplied at the start.
         kernel: the name of the kernel to use; None: the fastest that serves.
 
     Raises:
@@ -79,6 +80,7 @@ class Recurrent(nn.Module):
         learn_initial: bool = False,
         bias: bool = True,
         init: str = "orthogonal",
+        init_gain: float = 1.0,
         kernel: str | None = None,
     ) -> None:
         super().__init__()
@@ -94,6 +96,9 @@ class Recurrent(nn.Module):
         if residual and skip:
             raise ConfigError("residual", "skip beside it", expected="one of the two")
         self.init = _one_of("init", init, ("orthogonal", "torch"))
+        if not init_gain > 0:
+            raise ConfigError("init_gain", str(init_gain), expected="above 0")
+        self.init_gain = init_gain
         self.kernel = None if kernel is None else kernels.get(kernel).name
         self._register(bias, learn_initial)
         self.reset_parameters()
@@ -117,6 +122,7 @@ class Recurrent(nn.Module):
                 self.cell.initialise(*weights[:4])
             else:
                 _uniform(weights[:4], 1 / math.sqrt(self.hidden_size))
+            weights.w_hh.mul_(self.init_gain)
             for gain in (weights.gain_ih, weights.gain_hh):
                 if gain is not None:
                     nn.init.ones_(gain)

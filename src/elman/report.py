@@ -17,6 +17,7 @@ from elman.errors import RunError
 from elman.progress import duration
 
 METRICS = "metrics.csv"
+BOARD = "tensorboard"
 CURVES = "curves.png"
 RESULTS = "results.json"
 CARD = "README.md"
@@ -30,6 +31,9 @@ COLUMNS = (
     "train_loss",
     "grad_norm",
     "clipped",
+    "saturated",
+    "state_norm",
+    "horizon",
     "valid_loss",
     "valid_score",
 )
@@ -53,7 +57,7 @@ class Metrics:
         writer.writerows(rows)
         files.write_text(self._path, buffer.getvalue())
 
-    def add(self, row: Mapping[str, object]) -> None:
+    def add(self, row: Mapping[str, str | int]) -> None:
         """Add a row; columns that it lacks stay empty."""
         buffer = io.StringIO()
         csv.DictWriter(buffer, COLUMNS, lineterminator="\n").writerow(row)
@@ -62,6 +66,27 @@ class Metrics:
                 file.write(buffer.getvalue())
         except OSError as error:
             raise files.unwritable(self._path, error) from error
+
+
+class Board:
+    """The same numbers for TensorBoard, in a folder of the run; nothing where that is not installed."""
+
+    def __init__(self, path: Path, *, up_to: int) -> None:
+        """Go on with what is in folder `path`, without the numbers of steps after `up_to`."""
+        self._writer = None
+        if find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(path / BOARD), purge_step=up_to + 1)
+
+    def add(self, row: Mapping[str, str | int]) -> None:
+        """Add the numbers of a row of metrics."""
+        if self._writer is None:
+            return
+        for column, value in row.items():
+            if column != "step" and value != "":
+                self._writer.add_scalar(column, float(value), int(row["step"]))
+        self._writer.flush()
 
 
 def read(path: Path) -> list[dict[str, str]]:

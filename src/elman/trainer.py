@@ -15,24 +15,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from elman import bundle, checkpoint, optim, scoring, tensors
-from elman.advice import Epoch, advise
+from elman import bundle, checkpoint, diagnose, kernels, optim, scoring, tensors
+from elman.advice import Epoch, Look, advise
 from elman.batch import Batch, Example, State
 from elman.checkpoint import BEST, LAST, Learner, Progress, Tally
 from elman.config import Run
+from elman.diagnose import Watch
 from elman.distributed import Processes
 from elman.errors import DivergedError
 from elman.interrupt import Interrupt
 from elman.loader import Plan, steps_of
 from elman.progress import Show, duration
-from elman.report import Metrics, number
+from elman.report import Board, Metrics, number
 from elman.tasks.base import Loss, Scores, Task
 
 _ROWS_PER_EPOCH = 20
 """Rows of metrics that an epoch leaves."""
+
+_LOOK_EVERY = 100
+"""Fewest steps between two that are looked at: a look takes about as long as one."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,14 @@ class Trainer:
         self._wrapped = processes.wrap(learner.network)
         self._plan = job.plan
         self._metrics = Metrics(job.path, up_to=progress.step) if processes.main else None
+        board = processes.main and config.tensorboard
+        self._board = Board(job.path, up_to=progress.step) if board else None
         self._judged = copy.deepcopy(learner.network) if learner.average else learner.network
         self._steps_per_epoch = math.ceil(self._plan.steps / config.accumulate)
+        self._steps_per_row = max(1, self._steps_per_epoch // _ROWS_PER_EPOCH)
         self._saved = self._since = time.monotonic()
         self._row = (time.monotonic(), progress.whole.symbols)
+        self._entering: State | None = None
 
     @property
     def steps(self) -> int:
@@ -117,21 +125,34 @@ class Trainer:
         optim.set_rate(learner.optimizer, self._rate())
         learner.optimizer.zero_grad(set_to_none=True)
         windows = min(config.accumulate, self._plan.steps - progress.window)
+        watch = Watch() if self._looks(windows) else None
         for index in range(windows):
-            with self._without_sync(last=index == windows - 1):
+            watching = kernels.through(watch) if watch and not index else nullcontext()
+            with self._without_sync(last=index == windows - 1), watching:
                 self._batch(windows)
         norm = float(optim.gradient_norm(learner.network.parameters(), config.clip))
         progress.step += 1
         if not math.isfinite(norm):
             raise self._diverged(norm)
+        if watch:
+            progress.look, progress.looked = watch.look(), progress.step
         learner.optimizer.step()
         if learner.average:
             learner.average.update(learner.network)
         self._count(norm)
 
+    def _looks(self, windows: int) -> bool:
+        """Whether the next step is looked at: at the end of a row, and not too often."""
+        progress = self.progress
+        ends = progress.window + windows >= self._plan.steps
+        if ends and (not progress.looked or progress.epoch + 1 == self.epochs):
+            return True
+        due = progress.step + 1 - progress.looked >= _LOOK_EVERY
+        return due and (ends or (progress.step + 1) % self._steps_per_row == 0)
+
     def _batch(self, windows: int) -> None:
         progress, learner, device = self.progress, self.learner, self.job.processes.device
-        batch = self._plan.batch(progress.epoch, progress.window)
+        batch, self._entering = self._plan.batch(progress.epoch, progress.window), learner.state
         with optim.noisy(learner.network, self._config.weight_noise):
             state, loss = self._forward(scoring.to_device(batch, device))
             (loss.nats / (max(1, loss.count) * windows)).backward()
@@ -166,8 +187,7 @@ class Trainer:
             if norm > tally.top_norm:
                 tally.top_norm, tally.top_step = norm, progress.step
         self.job.show.step(progress.step, self.steps, self._words())
-        every = max(1, self._steps_per_epoch // _ROWS_PER_EPOCH)
-        if progress.step % every == 0 and progress.window < self._plan.steps:
+        if progress.step % self._steps_per_row == 0 and progress.window < self._plan.steps:
             self._add_row(self._speed())
 
     def _words(self) -> str:
@@ -192,6 +212,7 @@ class Trainer:
     def _add_row(self, speed: float, scores: Scores | None = None) -> None:
         recent, progress = self.progress.recent, self.progress
         if self._metrics and recent.steps:
+            look = progress.look if progress.looked == progress.step else None
             row = {
                 "step": progress.step,
                 "epoch": progress.epoch + 1,
@@ -201,10 +222,13 @@ class Trainer:
                 "train_loss": repr(recent.nats / recent.count),
                 "grad_norm": repr(recent.norm / recent.steps),
                 "clipped": f"{recent.clipped / recent.steps:.4f}",
+                **(_told(look) if look else {}),
                 "valid_loss": repr(scores["loss"]) if scores else "",
                 "valid_score": repr(scores[self.job.task.watch]) if scores else "",
             }
             self._metrics.add(row)
+            if self._board:
+                self._board.add(row)
         progress.recent = Tally()
         self._row = (time.monotonic(), progress.whole.symbols)
 
@@ -215,7 +239,9 @@ class Trainer:
         train = self.job.processes.mean(whole.nats / max(1, whole.count))
         mean_norm, clipped = whole.norm / whole.steps, whole.clipped / whole.steps
         self._add_row(speed, scores)
-        progress.epochs.append(Epoch(train, scores, mean_norm, whole.top_norm, whole.top_step, clipped))
+        numbers = Epoch(train, scores, mean_norm, whole.top_norm, whole.top_step, clipped, progress.look)
+        progress.epochs.append(numbers)
+        progress.look = None
         if not scores or progress.best is None or self.goal(scores) < progress.best:
             progress.best, progress.best_epoch = self.goal(scores), progress.epoch
             self._write_best()
@@ -281,9 +307,18 @@ class Trainer:
             bundle.save_weights(self.job.path, self.learner.weights(), {"step": self.progress.step})
 
     def _diverged(self, norm: float) -> DivergedError:
+        task, network = self.job.task, self.learner.network
+        batch = self._plan.batch(self.progress.epoch, self.progress.window - 1)
+        entering = self._entering and tuple(state.cpu() for state in self._entering)
+
+        def run(copied: nn.Module) -> Tensor:
+            scores, _ = copied(batch.seq, entering)
+            return task.objective(scores, batch).nats[None]
+
+        fault = diagnose.first_fault(network, run)
         return DivergedError(
             f"step {self.progress.step}",
-            f"a gradient norm of {norm}",
+            f"a gradient norm of {norm}: {fault or 'not so without dropout'}",
             expected="a finite one",
             remedy="lower --lr, or set --clip 1; the weights of the best epoch so far are in the run folder",
         )
@@ -293,3 +328,12 @@ def headline(scores: Scores) -> str:
     """The first of the scores, in words."""
     name, value = next(iter(scores.items()))
     return f"{number(value)} {name.replace('_', ' ')}"
+
+
+def _told(look: Look) -> dict[str, str]:
+    """The columns of a look."""
+    return {
+        "saturated": "" if look.saturated is None else f"{look.saturated:.4f}",
+        "state_norm": f"{look.state_norm:.6g}",
+        "horizon": "" if look.horizon is None else f"{look.horizon:.6g}",
+    }

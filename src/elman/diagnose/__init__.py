@@ -5,9 +5,11 @@ from __future__ import annotations
 from elman.diagnose.base import Track, trace
 from elman.diagnose.context import ContextCurve, context_curve
 from elman.diagnose.dynamics import Dynamics, Spectra, dynamics, jacobian, lyapunov, spectra
+from elman.diagnose.faults import first_fault
 from elman.diagnose.gates import GateUse, gate_use
 from elman.diagnose.gradients import Flow, GradientFlow, gradient_flow
 from elman.diagnose.states import Probe, StateMap, probe, state_map
+from elman.diagnose.watch import Watch
 
 __all__ = [
     "ContextCurve",
@@ -19,8 +21,10 @@ __all__ = [
     "Spectra",
     "StateMap",
     "Track",
+    "Watch",
     "context_curve",
     "dynamics",
+    "first_fault",
     "gate_use",
     "gradient_flow",
     "jacobian",

@@ -20,6 +20,9 @@ from elman.errors import DataError
 from elman.kernels.base import Case, Job, Kernel, Result
 from elman.kernels.loop import Steps
 
+LOW, HIGH = 0.1, 0.9
+"""A gate below or above these is saturated: shut or open (Karpathy, Johnson and Fei-Fei 2015)."""
+
 Run = Callable[[nn.Module], Tensor | None]
 """Calls a network with data; gives the loss of each sequence [B], where gradients are asked for."""
 

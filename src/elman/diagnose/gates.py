@@ -10,11 +10,8 @@ import torch
 from torch import Tensor
 
 from elman import figures
-from elman.diagnose.base import Track
+from elman.diagnose.base import HIGH, LOW, Track
 from elman.kernels.loop import Steps
-
-LOW, HIGH = 0.1, 0.9
-"""A gate below or above these is saturated: shut or open (Karpathy, Johnson and Fei-Fei 2015)."""
 
 _DEAD = 0.01
 """A unit whose hidden state deviates less than this over all steps says nothing."""

@@ -118,6 +118,7 @@ class Attractor(Store):
             skip=config.skip,
             learn_initial=config.learn_initial,
             init=config.init,
+            init_gain=config.init_gain,
         )
         self.output = nn.Linear(self.recurrent.output_size, size)
 
