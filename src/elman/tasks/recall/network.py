@@ -8,11 +8,10 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from elman import hopfield
+from elman import encoder, hopfield
 from elman.batch import Seq, State
 from elman.config import Network, Run
 from elman.hopfield import Asynchronous, Memory, Modern, Recall, Synchronous
-from elman.recurrent import Recurrent
 from elman.tasks.recall.config import MODERN, TRAINED, RecallConfig
 
 _RULES = {"hebb": hopfield.hebb, "storkey": hopfield.storkey, "pseudo_inverse": hopfield.pseudo_inverse}
@@ -104,22 +103,7 @@ class Attractor(Store):
     def __init__(self, count: int, size: int, options: RecallConfig, config: Network) -> None:
         super().__init__(count, size)
         self._options = options
-        self.recurrent = Recurrent(
-            config.cell,
-            size,
-            config.hidden,
-            layers=config.layers,
-            dropout=config.dropout,
-            variational=config.variational,
-            recurrent_dropout=config.recurrent_dropout,
-            weight_dropout=config.weight_dropout,
-            layer_norm=config.layer_norm,
-            residual=config.residual,
-            skip=config.skip,
-            learn_initial=config.learn_initial,
-            init=config.init,
-            init_gain=config.init_gain,
-        )
+        self.recurrent = encoder.layers(config, size)
         self.output = nn.Linear(self.recurrent.output_size, size)
 
     def compute(self) -> None:
