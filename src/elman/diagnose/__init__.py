@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from elman.diagnose.base import Track, trace
+from elman.diagnose.base import Track, has_layers, trace
 from elman.diagnose.context import ContextCurve, context_curve
 from elman.diagnose.dynamics import Dynamics, Spectra, dynamics, jacobian, lyapunov, spectra
 from elman.diagnose.gates import GateUse, gate_use
-from elman.diagnose.gradients import Flow, GradientFlow, gradient_flow
-from elman.diagnose.states import Probe, StateMap, probe, state_map
+from elman.diagnose.gradients import Comparison, Flow, GradientFlow, gradient_flow
+from elman.diagnose.states import Probe, Probes, StateMap, Told, probe, state_map
 
 __all__ = [
+    "Comparison",
     "ContextCurve",
     "Dynamics",
     "Flow",
     "GateUse",
     "GradientFlow",
     "Probe",
+    "Probes",
     "Spectra",
     "StateMap",
+    "Told",
     "Track",
     "context_curve",
     "dynamics",
     "gate_use",
     "gradient_flow",
+    "has_layers",
     "jacobian",
     "lyapunov",
     "probe",

@@ -77,6 +77,13 @@ class Words:
         )
         return table[np.fromiter(map(distinct.__getitem__, words), np.int64, len(words))]
 
+    def spelled(self, numbers: np.ndarray) -> list[str]:
+        """The words that `encode` gave, by their characters; a character that is not known is left out."""
+        return [
+            self.chars.decode([number - STRANGE for number in row if number > STRANGE])
+            for row in numbers[:, 1:].tolist()
+        ]
+
     def to_content(self) -> dict[str, Any]:
         """What `from_content` needs, in terms of JSON."""
         return {
