@@ -43,10 +43,10 @@ def write(path: Path, figure: Any) -> None:
         files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=130, **dated))
 
 
-def legend(axes: Any, entries: int) -> None:
+def legend(axes: Any, entries: int, place: str = "best") -> None:
     """A legend inside the axes; below them where there are many entries, which would hide what is drawn."""
     if entries <= _INSIDE:
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(frameon=False, fontsize="small", loc=place)
     else:
         axes.legend(
             frameon=False, fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2

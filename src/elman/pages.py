@@ -72,12 +72,12 @@ class Verdict:
     Args:
         name: in a word, such as "vanishing".
         text: the sentence, with the remedy where there is one.
-        bad: whether something should be done about it.
+        bad: whether something should be done about it; None: it is a fact, neither good nor bad.
     """
 
     name: str
     text: str
-    bad: bool = False
+    bad: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -187,8 +187,8 @@ def _summary(page: Page) -> Iterator[str]:
     yield '<section id="summary" tabindex="-1"><h2>Summary</h2>'
     yield '<ul class="verdicts">'
     for verdict in page.verdicts:
-        kind = "bad" if verdict.bad else "good"
-        name = f"<strong>{_text(verdict.name.capitalize())}.</strong>"
+        kind = "fact" if verdict.bad is None else "bad" if verdict.bad else "good"
+        name = f"<strong>{_text(verdict.name.capitalize())}:</strong>"
         yield f'<li class="{kind}">{name} {_text(verdict.text)}</li>'
     yield "</ul>"
     if page.overview:
@@ -266,6 +266,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1rem; padding: 0; list-style: none; }
 .verdicts { list-style: none; padding: 0; }
 .verdicts li { margin: .5rem 0; padding: .6rem .9rem; background: var(--card); border-left: 5px solid; }
+.verdicts .fact { border-color: var(--line); }
 .verdicts .good { border-color: var(--good); }
 .verdicts .bad { border-color: var(--bad); }
 .wide { overflow-x: auto; }

@@ -190,7 +190,7 @@ def gradient_flow(network: nn.Module, run: Run) -> GradientFlow:
 
 def _life(flow: Flow) -> str:
     if flow.steps < 2:
-        return "one step"
+        return "nothing flows" if flow.steps == 0 else "one step"
     return "does not fade" if math.isinf(flow.half_life) else f"half-life {flow.half_life:.3g} steps"
 
 

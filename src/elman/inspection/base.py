@@ -72,14 +72,9 @@ def ending(task: Task, scores: Any, batch: Batch, *, last: bool) -> Tensor:
     """See `loss_of`: the same of what a network said of a batch."""
     if isinstance(task, Ending):
         return task.ending(scores, batch, last=last)
-    if in_step(batch.targets, len(batch.seq.data)):
+    if batch.targets.ndim > 1 and len(batch.targets) == len(batch.seq.data):
         batch = replace(batch, targets=loader.edge(batch.targets, last=last))
     return task.loss(scores, batch).nats
-
-
-def in_step(target: Tensor, steps: int) -> bool:
-    """Whether targets, of a batch or of an example, are as many as steps, and no single numbers."""
-    return target.ndim > 0 and len(target) == steps
 
 
 def place(track: Track) -> str:

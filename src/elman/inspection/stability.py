@@ -11,7 +11,11 @@ _LEAD = (
     "A plain cell multiplies its state by one matrix at every step: eigenvalues within the unit circle "
     "shrink it, those outside make it grow. Along real data, gates and saturation count as well: the "
     "singular values of a step's Jacobian tell by how much it stretches the state in each direction, and "
-    "the Lyapunov exponent how fast a small disturbance grows in the long run (below 0: it is forgotten)."
+    "the Lyapunov exponent how fast a small disturbance grows in the long run."
+)
+_STRETCHED = (
+    "Along real sequences: the median over some steps, and their range. An exponent that is called "
+    "vanishing says no more than that a disturbance dies out, as it does in all networks that forget."
 )
 
 
@@ -19,19 +23,9 @@ def section(material: Material, measured: Measured) -> Section:
     """Eigenvalues in the plane; singular values by rank."""
     if not measured.tracks:
         return Section(TITLE, _LEAD, missing=NOTHING)
-    jacobians = Exhibit(
-        "jacobians",
-        "Singular values of a step's Jacobian",
-        "Along real sequences: the median over some steps, and their range. At 1 a direction is kept as it "
-        "is.",
-        measured.dynamics,
-    )
+    jacobians = Exhibit("jacobians", "Singular values of a step's Jacobian", _STRETCHED, measured.dynamics)
     if not measured.spectra.each:
         return Section(TITLE, _LEAD, (jacobians,))
-    eigenvalues = Exhibit(
-        "eigenvalues",
-        "Eigenvalues of the recurrent matrices",
-        "One colour a gate. The circle has radius 1.",
-        measured.spectra,
-    )
+    caption = "A panel a gate. Red ones lie outside the unit circle."
+    eigenvalues = Exhibit("eigenvalues", "Eigenvalues of the recurrent matrices", caption, measured.spectra)
     return Section(TITLE, _LEAD, (eigenvalues, jacobians))
