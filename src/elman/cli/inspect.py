@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
 def inspect(
@@ -12,15 +15,15 @@ def inspect(
     *,
     out: Path | None = None,
     examples: int = 32,
-    mark: list[str] | None = None,
+    mark: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     marks: Path | None = None,
     format: str = "auto",  # noqa: A002, the option's name
     encoding: str = "utf-8",
 ) -> None:
     """Report what a model remembers: gradients through time, gates, states, what context is worth.
 
-    A folder is written with a page of HTML that needs no network, its pictures, and beside each its numbers as
-    CSV; the page's summary goes to standard output. See docs/diagnose.md.
+    A folder is written with a page of HTML that needs no network, its pictures, and beside each its numbers
+    as CSV; the page's summary goes to standard output. See docs/diagnose.md.
 
     Parameters
     ----------
@@ -36,8 +39,8 @@ def inspect(
         Column with a mark for each step, such as 0 or 1, a number or a word: a probe says how well the state
         tells it. May be given again.
     marks
-        Table with a row for each step, of all sequences one after the other, in which such columns stand; left
-        out: they stand in DATA.
+        Table with a row for each step, of all sequences one after the other, in which such columns stand;
+        left out: they stand in DATA.
     format
         How the data are stored (see docs/formats.md); auto: by name and content.
     encoding
@@ -55,7 +58,7 @@ def inspect(
         load(run, device="cpu"),
         data,
         examples=examples,
-        mark=mark or (),
+        mark=mark,
         marks_file=marks,
         form=format,
         encoding=encoding,
