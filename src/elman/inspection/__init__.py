@@ -43,7 +43,7 @@ _SHORTEST, _LONGEST = 64, 400
 """Steps of a window of a text: those of training, within these."""
 _STEPS = 1 << 14
 """Most steps, padding among them, that are looked at."""
-_MORE = 8
+_MORE = 4
 """So many times more sequences are taken for what averages over targets."""
 _WIDE, _FEW, _MANY = 512, 3, 8
 """Size of a state from which on its Jacobian is made at few steps; how many that is, and how many else."""

@@ -17,6 +17,8 @@ _TOO_FEW = 8
 """Below so many steps nothing is said to vanish or to explode."""
 _BLOWN, _GROWING = 100.0, 0.02
 """What grows by this over a sequence explodes; a disturbance, with an exponent of so many nats at least."""
+_WHOLE = 0.25
+"""A gradient vanishes that is lost in rounding beyond this share of the steps."""
 _DEAD, _SATURATED = 0.25, 0.9
 """Shares of units that are dead, and of a gate's values that are saturated, from which on it is told."""
 
@@ -94,7 +96,7 @@ def _exploding(pairs: Sequence[tuple[Flow, Jacobians]], remedy: str) -> Iterator
 
 def _vanishing(pairs: Sequence[tuple[Flow, Jacobians]], remedy: str) -> Iterator[Verdict]:
     for flow, _ in pairs:
-        if flow.horizon < flow.steps / 2:
+        if flow.horizon < flow.steps * _WHOLE:
             yield Verdict(
                 "vanishing",
                 f"in {flow.name} the gradient halves every {flow.half_life:.2g} steps, so that beyond "
