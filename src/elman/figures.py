@@ -29,7 +29,7 @@ def new(width: float = 6.4, height: float = 4.8) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def write(path: Path, figure: Any) -> None:
+def write(path: Path, figure: Any, dpi: int = 130) -> None:
     """Write a matplotlib Figure as its path's suffix says; the same picture gives the same bytes.
 
     Raises:
@@ -40,7 +40,7 @@ def write(path: Path, figure: Any) -> None:
     kind = path.suffix.removeprefix(".").lower()
     dated = {"metadata": {"Date": None}} if kind == "svg" else {}
     with rc_context({"svg.hashsalt": path.name}):
-        files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=130, **dated))
+        files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=dpi, **dated))
 
 
 def legend(axes: Any, entries: int, place: str = "best") -> None:

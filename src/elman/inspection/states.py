@@ -31,20 +31,28 @@ _FEWEST, _RAREST = 80, 8
 
 
 def maps(material: Material, measured: Measured) -> Section:
-    """The top layer of each module over the longest sequence that can be shown whole, or the first steps."""
+    """The top layer of each module over one sequence, or its first steps."""
     if not measured.tracks:
         return Section(MAPS, _MAP, missing=NOTHING)
     exhibits = []
     for number, track in enumerate(tops(material, measured.tracks)):
-        lengths = track.lengths.tolist()
-        fitting = [b for b, length in enumerate(lengths) if length <= _SHOWN]
-        b = max(fitting or range(len(lengths)), key=lambda b: lengths[b])
-        count = min(lengths[b], _SHOWN)
-        texts = [marks.printable(text) for text in symbols(material, track, b)[:count]]
+        b, texts = _telling(material, track)
+        count = min(int(track.lengths[b]), _SHOWN)
         found = state_map(track.states[0][:count, b], texts)
         caption = "Red is above zero, blue below." + " What was read stands below." * bool(texts)
         exhibits.append(Exhibit(f"states-{number + 1}", f"Hidden state of {track.name}", caption, found))
     return Section(MAPS, _MAP, tuple(exhibits))
+
+
+def _telling(material: Material, track: Track) -> tuple[int, list[str]]:
+    """The sequence that shows most steps, and of these the one with the most symbols; and its symbols."""
+    texts = [
+        [marks.printable(text) for text in symbols(material, track, b)[:_SHOWN]]
+        for b in range(len(track.lengths))
+    ]
+    steps = track.lengths.clamp(max=_SHOWN).tolist()
+    b = max(range(len(steps)), key=lambda b: (steps[b], len(set(texts[b]))))
+    return b, texts[b]
 
 
 def probes(material: Material, measured: Measured) -> Section:
