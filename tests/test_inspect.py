@@ -290,14 +290,14 @@ def test_the_end_of_a_field_is_the_marginal_of_its_tag(last):
 def test_the_end_is_a_part_of_the_loss(name, last):
     tables = {"tag": {"output": "softmax"}} if name == "tag" else {}
     task, scores, batch = batch_of(name, **tables)
-    part = task.ending(scores, batch, last=last)
-    assert 0 < float(part) < float(task.loss(scores, batch).nats)
+    part = task.ending(scores, batch, last=last).detach()
+    assert 0 < float(part) < float(task.loss(scores, batch).nats.detach())
     if name in ("translate", "caption"):
         kept = batch.targets != IGNORED
         logp = scores.decoder.output(scores.teach(batch.targets)).log_softmax(-1)
         each = -logp.gather(2, batch.targets.clamp(min=0)[..., None])[..., 0] * kept
         wanted = edge(batch.targets, last=last) != IGNORED
-        torch.testing.assert_close(part, each[wanted].sum(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(part, each[wanted].sum().detach(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("last", [True, False])
@@ -310,8 +310,8 @@ def test_the_end_of_an_alignment_is_its_last_frame(last):
         frame = length - 1 if last else 0
         inside = [s for s in range(int(counts[b])) if starts[s, b] <= frame < ends[s, b]]
         label = int(batch.targets[inside[0], b]) if inside else scores.scores.shape[2] - 1
-        total -= float(scores.scores[frame, b].log_softmax(-1)[label])
-    assert float(task.ending(scores, batch, last=last)) == pytest.approx(total, rel=1e-4)
+        total -= float(scores.scores[frame, b].detach().log_softmax(-1)[label])
+    assert float(task.ending(scores, batch, last=last).detach()) == pytest.approx(total, rel=1e-4)
 
 
 def test_symbols_are_what_was_read():

@@ -57,7 +57,7 @@ def _draw(figure: Any, scores: Tensor, before: Sequence[str], after: Sequence[st
     axes = figure.subplots()
     axes.set_facecolor("0.85")
     bound = float(shown.nan_to_num().abs().max()) or 1.0
-    image = axes.imshow(shown, cmap="RdBu_r", vmin=-bound, vmax=bound)
+    image = axes.imshow(shown.numpy(), cmap="RdBu_r", vmin=-bound, vmax=bound)
     axes.set_xticks(range(len(columns)), [after[place] for place in columns], rotation=90, fontsize="x-small")
     axes.set_yticks(range(len(rows)), [before[place] for place in rows], fontsize="x-small")
     axes.set(xlabel="tag", ylabel="tag before")
