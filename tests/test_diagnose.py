@@ -71,8 +71,46 @@ def test_gradients_of_sequences_of_other_length_are_those_of_each_alone():
     for b, length in enumerate(lengths):
         alone = diagnose.gradient_flow(network, ends(x[:length, b : b + 1])).flows
         for one, flow in zip(alone, together, strict=True):
-            torch.testing.assert_close(flow.norms[:length, b], one.norms[:, 0], rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(
+                flow.norms[:length, b], one.norms[:, 0], rtol=1e-9, atol=1e-12, equal_nan=True
+            )
             assert flow.norms[length:, b].isnan().all()
+
+
+def test_steps_are_counted_against_the_direction_of_a_layer():
+    network, x, lengths = layer("gru", bidirectional=True), data(), torch.tensor([7, 3, 5])
+    turned = Recurrent("gru", F, H, bidirectional=True).double()
+    weights = network.state_dict()
+    other = {
+        name: name.removesuffix("_reverse") if "reverse" in name else f"{name}_reverse" for name in weights
+    }
+    turned.load_state_dict({name: weights[other[name]] for name in weights})
+    back = nn.utils.rnn.pad_sequence([x[:length, b].flip(0) for b, length in enumerate(lengths)])
+    ahead, behind = diagnose.gradient_flow(turned, ends(back, lengths)).flows
+
+    def starts(copy):
+        return copy(Seq(x, lengths))[0].data[0].unflatten(-1, (2, H)).flip(-2).flatten(-2).sum(-1)
+
+    found, other_way = diagnose.gradient_flow(network, starts).flows[::-1]
+    torch.testing.assert_close(found.norms, ahead.norms, equal_nan=True)
+    torch.testing.assert_close(other_way.norms, behind.norms, equal_nan=True)
+    assert found.norms[2:, 1].isnan().tolist() == [False] + [True] * 4
+
+
+def test_steps_are_counted_from_the_last_that_the_loss_hangs_on():
+    network, x = layer("gru"), data()
+
+    def run(copy):
+        y, _ = copy(Seq(x))
+        return torch.stack([y.data[t, b].sum() for b, t in enumerate((6, 3, 4))])
+
+    (flow,) = diagnose.gradient_flow(network, run).flows
+    shorter = ends(x[:4], torch.tensor([1, 4, 1]))
+    (alone,) = diagnose.gradient_flow(network, shorter).flows
+    torch.testing.assert_close(flow.norms[:4, 1], alone.norms[:, 1])
+    assert flow.norms.isnan().sum(0).tolist() == [0, 3, 2]
+    assert flow.steps == T
+    assert flow.horizon == pytest.approx(24 * flow.half_life)
 
 
 def test_a_linear_network_forgets_at_the_rate_of_its_eigenvalue():

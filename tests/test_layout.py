@@ -38,6 +38,7 @@ LEVELS = {
     "grams": 1,
     "hopfield": 1,
     "kernels": 1,
+    "marks": 1,
     "metrics": 1,
     "mixtures": 1,
     "ngram": 1,
@@ -67,6 +68,7 @@ LEVELS = {
     "futures": 3,
     "translation": 3,
     "nn": 3,
+    "pages": 3,
     "probes": 3,
     "report": 3,
     "acceleration": 4,
@@ -80,12 +82,13 @@ LEVELS = {
     "settings": 7,
     "model": 8,
     "trainer": 8,
+    "inspection": 9,
     "training": 9,
     "cli": 10,
     "__init__": 11,
     "__main__": 11,
 }
-FAMILIES = {"cells", "diagnose", "kernels", "formats", "inputs", "tasks", "nn", "cli"}
+FAMILIES = {"cells", "diagnose", "kernels", "formats", "inputs", "inspection", "tasks", "nn", "cli"}
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 50

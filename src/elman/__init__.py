@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from elman import cells, errors, nn
     from elman.acceleration import Acceleration, accelerate
     from elman.batch import Seq
+    from elman.inspection import inspect
     from elman.model import Model, load
     from elman.recurrent import Recurrent
     from elman.training import train
@@ -27,6 +28,7 @@ __all__ = [
     "accelerate",
     "cells",
     "errors",
+    "inspect",
     "load",
     "nn",
     "train",
@@ -38,6 +40,7 @@ _PLACES = {
     "Recurrent": "elman.recurrent",
     "Seq": "elman.batch",
     "accelerate": "elman.acceleration",
+    "inspect": "elman.inspection",
     "load": "elman.model",
     "train": "elman.training",
 }

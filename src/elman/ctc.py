@@ -117,6 +117,27 @@ def align(scores: Tensor, lengths: Tensor, targets: Tensor, counts: Tensor) -> S
     return _spans(_best_states(logp, lengths, states, 2 * counts), lengths, len(targets))
 
 
+def at_frames(scores: Tensor, lengths: Tensor, targets: Tensor, counts: Tensor, frames: Tensor) -> Tensor:
+    """-ln p of what the likeliest path of each text has at one frame, a symbol or the blank, in nats, [B].
+
+    Args:
+        scores: [T, B, V + 1] logits, the blank last.
+        lengths: [B] int64 on the CPU.
+        targets: [S, B] symbols; anything beyond a target's end.
+        counts: [B] int64, symbols of each target.
+        frames: [B] int64 on the CPU, the frame of each sequence.
+
+    Raises:
+        DataError: a target has no path of so many frames.
+    """
+    starts, ends = align(scores, lengths, targets, counts)
+    inside = (starts <= frames) & (frames < ends)
+    symbols = targets.cpu().gather(0, inside.int().argmax(0)[None])[0]
+    wanted = torch.where(inside.any(0), symbols, scores.shape[2] - 1).to(scores.device)
+    said = scores[frames.to(scores.device), torch.arange(len(frames), device=scores.device)]
+    return F.cross_entropy(said.float(), wanted, reduction="none")
+
+
 def _best_states(logp: Tensor, lengths: Tensor, states: Tensor, last: Tensor) -> Tensor:
     """[T, B] the state at each frame on the best path that ends in the state `last` or the one before it."""
     leaps = F.pad(states[:, 2:] != states[:, :-2], (2, 0))  # no blank is leapt to: the one before is as well

@@ -12,6 +12,9 @@ from elman.errors import TaskError
 
 _KINDS = ("png", "svg", "pdf")
 
+_INSIDE = 4
+"""Most entries of a legend that stands inside its axes."""
+
 
 def new(width: float = 6.4, height: float = 4.8) -> Any:
     """An empty matplotlib Figure, so many inches wide and high.
@@ -24,6 +27,30 @@ def new(width: float = 6.4, height: float = 4.8) -> Any:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def write(path: Path, figure: Any, dpi: int = 130) -> None:
+    """Write a matplotlib Figure as its path's suffix says; the same picture gives the same bytes.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    from matplotlib import rc_context
+
+    kind = path.suffix.removeprefix(".").lower()
+    dated = {"metadata": {"Date": None}} if kind == "svg" else {}
+    with rc_context({"svg.hashsalt": path.name}):
+        files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=dpi, **dated))
+
+
+def legend(axes: Any, entries: int, place: str = "best") -> None:
+    """A legend inside the axes; below them where there are many entries, which would hide what is drawn."""
+    if entries <= _INSIDE:
+        axes.legend(frameon=False, fontsize="small", loc=place)
+    else:
+        axes.legend(
+            frameon=False, fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2
+        )
 
 
 def save(path: Path, draw: Callable[[Any], None]) -> None:

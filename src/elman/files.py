@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,43 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path`, all of it or nothing."""
     write(path, lambda beside: beside.write_bytes(data))
+
+
+def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
+    """Have `fill` write into a folder beside `path`, and rename that to `path` when it is whole.
+
+    A folder that stands there is replaced; a crash or Ctrl-C leaves it as it was.
+
+    Raises:
+        RunError: the disk is full or the place cannot be written; what was there is as it was.
+    """
+    beside = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        fill(beside)
+        beside.chmod(0o777 & ~_umask())
+        _exchange(beside, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _exchange(new: Path, path: Path) -> None:
+    """Rename the folder `new` to `path`, and what stood there to `new`."""
+    if not path.exists():
+        new.rename(path)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    path.replace(aside)
+    try:
+        new.rename(path)
+    except BaseException:
+        aside.rename(path)
+        raise
+    aside.rename(new)
 
 
 def unwritable(path: Path, error: OSError) -> RunError:

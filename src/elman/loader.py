@@ -115,6 +115,18 @@ def collate(examples: Sequence[Example]) -> Batch:
     return Batch(seq, _padded(targets, float("nan") if targets[0].is_floating_point() else IGNORED))
 
 
+def edge(targets: Tensor, *, last: bool) -> Tensor:
+    """Targets [T, B, ...] of which only the last of each sequence that counts is left, or only the first."""
+    there = ~targets.isnan() if targets.is_floating_point() else targets != IGNORED
+    counts = there.flatten(2).any(2) if there.ndim > 2 else there
+    order = counts.flip(0).int() if last else counts.int()
+    found = order.argmax(0)
+    places = len(targets) - 1 - found if last else found
+    kept = torch.arange(len(targets), device=targets.device)[:, None] == places
+    padding = float("nan") if targets.is_floating_point() else IGNORED
+    return targets.masked_fill(~kept.view(kept.shape + (1,) * (targets.ndim - 2)), padding)
+
+
 def _padded(tensors: Sequence[Tensor], padding: float) -> Tensor:
     """[T_i, ...] for each i -> [T, B, ...]."""
     return torch.nn.utils.rnn.pad_sequence(list(tensors), padding_value=padding)

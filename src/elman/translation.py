@@ -59,6 +59,24 @@ def draw(figure: Any, translations: Sequence[Translation]) -> None:
         _maps(figure, shown)
 
 
+def rows(translations: Sequence[Translation]) -> list[dict[str, Any]]:
+    """A row for each symbol that was written and each place that it could look at: how much it did."""
+    return [
+        {
+            "text": number,
+            "step": step,
+            "symbol": symbol,
+            "place": place,
+            "source": str(one.source[place]) if one.map is None and place < len(one.source) else "",
+            "weight": float(weight),
+        }
+        for number, one in enumerate(translations)
+        if one.looks is not None
+        for step, (symbol, look) in enumerate(zip(one.symbols, one.looks, strict=False))
+        for place, weight in enumerate(look)
+    ]
+
+
 def _grids(figure: Any, shown: Sequence[Translation]) -> None:
     """A grid each: the source along the top, what was written downwards."""
     wide = 2 if len(shown) > 1 else 1

@@ -22,7 +22,7 @@ from elman.config import Data, Settings, option
 from elman.decoder import Reading
 from elman.errors import ConfigError, DataError
 from elman.inputs import prepared
-from elman.loader import IGNORED
+from elman.loader import IGNORED, edge
 from elman.nearest import nearest
 from elman.vocab import Vocab
 
@@ -194,6 +194,12 @@ class Wording:
     def loss(self, reading: Reading, targets: Tensor) -> tuple[Tensor, int]:
         """The cross-entropy in nats, summed, and over how many symbols."""
         return self._cross_entropy(reading, targets, sampled=0.0, smoothing=0.0)
+
+    def ending(self, reading: Reading, targets: Tensor, *, last: bool) -> Tensor:
+        """The nats of the last symbol of each target, which is the border, or of the first."""
+        kept = edge(targets, last=last) != IGNORED
+        scores = reading.decoder.output(reading.teach(targets)[kept])
+        return F.cross_entropy(scores.float(), targets[kept], reduction="sum")
 
     def objective(self, reading: Reading, targets: Tensor) -> tuple[Tensor, int]:
         """The cross-entropy with smoothed targets, of steps of which some may read what they wrote."""

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from elman.diagnose.base import Track, trace
+from elman.diagnose.base import Track, has_layers, trace
 from elman.diagnose.context import ContextCurve, context_curve
 from elman.diagnose.dynamics import Dynamics, Spectra, dynamics, jacobian, lyapunov, spectra
 from elman.diagnose.faults import first_fault
 from elman.diagnose.gates import GateUse, gate_use
-from elman.diagnose.gradients import Flow, GradientFlow, gradient_flow
-from elman.diagnose.states import Probe, StateMap, probe, state_map
+from elman.diagnose.gradients import Comparison, Flow, GradientFlow, gradient_flow
+from elman.diagnose.states import Probe, Probes, StateMap, Told, probe, state_map
 from elman.diagnose.watch import Watch
 
 __all__ = [
+    "Comparison",
     "ContextCurve",
     "Dynamics",
     "Flow",
     "GateUse",
     "GradientFlow",
     "Probe",
+    "Probes",
     "Spectra",
     "StateMap",
+    "Told",
     "Track",
     "Watch",
     "context_curve",
@@ -27,6 +30,7 @@ __all__ = [
     "first_fault",
     "gate_use",
     "gradient_flow",
+    "has_layers",
     "jacobian",
     "lyapunov",
     "probe",

@@ -19,6 +19,7 @@ from elman.cells.base import Cell
 from elman.errors import DataError
 from elman.kernels.base import Case, Job, Kernel, Result
 from elman.kernels.loop import Steps
+from elman.recurrent import Recurrent
 
 LOW, HIGH = 0.1, 0.9
 """A gate below or above these is saturated: shut or open (Karpathy, Johnson and Fei-Fei 2015)."""
@@ -75,6 +76,11 @@ class Track:
 
     def _with_first(self) -> list[tuple[Tensor, Tensor]]:
         return list(zip(self.states, (first.detach() for first in self.job.state), strict=True))
+
+
+def has_layers(network: nn.Module) -> bool:
+    """Whether there is a recurrent layer of `elman.nn`, `elman.recurrent` or torch.nn in a network."""
+    return any(isinstance(module, Recurrent | nn.RNNBase) for module in network.modules())
 
 
 def trace(network: nn.Module, run: Run, *, gradients: bool = False) -> list[Track]:

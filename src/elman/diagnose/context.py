@@ -35,10 +35,16 @@ class ContextCurve:
         enough = mean <= mean[0] - share * (mean[0] - mean[-1])
         return self.lengths[int(enough.nonzero()[0])]
 
+    @property
+    def gain(self) -> tuple[float, float]:
+        """How much the longest context gains over the shortest, in nats, and its standard error."""
+        apart = self.losses[0] - self.losses[-1]
+        return float(apart.mean()), float(apart.std(correction=0)) / len(apart) ** 0.5
+
     def table(self) -> list[dict[str, Any]]:
         """A row for each length: the mean loss, and the standard error of its difference to the longest."""
         apart = self.losses - self.losses[-1]
-        errors = apart.std(1) / apart.shape[1] ** 0.5
+        errors = apart.std(1, correction=0) / apart.shape[1] ** 0.5
         return [
             {"context": length, "loss": float(loss), "standard_error_to_longest": float(error)}
             for length, loss, error in zip(self.lengths, self.mean, errors, strict=True)
@@ -50,10 +56,17 @@ class ContextCurve:
         Raises:
             TaskError: matplotlib is not installed.
         """
-        figure = figures.new()
+        figure = figures.new(6.8, 4.0)
         axes = figure.add_subplot()
-        axes.semilogx(self.lengths, self.mean.tolist(), "o-")
-        axes.set(xlabel="steps of context, the state zero before", ylabel="loss, nats")
+        mean = self.mean
+        error = [row["standard_error_to_longest"] for row in self.table()]
+        axes.errorbar(self.lengths, mean.tolist(), yerr=error, fmt="o-", capsize=3)
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(self.lengths, [str(length) for length in self.lengths])
+        axes.minorticks_off()
+        axes.axhline(float(mean[-1]), color="0.6", linewidth=0.8, linestyle=":")
+        axes.set(xlabel="steps of context, the state empty before", ylabel="loss of the last target, nats")
+        axes.grid(alpha=0.25)
         return figure
 
 

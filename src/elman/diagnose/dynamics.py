@@ -16,6 +16,9 @@ from elman.kernels.loop import Steps
 _EDGE = 0.005
 """A Lyapunov exponent within this of zero, in nats a step, is told from it neither way."""
 
+_LEAST = 1e-6
+"""Smaller singular values are drawn as this."""
+
 _TURNING = 10
 """The first step of so many is left out of the exponent: the disturbance turns to where it grows most."""
 
@@ -55,29 +58,21 @@ class Spectra:
         ]
 
     def plot(self) -> Any:
-        """A matplotlib Figure: eigenvalues in the plane, a panel a layer, with the unit circle.
+        """A matplotlib Figure: eigenvalues in the plane, a row a layer, a panel a gate, with the unit circle.
 
         Raises:
             TaskError: matplotlib is not installed.
         """
         names = list(dict.fromkeys(one.name for one in self.each))
-        figure = figures.new(4.2 * len(names), 4.4)
-        for number, name in enumerate(names, 1):
-            axes = figure.add_subplot(1, len(names), number)
-            turn = torch.linspace(0, 2 * torch.pi, 200)
-            axes.plot(turn.cos(), turn.sin(), color="0.6", linewidth=1)
-            for one in self.each:
-                if one.name == name:
-                    label = f"{one.gate}, radius {one.radius:.2f}"
-                    axes.plot(
-                        one.eigenvalues.real.numpy(),
-                        one.eigenvalues.imag.numpy(),
-                        ".",
-                        markersize=3,
-                        label=label,
-                    )
-            axes.set(title=name, xlabel="real part", ylabel="imaginary part", aspect="equal")
-            axes.legend(frameon=False, fontsize="small")
+        gates = max(sum(one.name == name for one in self.each) for name in names)
+        figure = figures.new(max(3.4, 2.5 * gates), 2.9 * len(names))
+        grid = figure.subplots(len(names), gates, squeeze=False, sharex=True, sharey=True)
+        for row, name in zip(grid, names, strict=True):
+            row[0].set_ylabel(f"{name}\nimaginary part", fontsize="small")
+            for axes, one in zip(row, (one for one in self.each if one.name == name), strict=False):
+                _draw_plane(axes, one)
+        for axes in grid[-1]:
+            axes.set_xlabel("real part", fontsize="small")
         return figure
 
 
@@ -134,18 +129,23 @@ class Dynamics:
         Raises:
             TaskError: matplotlib is not installed.
         """
-        figure = figures.new()
+        figure = figures.new(7.2, 4.4)
         axes = figure.add_subplot()
         for one in self.each:
             rank = range(1, one.singular.shape[1] + 1)
-            values = one.singular.clamp(min=1e-12)
-            label = f"{one.name}: {one.regime}, {one.exponent:+.3f} nats a step"
+            values = one.singular.clamp(min=_LEAST)
+            label = f"{one.name}: exponent {one.exponent:+.3f}, {one.regime}"
             (line,) = axes.semilogy(rank, values.median(0).values, label=label)
             low, high = values.min(0).values, values.max(0).values
             axes.fill_between(rank, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-        axes.axhline(1, color="0.6", linewidth=1)
-        axes.set(xlabel="rank", ylabel="singular value of a step's Jacobian")
-        axes.legend(frameon=False)
+        axes.axhline(1, color="0.4", linewidth=1)
+        axes.annotate(
+            "kept as it is", (1, 1), xycoords=("axes fraction", "data"), xytext=(-3, 2), ha="right",
+            textcoords="offset points", fontsize="x-small", color="0.35",
+        )  # fmt: skip
+        axes.set(xlabel="direction, by rank", ylabel="factor that a step stretches it by")
+        axes.grid(alpha=0.25)
+        figures.legend(axes, len(self.each), "lower left")
         return figure
 
 
@@ -220,6 +220,19 @@ def lyapunov(track: Track, seed: int = 1) -> Tensor:
             count += counts
             v = torch.where(grows[:, None], moved, v)
     return total / count.clamp(min=1)
+
+
+def _draw_plane(axes: Any, one: Spectrum) -> None:
+    turn = torch.linspace(0, 2 * torch.pi, 200)
+    axes.fill(turn.cos(), turn.sin(), color="0.93", zorder=0)
+    axes.plot(turn.cos(), turn.sin(), color="0.5", linewidth=1)
+    outside = one.eigenvalues.abs() > 1
+    for chosen, color in ((~outside, "tab:blue"), (outside, "tab:red")):
+        points = one.eigenvalues[chosen]
+        axes.plot(points.real.numpy(), points.imag.numpy(), ".", markersize=4, color=color, alpha=0.7)
+    axes.set_aspect("equal")
+    axes.set_title(f"{one.gate}: radius {one.radius:.2f}", fontsize="small")
+    axes.tick_params(labelsize="small")
 
 
 def _jacobians(track: Track, steps: int, seed: int) -> Jacobians:

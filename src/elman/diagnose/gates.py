@@ -104,9 +104,14 @@ class GateUse:
             for gate in use.gates:
                 label = f"{gate.name}, {gate.saturated:.0%} saturated"
                 left.stairs(gate.shares, torch.linspace(0, 1, len(gate.shares) + 1), label=label)
-            left.set(title=use.name, xlabel="value of the gate", ylabel="share of all values")
             if use.gates:
-                left.legend(frameon=False, fontsize="small")
+                left.axvspan(0, LOW, color="0.93", zorder=0)
+                left.axvspan(HIGH, 1, color="0.93", zorder=0)
+                left.legend(frameon=False, fontsize="small", loc="upper center")
+                left.set(xlabel="how far the gate is open; grey: saturated", ylabel="share of all values")
+            else:
+                _draw_spread(left, use)
+            left.set_title(use.name, fontsize="medium")
             _draw_units(right, use)
         return figure
 
@@ -146,11 +151,23 @@ def _gate(name: str, values: Tensor) -> Gate:
     return Gate(name, shares, shut, wide)
 
 
+def _draw_spread(axes: Any, use: Use) -> None:
+    """Where the states of the units lie, for a cell without gates."""
+    order = use.mean.argsort()
+    mean, wide = use.mean[order], use.deviation[order]
+    rank = range(1, len(mean) + 1)
+    axes.fill_between(rank, mean - wide, mean + wide, alpha=0.3, linewidth=0)
+    axes.plot(rank, mean)
+    axes.set(xlabel="unit, by the mean of its state", ylabel="state: mean and deviation")
+
+
 def _draw_units(axes: Any, use: Use) -> None:
     """Memory times by rank; where no gate keeps, how much each state moves."""
     values = use.deviation if use.memory is None else use.memory
     ranked = values.sort(descending=True).values.clamp(min=1e-6)
     axes.semilogy(range(1, len(ranked) + 1), ranked)
-    what = "deviation of the state" if use.memory is None else "memory time, steps"
-    silent = f"{len(use.dead)} dead, {len(use.always_on)} always on"
-    axes.set(title=silent, xlabel="unit, by rank", ylabel=what)
+    axes.yaxis.set_major_formatter("{x:g}")
+    what = "deviation of the state" if use.memory is None else "memory 1 / (1 - f), steps"
+    axes.set_title(f"{len(use.dead)} dead, {len(use.always_on)} always on", fontsize="medium")
+    axes.set(xlabel="unit, by rank", ylabel=what)
+    axes.grid(alpha=0.25)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ _HELD = 0.25
 
 _FEWEST = 40
 """Steps that a probe needs, to be fitted on some and scored on others."""
+
+_NAMED = 5
+"""Units of a probe that are named."""
 
 _SHOWN = 120
 """Steps whose symbols can still be read below a map."""
@@ -56,14 +59,26 @@ class StateMap:
             TaskError: matplotlib is not installed.
         """
         steps = len(self.values)
-        figure = figures.new(min(20, max(6.4, 0.13 * steps)), 4.8)
+        longest = max(map(len, self.symbols), default=0)
+        legible = longest > 0 and steps <= _SHOWN
+        figure = figures.new(min(20, max(6.4, 1.6 + 0.125 * steps)), 4.6)
         axes = figure.add_subplot()
         bound = float(self.values.abs().quantile(0.99)) or 1.0
-        image = axes.imshow(self.values.t().numpy(), cmap="RdBu_r", vmin=-bound, vmax=bound, aspect="auto")
-        if self.symbols and steps <= _SHOWN:
-            axes.set_xticks(range(steps), self.symbols, fontsize="x-small")
-        axes.set(xlabel="step", ylabel="unit, in the order of what they follow", yticks=[])
-        figure.colorbar(image, label="hidden state")
+        image = axes.imshow(
+            self.values.t().numpy(),
+            cmap="RdBu_r",
+            vmin=-bound,
+            vmax=bound,
+            aspect="auto",
+            interpolation="nearest",
+        )
+        if legible:
+            axes.set_xticks(range(steps), self.symbols, fontsize="small", rotation=90 * (longest > 1))
+            axes.tick_params(axis="x", length=0)
+        axes.set(
+            xlabel="what was read" if legible else "step", ylabel=f"{self.values.shape[1]} units", yticks=[]
+        )
+        figure.colorbar(image, label="hidden state", pad=0.01)
         return figure
 
 
@@ -85,6 +100,70 @@ class Probe:
     def units(self) -> Tensor:
         """The units, [H] int64, those first that tell most of it."""
         return self.weights.abs().argsort(descending=True)
+
+
+class Told(NamedTuple):
+    """What a probe of a layer tells of a property.
+
+    Args:
+        layer: its name.
+        mark: the property's.
+        probe: the probe.
+    """
+
+    layer: str
+    mark: str
+    probe: Probe
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """Probes of some layers and properties."""
+
+    each: tuple[Told, ...]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each layer and property: scores, and the units with the largest weights in order."""
+        return [
+            {
+                "layer": told.layer,
+                "property": told.mark,
+                "score": told.probe.score,
+                "chance": told.probe.chance,
+                "units": " ".join(map(str, told.probe.units[:_NAMED].tolist())),
+                "weights": " ".join(f"{float(w):.3g}" for w in told.probe.weights[told.probe.units[:_NAMED]]),
+            }
+            for told in self.each
+        ]
+
+    def plot(self) -> Any:
+        """A matplotlib Figure: a dot for each held-out score, and a line where chance is.
+
+        Raises:
+            TaskError: matplotlib is not installed.
+        """
+        marks = list(dict.fromkeys(told.mark for told in self.each))
+        layers = list(dict.fromkeys(told.layer for told in self.each))
+        figure = figures.new(7.2, 1.3 + 0.42 * len(marks))
+        axes = figure.add_subplot()
+        for number, layer in enumerate(layers):
+            own = [told for told in self.each if told.layer == layer]
+            at = [marks.index(told.mark) + 0.16 * (number - (len(layers) - 1) / 2) for told in own]
+            axes.plot([max(0.0, told.probe.score) for told in own], at, "o", label=layer)
+            for told, y in zip(own, at, strict=True):
+                axes.plot([max(0.0, told.probe.chance)] * 2, [y - 0.22, y + 0.22], color="0.5", linewidth=2)
+                unit = f"unit {int(told.probe.units[0])}"
+                axes.annotate(
+                    unit, (max(0.0, told.probe.score), y), xytext=(7, -3), textcoords="offset points",
+                    fontsize="x-small", color="0.35",
+                )  # fmt: skip
+        axes.set_yticks(range(len(marks)), marks)
+        axes.set(xlim=(-0.03, 1.13), ylim=(len(marks) - 0.5, -0.5))
+        axes.set_xlabel("held-out score: share that is right, or R² of a number; grey: chance")
+        axes.grid(alpha=0.25, axis="x")
+        if len(layers) > 1:
+            axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(0, -0.25))
+        return figure
 
 
 def state_map(states: Tensor, symbols: Sequence[str] = ()) -> StateMap:

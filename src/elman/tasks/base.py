@@ -76,6 +76,22 @@ class Findings(NamedTuple):
     figures: Mapping[str, Callable[[Any], None]]
 
 
+class Evidence(NamedTuple):
+    """A picture of how a model comes to what it says, with its numbers.
+
+    Args:
+        name: of the picture, without suffix.
+        caption: what is seen.
+        rows: the numbers, one mapping a row, all with the same keys.
+        draw: draws it on a matplotlib Figure.
+    """
+
+    name: str
+    caption: str
+    rows: Sequence[Mapping[str, Any]]
+    draw: Callable[[Any], None]
+
+
 class Task(ABC):
     """One kind of sequence problem: from records to examples, a network, a loss, and scores.
 
@@ -290,6 +306,42 @@ class Storing(Protocol):
 
     def store(self, network: nn.Module, train: Sequence[Example]) -> None:
         """Compute from the training examples what a fresh network has to know of them."""
+        ...
+
+
+@runtime_checkable
+class Legible(Protocol):
+    """A task whose sequences have something to be read at each step."""
+
+    def symbols(self, example: Example) -> list[str]:
+        """What stands at each step of an example's data, as text; nothing where steps are numbers."""
+        ...
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A task whose loss at one end of a sequence is not its loss with the other targets made padding."""
+
+    def ending(self, scores: Any, batch: Batch, *, last: bool) -> Tensor:
+        """The nats of the last step of each sequence alone, or of the first, summed over the sequences."""
+        ...
+
+
+@runtime_checkable
+class Sectional(Protocol):
+    """A task whose sequences are cut in a way of their own."""
+
+    def tail(self, example: Example, steps: int) -> Example:
+        """The last steps of an example, as if nothing stood before them."""
+        ...
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A task that can show how its models came to what they say."""
+
+    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+        """What there is to show, such as where attention was, for examples and an output for each."""
         ...
 
 

@@ -267,6 +267,10 @@ class Language(Task):
             step, scores, state, self.vocab.pieces, prefix=begun, count=count, width=width
         )
 
+    def symbols(self, example: Example) -> list[str]:
+        """The text of each symbol."""
+        return [self.vocab.decode([symbol]) for symbol in example.data.tolist()]
+
     def use(self) -> list[str]:
         """Commands that write with a model, complete, and evaluate it."""
         return [

@@ -24,7 +24,7 @@ from elman.decoder import NO_ATTENTION, Decoder, Reading
 from elman.encoder import Encoder, Pool
 from elman.errors import ConfigError, DataError, RunError
 from elman.inputs import Input, Raw, Reader
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.translation import Translation
 from elman.vocab import Vocab
 from elman.wording import Line, Pair, Search, Wording, Writing
@@ -200,6 +200,10 @@ class Translate(Task):
         """The cross-entropy of the targets' symbols in nats."""
         return Loss(*self.wording.loss(scores, batch.targets))
 
+    def ending(self, scores: Reading, batch: Batch, *, last: bool) -> torch.Tensor:
+        """The nats of the last symbol of each text, or of the first."""
+        return self.wording.ending(scores, batch.targets, last=last)
+
     def objective(self, scores: Reading, batch: Batch) -> Loss:
         """The cross-entropy with smoothed targets."""
         return Loss(*self.wording.objective(scores, batch.targets))
@@ -233,6 +237,20 @@ class Translate(Task):
         figures = {"attention": partial(translation.draw, translations=shown[:_DRAWN])} if shown else {}
         return Findings({"score by length": rows}, figures)
 
+    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+        """What each symbol of some translations was made from."""
+        shown = [
+            self._shown(line, "", example)
+            for example, line in zip(held[:_DRAWN], outputs, strict=False)
+            if line.looks is not None
+        ]
+        caption = (
+            "The source along the top, what was written downwards: the darker, the more a symbol looked "
+            "there. Each row sums to 1."
+        )
+        draw = partial(translation.draw, translations=shown)
+        return [Evidence("attention", caption, translation.rows(shown), draw)] if shown else []
+
     def predict(self, network: nn.Module, batch: Batch, scores: Reading) -> list[Line]:
         """The best line for each source, by the search that the settings ask for."""
         return [lines[0] for lines in self.search(network, batch, scores, self.wording.usual())]
@@ -261,6 +279,10 @@ class Translate(Task):
         source = self._source(record).value
         text = self._text(output, source if isinstance(source, str) else "")
         return {"prediction": text, "logp": round(output.logp, 4)}
+
+    def symbols(self, example: Example) -> list[str]:
+        """The text of each symbol, where that is what is read."""
+        return self.input.symbols(example.data) if isinstance(self.input, inputs.Text) else []
 
     def preview(self, network: nn.Module, seed: int) -> str:
         """Nothing: the scores tell more."""

@@ -105,6 +105,11 @@ class Text(Input):
         numbers = data if data.ndim == 1 else data[:, 0]
         return [self.vocab.describe(number) for number in numbers.tolist()]
 
+    def symbols(self, data: Tensor) -> list[str]:
+        """The text of each of the symbols that `encode` gave."""
+        numbers = data if data.ndim == 1 else data[:, 0]
+        return [self.vocab.decode([number]) for number in numbers.tolist()]
+
     def reader(self) -> Reader:
         """An embedding of the symbols, of the n-grams that end with them, and of their characters'."""
         config = self._run.network

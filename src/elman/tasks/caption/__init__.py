@@ -25,7 +25,7 @@ from elman.decoder import NO_ATTENTION, Reading
 from elman.errors import DataError, RunError
 from elman.inputs import Input, Picture, Raw, Signal, prepared
 from elman.loader import collate
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.tasks.caption.config import CaptionConfig
 from elman.tasks.caption.network import CaptionNetwork
 from elman.translation import Translation
@@ -133,6 +133,10 @@ class Caption(Task):
         """The cross-entropy of the captions' symbols in nats."""
         return Loss(*self.wording.loss(scores, batch.targets))
 
+    def ending(self, scores: Reading, batch: Batch, *, last: bool) -> Tensor:
+        """The nats of the last symbol of each text, or of the first."""
+        return self.wording.ending(scores, batch.targets, last=last)
+
     def objective(self, scores: Reading, batch: Batch) -> Loss:
         """The cross-entropy with smoothed targets."""
         return Loss(*self.wording.objective(scores, batch.targets))
@@ -169,6 +173,18 @@ class Caption(Task):
             return Findings(tables, {})
         looks = [self._translation(line, pair) for pair, line in shown]
         return Findings(tables, {"attention": lambda figure: translation.draw(figure, looks)})
+
+    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+        """Where each symbol of some captions looked."""
+        if self._options.attention == NO_ATTENTION:
+            return []
+        pairs = zip(held[:_SHOWN], outputs, strict=False)
+        shown = [self._translation(line, example) for example, line in pairs]
+        caption = (
+            "What was seen, and for each symbol that was written where it looked: there it is light, or dark."
+        )
+        numbers = translation.rows(shown)
+        return [Evidence("attention", caption, numbers, lambda figure: translation.draw(figure, shown))]
 
     def predict(self, network: nn.Module, batch: Batch, scores: Reading) -> list[Line]:
         """The best caption for each input, by the search that the settings ask for, and where it looked."""

@@ -257,6 +257,10 @@ class Classify(Task):
         network.output.weight.div_(temperature)
         network.output.bias.div_(temperature)
 
+    def symbols(self, example: Example) -> list[str]:
+        """The text of each symbol, where that is what is read."""
+        return self.input.symbols(example.data) if isinstance(self.input, inputs.Text) else []
+
     def preview(self, network: nn.Module, seed: int) -> str:
         """Nothing: the scores tell more than a few examples."""
         return ""

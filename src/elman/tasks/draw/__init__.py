@@ -182,6 +182,16 @@ class Draw(Task):
             shown["window"] = lambda figure: drawings.looks(figure, longest)
         return shown
 
+    def tail(self, example: Example, steps: int) -> Example:
+        """The last steps of a sequence, which begins from the same class or text."""
+        data, told = example.data, 0
+        if self.start.columns:
+            told = int((data[:, -1] > 0).sum())
+        cut = max(0, len(data) - max(steps, told))
+        if told:
+            data = torch.cat([data[:, :-1], data[:, -1:].roll(cut, 0)], 1)
+        return Example(data[cut:], example.target[cut:], example.size)
+
     def predict(self, network: nn.Module, batch: Batch, scores: Steps) -> list[tuple[float, int]]:
         """For each sequence its surprise in nats, and how many steps it has."""
         seq = batch.seq._replace(data=batch.seq.data[..., : self.kind.channels])

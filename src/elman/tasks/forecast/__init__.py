@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from elman.distributions import DISTRIBUTIONS
 from elman.errors import TaskError
 from elman.forecasting import LEVELS, Outlook
 from elman.futures import Future, draw
+from elman.loader import edge
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.tasks.forecast import roles, rolling
 from elman.tasks.forecast.config import ForecastConfig
@@ -157,6 +159,10 @@ class Forecast(Task):
         """The nats of the values, or their quantile loss in the windows' scales, summed."""
         losses = scores.losses(batch.targets)
         return Loss(losses.sum(), len(losses))
+
+    def ending(self, scores: Densities | Quantiles, batch: Batch, *, last: bool) -> Tensor:
+        """The loss of the last step of each horizon, or of the first."""
+        return self.loss(scores, replace(batch, targets=edge(batch.targets, last=last))).nats
 
     def objective(self, scores: Densities | Quantiles, batch: Batch) -> Loss:
         """The loss; with quantiles, the squared error of the mean beside it."""

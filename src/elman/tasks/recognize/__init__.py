@@ -28,10 +28,10 @@ from elman.loader import IGNORED, collate
 from elman.nearest import nearest
 from elman.ngram import NGram
 from elman.prefix_beam import Guide, prefix_beam
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.tasks.recognize import texts
 from elman.tasks.recognize.config import RecognizeConfig
-from elman.tasks.recognize.heard import Clock, Heard, draw, heard, pieces
+from elman.tasks.recognize.heard import PANELS, Clock, Heard, draw, heard, pieces, rows
 from elman.tasks.recognize.network import RecognizeNetwork, Said, frame_of
 from elman.vocab import Vocab
 
@@ -176,6 +176,12 @@ class Recognize(Task):
         counts = (batch.targets != IGNORED).sum(0)
         return Loss(ctc.loss(*scores, batch.targets, counts).sum(), int(counts.sum()))
 
+    def ending(self, scores: Said, batch: Batch, *, last: bool) -> Tensor:
+        """The nats of what the likeliest path of each text has at the last frame, or the first."""
+        counts = (batch.targets != IGNORED).sum(0)
+        frames = scores.lengths - 1 if last else torch.zeros_like(scores.lengths)
+        return ctc.at_frames(*scores, batch.targets, counts, frames).sum()
+
     def objective(self, scores: Said, batch: Batch) -> Loss:
         """The loss, of the texts that still have a path where training made a sequence faster."""
         counts = (batch.targets != IGNORED).sum(0)
@@ -216,13 +222,20 @@ class Recognize(Task):
             "confusions": texts.confusions(right, said, unit=unit),
             "worst lines": texts.worst(right, said, unit=unit),
         }
-        shown = [
-            (example.data, one, [self.vocab.describe(symbol) for symbol in one.symbols])
-            for example, one in zip(held, outputs, strict=True)
-            if one.symbols
-        ]
+        shown = self._shown(held, outputs)
         figures = {"alignment": lambda figure: draw(figure, shown, self._clock)} if shown else {}
         return Findings({name: rows for name, rows in tables.items() if len(rows) > 1}, figures)
+
+    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+        """When each symbol of some lines was heard."""
+        shown = self._shown(held, outputs)[:PANELS]
+        caption = (
+            "What was read, and under it how likely each symbol of the text is at each frame. Between "
+            "symbols the blank is likely, which stands for nothing."
+        )
+        numbers = rows(shown, self._clock)
+        drawn = Evidence("alignment", caption, numbers, lambda figure: draw(figure, shown, self._clock))
+        return [drawn] if shown else []
 
     def predict(self, network: nn.Module, batch: Batch, scores: Said) -> list[Heard]:
         """The best text of each sequence, by the search that the settings ask for, and its frames."""
@@ -284,6 +297,16 @@ class Recognize(Task):
         remedy = "leave the line out" + f", or make recognize.hop less than {hop} steps" * (hop > 1)
         ctc.check_frames(frames, numbers.tolist(), record.where, remedy=remedy)
         return Spoken(data, torch.from_numpy(numbers).long(), len(data), text)
+
+    def _shown(
+        self, held: Sequence[Example], outputs: Sequence[Heard]
+    ) -> list[tuple[Tensor, Heard, list[str]]]:
+        """What was read, what was heard in it, and its symbols, where there are any."""
+        return [
+            (example.data, one, [self.vocab.describe(symbol) for symbol in one.symbols])
+            for example, one in zip(held, outputs, strict=True)
+            if one.symbols
+        ]
 
     def _plain(self, one: Heard) -> str:
         return texts.plain(self.vocab.decode(one.symbols), lower=self._run.data.lower)

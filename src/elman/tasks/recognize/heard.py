@@ -12,7 +12,8 @@ from torch import Tensor
 from elman import ctc
 from elman.encoder import Frame
 
-_PANELS = 2
+PANELS = 2
+"""Sequences that a picture shows."""
 
 
 class Heard(NamedTuple):
@@ -119,7 +120,7 @@ def draw(figure: Any, shown: Sequence[tuple[Tensor, Heard, Sequence[str]]], cloc
         shown: the features [T, F] of each sequence, what was recognised, and how its symbols are shown.
         clock: how frames become times.
     """
-    shown = shown[:_PANELS]
+    shown = shown[:PANELS]
     figure.set_size_inches(9, 3.2 * len(shown))
     rows = figure.subplots(2 * len(shown), 1, squeeze=False, height_ratios=[3, 2] * len(shown))[:, 0]
     step = clock.seconds or 1
@@ -131,6 +132,25 @@ def draw(figure: Any, shown: Sequence[tuple[Tensor, Heard, Sequence[str]]], cloc
         _draw_shares(below, one, names, clock)
         below.set_xlim(0, end)
     rows[-1].set_xlabel(clock.unit)
+
+
+def rows(
+    shown: Sequence[tuple[Tensor, Heard, Sequence[str]]], clock: Clock
+) -> list[dict[str, float | int | str]]:
+    """A row for each frame and symbol of these sequences: how likely it is there; see `draw`."""
+    return [
+        {
+            "sequence": sequence,
+            "frame": frame,
+            f"start_{clock.unit}": clock.span(frame, frame + 1)[0],
+            "symbol": place,
+            "text": name,
+            "probability": float(share[place]),
+        }
+        for sequence, (_, one, names) in enumerate(shown)
+        for frame, share in enumerate(one.shares)
+        for place, name in enumerate([*names, "(blank)"])
+    ]
 
 
 def _draw_shares(axes: Any, one: Heard, names: Sequence[str], clock: Clock) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -22,17 +22,20 @@ from elman.batch import Batch, Example, Record, Seq, State
 from elman.config import Data, Network, Run, Settings, option
 from elman.crf import Crf
 from elman.errors import ConfigError, DataError, RunError
-from elman.loader import IGNORED
+from elman.loader import IGNORED, edge
 from elman.recurrent import Recurrent, dropout
 from elman.report import draw_confusion
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
-from elman.tasks.tag import spans, tagging, tokens
+from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.tag import spans, tagging, tokens, transitions
 from elman.tasks.tag.tokens import INPUTS, Columns
 from elman.tasks.tag.words import Words
 
 _LARGEST_EMBEDDING = 128
 _UNSEEN = -1
 """The number of a tag that the training part does not have: no prediction is right, and no loss counts it."""
+
+_NEVER = -1e4
+"""The score of what cannot be."""
 
 _PREVIEWED = range(4, 13)  # words of the sentence that each epoch shows
 
@@ -332,6 +335,15 @@ class Tag(Task):
         nats = crf.loss(emissions[:, whole], targets[:, whole], lengths)
         return Loss(nats, int((targets[:, whole] != IGNORED).sum()))
 
+    def ending(self, scores: Tagged, batch: Batch, *, last: bool) -> Tensor:
+        """-ln p(tag | words) of each sentence's last or first word, in nats; a field sums out the others."""
+        kept, tags = edge(batch.targets, last=last), torch.arange(len(self.tags), device=batch.targets.device)
+        if scores.crf is None:
+            return self.loss(scores, replace(batch, targets=kept)).nats
+        others = (kept != IGNORED)[..., None] & (tags != kept[..., None])
+        sure = scores._replace(emissions=scores.emissions.masked_fill(others, _NEVER))
+        return self.loss(scores, batch).nats - self.loss(sure, batch).nats
+
     def objective(self, scores: Tagged, batch: Batch) -> Loss:
         """The loss itself."""
         return self.loss(scores, batch)
@@ -371,6 +383,15 @@ class Tag(Task):
         paths = emissions.argmax(2) if crf is None else crf.decode(emissions, lengths)
         whole = [len(paths)] * paths.shape[1] if lengths is None else lengths.tolist()
         return [path[:length] for path, length in zip(paths.t().cpu(), whole, strict=True)]
+
+    def symbols(self, example: Example) -> list[str]:
+        """The words of a sentence, as far as their characters are known."""
+        return self.words.spelled(example.data.numpy())
+
+    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+        """The scores of moves from tag to tag."""
+        assert isinstance(network, TagNetwork)
+        return [] if network.crf is None else [transitions.evidence(network.crf, self.tags)]
 
     def record(self, value: Any, where: str) -> Record:
         """A sentence: a list of tokens, or a text with spaces between them."""

@@ -77,6 +77,11 @@ class Words:
         )
         return table[np.fromiter(map(distinct.__getitem__, words), np.int64, len(words))]
 
+    def spelled(self, numbers: np.ndarray) -> list[str]:
+        """The words that `encode` gave, by their characters; those that are not known are U+FFFD."""
+        known = ["", "\ufffd", *(self.chars.decode([number]) for number in range(1, len(self.chars)))]
+        return ["".join(known[number] for number in row) for row in numbers[:, 1:].tolist()]
+
     def to_content(self) -> dict[str, Any]:
         """What `from_content` needs, in terms of JSON."""
         return {

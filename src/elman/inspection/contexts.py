@@ -1,0 +1,64 @@
+"""What the past is worth: the loss by how many steps before it the network has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman import loader
+from elman.batch import Example
+from elman.diagnose import context_curve
+from elman.inspection.base import Material, Measured, ending
+from elman.pages import Exhibit, Section
+from elman.tasks.base import Sectional, Task
+
+TITLE = "What context is worth"
+
+_LEAD = (
+    "The loss of the same targets, the last of each sequence, where the network starts from nothing so "
+    "many steps before. Where the curve is flat, more past does not help, or is not remembered."
+)
+
+
+def section(material: Material, measured: Measured) -> Section:
+    """The curve, where a sequence can be cut."""
+    if not all(_can_be_cut(example) for example in material.more):
+        reason = "Its sequences cannot be cut and keep their targets."
+        return Section(TITLE, _LEAD, missing=reason)
+    longest = max(len(example.data) for example in material.more)
+    if longest < 2:
+        return Section(TITLE, _LEAD, missing="Its sequences have one step.")
+    lengths = [1 << power for power in range(longest.bit_length()) if 1 << power < longest]
+    found = context_curve(_losses(material), [*lengths, longest])
+    caption = (
+        f"The mean over {len(material.more)} sequences. 95 % of what the whole past gains is gained by "
+        f"{found.reach()} steps."
+    )
+    return Section(TITLE, _LEAD, (Exhibit("context", "Loss by length of context", caption, found),))
+
+
+def _can_be_cut(example: Example) -> bool:
+    return example.target.ndim == 0 or len(example.target) == len(example.data)
+
+
+def _losses(material: Material) -> Callable[[int], Tensor]:
+    def losses(steps: int) -> Tensor:
+        return torch.stack([_loss(material, _tail(material.task, one, steps)) for one in material.more])
+
+    return losses
+
+
+def _loss(material: Material, example: Example) -> Tensor:
+    """The nats of the last target of an example: one at a time, for a task tells the sum of a batch."""
+    batch = loader.collate([example])
+    return ending(material.task, material.network(batch.seq)[0], batch, last=True)
+
+
+def _tail(task: Task, example: Example, steps: int) -> Any:
+    if isinstance(task, Sectional):
+        return task.tail(example, steps)
+    target = example.target[-steps:] if example.target.ndim else example.target
+    return Example(example.data[-steps:], target, example.size)

@@ -1,0 +1,157 @@
+"""The summary in plain words: what is wrong, what to do about it, how far the model remembers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from elman import cells
+from elman.config import Run
+from elman.diagnose import ContextCurve, Flow
+from elman.diagnose.dynamics import Jacobians
+from elman.diagnose.gates import Use
+from elman.inspection.base import NOTHING, Material, Measured
+from elman.pages import Section, Verdict
+
+_TOO_FEW = 8
+"""Below so many steps nothing is said to vanish or to explode."""
+_BLOWN, _GROWING = 100.0, 0.02
+"""What grows by this over a sequence explodes; a disturbance, with an exponent of so many nats at least."""
+_WHOLE = 0.25
+"""A gradient vanishes that is lost in rounding beyond this share of the steps."""
+_DEAD, _SATURATED = 0.25, 0.9
+"""Shares of units that are dead, and of a gate's values that are saturated, from which on it is told."""
+
+
+def verdicts(material: Material, measured: Measured, sections: Sequence[Section]) -> list[Verdict]:
+    """What stands out, the worst first; what is healthy, if nothing is wrong."""
+    if not measured.tracks:
+        return [Verdict("no recurrent layer", NOTHING)]
+    pairs = list(zip(measured.flow.flows, measured.dynamics.each, strict=True))
+    long = [(flow, jacobians) for flow, jacobians in pairs if flow.steps >= _TOO_FEW]
+    if not long:
+        words = (
+            f"sequences of fewer than {_TOO_FEW} steps, over which nothing is said to vanish or to explode."
+        )
+        return [Verdict("short", words), *_units(measured.gates.each), *_context(sections)]
+    bad = [*_exploding(long, _calm(material.run)), *_vanishing(long, _hold(material.run))]
+    found = bad or [_healthy([flow for flow, _ in long])]
+    return [*found, *_units(measured.gates.each), *_context(sections)]
+
+
+def overview(measured: Measured) -> list[Sequence[object]]:
+    """A row for each layer: half-life, exponent, spectral radius of its widest gate, units."""
+    head = (
+        "layer", "steps", "half-life of the gradient", "Lyapunov exponent", "spectral radius",
+        "saturated gates", "dead", "always on",
+    )  # fmt: skip
+    radii: dict[str, float] = {}
+    for one in measured.spectra.each:
+        radii[one.name] = max(one.radius, radii.get(one.name, 0.0))
+    rows = zip(measured.flow.flows, measured.dynamics.each, measured.gates.each, strict=True)
+    cells = [
+        (
+            flow.name,
+            flow.steps,
+            _life(flow),
+            f"{jacobians.exponent:+.3f}",
+            f"{radii[flow.name]:.2f}" if flow.name in radii else "",
+            _saturated(use),
+            f"{len(use.dead)} of {len(use.mean)}",
+            len(use.always_on),
+        )
+        for flow, jacobians, use in rows
+    ]
+    return [head, *cells] if cells else []
+
+
+def _calm(run: Run) -> str:
+    """What to do against gradients that explode."""
+    clip = "a smaller --clip" if run.training.clip else "clip gradients (--clip 1)"
+    return ", ".join([clip, "lower --lr", *_otherwise(run)])
+
+
+def _hold(run: Run) -> str:
+    """What to do against gradients that vanish."""
+    return ", ".join([*_otherwise(run), "cut shorter sequences"])
+
+
+def _otherwise(run: Run) -> Iterator[str]:
+    if run.network.init != "orthogonal":
+        yield "start orthogonal (--init orthogonal)"
+    if not cells.get(run.network.cell).keeps:
+        yield "take a gated cell (--cell lstm or gru)"
+
+
+def _exploding(pairs: Sequence[tuple[Flow, Jacobians]], remedy: str) -> Iterator[Verdict]:
+    for flow, jacobians in pairs:
+        if flow.growth > 1 and math.log(flow.growth) * (flow.steps - 1) > math.log(_BLOWN):
+            times = f"{flow.growth:.3g} times with every step back, over {flow.steps} steps"
+            yield Verdict("exploding", f"in {flow.name} the gradient grows {times}; {remedy}.", bad=True)
+        elif jacobians.exponent > max(_GROWING, math.log(_BLOWN) / flow.steps):
+            times = f"{math.exp(jacobians.exponent):.3g} times with every step"
+            words = f"in {flow.name} a small disturbance of the state grows {times}"
+            yield Verdict("exploding", f"{words}; {remedy}.", bad=True)
+
+
+def _vanishing(pairs: Sequence[tuple[Flow, Jacobians]], remedy: str) -> Iterator[Verdict]:
+    for flow, _ in pairs:
+        if flow.horizon < flow.steps * _WHOLE:
+            yield Verdict(
+                "vanishing",
+                f"in {flow.name} the gradient halves every {flow.half_life:.2g} steps, so that beyond "
+                f"{flow.horizon:.0f} of {flow.steps} steps it is lost in rounding, and nothing from before "
+                f"can be learnt; {remedy}.",
+                bad=True,
+            )
+
+
+def _healthy(flows: Sequence[Flow]) -> Verdict:
+    far = max(flows, key=lambda flow: flow.half_life)
+    if math.isinf(far.half_life):
+        words = f"In {far.name} it does not fade over {far.steps} steps."
+    else:
+        horizon = f"{far.half_life:.3g} steps, the memory horizon"
+        words = f"In {far.name} it halves every {horizon}, of {far.steps} steps."
+    return Verdict("healthy", f"no gradient vanishes or explodes. {words}", bad=False)
+
+
+def _units(uses: Sequence[Use]) -> Iterator[Verdict]:
+    for use in uses:
+        count = len(use.dead)
+        if count >= _DEAD * len(use.mean):
+            words = f"{count} of {len(use.mean)} units of {use.name} hardly leave zero"
+            yield Verdict("dead units", f"{words}: fewer --hidden would do, or lower --lr.")
+        for gate in use.gates:
+            if gate.saturated >= _SATURATED:
+                words = (
+                    f"{gate.saturated:.0%} of the values of the {gate.name} gate of {use.name} are saturated"
+                )
+                yield Verdict(
+                    "saturated", f"{words}: it learns no more; lower --lr, or raise --weight-decay."
+                )
+
+
+def _context(sections: Sequence[Section]) -> Iterator[Verdict]:
+    curves = [one.found for section in sections for one in section.exhibits]
+    for curve in curves:
+        if not isinstance(curve, ContextCurve):
+            continue
+        gain, error = curve.gain
+        if gain > 2 * error:
+            reach, longest = curve.reach(), curve.lengths[-1]
+            words = f"{reach} of {longest} steps of the past give 95 % of what all give, {gain:.3g} nats."
+        else:
+            words = f"{curve.lengths[-1]} steps of the past gain no more than chance over {curve.lengths[0]}."
+        yield Verdict("context", words)
+
+
+def _life(flow: Flow) -> str:
+    if flow.steps < 2:
+        return ""
+    return "does not fade" if math.isinf(flow.half_life) else f"{flow.half_life:.3g} steps"
+
+
+def _saturated(use: Use) -> str:
+    shares = [gate.saturated for gate in use.gates]
+    return f"{sum(shares) / len(shares):.0%}" if shares else ""
