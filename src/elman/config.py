@@ -180,6 +180,11 @@ class Network(Settings):
     skip: bool = option(False, "all layers see the input, and the output sees all layers (Graves 2013)")
     learn_initial: bool = option(False, "learn the state that a sequence starts from")
     init: str = option("orthogonal", "how weights start", choices=("orthogonal", "torch"))
+    memory: int = option(
+        0,
+        "gates start so that units keep for up to so many steps (Tallec & Ollivier 2018); 0: by init",
+        low=0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

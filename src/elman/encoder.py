@@ -36,6 +36,7 @@ def layers(config: Network, width: int, *, bidirectional: bool = False) -> Recur
         skip=config.skip,
         learn_initial=config.learn_initial,
         init=config.init,
+        memory=config.memory,
     )
 
 

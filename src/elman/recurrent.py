@@ -51,6 +51,7 @@ class Recurrent(nn.Module):
         learn_initial: the state to start from is learnt, not zero.
         bias: whether the cell has biases.
         init: "orthogonal" is the cell's own (`Cell.initialise`), "torch" is uniform within 1 / sqrt(H).
+        memory: units start so as to keep for up to so many steps (`Cell.remember`); 0: as `init` has it.
         kernel: the name of the kernel to use; None: the fastest that serves.
 
     Raises:
@@ -79,6 +80,7 @@ class Recurrent(nn.Module):
         learn_initial: bool = False,
         bias: bool = True,
         init: str = "orthogonal",
+        memory: int = 0,
         kernel: str | None = None,
     ) -> None:
         super().__init__()
@@ -94,6 +96,7 @@ class Recurrent(nn.Module):
         if residual and skip:
             raise ConfigError("residual", "skip beside it", expected="one of the two")
         self.init = _one_of("init", init, ("orthogonal", "torch"))
+        self.memory = _memory(memory, bias)
         self.kernel = None if kernel is None else kernels.get(kernel).name
         self._register(bias, learn_initial)
         self.reset_parameters()
@@ -117,6 +120,8 @@ class Recurrent(nn.Module):
                 self.cell.initialise(*weights[:4])
             else:
                 _uniform(weights[:4], 1 / math.sqrt(self.hidden_size))
+            if self.memory and weights.b_ih is not None and weights.b_hh is not None:
+                self.cell.remember(weights.b_ih, weights.b_hh, self.memory)
             for gain in (weights.gain_ih, weights.gain_hh):
                 if gain is not None:
                     nn.init.ones_(gain)
@@ -373,6 +378,15 @@ def _positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ConfigError(name, str(size), expected="1 or more")
+
+
+def _memory(steps: int, bias: bool) -> int:
+    """Steps that units keep at first, if they can be had: at least 3, and biases to start so; or 0."""
+    if steps and not bias:
+        raise ConfigError("memory", "bias=False", expected="biases")
+    if steps < 3 and steps != 0:
+        raise ConfigError("memory", str(steps), expected="3 or more, or 0")
+    return steps
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:

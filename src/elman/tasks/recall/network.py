@@ -118,6 +118,7 @@ class Attractor(Store):
             skip=config.skip,
             learn_initial=config.learn_initial,
             init=config.init,
+            memory=config.memory,
         )
         self.output = nn.Linear(self.recurrent.output_size, size)
 
