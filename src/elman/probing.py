@@ -257,7 +257,7 @@ def _conclude(folder: Path, found: Found) -> None:
     results = {
         "problem": survey.problem,
         "trivial_loss": probes.get(survey.problem).trivial,
-        "solved_below": probes.get(survey.problem).trivial * probes.SOLVED,
+        "solved_below": probes.get(survey.problem).solved_below,
         "settings": asdict(survey.effort),
         "reach": {cell: found.reach(cell) for cell in survey.cells},
         "attempts": [
@@ -280,8 +280,9 @@ def _draw_losses(axes: Any, found: Found) -> None:
         (line,) = axes.loglog(lengths, middle, "o-", color=f"C{number}", markersize=5, label=cell)
         for length, each in zip(lengths, shares, strict=True):
             axes.plot([length] * len(each), each, ".", color=line.get_color(), markersize=4, alpha=0.6)
+    problem = probes.get(found.survey.problem)
     axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
-    axes.axhline(probes.SOLVED, color="0.5", linewidth=0.8, linestyle="--")
+    axes.axhline(problem.solved_below / problem.trivial, color="0.5", linewidth=0.8, linestyle="--")
     axes.set_ylim(top=3)
     lengths = sorted(found.survey.lengths)
     axes.set_xticks(lengths, lengths)
