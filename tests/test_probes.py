@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from elman import cells, probes
+from elman import cells, diagnose, probes
 from elman.effort import Effort
 from elman.errors import ConfigError
 from elman.probes import PROBLEMS, Attempt
@@ -152,12 +152,18 @@ def test_an_attempt_is_the_same_each_time():
     assert probes.attempt(PROBLEMS["order"], "lstm", 12, effort, seed=2)[0].loss != one.loss
 
 
-def test_gated_cells_remember_what_a_plain_one_does_not():
-    effort = Effort(parameters=1_500, steps=400, lr=0.02, every=50)
-    found = {cell: probes.attempt(PROBLEMS["order"], cell, 60, effort)[0] for cell in ("rnn", "lstm", "gru")}
+def test_gated_cells_remember_what_a_plain_one_does_not_and_the_gradient_says_why():
+    problem, effort = PROBLEMS["order"], Effort(parameters=1_500, steps=400, lr=0.02, every=50)
+    found, back = {}, {}
+    sequences = drawn("order", 60)
+    for cell in ("rnn", "lstm", "gru"):
+        found[cell], network = probes.attempt(problem, cell, 60, effort)
+        flow = diagnose.gradient_flow(network, lambda copy: copy(sequences)[0, :, 0]).flows[0]
+        back[cell] = float(flow.median[50] / flow.median[0])
     assert [cell for cell, each in found.items() if each.solved] == ["lstm", "gru"]
     assert max(found["lstm"].steps, found["gru"].steps) < 400 == found["rnn"].steps
-    assert found["rnn"].loss > 0.5 * PROBLEMS["order"].trivial > 20 * found["gru"].loss
+    assert found["rnn"].loss > 0.5 * problem.trivial > 20 * found["gru"].loss
+    assert back["rnn"] < 1e-3 < 0.02 < min(back["lstm"], back["gru"])
 
 
 @pytest.mark.parametrize(("name", "good", "bad"), [("adding", 0.00099, 0.00101), ("copy", 0.041, 0.042)])
