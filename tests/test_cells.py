@@ -125,6 +125,39 @@ def test_a_network_may_start_as_torch_does():
         assert parameter.std().item() == pytest.approx(1 / 8 / 3**0.5, rel=0.1)
 
 
+@pytest.mark.parametrize("cell", [name for name in cells.names() if cells.get(name).keeps])
+def test_units_may_start_so_as_to_remember(cell):
+    """Without weights, what stands in the memory fades by the share that each unit keeps."""
+    net = Recurrent(cell, F, 500, layers=2, memory=100).double()
+    with torch.no_grad():
+        for weight in (net.weight_ih_l1, net.weight_hh_l1):
+            weight.zero_()
+        bias = (net.bias_ih_l1 + net.bias_hh_l1).chunk(net.cell.gates)
+        wx, uh = torch.cat(bias)[None], torch.zeros(1, 500 * net.cell.gates).double()
+        before = tuple(torch.ones(1, 500).double() for _ in range(net.cell.states))
+        kept = net.cell.pointwise(wx, uh, before)[-1]
+    memory = 1 / (1 - kept)
+    assert 2 <= memory.min() < 5
+    assert 95 < memory.max() <= 100
+    assert memory.mean().item() == pytest.approx(51, abs=5)
+    if cell == "lstm":
+        torch.testing.assert_close(bias[0], -bias[1])
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "message"),
+    [
+        ("rnn", {}, "memory: expected a cell with a gate that keeps, got the cell rnn"),
+        ("lstm", {"bias": False}, "memory: expected biases, got bias=False"),
+        ("lstm", {"memory": 2}, "memory: expected 3 or more, or 0, got 2"),
+    ],
+)
+def test_a_memory_that_cannot_be(cell, options, message):
+    with pytest.raises(ConfigError) as caught:
+        Recurrent(cell, F, H, **({"memory": 100} | options))
+    assert str(caught.value) == message
+
+
 def test_settings_make_the_names():
     assert [RNN().name, RNN("relu").name, LSTM().name, GRU().name, GRU("before").name] == list(cells.names())
     assert cells.get("gru_reset_before") == GRU(reset="before") != GRU()

@@ -181,6 +181,11 @@ class Network(Settings):
     learn_initial: bool = option(False, "learn the state that a sequence starts from")
     init: str = option("orthogonal", "how weights start", choices=("orthogonal", "torch"))
     init_gain: float = option(1.0, "by what recurrent matrices are multiplied at the start", above=0)
+    memory: int = option(
+        0,
+        "gates start so that units keep for up to so many steps (Tallec & Ollivier 2018); 0: by init",
+        low=0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,7 @@ def layers(config: Network, width: int, *, bidirectional: bool = False) -> Recur
         learn_initial=config.learn_initial,
         init=config.init,
         init_gain=config.init_gain,
+        memory=config.memory,
     )
 
 

@@ -52,6 +52,7 @@ class Recurrent(nn.Module):
         bias: whether the cell has biases.
         init: "orthogonal" is the cell's own (`Cell.initialise`), "torch" is uniform within 1 / sqrt(H).
         init_gain: by what the recurrent matrices are multiplied at the start.
+        memory: units start so as to keep for up to so many steps (`Cell.remember`); 0: as `init` has it.
         kernel: the name of the kernel to use; None: the fastest that serves.
 
     Raises:
@@ -81,6 +82,7 @@ class Recurrent(nn.Module):
         bias: bool = True,
         init: str = "orthogonal",
         init_gain: float = 1.0,
+        memory: int = 0,
         kernel: str | None = None,
     ) -> None:
         super().__init__()
@@ -99,6 +101,7 @@ class Recurrent(nn.Module):
         if not init_gain > 0:
             raise ConfigError("init_gain", str(init_gain), expected="above 0")
         self.init_gain = init_gain
+        self.memory = _memory(memory, bias)
         self.kernel = None if kernel is None else kernels.get(kernel).name
         self._register(bias, learn_initial)
         self.reset_parameters()
@@ -123,6 +126,8 @@ class Recurrent(nn.Module):
             else:
                 _uniform(weights[:4], 1 / math.sqrt(self.hidden_size))
             weights.w_hh.mul_(self.init_gain)
+            if self.memory and weights.b_ih is not None and weights.b_hh is not None:
+                self.cell.remember(weights.b_ih, weights.b_hh, self.memory)
             for gain in (weights.gain_ih, weights.gain_hh):
                 if gain is not None:
                     nn.init.ones_(gain)
@@ -379,6 +384,15 @@ def _positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ConfigError(name, str(size), expected="1 or more")
+
+
+def _memory(steps: int, bias: bool) -> int:
+    """Steps that units keep at first, if they can be had: at least 3, and biases to start so; or 0."""
+    if steps and not bias:
+        raise ConfigError("memory", "bias=False", expected="biases")
+    if steps < 3 and steps != 0:
+        raise ConfigError("memory", str(steps), expected="3 or more, or 0")
+    return steps
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:

@@ -12,6 +12,8 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from elman.errors import ConfigError
+
 
 class Recur(Protocol):
     """The recurrent product of some gates: `U[first:last] h + b[first:last]`, normalised if the layer is."""
@@ -39,12 +41,14 @@ class Cell(ABC):
         states: S, how many tensors [B, H] the state has; the first, the hidden state, is the output.
         gate_names: of the G gates, in the order of the weights; none where they have no names.
         keeps: the one of `opened` that says which share of its memory a unit keeps; "" where none does.
+        writes: the gate beside it that says which share of what is new a unit takes; "" where none does.
     """
 
     gates: ClassVar[int]
     states: ClassVar[int]
     gate_names: ClassVar[tuple[str, ...]] = ()
     keeps: ClassVar[str] = ""
+    writes: ClassVar[str] = ""
 
     @property
     @abstractmethod
@@ -103,3 +107,29 @@ class Cell(ABC):
         for bias in (b_ih, b_hh):
             if bias is not None:
                 nn.init.zeros_(bias)
+
+    @torch.no_grad()
+    def remember(self, b_ih: Tensor, b_hh: Tensor, steps: int) -> None:
+        """Have units keep for so long at first: up to `steps` steps, in place (chrono initialisation).
+
+        b_keep = log(u), u ~ U(1, steps - 1), and b_write = -b_keep where there is such a gate: with no input
+        a unit keeps the share u / (1 + u) of its memory at a step, which is a memory of 1 + u steps.
+
+        Args:
+            b_ih: [G * H].
+            b_hh: [G * H].
+            steps: at least 3.
+
+        Raises:
+            ConfigError: the cell has no gate that keeps.
+
+        Source: Tallec and Ollivier (2018).
+        """
+        if self.keeps not in self.gate_names:
+            raise ConfigError("memory", f"the cell {self.name}", expected="a cell with a gate that keeps")
+        share = torch.empty(len(b_ih) // self.gates).uniform_(1, steps - 1).log()
+        for name, sign in ((self.keeps, 1), (self.writes, -1)):
+            if name:
+                at = self.gate_names.index(name)
+                b_ih.chunk(self.gates)[at].copy_(sign * share)
+                b_hh.chunk(self.gates)[at].zero_()

@@ -31,6 +31,7 @@ class LSTM(Cell):
     states: ClassVar[int] = 2
     gate_names: ClassVar[tuple[str, ...]] = ("input", "forget", "cell", "output")
     keeps: ClassVar[str] = "forget"
+    writes: ClassVar[str] = "input"
 
     @property
     def name(self) -> str:

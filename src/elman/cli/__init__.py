@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError
 
 from elman.cli.forecast import backtest, forecast
 from elman.cli.inspect import inspect
+from elman.cli.probe import probe
 from elman.cli.show import kernels, samples
 from elman.cli.train import init, train
 from elman.cli.translate import translate
@@ -37,6 +38,7 @@ COMMANDS = {
     "complete": complete,
     "eval": evaluate,
     "inspect": inspect,
+    "probe": probe,
     "samples": samples,
     "kernels": kernels,
 }
