@@ -81,7 +81,7 @@ def test_what_was_made_with_the_same_settings_is_not_made_again(tmp_path, monkey
     assert len(told) == 4
     probing.run(SURVEY, tmp_path)
     assert len(tried) == 5
-    other = replace(SURVEY, effort=replace(EFFORT, lr=0.01))
+    other = replace(SURVEY, effort=replace(EFFORT, lr=0.02))
     probing.run(other, tmp_path)
     assert len(tried) == 9
     assert len(probing.read(tmp_path)) == 8

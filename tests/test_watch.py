@@ -87,7 +87,7 @@ def test_plain_cells_have_no_gates():
 def test_the_norm_is_that_of_the_last_states():
     layers, seq = network("gru"), Seq(data(), torch.tensor([T, 9, 4]))
     _, state = layers(seq)
-    assert looked(layers, seq).state_norm == pytest.approx(float(state[0][0].norm(dim=-1).mean()))
+    assert looked(layers, seq).state_norm == pytest.approx(state[0][0].norm(dim=-1).mean().item())
 
 
 @pytest.mark.parametrize("reverse", [False, True])
