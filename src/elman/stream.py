@@ -388,7 +388,7 @@ class Streams:
 
     def state(self, key: int) -> State:
         """The layers' states of that stream now, S tensors [L, 1, H]."""
-        return self._slab.get([self._at(key).row])[: self._source.streamer.hidden]
+        return self._saved(key).state[: self._source.streamer.hidden]
 
     def answer(self, output: Any) -> dict[str, Any]:
         """What is told of an output, in terms of JSON, in the words of `elman predict`."""
@@ -401,8 +401,23 @@ class Streams:
             Key -> the output, None where none is due yet. Of a stream whose step is refused it is the error,
             an `ElmanError`; that stream is as it was, and the others have made their step.
         """
-        found = self._each(steps, lambda ends, x: _row(ends.intake.one(x)))
-        return {key: got if isinstance(got, ElmanError) else (got or [None])[0] for key, got in found.items()}
+        found: dict[int, Any] = {}
+        taken: dict[int, Any] = {}
+        for key, x in steps.items():
+            try:
+                found[key] = None
+                if (step := self._at(key).ends.intake.one(x)) is not None:
+                    taken[key] = step
+            except ElmanError as error:
+                found[key] = error
+        if taken:
+            data = to_network(_beside(list(taken.values())), self._source.like)
+            raw = self._run(list(taken), Seq(data))
+            for key, said in zip(taken, raw[0].unbind(), strict=True):
+                place = self._open[key]
+                place.steps += 1
+                found[key] = place.ends.outlet.give(said)
+        return found
 
     def feed(self, chunks: Mapping[int, Any]) -> dict[int, Any]:
         """A piece of any length for some streams: key -> piece, as `Stream.feed` takes it.
@@ -441,13 +456,18 @@ class Streams:
         longest, like = max(map(len, taken.values()), default=0), self._source.like
         for start in range(0, longest, _BLOCK):
             pieces = {key: data[start : start + _BLOCK] for key, data in taken.items() if len(data) > start}
-            lengths, rows = [len(piece) for piece in pieces.values()], [self._at(key).row for key in pieces]
+            lengths = [len(piece) for piece in pieces.values()]
             data = to_network(nn.utils.rnn.pad_sequence(list(pieces.values())), like)
             ragged = min(lengths) < max(lengths)
             seq = Seq(data, torch.tensor(lengths) if ragged else None)
-            raw, state = self._source.streamer.run(seq, self._slab.get(rows))
-            self._slab.set(rows, state)
-            yield list(pieces), raw, lengths
+            yield list(pieces), self._run(list(pieces), seq), lengths
+
+    def _run(self, keys: Iterable[int], seq: Seq) -> Tensor:
+        """What is said of the steps [T, B, ...] of some streams, whose states are then after these."""
+        places = self._slab.places([self._open[key].row for key in keys])
+        raw, state = self._source.streamer.run(seq, self._slab.get(places))
+        self._slab.set(places, state)
+        return raw
 
     def _add(self, saved: Saved) -> int:
         self._count += 1
@@ -457,7 +477,8 @@ class Streams:
 
     def _saved(self, key: int) -> Saved:
         place = self._at(key)
-        return Saved(place.begin, self._slab.get([place.row]), place.ends.content(), place.steps)
+        state = self._slab.get(self._slab.places([place.row]))
+        return Saved(place.begin, state, place.ends.content(), place.steps)
 
     def _at(self, key: int) -> _Place:
         if key not in self._open:
@@ -475,6 +496,6 @@ class _Place:
     steps: int
 
 
-def _row(step: Any) -> Tensor:
-    """A step of `Intake.one`, if there is one, as [n, ...]."""
-    return torch.empty(0) if step is None else torch.as_tensor(step)[None]
+def _beside(steps: list[Any]) -> Tensor:
+    """Steps of several streams, as `Intake.one` gives them: [1, B, ...]."""
+    return torch.stack(steps)[None] if isinstance(steps[0], Tensor) else torch.tensor([steps])

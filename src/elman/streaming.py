@@ -200,12 +200,12 @@ class Plainly(Runner):
 class ByLayers(Runner):
     """One stream by layers that step, with as little around them as can be.
 
-    The state is that of the layers, then the last layer's output [1, 1, F].
+    The state is that of the layers, then the last layer's output [1, 1, H].
 
     Args:
         stepper: the layers.
         vector: a step -> [1, F], what enters the first layer.
-        says: the output [1, H] of the last layer -> what is said, [...].
+        says: the output [H] of the last layer -> what is said, [...], in memory of its own.
         output: what the layers gave last, [1, 1, H].
     """
 
@@ -216,24 +216,27 @@ class ByLayers(Runner):
         says: Callable[[Tensor], Tensor],
         output: Tensor,
     ) -> None:
-        self._stepper, self._vector, self._says, self._output = stepper, vector, says, output[0]
+        self._stepper, self._vector, self._says = stepper, vector, says
+        self._output, self._flat = output[0], output[0, 0]
 
     @property
     def state(self) -> State:
         """See `Runner`."""
         layers = zip(*self._stepper.state, strict=True)
-        return *(torch.stack(part) for part in layers), self._output[None]
+        return *(torch.stack(part) for part in layers), self._output[None].clone()
 
     def put(self, state: State) -> None:
         """See `Runner`."""
         *layers, output = state
         self._stepper.put(tuple(layers))
-        self._output = output[0]
+        self._output, self._flat = output[0], output[0, 0]
 
     def __call__(self, step: Any) -> Tensor:
         """See `Runner`."""
-        self._output = output = self._stepper(self._vector(step))
-        return self._says(output)
+        output = self._stepper.advance(self._vector(step))
+        if output is not self._output:  # else it is the same memory, and to make a view takes a microsecond
+            self._output, self._flat = output, output[0]
+        return self._says(self._flat)
 
 
 def framed(intake: Intake, frame: Frame) -> Intake:
