@@ -2,15 +2,14 @@
 
     python benchmarks/stream.py [--hidden 256] [--symbols 100] [--steps 0] [--threads 1] [--write]
 
-A step: `stream.step(character)` of a GRU, beside the arithmetic in it: the native kernel's step on memory made
-ready, and the product of the output matrix and the hidden state. Both take turns; of each the median and the
-least of all rounds are told, for others use the machine too.
+A step: `stream.step(character)` of a GRU, beside the arithmetic in it: the native kernel's step on memory
+made ready, and the product of the output matrix and the hidden state. Both take turns; of each the median and
+the least of all rounds are told, for others use the machine too.
 
 Many: steps a second of `elman.stream.Streams`, by how many streams make a step together.
 
-Memory: with --steps N, what the process holds (resident) before, and after each tenth of N steps, of a stream by
-itself and of 64 together, N steps in all; nothing else is allocated meanwhile. With --write the tables go
-into docs/benchmarks.md.
+Memory: with --steps N, what the process holds (resident) before, and after each tenth of N steps, of a stream
+by itself and of 64 together, N steps in all. With --write the tables go into docs/benchmarks.md.
 """
 
 from __future__ import annotations

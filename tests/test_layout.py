@@ -89,7 +89,7 @@ LEVELS = {
     "__init__": 11,
     "__main__": 11,
 }
-FAMILIES = {"cells", "diagnose", "kernels", "formats", "inputs", "tasks", "nn", "cli"}
+FAMILIES = {"cells", "diagnose", "kernels", "formats", "inputs", "tasks", "nn", "stream", "cli"}
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 50

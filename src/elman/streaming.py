@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import torch
@@ -75,6 +76,21 @@ class Ends(NamedTuple):
         self.outlet.restore(content["outlet"])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """How a stream goes by lines of text: each is a piece, of whose outputs one thing is told.
+
+    Args:
+        read: a line, with its end -> the piece that it stands for.
+        tell: the line, and the outputs that became due -> what is told of it, in terms of JSON.
+        rate: samples a second, where samples of sound come in place of lines; else 0.
+    """
+
+    read: Callable[[str], Any]
+    tell: Callable[[str, list[Any]], dict[str, Any]]
+    rate: int = 0
+
+
 class Runner(ABC):
     """One stream a step at a call, from a state that it keeps."""
 
@@ -134,6 +150,10 @@ class Streamer(ABC):
     @abstractmethod
     def answer(self, output: Any) -> dict[str, Any]:
         """What is told of an output, in terms of JSON, in the words of `elman predict`."""
+
+    @abstractmethod
+    def lines(self) -> Lines:
+        """How one stream goes by lines of text, from its start on."""
 
 
 class Composer(Streamer):
@@ -237,6 +257,15 @@ class ByLayers(Runner):
         if output is not self._output:  # else it is the same memory, and to make a view takes a microsecond
             self._output, self._flat = output, output[0]
         return self._says(self._flat)
+
+
+def latest(streamer: Streamer, read: Callable[[str], Any], rate: int = 0) -> Lines:
+    """Of each line the answer to its last output."""
+
+    def tell(_: str, outputs: list[Any]) -> dict[str, Any]:
+        return streamer.answer(outputs[-1]) if outputs else {}
+
+    return Lines(read=read, tell=tell, rate=rate)
 
 
 def framed(intake: Intake, frame: Frame) -> Intake:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
@@ -14,7 +15,7 @@ from elman.batch import Seq, State
 from elman.errors import TaskError
 from elman.inputs import Embedding, Symbols
 from elman.recurrent import Recurrent
-from elman.streaming import ByLayers, Completer, Composer, Ends, Plain, last_steps
+from elman.streaming import ByLayers, Completer, Composer, Ends, Lines, Plain, last_steps
 from elman.vocab import Vocab
 
 _TOLD = 5
@@ -91,6 +92,24 @@ class LanguageStreamer(Composer, Completer):
         p, symbols = output.exp().topk(min(_TOLD, len(output)))
         named = {self._vocab.decode([symbol]): round(share, 6) for symbol, share in _pairs(symbols, p)}
         return {"prediction": next(iter(named)), "probabilities": named}
+
+    def lines(self) -> Lines:
+        """Bits per character of each line after those before it, and the symbols that may follow."""
+        before: list[Tensor] = []
+
+        def tell(line: str, outputs: list[Tensor]) -> dict[str, Any]:
+            said, symbols = [*before, *outputs], self._vocab.encode(line).tolist()
+            before[:] = said[-1:]
+            told = self.answer(outputs[-1]) if outputs else {}
+            if len(outputs) != len(symbols) or len(said) < 2:
+                return told  # a part of a word is held back, or nothing was before it
+            first = symbols[: 1 + len(outputs) - len(said)]  # of the very first symbol nothing was said
+            size = len(line) - len(self._vocab.decode(first))
+            pairs = zip(said, symbols[len(first) :], strict=False)
+            bits = -sum(float(logp[symbol]) for logp, symbol in pairs) / math.log(2)
+            return {"bits_per_char": round(bits / max(1, size), 4), **told}
+
+        return Lines(read=str, tell=tell)
 
     def compose(
         self, state: State, generator: torch.Generator, *, temperature: float, top_k: int, top_p: float
