@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import json
 import math
+import signal
+import subprocess
 import sys
+import wave as wavefile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,7 @@ from elman.tasks.forecast import Forecast
 from elman.vocab import WordVocab
 from test_tasks import RECORDS
 
+stream_command = import_module("elman.cli.stream")  # a function has its name in elman.cli
 TEXT = "so good it was,  a bad film's end:\n'not' so \tfine \n"
 FORWARD = {
     "language": {},
@@ -524,3 +529,50 @@ def test_an_empty_text_is_an_unknown_symbol():
     run = Run.of({"data": {"unit": "char"}}, tasks.get("classify").Config)
     member = Text.learn([Raw("abc", "text")], run)
     assert member.intake().rest().tolist() == member.encode(Raw("", "text")).tolist() == [0]
+
+
+@pytest.mark.parametrize("how", ["interrupt", "hang up"])
+def test_it_ends_well_and_keeps_the_stream(run, tmp_path, how):
+    kept = tmp_path / "state"
+    command = [sys.executable, "-m", "elman", "stream", str(run), "--save", str(kept)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write("the cat\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["line"] == 1  # at once, though more is to come
+        if how == "interrupt":
+            process.send_signal(signal.SIGINT)
+        else:
+            process.stdout.close()
+            process.stdin.write("the dog\n")
+            process.stdin.flush()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ""
+    assert elman.load(run).stream(kept).steps >= len("the cat\n")
+
+
+@pytest.mark.parametrize("head", [b"", b"RIFF....WAVE"])
+def test_samples_come_in_place_of_lines(head, monkeypatch, tmp_path):
+    """Samples of 16 bits, with the head of a WAV file or without one."""
+    samples = (wave(0.2) * 32767).astype("<i2")
+    content = samples.tobytes()
+    if head:
+        with wavefile.open(str(tmp_path / "wave.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes(content)
+        content = (tmp_path / "wave.wav").read_bytes()
+    (tmp_path / "sound").write_bytes(content)
+    with (tmp_path / "sound").open("rb") as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        monkeypatch.setattr(stream_command, "_MOST", 99)  # half a sample is left over each time
+        assert np.concatenate(list(stream_command._sound(8000))).tolist() == samples.tolist()
+    if head:
+        with (tmp_path / "sound").open("rb") as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            with pytest.raises(DataError, match="1 channel of 16 bits at 16000 Hz"):
+                next(stream_command._sound(16000))

@@ -111,13 +111,14 @@ def _sound(rate: int) -> Iterator[Any]:
     import numpy as np
 
     try:
-        rest = b""
-        first = True
+        rest, begun = b"", False
         while chunk := os.read(sys.stdin.fileno(), _MOST):
             rest += chunk
-            if first:
-                rest = _without_head(rest, rate)
-                first = False
+            if not begun:
+                start = _head(rest, rate)
+                if start is None:
+                    continue
+                rest, begun = rest[start:], True
             whole = len(rest) // 2 * 2
             yield np.frombuffer(rest[:whole], "<i2")
             rest = rest[whole:]
@@ -125,14 +126,21 @@ def _sound(rate: int) -> Iterator[Any]:
         return
 
 
-def _without_head(content: bytes, rate: int) -> bytes:
-    """What follows the head of a WAV file; bytes without one as they are."""
-    if content[:4] != b"RIFF":
-        return content
+def _head(content: bytes, rate: int) -> int | None:
+    """How long the head of a WAV file is, 0 where there is none; None: that is not known yet.
+
+    Raises:
+        DataError: it is the head of other sound than what the model reads.
+    """
+    if content[:4] != b"RIFF"[: len(content)]:
+        return 0
+    data = content.find(b"data", 36)
+    if (data < 0 or len(content) < data + 8) and len(content) < _MOST:
+        return None
     channels, bits = (int.from_bytes(content[at : at + 2], "little") for at in (22, 34))
-    found, data = int.from_bytes(content[24:28], "little"), content.find(b"data", 12)
+    found = int.from_bytes(content[24:28], "little")
     if (channels, bits, found) != (1, 16, rate) or data < 0:
         got = f"{channels} channels of {bits} bits at {found} Hz"
         remedy = f"convert it: ffmpeg -i IN -ac 1 -ar {rate} -c:a pcm_s16le OUT.wav"
         raise DataError("standard input", got, expected=f"1 channel of 16 bits at {rate} Hz", remedy=remedy)
-    return content[data + 8 :]
+    return data + 8
