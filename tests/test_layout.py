@@ -37,6 +37,7 @@ LEVELS = {
     "formats": 1,
     "grams": 1,
     "hopfield": 1,
+    "intake": 1,
     "kernels": 1,
     "marks": 1,
     "metrics": 1,
@@ -45,6 +46,7 @@ LEVELS = {
     "pictures": 1,
     "prefix_beam": 1,
     "search": 1,
+    "slab": 1,
     "vocab": 1,
     "window": 1,
     "beam": 2,
@@ -76,12 +78,14 @@ LEVELS = {
     "decoder": 4,
     "probing": 4,
     "diagnose": 5,
+    "streaming": 5,
     "wording": 5,
     "tasks": 6,
     "bundle": 7,
     "dataset": 7,
     "scoring": 7,
     "settings": 7,
+    "stream": 7,
     "model": 8,
     "trainer": 8,
     "inspection": 9,
@@ -90,7 +94,9 @@ LEVELS = {
     "__init__": 11,
     "__main__": 11,
 }
-FAMILIES = {"cells", "diagnose", "kernels", "formats", "inputs", "inspection", "tasks", "nn", "cli"}
+FAMILIES = {
+    *("cells", "cli", "diagnose", "formats", "inputs", "inspection", "kernels", "nn", "stream", "tasks"),
+}
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 50

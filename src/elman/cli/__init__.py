@@ -12,6 +12,7 @@ from elman.cli.forecast import backtest, forecast
 from elman.cli.inspect import inspect
 from elman.cli.probe import probe
 from elman.cli.show import kernels, samples
+from elman.cli.stream import stream
 from elman.cli.train import init, train
 from elman.cli.translate import translate
 from elman.cli.use import complete, evaluate, predict, sample
@@ -39,6 +40,7 @@ COMMANDS = {
     "eval": evaluate,
     "inspect": inspect,
     "probe": probe,
+    "stream": stream,
     "samples": samples,
     "kernels": kernels,
 }

@@ -13,6 +13,7 @@ from elman.batch import Batch, Example, Record
 from elman.config import Data, Run, Settings
 from elman.drawings import Drawing
 from elman.futures import Future
+from elman.streaming import Streamer
 from elman.translation import Translation
 from elman.wording import Line, Search
 
@@ -342,6 +343,19 @@ class Explaining(Protocol):
 
     def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
         """What there is to show, such as where attention was, for examples and an output for each."""
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A task whose models can run forward in time, as data come in."""
+
+    def streamer(self, network: nn.Module) -> Streamer:
+        """What runs the network, in evaluation mode, on streams.
+
+        Raises:
+            TaskError: the settings do not allow it; it says which would.
+        """
         ...
 
 
