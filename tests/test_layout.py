@@ -46,6 +46,11 @@ LEVELS = {
     "search": 1,
     "vocab": 1,
     "window": 1,
+    "exposition": 1,
+    "schema": 1,
+    "worker": 1,
+    "bounds": 2,
+    "received": 2,
     "beam": 2,
     "columns": 2,
     "figures": 2,
@@ -80,12 +85,13 @@ LEVELS = {
     "settings": 7,
     "model": 8,
     "trainer": 8,
+    "server": 9,
     "training": 9,
     "cli": 10,
     "__init__": 11,
     "__main__": 11,
 }
-FAMILIES = {"cells", "diagnose", "kernels", "formats", "inputs", "tasks", "nn", "cli"}
+FAMILIES = {"cells", "diagnose", "kernels", "formats", "inputs", "tasks", "nn", "server", "cli"}
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 50

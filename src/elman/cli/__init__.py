@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from elman.cli.forecast import backtest, forecast
+from elman.cli.serve import serve
 from elman.cli.show import kernels, samples
 from elman.cli.train import init, train
 from elman.cli.translate import translate
@@ -35,6 +36,7 @@ COMMANDS = {
     "sample": sample,
     "complete": complete,
     "eval": evaluate,
+    "serve": serve,
     "samples": samples,
     "kernels": kernels,
 }

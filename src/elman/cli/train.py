@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, field, fields, make_dataclass
+from dataclasses import asdict, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
-from elman.config import SECTIONS, Settings
+from elman.cli.base import options
+from elman.config import SECTIONS
 from elman.errors import ConfigError
-
-_KINDS = {"int": int, "float": float, "str": str, "bool": bool}
-
-
-def _options(section: type[Settings]) -> list[tuple[str, Any, Any]]:
-    """The section's settings as options of the command line; None where one is not given."""
-    group = Group(section.section.capitalize())
-    rows = []
-    for setting in fields(section):
-        choices, default = setting.metadata["choices"], setting.default
-        text = setting.metadata["doc"] + (f": {', '.join(choices)}" if choices else "")
-        parameter = Parameter(help=f"{text} (default: {default})", group=group, show_default=False)
-        kind = _KINDS[str(setting.type)]
-        rows.append((setting.name, Annotated[kind | None, parameter], field(default=None)))
-    return [row for row in rows if row[0] != "path"]
-
 
 Options: Any = make_dataclass(
     "Options",
-    [row for section in SECTIONS for row in _options(section)],
+    [row for section in SECTIONS for row in options(section) if row[0] != "path"],
     frozen=True,
     kw_only=True,
     namespace={"__module__": __name__},
@@ -46,7 +31,7 @@ def train(
     resume: Path | None = None,
     config: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show_default=False)] = (),
-    options: Annotated[Options, Parameter(name="*")] = _NONE,
+    chosen: Annotated[Options, Parameter(name="*")] = _NONE,
 ) -> None:
     """Train a network on a file, a folder or sample:NAME (none: the task's own sample, or the built-in text).
 
@@ -67,7 +52,7 @@ def train(
     set_
         A setting as section.key=value, such as language.tie=true; may be given again and again.
     """
-    given = {key: value for key, value in asdict(options).items() if value is not None}
+    given = {key: value for key, value in asdict(chosen).items() if value is not None}
     if resume and (data or task or out or config or set_ or given):
         raise ConfigError(
             "--resume", "other options beside it", expected="none", remedy="a run keeps its settings"

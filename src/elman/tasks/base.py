@@ -182,6 +182,11 @@ class Predictor(Protocol):
 class Answering(Predictor, Protocol):
     """A task whose every record is a sequence, for which its models have an answer."""
 
+    @property
+    def reads(self) -> str:
+        """What kind of value it reads: text, tokens, series, steps, pattern, sound, picture or frames."""
+        ...
+
     def record(self, value: Any, where: str) -> Record:
         """A record that holds nothing but a value to read, and where that came from."""
         ...

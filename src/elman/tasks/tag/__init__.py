@@ -372,6 +372,11 @@ class Tag(Task):
         whole = [len(paths)] * paths.shape[1] if lengths is None else lengths.tolist()
         return [path[:length] for path, length in zip(paths.t().cpu(), whole, strict=True)]
 
+    @property
+    def reads(self) -> str:
+        """Tokens."""
+        return "tokens"
+
     def record(self, value: Any, where: str) -> Record:
         """A sentence: a list of tokens, or a text with spaces between them."""
         return Record({self.columns.input: value}, where)
