@@ -30,6 +30,9 @@ _AGAIN = "the file is incomplete: copy or download it again"
 HOP = 0.010
 """Seconds from frame to frame of features, unless another hop is asked for."""
 
+WINDOW = 0.025
+"""Seconds of a frame, unless another length is asked for."""
+
 _FLOOR = 1e-10  # of an energy: the logarithm of digital silence would be minus infinity
 _CROSSINGS = 24  # zero crossings of the sinc on each side, in resampling
 _ROLLOFF = 0.94  # the share of the lower Nyquist frequency that resampling keeps
@@ -118,7 +121,7 @@ def log_mel(
     rate: int,
     *,
     bands: int = 40,
-    window: float = 0.025,
+    window: float = WINDOW,
     hop: float = HOP,
     low: float = 20.0,
     high: float | None = None,
@@ -160,7 +163,7 @@ def mfcc(
     *,
     count: int = 13,
     bands: int = 40,
-    window: float = 0.025,
+    window: float = WINDOW,
     hop: float = HOP,
     low: float = 20.0,
     high: float | None = None,

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from elman.batch import Seq, State
 from elman.config import Network
+from elman.errors import TaskError
 from elman.inputs import Reader
 from elman.recurrent import Recurrent, dropout
 from elman.stepper import Stepper
@@ -48,6 +49,18 @@ def stepper(recurrent: Recurrent, state: State) -> Stepper:
     return Stepper(recurrent.layer_steppers(state), residual=recurrent.residual, skip=recurrent.skip)
 
 
+def in_one_direction(recurrent: Recurrent, task: str, setting: str) -> None:
+    """See that layers can run forward in time.
+
+    Raises:
+        TaskError: they are bidirectional, and would wait for the end.
+    """
+    if recurrent.bidirectional:
+        got = "bidirectional layers, which read a sequence from its end, too"
+        remedy = f"train with {setting} = false"
+        raise TaskError(f"a stream of the task {task!r}", got, expected="one direction", remedy=remedy)
+
+
 class Frame(NamedTuple):
     """How many steps are put side by side into one, and how many lie from one to the next."""
 
@@ -80,6 +93,11 @@ class Encoder(nn.Module):
         self.reader = reader
         self.recurrent = layers(config, reader.width * frame.size, bidirectional=bidirectional)
 
+    @property
+    def frame(self) -> Frame:
+        """What becomes one step of the layers."""
+        return self._frame
+
     def forward(self, seq: Seq, state: State | None = None) -> tuple[Seq, State]:
         """Hidden states [T', B, output_size], zero beyond a length, and the state at the end."""
         return self.run(self.read(seq), state)
@@ -90,6 +108,24 @@ class Encoder(nn.Module):
         if seq.lengths is not None:
             vectors = Seq(vectors.data * inside(seq), seq.lengths)
         return framed(vectors, self._frame)
+
+    def read_frames(self, data: Tensor) -> Tensor:
+        """Vectors [T', B, size * width] of steps that are in frames already.
+
+        Args:
+            data: [T', B, size, ...] symbols or features, the ends filled up with -1 or zeros; without `size`
+                where every step is a frame.
+        """
+        if self._frame == EACH_STEP:
+            return self.reader(data)
+        steps, batch, size = data.shape[:3]
+        flat = data.movedim(2, 0).flatten(0, 1)
+        if data.is_floating_point():
+            vectors = self.reader(flat)
+        else:
+            there = flat >= 0 if flat.ndim == 2 else flat[..., 0] >= 0
+            vectors = self.reader(flat.clamp(min=0)) * there[..., None]
+        return vectors.unflatten(0, (size, steps)).movedim(0, 2).flatten(2)
 
     def run(self, vectors: Seq, state: State | None = None) -> tuple[Seq, State]:
         """Hidden states over vectors that `read` gave, and the state at the end."""
@@ -133,7 +169,7 @@ class Pool(nn.Module):
 
     def __init__(self, how: str, recurrent: Recurrent) -> None:
         super().__init__()
-        self._how, self._directions = how, recurrent.directions
+        self.how, self._directions = how, recurrent.directions
         size = recurrent.output_size
         last = recurrent.hidden_size * recurrent.directions
         self.output_size = {"last": last, "mean_max": 2 * size}.get(how, size)
@@ -143,9 +179,9 @@ class Pool(nn.Module):
         """[B, output_size] of hidden states [T, B, F], zero beyond a length, and the state at the end."""
         if self.attention is not None:
             return self.attention(hidden)
-        if self._how == "last":
+        if self.how == "last":
             return torch.cat(tuple(state[0][-self._directions :]), -1)
-        return torch.cat([pool(hidden) for pool in POOLS[self._how]], -1)
+        return torch.cat([pool(hidden) for pool in POOLS[self.how]], -1)
 
 
 class _Attention(nn.Module):

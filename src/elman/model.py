@@ -15,6 +15,7 @@ from elman.drawings import Drawing
 from elman.errors import DataError, TaskError
 from elman.formats import write_json_lines
 from elman.futures import Future
+from elman.stream import Source, Stream
 from elman.tasks.base import Answering, Drawer, Forecaster, Searching, Translator, Use, Writer
 from elman.translation import Translation
 from elman.wording import Search
@@ -128,6 +129,20 @@ class Model:
     def draws(self) -> bool:
         """Whether `draw` is what it does, and not `write`."""
         return isinstance(self.task, Drawer)
+
+    def stream(self, path: str | Path | None = None, *, start: Any = None) -> Stream:
+        """A stream that data go through as they come in, step by step or in pieces, in constant memory.
+
+        Args:
+            path: a file that `Stream.save` wrote, to go on from; None: from the start.
+            start: what it starts from, where the task knows of such: a class or a text to draw.
+
+        Raises:
+            TaskError: the model cannot run as a stream; it says what could.
+            RunError: the file is missing, damaged, or of another model.
+        """
+        source = Source(self)
+        return Stream(source, source.fresh(start) if path is None else source.load(Path(path)))
 
     def complete(self, text: str, count: int = 5) -> list[tuple[str, float]]:
         """The `count` likeliest next words after `text` with their probabilities, the likeliest first.

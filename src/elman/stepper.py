@@ -27,6 +27,11 @@ class Stepper:
         """For each layer S tensors [B, H], the state after the last step; later steps do not change them."""
         return tuple([layer.state for layer in self._layers])
 
+    def put(self, state: tuple[Tensor, ...]) -> None:
+        """Go on from another state: S tensors [L, B, H], copied."""
+        for number, layer in enumerate(self._layers):
+            layer.put(tuple([s[number] for s in state]))
+
     def __call__(self, x: Tensor) -> Tensor:
         """One step.
 

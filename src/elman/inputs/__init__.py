@@ -11,7 +11,7 @@ from elman.errors import DataError, RunError, nearest
 from elman.inputs.base import Input, Raw, Reader, identity
 from elman.inputs.picture import Picture, Pixels
 from elman.inputs.signal import Signal
-from elman.inputs.text import LARGEST_EMBEDDING, Embedding, Text, prepared
+from elman.inputs.text import LARGEST_EMBEDDING, Embedding, Symbols, Text, prepared
 
 # In this order they are asked whether a value is theirs: a picture is read as a signal, by rows or pixels,
 # unless a task asks for `Picture`.
@@ -27,6 +27,7 @@ __all__ = [
     "Raw",
     "Reader",
     "Signal",
+    "Symbols",
     "Text",
     "identity",
     "learn",

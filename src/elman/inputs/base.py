@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from elman.config import Run
 from elman.errors import DataError
+from elman.intake import Intake
 
 
 class Raw(NamedTuple):
@@ -91,6 +92,14 @@ class Input(ABC):
     @abstractmethod
     def reader(self) -> Reader:
         """A fresh first layer for a network."""
+
+    @abstractmethod
+    def intake(self) -> Intake:
+        """What makes steps, as `encode` does, of a value that comes piece by piece.
+
+        Raises:
+            TaskError: the steps depend on the whole value.
+        """
 
 
 def identity(value: Any) -> bytes:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from elman import pictures
 from elman.config import Run
-from elman.errors import DataError, RunError
+from elman.errors import DataError, RunError, TaskError
 from elman.inputs.base import Input, Raw, Reader, beside, named_in
+from elman.intake import Intake
 
 _LONGEST_PATH = 1024
 _CHANNELS = 3
@@ -97,6 +98,10 @@ class Picture(Input):
     def reader(self) -> Pixels:
         """Pixels as numbers."""
         return Pixels(self.height, self.width)
+
+    def intake(self) -> Intake:
+        """There is none: a picture has one step."""
+        raise TaskError("a stream of pictures", "a task that reads whole ones", expected="series or sound")
 
 
 @final

@@ -137,6 +137,10 @@ class LayerStepper(ABC):
         """S tensors [B, H] after the last step, which later ones do not change."""
 
     @abstractmethod
+    def put(self, state: tuple[Tensor, ...]) -> None:
+        """Go on from another state, S tensors [B, H], of which a copy is made."""
+
+    @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
         """One step: x [B, F] -> the hidden state [B, H], in memory of its own."""
 
@@ -153,6 +157,9 @@ class _PlainStepper(LayerStepper):
     @property
     def state(self) -> tuple[Tensor, ...]:
         return tuple([s.clone() for s in self._state])
+
+    def put(self, state: tuple[Tensor, ...]) -> None:
+        self._state = tuple([s.detach().clone() for s in state])
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:

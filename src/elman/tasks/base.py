@@ -13,6 +13,7 @@ from elman.batch import Batch, Example, Record
 from elman.config import Data, Run, Settings
 from elman.drawings import Drawing
 from elman.futures import Future
+from elman.streaming import Streamer
 from elman.translation import Translation
 from elman.wording import Line, Search
 
@@ -295,6 +296,19 @@ class Storing(Protocol):
 
     def store(self, network: nn.Module, train: Sequence[Example]) -> None:
         """Compute from the training examples what a fresh network has to know of them."""
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A task whose models can run forward in time, as data come in."""
+
+    def streamer(self, network: nn.Module) -> Streamer:
+        """What runs the network, in evaluation mode, on streams.
+
+        Raises:
+            TaskError: the settings do not allow it; it says which would.
+        """
         ...
 
 

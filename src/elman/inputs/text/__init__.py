@@ -12,10 +12,11 @@ from torch import Tensor
 
 from elman import grams, vocab
 from elman.config import Run
-from elman.errors import ConfigError, DataError
+from elman.errors import ConfigError, DataError, TaskError
 from elman.inputs.base import Input, Raw, Reader
 from elman.inputs.text.embedding import Embedding
 from elman.inputs.text.spelled import SHORTEST, Spelled
+from elman.inputs.text.symbols import Symbols
 from elman.vocab import Vocab, WordVocab
 
 LARGEST_EMBEDDING = 128
@@ -116,6 +117,13 @@ class Text(Input):
         width = config.embedding or min(config.hidden, LARGEST_EMBEDDING)
         spelled = self._spelled.reader(width, config.symbol_dropout) if self._spelled else None
         return Embedding(len(self.vocab), width, config, self.vocab.unknown, self._repeated, spelled)
+
+    def intake(self) -> Symbols:
+        """Symbols as they are whole; see `Input`."""
+        if self._repeated:
+            got, remedy = f"{1 + len(self._repeated)}, which look back beyond a step", "train with data.ngrams=1"
+            raise TaskError("data.ngrams", got, expected="1 for a stream", remedy=remedy)
+        return Symbols(self.vocab, lower=self._run.data.lower, value=True, spelled=self._spelled)
 
 
 def _spelled(texts: Sequence[str], unit: str, longest: int) -> Spelled | None:

@@ -29,6 +29,13 @@ class NativeStepper(LayerStepper):
         """S tensors [B, H]."""
         return tuple([s.clone() for s in self._state])
 
+    def put(self, state: tuple[Tensor, ...]) -> None:
+        """S tensors [B, H]; see `LayerStepper`."""
+        for s in state:
+            check("the state", s, self._dtype, tuple(self._state[0].shape))
+        self._state = tuple([s.detach().clone(memory_format=torch.contiguous_format) for s in state])
+        self._places = two(self._state), self._places[1]
+
     def __call__(self, x: Tensor) -> Tensor:
         """One step; see `LayerStepper`."""
         if x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu:

@@ -15,12 +15,13 @@ from elman import columns, inputs, splits
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.columns import Columns
 from elman.config import Data, Run
-from elman.encoder import EACH_STEP, Encoder, Frame, Pool
+from elman.encoder import EACH_STEP, Encoder, Frame, Pool, in_one_direction
 from elman.errors import ConfigError, DataError, RunError
 from elman.inputs import Input, Raw
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.config import ClassifyConfig
+from elman.tasks.classify.streamer import ClassifyStreamer
 from elman.tasks.classify.targets import Target, Value
 
 _HOPS = 4
@@ -265,6 +266,13 @@ class Classify(Task):
     def preview(self, network: nn.Module, seed: int) -> str:
         """Nothing: the scores tell more than a few examples."""
         return ""
+
+    def streamer(self, network: nn.Module) -> ClassifyStreamer:
+        """The network as a stream; see `Streaming`."""
+        assert isinstance(network, ClassifyNetwork)
+        in_one_direction(network.encoder.recurrent, "classify", "classify.bidirectional")
+        self.input.intake()  # raises where steps depend on the whole
+        return ClassifyStreamer(self.input, self.target, network.encoder, network.pool, network.output)
 
     def use(self) -> list[str]:
         """Commands that predict and measure."""

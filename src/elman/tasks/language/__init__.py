@@ -22,6 +22,7 @@ from elman.inputs import LARGEST_EMBEDDING, Embedding
 from elman.loader import IGNORED
 from elman.recurrent import dropout
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.language.streamer import LanguageStreamer
 from elman.vocab import Vocab
 
 _NGRAM_ORDER = {"char": 6, "byte": 6, "bpe": 4, "word": 3}
@@ -266,6 +267,12 @@ class Language(Task):
         return search.completions(
             step, scores, state, self.vocab.pieces, prefix=begun, count=count, width=width
         )
+
+    def streamer(self, network: nn.Module) -> LanguageStreamer:
+        """The network as a stream; see `Streaming`."""
+        assert isinstance(network, LanguageNetwork)
+        parts = network.embedding, network.recurrent, network.output
+        return LanguageStreamer(self.vocab, *parts, self._start())
 
     def use(self) -> list[str]:
         """Commands that write with a model, complete, and evaluate it."""

@@ -14,9 +14,10 @@ from torch import Tensor
 from elman import audio, pictures
 from elman.batch import Sound
 from elman.config import Run, Signals
-from elman.errors import DataError, RunError
+from elman.errors import DataError, RunError, TaskError
 from elman.formats.base import read_array
 from elman.inputs.base import Input, Raw, Reader, beside, named_in
+from elman.inputs.signal.intake import Rows, Steps, samples
 
 _SMALLEST = 1e-5
 """The least standard deviation that features are divided by: a channel that never changes stays small."""
@@ -135,6 +136,26 @@ class Signal(Input):
         """The features as they are; disturbed in training, as the settings say."""
         settings = self._settings
         return Disturbed(self._width * (1 + settings.differences) * (1 + settings.deltas), settings)
+
+    def intake(self) -> Steps:
+        """Steps, scaled, as they come; sound by its samples, pictures by their rows; see `Input`."""
+        settings = self._settings
+        if settings.normalise == "sequence" or settings.level:
+            wrong = "signal.level = true" if settings.level else "signal.normalise = sequence"
+            remedy = "train with signal.level = false and signal.normalise = channel"
+            raise TaskError("a stream of a signal", f"{wrong}, which looks at the whole", remedy=remedy)
+        rate = settings.rate or self._rate
+        source = (
+            samples(rate, self._width, settings)
+            if self._kind == "sound"
+            else Rows(self._width, settings.missing == "carry")
+        )
+        return Steps(source, *self._scale, settings)
+
+    @property
+    def rate(self) -> int:
+        """Samples a second of the sound that it reads; 0 of what is no sound."""
+        return (self._settings.rate or self._rate) if self._kind == "sound" else 0
 
 
 @final

@@ -1,0 +1,254 @@
+"""What a task must say for its models to run as streams: the two ends of a stream, and the network between.
+
+All that a stream remembers is its state, tensors [*, B, *] with a column for each of B streams, and what its
+two ends keep back. It knows no task.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from elman.batch import Seq, State
+from elman.encoder import EACH_STEP, Frame
+from elman.intake import Frames, Intake
+from elman.stepper import Stepper
+
+
+class Outlet(ABC):
+    """What the network says of steps -> what is told of them."""
+
+    @abstractmethod
+    def give(self, raw: Tensor) -> Any:
+        """The output of the next step, of which `raw` [...] was said; None: there is none yet."""
+
+    @abstractmethod
+    def last(self) -> list[Any]:
+        """The outputs that were held back, the sequence being at its end."""
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """What is kept, in terms of JSON."""
+
+    @abstractmethod
+    def restore(self, content: dict[str, Any]) -> None:
+        """Keep what `content` gave."""
+
+
+@final
+class Plain(Outlet):
+    """What the network says is what is told."""
+
+    def give(self, raw: Tensor) -> Tensor:
+        """See `Outlet`."""
+        return raw
+
+    def last(self) -> list[Any]:
+        """See `Outlet`."""
+        return []
+
+    def content(self) -> dict[str, Any]:
+        """See `Outlet`."""
+        return {}
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """See `Outlet`."""
+
+
+class Ends(NamedTuple):
+    """Where a stream comes in and where it goes out."""
+
+    intake: Intake
+    outlet: Outlet
+
+    def content(self) -> dict[str, Any]:
+        """What both keep, in terms of JSON."""
+        return {"intake": self.intake.content(), "outlet": self.outlet.content()}
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """Keep what `content` gave."""
+        self.intake.restore(content["intake"])
+        self.outlet.restore(content["outlet"])
+
+
+class Runner(ABC):
+    """One stream a step at a call, from a state that it keeps."""
+
+    @property
+    @abstractmethod
+    def state(self) -> State:
+        """The state [*, 1, *] after the last step, which later ones do not change."""
+
+    @abstractmethod
+    def put(self, state: State) -> None:
+        """Go on from another state."""
+
+    @abstractmethod
+    def __call__(self, step: Any) -> Tensor:
+        """What is said of one step, as `Intake.one` gives it: [...]."""
+
+
+class Streamer(ABC):
+    """A network in evaluation mode that runs forward in time, on many streams side by side."""
+
+    @property
+    @abstractmethod
+    def hidden(self) -> int:
+        """How many tensors, the first ones of a state, are the layers' states [L, B, H]."""
+
+    @abstractmethod
+    def ends(self) -> Ends:
+        """Fresh ends of one stream."""
+
+    @abstractmethod
+    def start(self, begin: Any) -> State:
+        """The state [*, 1, *] before the first step.
+
+        Args:
+            begin: what the stream starts from, where the task knows of such; else None.
+
+        Raises:
+            TaskError, DataError: it cannot start from that.
+        """
+
+    @abstractmethod
+    def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
+        """What is said of steps, and the state after each stream's last one.
+
+        Args:
+            seq: data [T, B, ...] as intakes give it, on the network's device; and lengths [B], or None.
+            state: [*, B, *].
+
+        Returns:
+            [T, B, ...] and [*, B, *].
+        """
+
+    @abstractmethod
+    def runner(self, state: State) -> Runner:
+        """One stream a step at a time."""
+
+    @abstractmethod
+    def answer(self, output: Any) -> dict[str, Any]:
+        """What is told of an output, in terms of JSON, in the words of `elman predict`."""
+
+
+class Composer(Streamer):
+    """A streamer whose network writes or draws on from the state of a stream."""
+
+    @abstractmethod
+    def compose(
+        self, state: State, generator: torch.Generator, *, temperature: float, top_k: int, top_p: float
+    ) -> Iterator[Any]:
+        """What follows a state [*, 1, *], without end or until it ends by itself: pieces of text, or steps.
+
+        Raises:
+            ConfigError: a setting is out of bounds.
+            TaskError: a setting is not for this task.
+        """
+
+
+class Completer(Streamer):
+    """A streamer whose network completes words from the state of a stream."""
+
+    @abstractmethod
+    def complete(self, ends: Ends, state: State, text: str, count: int) -> list[tuple[str, float]]:
+        """The likeliest next words with their probabilities, after a state [*, 1, *] and more text.
+
+        What the stream's ends hold back comes before that text. Where the text ends inside a word, the words
+        begin with what is there of it.
+
+        Raises:
+            ConfigError: `count` is below 1.
+        """
+
+
+@final
+class Plainly(Runner):
+    """One stream by `Streamer.run`.
+
+    Args:
+        streamer: what runs.
+        state: to start from.
+        like: a tensor of the network, whose device and numbers features have.
+    """
+
+    def __init__(self, streamer: Streamer, state: State, like: Tensor) -> None:
+        self._streamer, self._state, self._like = streamer, state, like
+
+    @property
+    def state(self) -> State:
+        """See `Runner`."""
+        return self._state
+
+    def put(self, state: State) -> None:
+        """See `Runner`."""
+        self._state = state
+
+    @torch.no_grad()
+    def __call__(self, step: Any) -> Tensor:
+        """See `Runner`."""
+        data = to_network(torch.as_tensor(step)[None, None], self._like)
+        raw, self._state = self._streamer.run(Seq(data), self._state)
+        return raw[0, 0]
+
+
+@final
+class ByLayers(Runner):
+    """One stream by layers that step, with as little around them as can be.
+
+    The state is that of the layers, then the last layer's output [1, 1, F].
+
+    Args:
+        stepper: the layers.
+        vector: a step -> [1, F], what enters the first layer.
+        says: the output [1, H] of the last layer -> what is said, [...].
+        output: what the layers gave last, [1, 1, H].
+    """
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        vector: Callable[[Any], Tensor],
+        says: Callable[[Tensor], Tensor],
+        output: Tensor,
+    ) -> None:
+        self._stepper, self._vector, self._says, self._output = stepper, vector, says, output[0]
+
+    @property
+    def state(self) -> State:
+        """See `Runner`."""
+        layers = zip(*self._stepper.state, strict=True)
+        return *(torch.stack(part) for part in layers), self._output[None]
+
+    def put(self, state: State) -> None:
+        """See `Runner`."""
+        *layers, output = state
+        self._stepper.put(tuple(layers))
+        self._output = output[0]
+
+    def __call__(self, step: Any) -> Tensor:
+        """See `Runner`."""
+        self._output = output = self._stepper(self._vector(step))
+        return self._says(output)
+
+
+def framed(intake: Intake, frame: Frame) -> Intake:
+    """The steps in frames; symbols beyond the end are -1, features 0."""
+    return intake if frame == EACH_STEP else Frames(intake, *frame)
+
+
+def to_network(data: Tensor, like: Tensor) -> Tensor:
+    """Data where a network is: symbols as they are, features as numbers of its kind."""
+    return data.to(like.device, like.dtype if data.is_floating_point() else None)
+
+
+def last_steps(hidden: Seq) -> Tensor:
+    """[1, B, F]: what stands at the last step of each sequence [T, B, F]."""
+    if hidden.lengths is None:
+        return hidden.data[-1:]
+    places = (hidden.lengths - 1).to(hidden.data.device)
+    return hidden.data.gather(0, places[None, :, None].expand(1, -1, hidden.data.shape[2]))

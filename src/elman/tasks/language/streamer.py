@@ -1,0 +1,137 @@
+"""A language model as a stream: after each symbol, what comes next; and text written on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman import encoder, search, vocab
+from elman.batch import Seq, State
+from elman.errors import TaskError
+from elman.inputs import Embedding, Symbols
+from elman.recurrent import Recurrent
+from elman.streaming import ByLayers, Completer, Composer, Ends, Plain, last_steps
+from elman.vocab import Vocab
+
+_TOLD = 5
+"""Symbols that an answer names."""
+
+_BEAM = 64
+"""Unfinished words that a search for completions keeps."""
+
+
+@final
+class LanguageStreamer(Composer, Completer):
+    """Log probabilities [V] of the symbol after each.
+
+    The state is the layers', and the last one's output [1, B, H]: not-a-number before the first symbol.
+
+    Args:
+        symbols: the vocabulary.
+        embedding: the first layer.
+        recurrent: the layers.
+        output: the last layer.
+        first: what a text is taken to come after.
+    """
+
+    def __init__(
+        self, symbols: Vocab, embedding: Embedding, recurrent: Recurrent, output: nn.Linear, first: str
+    ) -> None:
+        self._vocab, self._first = symbols, first
+        self._embedding, self._recurrent, self._output = embedding, recurrent, output
+
+    @property
+    def hidden(self) -> int:
+        """See `Streamer`."""
+        return self._recurrent.cell.states
+
+    def ends(self) -> Ends:
+        """See `Streamer`."""
+        return Ends(Symbols(self._vocab), Plain())
+
+    def start(self, begin: Any) -> State:
+        """See `Streamer`: it starts from nothing."""
+        if begin:
+            raise TaskError("start", repr(begin), expected="nothing", remedy="feed(...) a text to begin with")
+        output = self._output.weight.new_full((1, 1, self._recurrent.output_size), torch.nan)
+        return *(s.detach().clone() for s in self._recurrent.initial(1)), output.detach()
+
+    @torch.no_grad()
+    def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
+        """See `Streamer`."""
+        hidden, after = self._recurrent(Seq(self._embedding(seq.data), seq.lengths), state[:-1])
+        return self._output(hidden.data).log_softmax(-1), (*after, last_steps(hidden))
+
+    def runner(self, state: State) -> ByLayers:
+        """See `Streamer`."""
+        table, weight, bias = (
+            part.detach() for part in (self._embedding.weight, self._output.weight, self._output.bias)
+        )
+        stepper = encoder.stepper(self._recurrent, state[:-1])
+
+        def vector(symbol: int) -> Tensor:
+            return table.narrow(0, symbol, 1)
+
+        def says(hidden: Tensor) -> Tensor:
+            return F.linear(hidden[0], weight, bias).log_softmax(0)
+
+        return ByLayers(stepper, vector, says, state[-1])
+
+    def answer(self, output: Tensor) -> dict[str, Any]:
+        """The likeliest symbols that may come next, with their probabilities."""
+        p, symbols = output.exp().topk(min(_TOLD, len(output)))
+        named = {self._vocab.decode([symbol]): round(share, 6) for symbol, share in _pairs(symbols, p)}
+        return {"prediction": next(iter(named)), "probabilities": named}
+
+    def compose(
+        self, state: State, generator: torch.Generator, *, temperature: float, top_k: int, top_p: float
+    ) -> Iterator[str]:
+        """Text without end; see `Composer`."""
+        layers, scores = self._scores(state, "")
+        unknown = self._vocab.unknown
+        symbols = search.generate(
+            self._step,
+            scores,
+            layers,
+            generator=generator,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            banned=[] if unknown is None else [unknown],
+        )
+        decoder = vocab.Decoder(self._vocab)
+        return (decoder.feed(int(symbol)) for symbol in symbols)
+
+    def complete(self, ends: Ends, state: State, text: str, count: int) -> list[tuple[str, float]]:
+        """See `Completer`."""
+        assert isinstance(ends.intake, Symbols)
+        before, begun = search.split_word(ends.intake.held + text)
+        layers, scores = self._scores(state, before)
+        width = max(_BEAM, 4 * count)
+        return search.completions(
+            self._step, scores, layers, self._vocab.pieces, prefix=begun, count=count, width=width
+        )
+
+    def _scores(self, state: State, text: str) -> tuple[State, Tensor]:
+        """The layers' state and the scores [1, V] of what follows, after more text."""
+        if state[-1].isnan().any():
+            text = text or self._first
+        if not text:
+            return state[:-1], self._output(state[-1][0])
+        symbols = torch.from_numpy(self._vocab.encode(text)).long()[:, None]
+        raw, after = self.run(Seq(symbols.to(self._output.weight.device)), state)
+        return after[:-1], raw[-1]
+
+    @torch.no_grad()
+    def _step(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step, as the searches call it: symbols [B] -> scores [B, V]."""
+        hidden, state = self._recurrent(Seq(self._embedding(symbols[None])), state)
+        return self._output(hidden.data[0]), state
+
+
+def _pairs(symbols: Tensor, p: Tensor) -> Sequence[tuple[int, float]]:
+    return list(zip(symbols.tolist(), p.tolist(), strict=True))
