@@ -21,6 +21,7 @@ class BusyError(Exception):
 class _Job(NamedTuple):
     payload: Any
     future: asyncio.Future[Any]
+    counted: bool
 
 
 class _Batch(NamedTuple):
@@ -48,7 +49,7 @@ class Worker:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """How many of those wait that are bounded."""
         return self._waiting
 
     def start(self) -> None:
@@ -74,17 +75,22 @@ class Worker:
         """
         if self._waiting >= self._most:
             raise BusyError
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        job = _Job(payload, future)
+        return self._put(key, run, _Job(payload, asyncio.get_running_loop().create_future(), True))
+
+    def order(self, key: Hashable, run: Run, payload: Any) -> asyncio.Future[Any]:
+        """As `submit`, of one whose number the caller bounds: it is never refused."""
+        return self._put(key, run, _Job(payload, asyncio.get_running_loop().create_future(), False))
+
+    def _put(self, key: Hashable, run: Run, job: _Job) -> asyncio.Future[Any]:
         with self._ready:
-            self._waiting += 1
+            self._waiting += job.counted
             batch = self._batches.get(key) if key is not None else None
             if batch is None:
                 self._batches[object() if key is None else key] = _Batch(run, [job])
             else:
                 batch.jobs.append(job)
             self._ready.notify()
-        return future
+        return job.future
 
     def _next(self) -> _Batch | None:
         """The jobs that are served next; None when all is done and no more will come."""
@@ -97,7 +103,7 @@ class Worker:
             now, later = batch.jobs[: self._together], batch.jobs[self._together :]
             if later:
                 self._batches[key] = _Batch(batch.run, later)  # behind the others
-            self._waiting -= len(now)
+            self._waiting -= sum(job.counted for job in now)
             return _Batch(batch.run, now)
 
     def _serve(self) -> None:

@@ -9,6 +9,7 @@ The loop reads, checks and sends; one thread computes, and what arrives together
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import socket
 from base64 import b64encode
@@ -20,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from elman import exposition
@@ -31,7 +32,9 @@ from elman.server import describe, process
 from elman.server.base import Metrics, RefusedError, Served, Service, named, refusal
 from elman.server.calls import CALLS, reads
 from elman.server.guard import Guard
+from elman.server.streams import House, Socket, messages
 from elman.server.web import endpoint
+from elman.tasks.base import Forecaster
 from elman.worker import Worker
 
 __all__ = ["Application", "Bounds", "serve"]
@@ -64,7 +67,13 @@ class Application:
         worker = Worker(self.bounds.queue, self.bounds.together, metrics.batches.add)
         metrics.watch("elman_queue", "Requests that wait for their turn.", lambda: worker.waiting)
         self._service = Service(named(models), self.bounds, worker, metrics)
-        routes = [*_plain(self._service, guarded=bool(token)), *_asked(self._service)]
+        self._house = House(self._service, state_dir)
+        metrics.watch("elman_streams", "Streams that are open.", lambda: len(self._house))
+        routes = [
+            *_plain(self._service, self._house, guarded=bool(token)),
+            *_asked(self._service),
+            *_streams(self._service, self._house),
+        ]
         handlers = {HTTPException: _not_there, Exception: _our_fault}
         app = Starlette(routes=routes, lifespan=self._living, exception_handlers=handlers)
         self._app = Guard(app, token, metrics, frozenset(route.path for route in routes))
@@ -75,13 +84,17 @@ class Application:
 
     def end(self) -> None:
         """Know that the server ends: streams that break off now are kept."""
+        self._house.ending = True
 
     @asynccontextmanager
     async def _living(self, app: Starlette) -> AsyncIterator[None]:
         self._service.worker.start()
+        watch = asyncio.create_task(self._house.watch())
         try:
             yield
         finally:
+            watch.cancel()
+            await self._house.keep()
             self._service.worker.stop()
 
 
@@ -95,11 +108,17 @@ def serve(app: Application, listening: socket.socket) -> None:
     process.serve(app, listening, app.bounds, ending=app.end)
 
 
-def _plain(service: Service, *, guarded: bool) -> list[Route]:
+def _plain(service: Service, house: House, *, guarded: bool) -> list[Route]:
     """What is read by GET."""
     page = _PAGE.read_bytes()
-    told = to_json([_model(one) for one in service.served.values()])
-    said = to_json(describe.describe(service.served.values(), CALLS, service.bounds, guarded=guarded))
+    told = to_json([_model(one, house) for one in service.served.values()])
+    sockets = {
+        _socket(service.served[name]): messages.schema(service.served[name].model, service.bounds.steps)
+        for name in house.engines
+    }
+    said = to_json(
+        describe.describe(service.served.values(), CALLS, service.bounds, sockets=sockets, guarded=guarded)
+    )
 
     async def shown(request: Request) -> Response:
         return Response(page, media_type="text/html", headers={"Content-Security-Policy": _policy(page)})
@@ -136,7 +155,16 @@ def _asked(service: Service) -> list[Route]:
     ]
 
 
-def _model(served: Served) -> dict[str, object]:
+def _streams(service: Service, house: House) -> list[WebSocketRoute]:
+    """The WebSockets."""
+    return [WebSocketRoute(_socket(one), Socket(house, one)) for one in service.served.values()]
+
+
+def _socket(served: Served) -> str:
+    return f"/models/{served.name}/stream"
+
+
+def _model(served: Served, house: House) -> dict[str, object]:
     """What is told of a model."""
     model = served.model
     return {
@@ -144,7 +172,9 @@ def _model(served: Served) -> dict[str, object]:
         "task": model.config.task,
         "about": [f"{name}: {words}" for name, words in model.task.facts().items()],
         "reads": reads(model),
+        "streams": house.reasons.get(served.name, ""),
         "calls": [call.name for call in CALLS if call.serves(model)],
+        "example": model.task.example() if isinstance(model.task, Forecaster) else None,
     }
 
 

@@ -42,7 +42,7 @@ def reads(model: Model) -> str:
     return model.task.reads if isinstance(model.task, Answering) else ""
 
 
-def _object(properties: Mapping[str, Schema]) -> Schema:
+def object_of(properties: Mapping[str, Schema]) -> Schema:
     """An object, all of whose properties must be there that have no default."""
     required = [name for name, schema in properties.items() if "default" not in schema]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
@@ -93,7 +93,7 @@ def _to_write(model: Model, bounds: Bounds) -> Schema:
     }
     length = {"type": "integer", "minimum": 0, "maximum": bounds.steps, "default": min(400, bounds.steps)}
     sampled = {"temperature": _TEMPERATURE | {"default": 0.8}, **_TOP}
-    return _object({"prompt": prompt, "length": length | {"description": "symbols to write"}, **sampled})
+    return object_of({"prompt": prompt, "length": length | {"description": "symbols to write"}, **sampled})
 
 
 def _write(model: Model, asked: Asked) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _write(model: Model, asked: Asked) -> Iterator[str]:
 
 def _to_complete(model: Model, bounds: Bounds) -> Schema:
     text = {"type": "string", "maxLength": bounds.steps, "description": "what was typed"}
-    return _object({"text": text, "count": _COUNT | {"default": 5, "description": "how many words"}})
+    return object_of({"text": text, "count": _COUNT | {"default": 5, "description": "how many words"}})
 
 
 def _complete(model: Model, bounds: Bounds, asked: Sequence[Asked]) -> list[Any]:
@@ -123,7 +123,7 @@ def _translates(model: Model) -> bool:
 
 def _to_translate(model: Model, bounds: Bounds) -> Schema:
     optional = {"default": None}
-    return _object(
+    return object_of(
         {
             "values": _values(model, bounds),
             "beam": {"type": ["integer", "null"], "minimum": 1, "maximum": 32, **optional},
@@ -164,7 +164,7 @@ def _line(line: Translation) -> dict[str, Any]:
     }
 
 
-_LINE = _object(
+_LINE = object_of(
     {
         "text": _TEXT,
         "logp": _NUMBER,
@@ -188,7 +188,7 @@ def _to_forecast(model: Model, bounds: Bounds) -> Schema:
     about = "rows of a table with the columns that the model learnt from, in the order of time"
     rows = {"type": "array", "minItems": 1, "maxItems": bounds.steps, "items": row, "description": about}
     horizon = {"type": "integer", "minimum": 0, "maximum": bounds.steps, "default": 0}
-    return _object({"rows": rows, "horizon": horizon | {"description": "steps; 0: as many as it learnt"}})
+    return object_of({"rows": rows, "horizon": horizon | {"description": "steps; 0: as many as it learnt"}})
 
 
 def _forecast(model: Model, bounds: Bounds, asked: Sequence[Asked]) -> list[Any]:
@@ -220,7 +220,7 @@ def _future(future: Future) -> dict[str, Any]:
 
 
 _GAPPED = _list({"type": ["number", "null"]})
-_FUTURE = _object(
+_FUTURE = object_of(
     {
         "name": _TEXT,
         "times": _list(_TEXT),
@@ -239,7 +239,7 @@ def _draws(model: Model) -> bool:
 def _to_draw(model: Model, bounds: Bounds) -> Schema:
     prefix = {"anyOf": [{"type": "null"}, received.schema("steps", bounds.steps)], "default": None}
     start = {"type": "string", "maxLength": min(bounds.steps, 1000), "default": ""}
-    return _object(
+    return object_of(
         {
             "count": _COUNT | {"default": 1, "description": "how many"},
             "length": {"type": "integer", "minimum": 1, "maximum": bounds.steps, "default": 400},
@@ -272,7 +272,7 @@ def _drawing(drawing: Drawing) -> dict[str, Any]:
     }
 
 
-_DRAWING = _object(
+_DRAWING = object_of(
     {
         "field": {"type": "string", "description": "what its steps are: strokes, notes, series"},
         "steps": _list(_list(_NUMBER)),
@@ -291,17 +291,17 @@ def _all(asked: Asked) -> Hashable:
 
 
 _ANSWER: Schema = {"type": "object", "description": "the prediction, and what goes with it"}
-_WORD = _object({"word": _TEXT, "probability": _NUMBER})
-_SAMPLE = _object({"text": {"type": "string", "description": "what follows the prompt"}})
-_PIECE = _object({"text": {"type": "string", "description": "the next piece; empty at the end"}})
+_WORD = object_of({"word": _TEXT, "probability": _NUMBER})
+_SAMPLE = object_of({"text": {"type": "string", "description": "what follows the prompt"}})
+_PIECE = object_of({"text": {"type": "string", "description": "the next piece; empty at the end"}})
 
 CALLS: tuple[Call | Writing, ...] = (
     Call(
         name="predict",
         about="Predict for some values.",
         serves=_predicts,
-        takes=lambda model, bounds: _object({"values": _values(model, bounds)}),
-        gives=_object({"answers": _list(_ANSWER)}),
+        takes=lambda model, bounds: object_of({"values": _values(model, bounds)}),
+        gives=object_of({"answers": _list(_ANSWER)}),
         together=_all,
         run=_predict,
     ),
@@ -310,7 +310,7 @@ CALLS: tuple[Call | Writing, ...] = (
         about="Tell the likeliest next words.",
         serves=_writes,
         takes=_to_complete,
-        gives=_object({"words": _list(_WORD)}),
+        gives=object_of({"words": _list(_WORD)}),
         together=_all,
         run=_complete,
     ),
@@ -337,7 +337,7 @@ CALLS: tuple[Call | Writing, ...] = (
         about="Write a sequence for each value: a translation, a caption.",
         serves=_translates,
         takes=_to_translate,
-        gives=_object({"translations": _list(_list(_LINE))}),
+        gives=object_of({"translations": _list(_list(_LINE))}),
         together=_like_translations,
         run=_translate,
     ),
@@ -346,7 +346,7 @@ CALLS: tuple[Call | Writing, ...] = (
         about="Tell the future of each series in the rows of a table.",
         serves=_forecasts,
         takes=_to_forecast,
-        gives=_object({"forecasts": _list(_FUTURE)}),
+        gives=object_of({"forecasts": _list(_FUTURE)}),
         together=_alone,
         run=_forecast,
     ),
@@ -355,7 +355,7 @@ CALLS: tuple[Call | Writing, ...] = (
         about="Draw, make music, make other sequences of numbers.",
         serves=_draws,
         takes=_to_draw,
-        gives=_object({"drawings": _list(_DRAWING)}),
+        gives=object_of({"drawings": _list(_DRAWING)}),
         together=_alone,
         run=_draw,
     ),

@@ -44,7 +44,7 @@ _PLAIN: Mapping[str, tuple[str, str, Schema | None]] = {
 
 
 def describe(
-    served: Iterable[Served], calls: Sequence[Call | Writing], bounds: Bounds, *, guarded: bool
+    served: Iterable[Served], calls: Sequence[Call | Writing], bounds: Bounds, *, sockets: Mapping[str, Schema], guarded: bool
 ) -> dict[str, Any]:
     """The description (OpenAPI 3.1.0) of everything that is asked by HTTP.
 
@@ -52,6 +52,7 @@ def describe(
         served: the models.
         calls: what can be asked of them.
         bounds: what a request may take.
+        sockets: paths of WebSockets -> how a message is written.
         guarded: whether a token is asked for.
     """
     paths = {path: {"get": _plain(*said)} for path, said in _PLAIN.items()}
@@ -66,6 +67,7 @@ def describe(
         "info": {"title": "Elman", "version": "1", "description": "Recurrent neural networks at work."},
         "paths": paths,
         "components": components,
+        "x-websockets": {path: {"message": schema} for path, schema in sockets.items()},
     }
     if guarded:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

@@ -213,6 +213,10 @@ class Forecaster(Predictor, Protocol):
         """What was predicted for examples without targets, one for each series."""
         ...
 
+    def example(self) -> list[dict[str, Any]]:
+        """Rows of a made-up series, to try a model with; none where one cannot be made up."""
+        ...
+
     def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
         """The scores of exponential smoothing on held-out examples, by its name."""
         ...

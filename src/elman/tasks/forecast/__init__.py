@@ -232,6 +232,10 @@ class Forecast(Task):
             for place in range(len(windows))
         ]
 
+    def example(self) -> list[dict[str, Any]]:
+        """Rows of a made-up series; see `Forecaster`."""
+        return example.rows(self.outline)
+
     @property
     def _steps(self) -> int:
         """Steps of the horizon of a window: what is learnt, or more."""
