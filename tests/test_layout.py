@@ -45,6 +45,7 @@ LEVELS = {
     "pictures": 1,
     "prefix_beam": 1,
     "search": 1,
+    "slab": 1,
     "vocab": 1,
     "window": 1,
     "exposition": 1,

@@ -7,7 +7,8 @@ the whole gives, to rounding.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
@@ -18,7 +19,8 @@ from torch import Tensor, nn
 from elman import tensors
 from elman.batch import Seq, State
 from elman.config import Run
-from elman.errors import ConfigError, RunError, TaskError
+from elman.errors import ConfigError, ElmanError, RunError, TaskError
+from elman.slab import Slab
 from elman.streaming import Completer, Composer, Ends, Streamer, to_network
 from elman.tasks.base import Streaming, Task
 
@@ -52,8 +54,16 @@ class Trained(Protocol):
 
 
 class Saved(NamedTuple):
-    """All that a stream is beside its model."""
+    """All that a stream is beside its model.
 
+    Args:
+        begin: what it started from, in terms of JSON.
+        state: [*, 1, *].
+        ends: what they keep.
+        steps: how many it has made.
+    """
+
+    begin: Any
     state: State
     ends: dict[str, Any]
     steps: int
@@ -72,7 +82,10 @@ class Source:
     def __init__(self, model: Trained) -> None:
         task = model.task
         if not isinstance(task, Streaming):
-            got, expected = "a task that needs whole sequences", "classify, draw, forecast, language, recognize or tag"
+            got, expected = (
+                "a task that needs whole sequences",
+                "classify, draw, forecast, language, recognize or tag",
+            )
             raise TaskError(f"task {model.config.task!r}", got, expected=expected, remedy="use predict")
         self._model, self.streamer = model, task.streamer(model.network)
         self.like = next(model.network.parameters())
@@ -92,19 +105,19 @@ class Source:
 
     def fresh(self, begin: Any) -> Saved:
         """A stream before its first step."""
-        return Saved(self.streamer.start(begin), self.streamer.ends().content(), 0)
+        return Saved(begin, self.streamer.start(begin), self.streamer.ends(begin).content(), 0)
 
-    def ends(self, content: dict[str, Any]) -> Ends:
-        """Ends that keep what was kept."""
-        ends = self.streamer.ends()
-        ends.restore(content)
+    def ends(self, saved: Saved) -> Ends:
+        """The ends of a stream, that keep what was kept."""
+        ends = self.streamer.ends(saved.begin)
+        ends.restore(saved.ends)
         return ends
 
     def save(self, path: Path, saved: Saved) -> None:
         """Write a stream to a file, all of it or nothing."""
         named = {f"state.{number}": tensor for number, tensor in enumerate(saved.state)}
-        notes = {"stream": FORMAT, "model": self.mark(), "ends": saved.ends, "steps": saved.steps}
-        tensors.save(path, named, notes)
+        kept = {"begin": saved.begin, "ends": saved.ends, "steps": saved.steps}
+        tensors.save(path, named, {"stream": FORMAT, "model": self.mark(), **kept})
 
     def load(self, path: Path) -> Saved:
         """The stream that a file holds.
@@ -119,16 +132,15 @@ class Source:
         if notes.get("model") != self.mark():
             remedy = "load it with the model that it was saved from, or begin a new stream"
             raise RunError(path, "the stream of another model", expected="one of this model", remedy=remedy)
-        usual = self.streamer.start(None)
-        found = tuple(named[name] for name in sorted(named, key=_number))
-        if [_kind(s) for s in found] != [_kind(s) for s in usual]:
-            raise RunError(path, "a state of other shapes", remedy="restore the file from a copy")
+        state = tuple(named[name].to(self.like.device) for name in sorted(named, key=_number))
         try:
-            ends = self.ends(notes["ends"]).content()
-            steps = int(notes["steps"])
-        except (KeyError, TypeError, ValueError) as error:
+            saved = Saved(notes["begin"], state, notes["ends"], int(notes["steps"]))
+            usual = self.streamer.start(saved.begin)
+            if [_kind(s) for s in state] != [_kind(s) for s in usual]:
+                raise ValueError("a state of other shapes")
+            return saved._replace(ends=self.ends(saved).content())
+        except (KeyError, TypeError, ValueError, ElmanError) as error:
             raise RunError(path, f"damaged ({error})", remedy="restore the file from a copy") from error
-        return Saved(tuple(s.to(self.like.device) for s in found), ends, steps)
 
 
 class Stream:
@@ -144,7 +156,7 @@ class Stream:
     """
 
     def __init__(self, source: Source, saved: Saved) -> None:
-        self._source, self._begun = source, saved
+        self._source, self._begin = source, saved.begin
         self._put(saved)
 
     def __enter__(self) -> Self:
@@ -191,13 +203,11 @@ class Stream:
 
     def reset(self) -> None:
         """Begin anew, as at first."""
-        self._put(self._begun if not self._begun.steps else self._source.fresh(None))
+        self._put(self._source.fresh(self._begin))
 
     def fork(self) -> Stream:
         """Another stream that goes on from here, each for itself."""
-        twin = Stream(self._source, self._saved())
-        twin._begun = self._begun
-        return twin
+        return Stream(self._source, self._saved())
 
     def save(self, path: str | Path) -> None:
         """Write the stream to a file, all of it or nothing, to go on with `model.stream(path)`.
@@ -269,12 +279,12 @@ class Stream:
         return completer.complete(self._ends, self._runner.state, text, count)
 
     def _put(self, saved: Saved) -> None:
-        self._ends, self._steps = self._source.ends(saved.ends), saved.steps
+        self._ends, self._steps = self._source.ends(saved), saved.steps
         self._runner = self._source.streamer.runner(saved.state)
         self._one, self._give = self._ends.intake.one, self._ends.outlet.give
 
     def _saved(self) -> Saved:
-        return Saved(self._runner.state, self._ends.content(), self._steps)
+        return Saved(self._begin, self._runner.state, self._ends.content(), self._steps)
 
     def _through(self, data: Tensor) -> list[Any]:
         """The outputs of steps [n, ...], block by block."""
@@ -304,3 +314,167 @@ def _number(name: str) -> int:
 
 def _kind(tensor: Tensor) -> tuple[object, ...]:
     return tensor.ndim, tensor.shape[1], tensor.shape[-1], tensor.dtype
+
+
+class Streams:
+    """Many streams of a model, computed together: what each gives is what it would give alone.
+
+    States lie side by side, [*, capacity, *]; the capacity doubles when it is full, and steps cost no memory.
+
+    Args:
+        model: the model; its weights must stay as they are meanwhile.
+
+    Raises:
+        TaskError: it cannot run as a stream; it says what could.
+    """
+
+    def __init__(self, model: Trained) -> None:
+        self._source = Source(model)
+        self._slab = Slab()
+        self._open: dict[int, _Place] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether that is the key of an open one."""
+        return key in self._open
+
+    def open(self, start: Any = None) -> int:
+        """The key of a new stream.
+
+        Args:
+            start: what it starts from, where the task knows of such.
+        """
+        return self._add(self._source.fresh(start))
+
+    def close(self, key: int) -> None:
+        """Forget a stream; its place is free for another."""
+        self._slab.free(self._at(key).row)
+        del self._open[key]
+
+    def fork(self, key: int) -> int:
+        """The key of another stream that goes on from where that one is."""
+        return self._add(self._saved(key))
+
+    def reset(self, key: int) -> None:
+        """Begin that stream anew, as at first."""
+        place = self._at(key)
+        saved = self._source.fresh(place.begin)
+        self._slab.put(place.row, saved.state)
+        place.ends, place.steps = self._source.ends(saved), 0
+
+    def save(self, key: int, path: str | Path) -> None:
+        """Write a stream to a file, as `Stream.save` does."""
+        self._source.save(Path(path), self._saved(key))
+
+    def restore(self, path: str | Path) -> int:
+        """The key of a stream that goes on from a file of `save` or `Stream.save`.
+
+        Raises:
+            RunError: the file is missing, damaged, or of another model.
+        """
+        return self._add(self._source.load(Path(path)))
+
+    def alone(self, key: int) -> Stream:
+        """A stream by itself that goes on from where that one is; that one stays."""
+        return Stream(self._source, self._saved(key))
+
+    def steps(self, key: int) -> int:
+        """How many steps that stream has made."""
+        return self._at(key).steps
+
+    def state(self, key: int) -> State:
+        """The layers' states of that stream now, S tensors [L, 1, H]."""
+        return self._slab.get([self._at(key).row])[: self._source.streamer.hidden]
+
+    def answer(self, output: Any) -> dict[str, Any]:
+        """What is told of an output, in terms of JSON, in the words of `elman predict`."""
+        return self._source.streamer.answer(output)
+
+    def step(self, steps: Mapping[int, Any]) -> dict[int, Any]:
+        """A step of some streams: key -> x, as `Stream.step` takes it.
+
+        Returns:
+            Key -> the output, None where none is due yet. Of a stream whose step is refused it is the error,
+            an `ElmanError`; that stream is as it was, and the others have made their step.
+        """
+        found = self._each(steps, lambda ends, x: _row(ends.intake.one(x)))
+        return {key: got if isinstance(got, ElmanError) else (got or [None])[0] for key, got in found.items()}
+
+    def feed(self, chunks: Mapping[int, Any]) -> dict[int, Any]:
+        """A piece of any length for some streams: key -> piece, as `Stream.feed` takes it.
+
+        Returns:
+            Key -> the outputs that became due; or the error, as of `step`.
+        """
+        return self._each(chunks, lambda ends, chunk: ends.intake.take(chunk))
+
+    def finish(self, keys: Iterable[int]) -> dict[int, Any]:
+        """The outputs of what streams held back, as `Stream.finish` gives them."""
+        found = self._each(dict.fromkeys(keys), lambda ends, _: ends.intake.rest())
+        return {key: outputs + self._open[key].ends.outlet.last() for key, outputs in found.items()}
+
+    def _each(self, given: Mapping[int, Any], take: Callable[[Ends, Any], Tensor]) -> dict[int, Any]:
+        """The outputs of what is taken from each of the pieces."""
+        found: dict[int, Any] = {}
+        taken: dict[int, Tensor] = {}
+        for key, piece in given.items():
+            place = self._at(key)
+            try:
+                taken[key] = take(place.ends, piece)
+                found[key] = []
+            except ElmanError as error:
+                found[key] = error
+        for keys, raw, lengths in self._said(taken):
+            for column, (key, length) in enumerate(zip(keys, lengths, strict=True)):
+                place = self._open[key]
+                place.steps += length
+                outputs = map(place.ends.outlet.give, raw[:length, column].unbind())
+                found[key] += [output for output in outputs if output is not None]
+        return found
+
+    def _said(self, taken: Mapping[int, Tensor]) -> Iterator[tuple[list[int], Tensor, list[int]]]:
+        """What the network says, block by block: the keys that have steps, [T, B, ...], and how many each has."""
+        longest, like = max(map(len, taken.values()), default=0), self._source.like
+        for start in range(0, longest, _BLOCK):
+            pieces = {key: data[start : start + _BLOCK] for key, data in taken.items() if len(data) > start}
+            lengths, rows = [len(piece) for piece in pieces.values()], [self._at(key).row for key in pieces]
+            data = to_network(nn.utils.rnn.pad_sequence(list(pieces.values())), like)
+            ragged = min(lengths) < max(lengths)
+            seq = Seq(data, torch.tensor(lengths) if ragged else None)
+            raw, state = self._source.streamer.run(seq, self._slab.get(rows))
+            self._slab.set(rows, state)
+            yield list(pieces), raw, lengths
+
+    def _add(self, saved: Saved) -> int:
+        self._count += 1
+        row = self._slab.take(saved.state)
+        self._open[self._count] = _Place(saved.begin, row, self._source.ends(saved), saved.steps)
+        return self._count
+
+    def _saved(self, key: int) -> Saved:
+        place = self._at(key)
+        return Saved(place.begin, self._slab.get([place.row]), place.ends.content(), place.steps)
+
+    def _at(self, key: int) -> _Place:
+        if key not in self._open:
+            raise TaskError("streams", f"the key {key!r}", expected="that of an open stream")
+        return self._open[key]
+
+
+@dataclass
+class _Place:
+    """What a stream started from, where its state lies, its ends, and how many steps it has made."""
+
+    begin: Any
+    row: int
+    ends: Ends
+    steps: int
+
+
+def _row(step: Any) -> Tensor:
+    """A step of `Intake.one`, if there is one, as [n, ...]."""
+    return torch.empty(0) if step is None else torch.as_tensor(step)[None]

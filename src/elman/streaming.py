@@ -101,19 +101,19 @@ class Streamer(ABC):
         """How many tensors, the first ones of a state, are the layers' states [L, B, H]."""
 
     @abstractmethod
-    def ends(self) -> Ends:
-        """Fresh ends of one stream."""
-
-    @abstractmethod
     def start(self, begin: Any) -> State:
         """The state [*, 1, *] before the first step.
 
         Args:
-            begin: what the stream starts from, where the task knows of such; else None.
+            begin: what the stream starts from, in terms of JSON, where the task knows of such; else None.
 
         Raises:
             TaskError, DataError: it cannot start from that.
         """
+
+    @abstractmethod
+    def ends(self, begin: Any) -> Ends:
+        """Fresh ends of one stream that started from that."""
 
     @abstractmethod
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:

@@ -121,7 +121,10 @@ class Text(Input):
     def intake(self) -> Symbols:
         """Symbols as they are whole; see `Input`."""
         if self._repeated:
-            got, remedy = f"{1 + len(self._repeated)}, which look back beyond a step", "train with data.ngrams=1"
+            got, remedy = (
+                f"{1 + len(self._repeated)}, which look back beyond a step",
+                "train with data.ngrams=1",
+            )
             raise TaskError("data.ngrams", got, expected="1 for a stream", remedy=remedy)
         return Symbols(self.vocab, lower=self._run.data.lower, value=True, spelled=self._spelled)
 

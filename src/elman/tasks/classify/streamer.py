@@ -31,7 +31,9 @@ class ClassifyStreamer(Streamer):
         output: the last layer.
     """
 
-    def __init__(self, member: Input, target: Target, encoder: Encoder, pool: Pool, output: nn.Linear) -> None:
+    def __init__(
+        self, member: Input, target: Target, encoder: Encoder, pool: Pool, output: nn.Linear
+    ) -> None:
         self._input, self._target, self._encoder, self._output = member, target, encoder, output
         self._pool = running(pool, encoder.recurrent.output_size)
         self._by_step = pool.how == "last" and encoder.recurrent.residual and encoder.recurrent.layers > 1
@@ -41,16 +43,16 @@ class ClassifyStreamer(Streamer):
         """See `Streamer`."""
         return self._encoder.recurrent.cell.states
 
-    def ends(self) -> Ends:
-        """See `Streamer`."""
-        return Ends(framed(self._input.intake(), self._encoder.frame), Plain())
-
     def start(self, begin: Any) -> State:
         """See `Streamer`: it starts from nothing."""
         if begin:
             raise TaskError("start", repr(begin), expected="nothing, of a classifier")
         layers = (s.detach().clone() for s in self._encoder.recurrent.initial(1))
         return *layers, *self._pool.start(self._output.weight.detach())
+
+    def ends(self, begin: Any) -> Ends:
+        """See `Streamer`."""
+        return Ends(framed(self._input.intake(), self._encoder.frame), Plain())
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:

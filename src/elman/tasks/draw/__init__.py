@@ -28,6 +28,7 @@ from elman.tasks.draw.examples import Transposed
 from elman.tasks.draw.kinds import Kind, Named, Strokes
 from elman.tasks.draw.network import DrawNetwork, generate
 from elman.tasks.draw.starts import Start, TextStart
+from elman.tasks.draw.streamer import DrawStreamer
 
 _SHEET, _ROLLS, _LOOKS, _PREVIEWED = 16, 2, 3, 6
 """Drawings on a report's sheet of each kind, pieces or curves there, windows there, drawings of a preview."""
@@ -235,6 +236,11 @@ class Draw(Task):
         asked = [self._starts[place % len(self._starts)] for place in range(count)]
         made = self._drawn(network, asked, self.kind.before[None], length, _TEMPERATURE, seed)
         return drawings.beside(made).replace("\n", "\n  ")
+
+    def streamer(self, network: nn.Module) -> DrawStreamer:
+        """The network as a stream; see `Streaming`."""
+        assert isinstance(network, DrawNetwork)
+        return DrawStreamer(self.kind, self.start, network)
 
     def use(self) -> list[str]:
         """Commands that draw, and say how surprising drawings are."""

@@ -33,6 +33,11 @@ class Body(nn.Module, ABC):
 
     output_size: int
 
+    @property
+    @abstractmethod
+    def hidden(self) -> int:
+        """How many tensors, the first ones of a state, are layers' states."""
+
     @abstractmethod
     def begin(self, codes: Tensor) -> State:
         """The state before the first step of sequences with these codes [U, B] of what they start from."""
@@ -59,6 +64,11 @@ class FreeBody(Body):
         super().__init__()
         self.recurrent = encoder.layers(config, width)
         self.output_size = self.recurrent.output_size
+
+    @property
+    def hidden(self) -> int:
+        """See `Body`."""
+        return self.recurrent.cell.states
 
     def begin(self, codes: Tensor) -> State:
         """See `Body`."""
@@ -92,6 +102,11 @@ class ClassBody(Body):
         self.output_size = self.recurrent.output_size
         self.embedding = nn.Embedding(classes + 1, size, padding_idx=0)
         self.bridge = nn.Linear(size, self.recurrent.cell.states * config.layers * config.hidden)
+
+    @property
+    def hidden(self) -> int:
+        """See `Body`."""
+        return self.recurrent.cell.states
 
     def begin(self, codes: Tensor) -> State:
         """See `Body`; the class's vector stays in the state."""
@@ -146,6 +161,11 @@ class TextBody(Body):
             rest = replace(config, layers=config.layers - 1, learn_initial=False)
             self.upper = encoder.layers(rest, width + config.hidden + size)
             self.output_size += self.upper.output_size
+
+    @property
+    def hidden(self) -> int:
+        """See `Body`."""
+        return self.recurrent.cell.states
 
     def begin(self, codes: Tensor) -> State:
         """See `Body`; the text stays in the state, with what the window saw last and where it stands."""

@@ -49,16 +49,16 @@ class LanguageStreamer(Composer, Completer):
         """See `Streamer`."""
         return self._recurrent.cell.states
 
-    def ends(self) -> Ends:
-        """See `Streamer`."""
-        return Ends(Symbols(self._vocab), Plain())
-
     def start(self, begin: Any) -> State:
         """See `Streamer`: it starts from nothing."""
         if begin:
             raise TaskError("start", repr(begin), expected="nothing", remedy="feed(...) a text to begin with")
         output = self._output.weight.new_full((1, 1, self._recurrent.output_size), torch.nan)
         return *(s.detach().clone() for s in self._recurrent.initial(1)), output.detach()
+
+    def ends(self, begin: Any) -> Ends:
+        """See `Streamer`."""
+        return Ends(Symbols(self._vocab), Plain())
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:

@@ -21,12 +21,13 @@ from elman import encoder, metrics, splits
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.config import Data, Network, Run, Settings, option
 from elman.crf import Crf
-from elman.errors import ConfigError, DataError, RunError
+from elman.errors import ConfigError, DataError, RunError, TaskError
 from elman.loader import IGNORED
 from elman.recurrent import Recurrent, dropout
 from elman.report import draw_confusion
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
 from elman.tasks.tag import spans, tagging, tokens
+from elman.tasks.tag.streamer import TagStreamer
 from elman.tasks.tag.tokens import INPUTS, Columns
 from elman.tasks.tag.words import Words
 
@@ -394,6 +395,16 @@ class Tag(Task):
         batch = Batch(Seq(example.data[:, None].to(next(network.parameters()).device)), example.target)
         (path,) = self.predict(network, batch, network(batch.seq)[0])
         return " ".join(f"{word}/{tag}" for word, tag in zip(words, self._named(path), strict=True))
+
+    def streamer(self, network: nn.Module) -> TagStreamer:
+        """The network as a stream; see `Streaming`."""
+        assert isinstance(network, TagNetwork)
+        encoder.in_one_direction(network.recurrent, "tag", "tag.bidirectional")
+        if self.is_crf:
+            got = "a field over tags (CRF), whose likeliest tags depend on what comes after them"
+            remedy = "train with tag.output = softmax"
+            raise TaskError("a stream of the task 'tag'", got, expected="a softmax", remedy=remedy)
+        return TagStreamer(self.words, self.tags, self.columns, network, network.recurrent)
 
     def use(self) -> list[str]:
         """Commands that tag, and measure a model."""
