@@ -44,7 +44,12 @@ _PLAIN: Mapping[str, tuple[str, str, Schema | None]] = {
 
 
 def describe(
-    served: Iterable[Served], calls: Sequence[Call | Writing], bounds: Bounds, *, sockets: Mapping[str, Schema], guarded: bool
+    served: Iterable[Served],
+    calls: Sequence[Call | Writing],
+    bounds: Bounds,
+    *,
+    sockets: Mapping[str, Schema],
+    guarded: bool,
 ) -> dict[str, Any]:
     """The description (OpenAPI 3.1.0) of everything that is asked by HTTP.
 

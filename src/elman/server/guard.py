@@ -55,6 +55,8 @@ class Guard:
 
         if fault := self._fault(scope):
             await refusal(fault)(scope, receive, counted)
+        elif scope["type"] == "websocket":  # whose messages are many, and counted by the streams
+            await self._app(scope, receive, send)
         else:
             await self._app(scope, receive, counted)
 

@@ -55,7 +55,7 @@ def serve(
     """
     config = uvicorn.Config(
         app,
-        loop="asyncio",
+        loop="auto",  # uvloop, where it is installed
         http="h11",
         ws="websockets-sansio",
         ws_max_size=bounds.body,

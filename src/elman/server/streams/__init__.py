@@ -1,9 +1,10 @@
-"""Streams over WebSockets: each has a state of its own; the steps of those that wait are computed together."""
+"""Streams over WebSockets: each has a state of its own; the steps of all who wait are computed together."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -35,7 +36,8 @@ class Socket:
 
     def __init__(self, house: House, served: Served) -> None:
         self._house, self._served, self._name = house, served, served.name
-        self._worker, self._seconds = house.service.worker, house.service.bounds.seconds
+        self._steps = house.service.metrics.steps
+        self._worker = house.service.worker
         self._takes = messages.schema(served.model, house.service.bounds.steps)
         self._kind, self._engine = messages.kind(served.model), house.engines.get(served.name)
         if self._engine is not None:
@@ -57,12 +59,13 @@ class Socket:
         except OSError:
             return  # the client has hung up
         except asyncio.CancelledError:
-            if not held.why:
+            if not held.ended:
                 raise
         finally:
+            waits = held.waits
             self._house.release(name)
-        if held.why:
-            reason = f"it was {held.why} for too long"
+        if held.ended:
+            reason = f"it was {waits} for too long"
             with contextlib.suppress(OSError):
                 await send({"type": "websocket.close", "code": 1008, "reason": reason})
 
@@ -73,13 +76,13 @@ class Socket:
         assert held.key is not None
         answer = to_json({"stream": name, "model": self._name, "steps": engine.steps(held.key)})
         while True:
-            held.since, held.sending = now(), True
+            held.since, held.waits = now(), "slow"
             await send({"type": "websocket.send", "text": answer})
-            held.since, held.sending = now(), False
+            held.since, held.waits = now(), "idle"
             event = await receive()
             if event["type"] == "websocket.disconnect":
                 return
-            held.since = now()
+            held.since, held.waits = now(), "late"
             try:
                 answer = await self._answer(held, self._read(event))
             except Exception as error:
@@ -106,15 +109,24 @@ class Socket:
         if name == FORK:
             return to_json({"fork": await self._house.fork(held)})
         op, outputs, told = OPS[name], list[Any](), Told([], 0, None)
-        async with asyncio.timeout(self._seconds):
-            for part in op.parts(self._kind, said[name]):
-                payload = Asked(held.key or 0, part, said.get("state", False))
-                told = await self._worker.order((self._name, name), self._runs[name], payload)
-                outputs = told.outputs if said.get("last") else outputs + told.outputs
+        for part in op.parts(self._kind, said[name]):
+            payload = Asked(held.key or 0, part, said.get("state", False))
+            told = await self._worker.order((self._name, name), self._runs[name], payload)
+            self._steps.add(self._name, by=max(0, told.steps - held.steps))
+            held.steps = told.steps
+            outputs = told.outputs if said.get("last") else outputs + told.outputs
         return _written(op.single, outputs, told, last=bool(said.get("last")))
 
 
 def _written(single: bool, outputs: list[Any], told: Told, *, last: bool) -> str:
     found = {"output": outputs[-1] if outputs else None} if single or last else {"outputs": outputs}
     state = {} if told.state is None else {"state": told.state}
-    return to_json({**found, "steps": told.steps, **state})
+    return _json({**found, "steps": told.steps, **state})
+
+
+def _json(answer: dict[str, Any]) -> str:
+    """As `to_json`, which looks at every number, only where that is needed."""
+    try:
+        return json.dumps(answer, allow_nan=False)
+    except (TypeError, ValueError):
+        return to_json(answer)

@@ -30,9 +30,11 @@ class Held:
         key: what the engine calls it; None while it has not got it yet.
         file: where it was kept, before it is taken up.
         task: the connection that has it; None: it waits to be taken up.
-        since: when what the connection waits for, or that, began.
-        sending: whether the connection waits for its client to read.
-        why: why the connection is being ended; empty: it is not.
+        since: when what it waits for began.
+        waits: for what: "idle" for a message, or to be taken up; "slow" for its client to read; "late" for
+            the answer to be computed.
+        ended: whether the connection is being ended, because that took too long.
+        steps: how many steps it has made.
     """
 
     served: Served
@@ -40,8 +42,9 @@ class Held:
     file: Path | None = None
     task: asyncio.Task[Any] | None = None
     since: float = 0.0
-    sending: bool = False
-    why: str = ""
+    waits: str = "idle"
+    ended: bool = False
+    steps: int = 0
 
 
 class House:
@@ -104,7 +107,7 @@ class House:
     def release(self, name: str) -> None:
         """A connection has ended: its stream ends with it, unless the server ends and streams are kept."""
         held = self._held[name]
-        held.task, held.since = None, _now()
+        held.task, held.since, held.waits = None, _now(), "idle"
         if not self.ending or self._folder is None:
             self._drop(name)
 
@@ -114,15 +117,14 @@ class House:
         while True:
             await asyncio.sleep(_TICK)
             for name, held in list(self._held.items()):
-                waited = _now() - held.since
-                if held.key is None or held.why:
+                most = bounds.idle if held.waits == "idle" else bounds.seconds
+                if held.key is None or held.ended or _now() - held.since <= most:
                     continue
-                if held.task is None and waited > bounds.idle:
-                    self.service.metrics.dropped.add("idle")
+                self.service.metrics.dropped.add(held.waits)
+                held.ended = True
+                if held.task is None:
                     self._drop(name)
-                elif held.task is not None and waited > (bounds.seconds if held.sending else bounds.idle):
-                    held.why = "slow" if held.sending else "idle"
-                    self.service.metrics.dropped.add(held.why)
+                else:
                     held.task.cancel()
 
     async def keep(self) -> None:
@@ -136,7 +138,7 @@ class House:
                 await self._do(held.served, lambda engine, key=key, path=path: engine.save(key, path))
 
     def _find(self) -> None:
-        """Know the streams that an earlier server kept: what is asked for is looked up here, never in files."""
+        """Know the streams that an earlier server kept: names that are asked for are looked up here alone."""
         for name in self.engines if self._folder is not None else ():
             assert self._folder is not None
             for path in (self._folder / name).glob(f"*{_SUFFIX}"):

@@ -18,7 +18,7 @@ from elman.errors import TaskError
 from elman.forecasting import LEVELS, Outlook
 from elman.futures import Future, draw
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
-from elman.tasks.forecast import roles, rolling
+from elman.tasks.forecast import example, roles, rolling
 from elman.tasks.forecast.config import ForecastConfig
 from elman.tasks.forecast.forecasters import SCALES, Autoregressive, Densities, Direct, Quantiles
 from elman.tasks.forecast.learning import between, cut, learn, too_short

@@ -24,7 +24,9 @@ def rows(outline: Outline) -> list[dict[str, object]]:
     steps = np.arange(count)
     wave = (10 + 3 * np.sin(2 * np.pi * steps / max(outline.season, 4)) + 0.01 * steps).round(3).tolist()
     if columns.form == "rows":
-        return [{columns.id: "example"} | {f"V{step + 1}": value for step, value in zip(steps, wave, strict=True)}]
+        return [
+            {columns.id: "example"} | {f"V{step + 1}": value for step, value in zip(steps, wave, strict=True)}
+        ]
     start = 1 if isinstance(frequency, Numbers) else _MONDAY
     name: dict[str, object] = {columns.id: "example"} if columns.id else {}
     return [
