@@ -118,7 +118,7 @@ class Encoder(nn.Module):
         """
         if self._frame == EACH_STEP:
             return self.reader(data)
-        steps, batch, size = data.shape[:3]
+        steps, size = len(data), data.shape[2]
         flat = data.movedim(2, 0).flatten(0, 1)
         if data.is_floating_point():
             vectors = self.reader(flat)

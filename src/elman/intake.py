@@ -66,7 +66,9 @@ class Frames(Intake):
     def one(self, x: Any) -> Tensor | None:
         """See `Intake`: x is one of the steps of which frames are made."""
         step = self._steps.one(x)
-        frames = () if step is None else self._framed(torch.as_tensor(step)[None])
+        if step is None:
+            return None
+        frames = self._framed(torch.as_tensor(step)[None])
         return frames[0] if len(frames) else None
 
     def take(self, chunk: Any) -> Tensor:

@@ -94,7 +94,8 @@ def _rows(steps: int) -> Schema:
 
 def _array(sent: Any, where: str, steps: int) -> np.ndarray:
     try:
-        return np.array(sent, np.float32)  # null becomes not-a-number; what is too large, infinite
+        with np.errstate(over="ignore"):  # null becomes not-a-number; what is too large, infinite
+            return np.array(sent, np.float32)
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(where, "rows of different lengths", expected="as many numbers in each") from error
 
@@ -137,7 +138,7 @@ def _read_sound(sent: dict[str, Any], where: str, steps: int) -> Sound:
             raise DataError(where, f"{len(content)} bytes", expected="2 for each sample, one or more")
         sound = Sound(np.frombuffer(content, "<i2").astype(np.int16), sent["rate"])
     else:
-        sound = Sound(np.array(sent["samples"], np.float32), sent["rate"])
+        sound = Sound(_array(sent["samples"], where, steps), sent["rate"])
     if not _RATES[0] <= sound.rate <= _RATES[1]:
         raise DataError(where, f"{sound.rate} samples a second", expected=f"{_RATES[0]} to {_RATES[1]}")
     seconds, most = len(sound.samples) / sound.rate, steps * audio.HOP

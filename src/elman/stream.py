@@ -21,7 +21,7 @@ from elman.batch import Seq, State
 from elman.config import Run
 from elman.errors import ConfigError, ElmanError, RunError, TaskError
 from elman.slab import Slab
-from elman.streaming import Completer, Composer, Ends, Streamer, to_network
+from elman.streaming import Completer, Composer, Ends, to_network
 from elman.tasks.base import Streaming, Task
 
 _BLOCK = 256
@@ -267,7 +267,7 @@ class Stream:
     def complete(self, count: int = 5, text: str = "") -> list[tuple[str, float]]:
         """The likeliest next words with their probabilities, after the stream and more text.
 
-        Where `text` ends inside a word, the words begin with what is there of it. The stream stays where it is.
+        Where `text` ends inside a word, the words begin with what is there of it. The stream stays.
 
         Raises:
             TaskError: the task does not complete.
@@ -437,7 +437,7 @@ class Streams:
         return found
 
     def _said(self, taken: Mapping[int, Tensor]) -> Iterator[tuple[list[int], Tensor, list[int]]]:
-        """What the network says, block by block: the keys that have steps, [T, B, ...], and how many each has."""
+        """What is said, block by block: of which keys, [T, B, ...], and how many steps each has."""
         longest, like = max(map(len, taken.values()), default=0), self._source.like
         for start in range(0, longest, _BLOCK):
             pieces = {key: data[start : start + _BLOCK] for key, data in taken.items() if len(data) > start}

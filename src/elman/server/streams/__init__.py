@@ -47,10 +47,11 @@ class Socket:
         """See `starlette.types.ASGIApp`."""
         await receive()  # that a client would like to connect
         try:
-            asked = parse_qs(scope["query_string"].decode("latin-1")).get("stream", [""])[0]
-            name, held = await self._house.begin(self._served, asked)
-        except RefusedError as error:
-            await refusal(error)(scope, receive, send)
+            asked = parse_qs(scope["query_string"].decode("latin-1")[:_SHORT])
+            names = asked.get("stream", [""])[0], asked.get("start", [""])[0]
+            name, held = await self._house.begin(self._served, *names)
+        except Exception as error:
+            await refusal(fault(error))(scope, receive, send)
             return
         try:
             offered = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None

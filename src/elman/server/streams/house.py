@@ -75,17 +75,23 @@ class House:
         """How many there are but those that lie in files."""
         return sum(held.file is None for held in self._held.values())
 
-    async def begin(self, served: Served, name: str) -> tuple[str, Held]:
+    async def begin(self, served: Served, name: str, start: str) -> tuple[str, Held]:
         """A new stream with its name, for the connection that asks; or that one, which waits to be taken up.
+
+        Args:
+            served: the model.
+            name: of the stream that waits; empty: a new one.
+            start: what a new one starts from, where the task knows of such.
 
         Raises:
             RefusedError: there are too many, or none of that name waits.
+            TaskError, DataError: it cannot start from that.
         """
         if served.name not in self.engines:
             raise RefusedError(422, self.reasons[served.name])
         if not name:
             name, held = self._new(served, asyncio.current_task())
-            await self._fill(name, held, lambda engine: engine.open())
+            await self._fill(name, held, lambda engine: engine.open(start or None))
             return name, held
         held = self._held.get(name)
         if held is None or held.served is not served or held.task is not None:

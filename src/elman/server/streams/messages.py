@@ -27,6 +27,9 @@ _PIECE = 256
 """Steps of a piece that is computed at once; then others have their turn."""
 _LONGEST = 1000
 """Characters of one step."""
+_TEXTS = ("text", "tokens")
+_PLAIN = ("text", "tokens", "observations")
+"""Kinds that streams read as they are; no stream reads a file."""
 _TRUE: Schema = {"type": "boolean", "enum": [True]}
 _FLAG: Schema = {"type": "boolean", "default": False}
 
@@ -68,7 +71,7 @@ def kind(model: Model) -> str:
     """What kind of value a stream of the model reads."""
     if isinstance(model.task, Answering):
         return model.task.reads
-    return "text" if isinstance(model.task, Writer) else "series"
+    return "text" if isinstance(model.task, Writer) else "observations"
 
 
 def schema(model: Model, steps: int) -> Schema:
@@ -104,11 +107,16 @@ def run(engine: Streams, op: Op) -> Run:
 
 def _values(of: str, steps: int) -> tuple[Schema, Schema]:
     """How one step is written, and a piece of any length."""
-    if of in ("text", "tokens"):
+    if of in _TEXTS:
         return {"type": "string", "maxLength": _LONGEST}, {"type": "string", "maxLength": steps}
     if of == "sound":
         return received.schema(of, steps), received.schema(of, steps)
     number = {"type": ["number", "null"]}
+    if of == "observations":  # of a series: numbers, pairs of time and number, or rows of a table
+        cell = {"anyOf": [number, {"type": "string", "maxLength": 200}]}
+        pair = {"type": "array", "minItems": 2, "maxItems": 2, "items": cell}
+        one = {"anyOf": [number, pair, {"type": "object", "additionalProperties": cell}]}
+        return one, {"type": "array", "minItems": 1, "maxItems": steps, "items": one}
     row = {"type": "array", "minItems": 1, "maxItems": 10_000, "items": number}
     return {"anyOf": [number, row]}, received.schema("series", steps)
 
@@ -123,14 +131,14 @@ def _steps(of: str, xs: Sequence[Any]) -> Iterator[Any]:
 
 
 def _one(of: str, x: Any) -> Any:
-    if isinstance(x, str):
-        return x
+    if of in _PLAIN:
+        return tuple(x) if isinstance(x, list) else x
     return received.value(of, x, "step", _LONGEST) if of == "sound" else np.array(x, np.float32)
 
 
 def _feed(of: str, chunk: Any) -> Iterator[Any]:
     """A piece of any length in pieces of a turn's."""
-    if isinstance(chunk, str):
+    if of in _PLAIN:
         yield from (chunk[at : at + _PIECE] for at in range(0, len(chunk), _PIECE))
     elif of == "sound":
         samples, rate = received.value(of, chunk, "feed", 1 << 20)

@@ -24,7 +24,7 @@ class Running(ABC):
 
     @abstractmethod
     def run(self, hidden: Seq, state: State) -> tuple[Tensor, State]:
-        """The vectors [T, B, P] of all steps up to each, of hidden states [T, B, F], and what is known then."""
+        """Vectors [T, B, P] of all steps up to each, of hidden states [T, B, F], and what is known then."""
 
 
 @final

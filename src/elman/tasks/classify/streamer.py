@@ -79,7 +79,7 @@ class ClassifyStreamer(Streamer):
 
 
 def _top_states(recurrent: Recurrent, vectors: Seq, state: State) -> tuple[Tensor, State]:
-    """The last layer's hidden state [T, B, H] after each step, which residual layers do not give, and the state."""
+    """The last layer's state [T, B, H] after each step, which residual layers do not give; the state."""
     there, tops = inside(vectors), []
     for x, on in zip(vectors.data.split(1), there, strict=True):
         _, after = recurrent(Seq(x), state)

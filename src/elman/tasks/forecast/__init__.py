@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from elman import encoder, forecasting
-from elman.batch import Batch, Example, Record
+from elman.batch import Batch, Example, Record, Seq
 from elman.config import Data, Run
 from elman.distributions import DISTRIBUTIONS
 from elman.errors import TaskError
@@ -24,6 +24,7 @@ from elman.tasks.forecast.forecasters import SCALES, Autoregressive, Densities, 
 from elman.tasks.forecast.learning import between, cut, learn, too_short
 from elman.tasks.forecast.rolling import Windows
 from elman.tasks.forecast.series import Series
+from elman.tasks.forecast.streamer import ForecastStreamer
 from elman.tasks.forecast.tracks import Outline
 
 _LEAST_LEARNT, _MOST_LEARNT, _MOST_SCORED = 2_000, 20_000, 1_000
@@ -235,6 +236,26 @@ class Forecast(Task):
     def example(self) -> list[dict[str, Any]]:
         """Rows of a made-up series; see `Forecaster`."""
         return example.rows(self.outline)
+
+    def streamer(self, network: nn.Module) -> ForecastStreamer:
+        """The network as a stream; see `Streaming`.
+
+        A path that is drawn depends on those drawn before it, so each window has draws of its own.
+        """
+        if known := self.outline.columns.known:
+            got = f"columns whose future must be known: {', '.join(known)}"
+            remedy = "train without forecast.known, or use elman forecast"
+            raise TaskError("a stream of the task 'forecast'", got, remedy=remedy)
+
+        def says(data: Tensor) -> Tensor:
+            pieces = data.split(1, 1) if isinstance(network, Autoregressive) else [data]
+            found = []
+            for piece in pieces:
+                scores, _ = network(Seq(piece))
+                found += self.predict(network, Batch(Seq(piece), piece[:0]), scores)
+            return torch.stack(found)[:, : self.horizon]
+
+        return ForecastStreamer(self.outline, self.horizon, says, next(network.parameters()))
 
     @property
     def _steps(self) -> int:

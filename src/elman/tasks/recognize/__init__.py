@@ -22,6 +22,7 @@ from elman import columns, ctc, guides, inputs, splits, vocab
 from elman.batch import Batch, Example, Record, Sound
 from elman.columns import Columns
 from elman.config import Data, Run
+from elman.encoder import in_one_direction
 from elman.errors import DataError, RunError
 from elman.inputs import Raw, Signal, prepared
 from elman.loader import IGNORED, collate
@@ -33,6 +34,7 @@ from elman.tasks.recognize import texts
 from elman.tasks.recognize.config import RecognizeConfig
 from elman.tasks.recognize.heard import Clock, Heard, draw, heard, pieces
 from elman.tasks.recognize.network import RecognizeNetwork, Said, frame_of
+from elman.tasks.recognize.streamer import RecognizeStreamer
 from elman.vocab import Vocab
 
 _TRANSCRIPTS = frozenset({"text", "transcript", "transcription", "sentence"})
@@ -269,6 +271,13 @@ class Recognize(Task):
             said, _ = network(batch.seq._replace(data=data))
             (output,) = self.predict(network, batch, said)
         return f"{self._plain(output)}  (right: {one.text})"
+
+    def streamer(self, network: nn.Module) -> RecognizeStreamer:
+        """The network as a stream, by the best path; see `Streaming`."""
+        assert isinstance(network, RecognizeNetwork)
+        in_one_direction(network.encoder.recurrent, "recognize", "recognize.bidirectional")
+        self.input.intake()  # raises where steps depend on the whole
+        return RecognizeStreamer(self.input, self.vocab, self._clock, network.encoder, network.output)
 
     def use(self) -> list[str]:
         """Commands that recognise and measure."""

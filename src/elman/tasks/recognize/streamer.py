@@ -1,0 +1,145 @@
+"""Recognition as a stream: the text as it is heard, by the best path, and the whole of it at the end."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from elman.batch import Seq, State
+from elman.encoder import Encoder
+from elman.errors import TaskError
+from elman.inputs import Signal
+from elman.streaming import Ends, Outlet, Plainly, Streamer, framed
+from elman.tasks.recognize.heard import Clock
+from elman.vocab import Vocab
+
+_LONGEST = 1 << 16
+"""Characters of a text, the last ones, that its end tells again; memory is bounded by them."""
+
+
+class PartSaid(NamedTuple):
+    """A part of a text that was heard, or at the end the whole.
+
+    Args:
+        text: the part.
+        at: when its last symbol began, in seconds, or in steps where a step's length is not known.
+        final: whether it is the whole text, told again.
+    """
+
+    text: str
+    at: float
+    final: bool
+
+
+@final
+class RecognizeStreamer(Streamer):
+    """Parts of the text of the best path, repeats made one, without blanks; the state is the layers'.
+
+    Args:
+        member: the input.
+        symbols: the vocabulary.
+        clock: how frames become times.
+        encoder: the layers.
+        output: the last layer, whose last score is the blank's.
+    """
+
+    def __init__(
+        self, member: Signal, symbols: Vocab, clock: Clock, encoder: Encoder, output: nn.Linear
+    ) -> None:
+        self._input, self._vocab, self._clock = member, symbols, clock
+        self._encoder, self._output = encoder, output
+
+    @property
+    def hidden(self) -> int:
+        """See `Streamer`."""
+        return self._encoder.recurrent.cell.states
+
+    def start(self, begin: Any) -> State:
+        """See `Streamer`: it starts from nothing."""
+        if begin:
+            raise TaskError("start", repr(begin), expected="nothing, to recognize")
+        return tuple(s.detach().clone() for s in self._encoder.recurrent.initial(1))
+
+    def ends(self, begin: Any) -> Ends:
+        """See `Streamer`."""
+        return Ends(framed(self._input.intake(), self._encoder.frame), _BestPath(self._vocab, self._clock))
+
+    @torch.no_grad()
+    def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
+        """See `Streamer`: log probabilities [T, B, V + 1]."""
+        vectors = self._encoder.read_frames(seq.data)
+        hidden, after = self._encoder.run(Seq(vectors, seq.lengths), state)
+        scores = self._output(hidden.data)
+        if self._vocab.unknown is not None:
+            scores[..., self._vocab.unknown] = -torch.inf
+        return scores.log_softmax(-1), after
+
+    def runner(self, state: State) -> Plainly:
+        """See `Streamer`."""
+        return Plainly(self, state, self._output.weight)
+
+    def answer(self, output: PartSaid) -> dict[str, Any]:
+        """The part, or at the end the whole text, and when it was heard."""
+        told = {"prediction" if output.final else "partial": output.text}
+        return {**told, self._clock.unit: round(output.at, 3)}
+
+
+@final
+class _BestPath(Outlet):
+    """The text of the best path so far (Graves et al. 2006).
+
+    Args:
+        symbols: the vocabulary; the number after its last one is the blank.
+        clock: how frames become times.
+    """
+
+    def __init__(self, symbols: Vocab, clock: Clock) -> None:
+        self._vocab, self._clock = symbols, clock
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._last, self._frames, self._text = len(symbols), 0, ""
+
+    def give(self, raw: Tensor) -> PartSaid | None:
+        """See `Outlet`: what a frame adds to the text."""
+        best, before = int(raw.argmax()), self._last
+        self._last, self._frames = best, self._frames + 1
+        if best in (before, len(self._vocab)):
+            return None
+        text = self._utf8.decode(self._vocab.pieces[best])
+        return self._part(text if self._text else text.lstrip())
+
+    def last(self) -> list[Any]:
+        """See `Outlet`: what was not whole yet, and the whole text."""
+        part = self._part(self._utf8.decode(b"", final=True))
+        whole = PartSaid(self._text.strip(), self._now(), True)
+        self._utf8.reset()
+        self._last, self._frames, self._text = len(self._vocab), 0, ""
+        return [whole] if part is None else [part, whole]
+
+    def content(self) -> dict[str, Any]:
+        """See `Outlet`."""
+        pending, flag = self._utf8.getstate()
+        return {
+            "last": self._last,
+            "frames": self._frames,
+            "text": self._text,
+            "pending": [list(pending), flag],
+        }
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """See `Outlet`."""
+        self._last, self._frames = int(content["last"]), int(content["frames"])
+        pending, flag = content["pending"]
+        self._text = str(content["text"])
+        self._utf8.setstate((bytes(pending), int(flag)))
+
+    def _part(self, text: str) -> PartSaid | None:
+        if not text:
+            return None
+        self._text = (self._text + text)[-_LONGEST:]
+        return PartSaid(text, self._now(), False)
+
+    def _now(self) -> float:
+        return self._clock.span(max(0, self._frames - 1), max(1, self._frames))[0]
