@@ -143,7 +143,7 @@ def test_a_picture_comes_as_a_file_or_as_pixels():
     assert read("frames", [{"pixels": pixels.tolist()}] * 2).shape == (2, 3, 4)
     with pytest.raises(DataError, match="rows of different lengths"):
         read("picture", {"pixels": [[1, 2], [3]]})
-    with pytest.raises(DataError, match="0 to 255|at most 255"):
+    with pytest.raises(DataError, match="at most 255"):
         read("picture", {"pixels": [[256]]})
 
 

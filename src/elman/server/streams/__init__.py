@@ -40,6 +40,7 @@ class Socket:
         self._worker = house.service.worker
         self._takes = messages.schema(served.model, house.service.bounds.steps)
         self._kind, self._engine = messages.kind(served.model), house.engines.get(served.name)
+        self._quick = self._kind in messages.TEXTS
         if self._engine is not None:
             self._runs = {name: messages.run(self._engine, op) for name, op in OPS.items()}
 
@@ -95,7 +96,7 @@ class Socket:
         if text is None:
             raise RefusedError(422, "expected a message of text, got bytes")
         said = schema.parse(text, "message")
-        if type(said) is dict and len(said) == 1:
+        if self._quick and type(said) is dict and len(said) == 1:
             x = said.get("step")
             if type(x) is str and len(x) < _SHORT and x.isascii():
                 return said  # the usual

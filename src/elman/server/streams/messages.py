@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from elman import received
 from elman.audio import HOP
 from elman.batch import Sound
@@ -27,7 +25,8 @@ _PIECE = 256
 """Steps of a piece that is computed at once; then others have their turn."""
 _LONGEST = 1000
 """Characters of one step."""
-_TEXTS = ("text", "tokens")
+TEXTS = ("text", "tokens")
+"""Kinds whose steps are texts."""
 _PLAIN = ("text", "tokens", "observations")
 """Kinds that streams read as they are; no stream reads a file."""
 _TRUE: Schema = {"type": "boolean", "enum": [True]}
@@ -107,7 +106,7 @@ def run(engine: Streams, op: Op) -> Run:
 
 def _values(of: str, steps: int) -> tuple[Schema, Schema]:
     """How one step is written, and a piece of any length."""
-    if of in _TEXTS:
+    if of in TEXTS:
         return {"type": "string", "maxLength": _LONGEST}, {"type": "string", "maxLength": steps}
     if of == "sound":
         return received.schema(of, steps), received.schema(of, steps)
@@ -133,7 +132,7 @@ def _steps(of: str, xs: Sequence[Any]) -> Iterator[Any]:
 def _one(of: str, x: Any) -> Any:
     if of in _PLAIN:
         return tuple(x) if isinstance(x, list) else x
-    return received.value(of, x, "step", _LONGEST) if of == "sound" else np.array(x, np.float32)
+    return received.value("sound" if of == "sound" else "series", x, "step", _LONGEST)
 
 
 def _feed(of: str, chunk: Any) -> Iterator[Any]:
