@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -299,23 +300,24 @@ def talk(socket, message) -> dict:
 
 def test_a_stream_is_that_of_the_model_and_of_nobody_else(client, models):
     texts = ["the cat sat", "on a mat. that", "dog"]
-    sockets = [client.websocket_connect(STREAM).__enter__() for _ in texts]
-    for socket in sockets:
-        assert socket.receive_json()["steps"] == 0
-    alone = [models["text"].stream() for _ in texts]
-    for at in range(max(map(len, texts))):
-        for socket, text in zip(sockets, texts, strict=True):
-            if at < len(text):
-                socket.send_json({"step": text[at]})
-        for socket, text, stream in zip(sockets, texts, alone, strict=True):
-            if at < len(text):
-                got, right = socket.receive_json(), stream.answer(stream.step(text[at]))
-                assert got["steps"] == at + 1
-                assert list(got["output"]["probabilities"]) == list(right["probabilities"])
-                values = right["probabilities"].values()
-                assert list(got["output"]["probabilities"].values()) == pytest.approx(list(values), abs=1e-5)
-    for socket in sockets:
-        socket.close()
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(client.websocket_connect(STREAM)) for _ in texts]
+        for socket in sockets:
+            assert socket.receive_json()["steps"] == 0
+        alone = [models["text"].stream() for _ in texts]
+        for at in range(max(map(len, texts))):
+            for socket, text in zip(sockets, texts, strict=True):
+                if at < len(text):
+                    socket.send_json({"step": text[at]})
+            for socket, text, stream in zip(sockets, texts, alone, strict=True):
+                if at < len(text):
+                    got, right = socket.receive_json(), stream.answer(stream.step(text[at]))
+                    assert got["steps"] == at + 1
+                    assert list(got["output"]["probabilities"]) == list(right["probabilities"])
+                    values = right["probabilities"].values()
+                    assert list(got["output"]["probabilities"].values()) == pytest.approx(
+                        list(values), abs=1e-5
+                    )
 
 
 def test_what_a_stream_can_be_asked(client):
