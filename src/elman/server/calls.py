@@ -26,6 +26,8 @@ Asked = Mapping[str, Any]
 _LARGEST_SEED = 2**63 - 1
 _COUNT = {"type": "integer", "minimum": 1, "maximum": 50}
 _TEMPERATURE = {"type": "number", "minimum": 0, "maximum": 100}
+_COLD = 0.001
+"""Temperatures below this are 0: scores divided by less are beyond what a float32 can be."""
 _SEED = {"type": ["integer", "null"], "minimum": 0, "maximum": _LARGEST_SEED, "default": None}
 _TOP = {
     "top_k": {"type": "integer", "minimum": 0, "maximum": 1_000_000, "default": 0},
@@ -97,7 +99,12 @@ def _to_write(model: Model, bounds: Bounds) -> Schema:
 
 
 def _write(model: Model, asked: Asked) -> Iterator[str]:
-    return model.write(**asked)
+    return model.write(**_warm(asked))
+
+
+def _warm(asked: Asked) -> dict[str, Any]:
+    """What was asked, at no temperature that is all but 0."""
+    return {**asked, "temperature": 0.0 if asked["temperature"] < _COLD else asked["temperature"]}
 
 
 def _to_complete(model: Model, bounds: Bounds) -> Schema:
@@ -147,7 +154,7 @@ def _like_translations(asked: Asked) -> Hashable:
 
 def _translate(model: Model, bounds: Bounds, asked: Sequence[Asked]) -> list[Any]:
     values = [value for one in asked for value in _received(model, bounds, one["values"])]
-    found = model.translate(values, **_settings(asked[0]))
+    found = model.translate(values, **_warm(_settings(asked[0])))
     return _joined([[_line(line) for line in lines] for lines in found], asked, "translations")
 
 
@@ -259,7 +266,7 @@ def _with_prefix(ask: Asked, bounds: Bounds) -> dict[str, Any]:
     prefix = ask["prefix"]
     if prefix is not None:
         prefix = received.value("steps", prefix, "prefix", bounds.steps)
-    return {**ask, "prefix": prefix}
+    return {**_warm(ask), "prefix": prefix}
 
 
 def _drawing(drawing: Drawing) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Socket:
         except OSError:
             return  # the client has hung up
         except asyncio.CancelledError:
-            if not held.ended:
+            if not held.ended or held.task is None or held.task.uncancel():
                 raise
         finally:
             waits = held.waits
