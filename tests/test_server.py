@@ -135,7 +135,7 @@ def test_a_forecast_follows_rows_of_a_table(client, models):
         ("/models/films/predict", b'{"values": ["\\ud800"]}', 422, "half of a surrogate pair"),
         ("/models/films/predict", b'{"values": []}', 422, "at least 1"),
         ("/models/text/sample", b'{"prompt": "~"}', 422, "'~' (U+007E)"),
-        ("/models/text/sample", b'{"top_p": 0}', 422, "top_p: expected above 0, got 0"),
+        ("/models/text/sample", b'{"top_p": 0}', 422, "top_p: expected at least 0.001, got 0"),
         ("/models/text/complete", b'{"txt": ""}', 422, "did you mean 'text'?"),
         ("/models/text/predict", b"{}", 404, "GET /models"),
         ("/models/none/predict", b"{}", 404, "GET /models"),

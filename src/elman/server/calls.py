@@ -31,7 +31,7 @@ _COLD = 0.001
 _SEED = {"type": ["integer", "null"], "minimum": 0, "maximum": _LARGEST_SEED, "default": None}
 _TOP = {
     "top_k": {"type": "integer", "minimum": 0, "maximum": 1_000_000, "default": 0},
-    "top_p": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 1.0},
+    "top_p": {"type": "number", "minimum": _COLD, "maximum": 1, "default": 1.0},
     "seed": _SEED,
 }
 _LARGEST = 1e100  # of a number in a table
