@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import socket
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from elman.interrupt import Interrupt
 
 _KEPT = 30
 """Seconds that a connection without a request is kept."""
+_COMMON = ("Invalid UTF-8", "ASGI callable returned without completing handshake")
+"""What uvicorn says of a message that is no text, and of each WebSocket that is refused."""
 _MORE = 64
 """Connections beyond those of streams and waiting requests, for the page and for those who watch."""
 
@@ -68,5 +71,11 @@ def serve(
         server_header=False,
         lifespan="on",
     )
+    logging.getLogger("uvicorn.error").addFilter(_tells)
     with Interrupt() as interrupt:
         asyncio.run(_Server(config, interrupt, ending).serve([listening]))
+
+
+def _tells(record: logging.LogRecord) -> bool:
+    """Whether that is worth a line: not what any client can cause again and again."""
+    return not record.msg.startswith(_COMMON)

@@ -79,7 +79,10 @@ class Socket:
         answer = to_json({"stream": name, "model": self._name, "steps": engine.steps(held.key)})
         while True:
             held.since, held.waits = now(), "slow"
-            await send({"type": "websocket.send", "text": answer})
+            try:
+                await send({"type": "websocket.send", "text": answer})
+            except RuntimeError as error:  # what uvicorn says where it has closed the connection itself
+                raise ConnectionResetError from error
             held.since, held.waits = now(), "idle"
             event = await receive()
             if event["type"] == "websocket.disconnect":
