@@ -70,9 +70,10 @@ def page(browser):
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    refused = "Failed to load resource: the server responded with a status of 422"  # which the page tells
     yield opened
     opened.close()
-    assert faults == []
+    assert [fault for fault in faults if not fault.startswith(refused)] == []
 
 
 def painted(page, selector: str) -> bool:
