@@ -49,6 +49,11 @@ LEVELS = {
     "slab": 1,
     "vocab": 1,
     "window": 1,
+    "exposition": 1,
+    "schema": 1,
+    "worker": 1,
+    "bounds": 2,
+    "received": 2,
     "beam": 2,
     "columns": 2,
     "figures": 2,
@@ -89,13 +94,15 @@ LEVELS = {
     "model": 8,
     "trainer": 8,
     "inspection": 9,
+    "server": 9,
     "training": 9,
     "cli": 10,
     "__init__": 11,
     "__main__": 11,
 }
 FAMILIES = {
-    *("cells", "cli", "diagnose", "formats", "inputs", "inspection", "kernels", "nn", "stream", "tasks"),
+    *("cells", "cli", "diagnose", "formats", "inputs", "inspection", "kernels", "nn"),
+    *("server", "stream", "tasks"),
 }
 
 MOST_LINES_OF_A_FILE = 500

@@ -65,14 +65,21 @@ def read(path: str | Path) -> tuple[Tensor, int]:
             coded in a way that is not known here, or takes soundfile and that is not installed.
     """
     path = Path(path)
-    sound, rate = _wav(path) if path.suffix.lower() in SUFFIXES[:2] else _by_soundfile(path)
-    if not sound.size:
-        raise DataError(path, "no samples", expected="one sample or more", remedy="leave this file out")
-    if not np.isfinite(sound).all():
-        raise DataError(
-            path, "a sample that is no finite number", expected="sound", remedy="make the file anew"
-        )
-    return torch.from_numpy(np.ascontiguousarray(sound.mean(1, dtype=np.float32))), rate
+    is_wav = path.suffix.lower() in SUFFIXES[:2]
+    return _mono(path, *(_wav(path, _bytes(path)) if is_wav else _by_soundfile(path)))
+
+
+def decode(content: bytes, where: str) -> tuple[Tensor, int]:
+    """The sound in the bytes of a WAV file, as `read` gives it.
+
+    Args:
+        content: the bytes.
+        where: what to call them in an error.
+
+    Raises:
+        DataError: as `read`.
+    """
+    return _mono(where, *_wav(where, content))
 
 
 def resample(samples: Tensor, rate: int, to: int) -> Tensor:
@@ -217,6 +224,17 @@ def deltas(features: Tensor, reach: int = 2) -> Tensor:
     return torch.stack(slopes).sum(0) / (2 * sum(k * k for k in range(1, reach + 1)))
 
 
+def _mono(where: object, sound: np.ndarray, rate: int) -> tuple[Tensor, int]:
+    """The mean of the channels of a sound [N, channels], and its rate."""
+    if not sound.size:
+        raise DataError(where, "no samples", expected="one sample or more", remedy="leave this file out")
+    if not np.isfinite(sound).all():
+        raise DataError(
+            where, "a sample that is no finite number", expected="sound", remedy="make the file anew"
+        )
+    return torch.from_numpy(np.ascontiguousarray(sound.mean(1, dtype=np.float32))), rate
+
+
 def _by_soundfile(path: Path) -> tuple[np.ndarray, int]:
     """[N, channels] and the rate, by the library soundfile."""
     _bytes(path, 1)
@@ -235,9 +253,8 @@ def _by_soundfile(path: Path) -> tuple[np.ndarray, int]:
         raise DataError(path, got, expected=expected, remedy=_CONVERT) from error
 
 
-def _wav(path: Path) -> tuple[np.ndarray, int]:
+def _wav(path: object, content: bytes) -> tuple[np.ndarray, int]:
     """[N, channels] and the rate, of a WAV file (Microsoft and IBM 1991, Microsoft 2007)."""
-    content = _bytes(path)
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         got = f"a file that begins with {content[:12]!r}" if content else "an empty file"
         raise DataError(path, got, expected="a WAV file (RIFF....WAVE)", remedy=_CONVERT)
@@ -264,7 +281,7 @@ def _bytes(path: Path, count: int = -1) -> bytes:
         ) from error
 
 
-def _coding(path: Path, chunk: bytes) -> _Coding:
+def _coding(path: object, chunk: bytes) -> _Coding:
     if len(chunk) < 16:
         raise DataError(path, f"{len(chunk)} bytes of format", expected="16 or more", remedy=_AGAIN)
     codec, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
@@ -277,7 +294,7 @@ def _coding(path: Path, chunk: bytes) -> _Coding:
     return _Coding(codec, channels, rate, bits)
 
 
-def _body(path: Path, content: bytes, place: int, size: int) -> memoryview:
+def _body(path: object, content: bytes, place: int, size: int) -> memoryview:
     """The data chunk at a place."""
     there = len(content) - place
     if size == _UNKNOWN_SIZE:
@@ -287,7 +304,7 @@ def _body(path: Path, content: bytes, place: int, size: int) -> memoryview:
     return memoryview(content)[place : place + size]
 
 
-def _decoded(path: Path, coding: _Coding | None, body: memoryview) -> tuple[np.ndarray, int]:
+def _decoded(path: object, coding: _Coding | None, body: memoryview) -> tuple[np.ndarray, int]:
     """The samples [N, channels] float32 of a data chunk, and the rate."""
     if coding is None:
         raise DataError(path, "sound before any format", expected="a fmt chunk before it", remedy=_CONVERT)

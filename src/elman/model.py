@@ -329,9 +329,21 @@ class Model:
             TaskError: the task does not forecast, or not so far.
             DataError: the data cannot be read, or a series is too short.
         """
+        return self.futures(self._part(Use.TRAIN, source, encoding), horizon=horizon)
+
+    def futures(self, records: Sequence[Record], *, horizon: int = 0) -> list[Future]:
+        """The future of every series in the rows of a table, after its last value; see `forecast`.
+
+        Args:
+            records: rows with the columns that the model learnt from.
+            horizon: how many steps; 0: as many as it learnt.
+
+        Raises:
+            TaskError, DataError: as `forecast`.
+        """
         task = self._forecaster()
         task = task.ahead(horizon) if horizon else task
-        windows = task.encode(self._part(Use.TRAIN, source, encoding), Use.PREDICT)
+        windows = task.encode(records, Use.PREDICT)
         return task.futures(windows, scoring.predict(task, self.network, windows))
 
     def backtest(

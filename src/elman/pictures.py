@@ -5,8 +5,10 @@ Files are read by Pillow, which is an extra. It knows no tensors, no model and n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 """The ends of the names of pictures, in lower case."""
+
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""What a file may hold, whatever its name; some of Pillow's other formats run programs."""
 
 _REMEDY = "check the path, make the file anew, or leave it out"
 
@@ -40,21 +45,23 @@ def read(path: str | Path, size: tuple[int, int] | None = None, color: bool | No
         ConfigError: a size is below 1.
     """
     path = Path(path)
-    _require(path)
-    from PIL import Image, ImageOps
-
-    broken = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # Pillow raises each of these
-    try:
-        with Image.open(path) as image:
-            pixels = _pixels(ImageOps.exif_transpose(image), color)
-    except Image.UnidentifiedImageError as error:
-        raise DataError(
-            path, "no picture", expected=f"one of {', '.join(SUFFIXES)}", remedy=_REMEDY
-        ) from error
-    except broken as error:
-        got = f"cannot be read: {getattr(error, 'strerror', None) or error}"
-        raise DataError(path, got, remedy=_REMEDY) from error
+    pixels = _opened(path, path, color)
     return pixels if size is None else resize(pixels, size)
+
+
+def decode(content: bytes, where: str, *, most: int, color: bool | None = None) -> np.ndarray:
+    """The picture in the bytes of a file, as `read` gives it.
+
+    Args:
+        content: the bytes, which may come from anybody.
+        where: what to call them in an error.
+        most: pixels that it may have; a small file can hold a huge picture.
+        color: as `read` has it.
+
+    Raises:
+        DataError: as `read`; or it has more pixels.
+    """
+    return _opened(BytesIO(content), where, color, most)
 
 
 def read_frames(
@@ -211,6 +218,26 @@ def frames(film: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
     _check(film, 3)
     film = film if size is None else np.stack([resize(frame, size) for frame in film])
     return _unit(film).reshape(len(film), -1)
+
+
+def _opened(file: Path | BytesIO, where: object, color: bool | None, most: float = math.inf) -> np.ndarray:
+    _require(where)
+    from PIL import Image, ImageOps
+
+    broken = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # Pillow raises each of these
+    try:
+        with Image.open(file, formats=_FORMATS) as image:
+            if image.width * image.height > most:
+                got = f"a picture of {image.height} x {image.width} pixels"
+                raise DataError(where, got, expected=f"at most {most:,}")
+            return _pixels(ImageOps.exif_transpose(image), color)
+    except Image.UnidentifiedImageError as error:
+        raise DataError(
+            where, "no picture", expected=f"one of {', '.join(SUFFIXES)}", remedy=_REMEDY
+        ) from error
+    except broken as error:
+        got = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise DataError(where, got, remedy=_REMEDY) from error
 
 
 def _pixels(image: Image.Image, color: bool | None) -> np.ndarray:

@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError
 from elman.cli.forecast import backtest, forecast
 from elman.cli.inspect import inspect
 from elman.cli.probe import probe
+from elman.cli.serve import serve
 from elman.cli.show import kernels, samples
 from elman.cli.stream import stream
 from elman.cli.train import init, train
@@ -41,6 +42,7 @@ COMMANDS = {
     "inspect": inspect,
     "probe": probe,
     "stream": stream,
+    "serve": serve,
     "samples": samples,
     "kernels": kernels,
 }

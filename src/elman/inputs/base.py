@@ -64,6 +64,11 @@ class Input(ABC):
     def restore(cls, content: dict[str, Any], run: Run, where: object) -> Self:
         """The input that gave `content`."""
 
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """What a value is: text, series, sound, picture or frames."""
+
     @abstractmethod
     def content(self) -> dict[str, Any]:
         """What was learnt, in terms of JSON."""

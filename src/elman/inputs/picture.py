@@ -62,6 +62,11 @@ class Picture(Input):
             remedy = "restore the file from a copy of the run"
             raise RunError(where, f"a damaged input ({error})", remedy=remedy) from error
 
+    @property
+    def kind(self) -> str:
+        """A picture, or the frames of a film."""
+        return "frames" if self.film else "picture"
+
     def content(self) -> dict[str, Any]:
         """Kind and size."""
         return {"film": self.film, "height": self.height, "width": self.width}

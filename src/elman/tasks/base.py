@@ -199,6 +199,11 @@ class Predictor(Protocol):
 class Answering(Predictor, Protocol):
     """A task whose every record is a sequence, for which its models have an answer."""
 
+    @property
+    def reads(self) -> str:
+        """What kind of value it reads: text, tokens, series, steps, pattern, sound, picture or frames."""
+        ...
+
     def record(self, value: Any, where: str) -> Record:
         """A record that holds nothing but a value to read, and where that came from."""
         ...
@@ -222,6 +227,10 @@ class Forecaster(Predictor, Protocol):
 
     def futures(self, windows: Sequence[Example], outputs: Sequence[Any]) -> list[Future]:
         """What was predicted for examples without targets, one for each series."""
+        ...
+
+    def example(self) -> list[dict[str, Any]]:
+        """Rows of a made-up series, to try a model with; none where one cannot be made up."""
         ...
 
     def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:

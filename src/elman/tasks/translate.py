@@ -268,6 +268,11 @@ class Translate(Task):
         raw = self._source(record)
         return self._shown(line, self._text(line, raw.value if isinstance(raw.value, str) else ""), example)
 
+    @property
+    def reads(self) -> str:
+        """What its input reads."""
+        return self.input.kind
+
     def record(self, value: Any, where: str) -> Record:
         """The value in the column that is read."""
         return Record(

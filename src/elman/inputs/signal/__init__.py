@@ -90,6 +90,11 @@ class Signal(Input):
             raise RunError(where, f"an input of the kind {kind!r}", remedy="update Elman")
         return cls(kind, width, scale, run, rate)
 
+    @property
+    def kind(self) -> str:
+        """Which of `KINDS`."""
+        return self._kind
+
     def content(self) -> dict[str, Any]:
         """Kind, width, rate and scale."""
         return {"kind": self._kind, "width": self._width, "rate": self._rate, **self._scale._asdict()}

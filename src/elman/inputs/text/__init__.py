@@ -70,6 +70,11 @@ class Text(Input):
         spelled = Spelled.restore(content.pop("char_ngrams")) if "char_ngrams" in content else None
         return cls(vocab.from_text(json.dumps(content), where), repeated, spelled, run)
 
+    @property
+    def kind(self) -> str:
+        """A text."""
+        return self.name
+
     def content(self) -> dict[str, Any]:
         """The vocabulary, the keys of n-grams, and the n-grams of characters."""
         content = json.loads(vocab.to_text(self.vocab))

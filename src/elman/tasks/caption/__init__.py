@@ -202,6 +202,11 @@ class Caption(Task):
         """A caption as text, with the picture, or the steps, that its words looked at."""
         return self._translation(line, example)
 
+    @property
+    def reads(self) -> str:
+        """What its input reads."""
+        return self.input.kind
+
     def record(self, value: Any, where: str) -> Record:
         """The value in the column that is read."""
         return Record(

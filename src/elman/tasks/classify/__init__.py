@@ -242,6 +242,11 @@ class Classify(Task):
         """Probabilities [C], or mean and deviation [2], of each sequence."""
         return list(self.target.outputs(scores).cpu().unbind())
 
+    @property
+    def reads(self) -> str:
+        """What its input reads."""
+        return self.input.kind
+
     def record(self, value: Any, where: str) -> Record:
         """The value in the column that is read; where that is a series, a line of numbers serves."""
         name = "series" if self._columns.input == columns.ALL else self._columns.input

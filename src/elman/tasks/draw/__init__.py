@@ -200,6 +200,11 @@ class Draw(Task):
         nats = scores.nats(targets.nan_to_num(0.0)).where(~targets[..., 0].isnan(), 0.0).sum(0)
         return list(zip(nats.tolist(), self.kind.counted(targets).sum(0).tolist(), strict=True))
 
+    @property
+    def reads(self) -> str:
+        """Steps."""
+        return "steps"
+
     def record(self, value: Any, where: str) -> Record:
         """The value in the column that is read."""
         return Record({self.columns.input: value}, where)

@@ -20,7 +20,7 @@ from elman.forecasting import LEVELS, Outlook
 from elman.futures import Future, draw
 from elman.loader import edge
 from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
-from elman.tasks.forecast import roles, rolling
+from elman.tasks.forecast import example, roles, rolling
 from elman.tasks.forecast.config import ForecastConfig
 from elman.tasks.forecast.forecasters import SCALES, Autoregressive, Densities, Direct, Quantiles
 from elman.tasks.forecast.learning import between, cut, learn, too_short
@@ -238,6 +238,10 @@ class Forecast(Task):
             self._future(windows, place, Outlook(*(part[place, : self.horizon] for part in outlook)))
             for place in range(len(windows))
         ]
+
+    def example(self) -> list[dict[str, Any]]:
+        """Rows of a made-up series; see `Forecaster`."""
+        return example.rows(self.outline)
 
     def streamer(self, network: nn.Module) -> ForecastStreamer:
         """The network as a stream; see `Streaming`.

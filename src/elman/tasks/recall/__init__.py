@@ -196,6 +196,11 @@ class Recall(Task):
             for row, (place, steps) in enumerate(zip(places.tolist(), scores.steps.tolist(), strict=True))
         ]
 
+    @property
+    def reads(self) -> str:
+        """Patterns."""
+        return "pattern"
+
     def record(self, value: Any, where: str) -> Record:
         """The value in the column that is read."""
         return Record({"pattern" if self.layout.input == ALL else self.layout.input: value}, where)

@@ -255,6 +255,11 @@ class Recognize(Task):
         run = replace(self._run, options=replace(self._options, beam=width))
         return type(self)(run, self.columns, self.input, self.vocab, self._known)
 
+    @property
+    def reads(self) -> str:
+        """What its input reads."""
+        return self.input.kind
+
     def record(self, value: Any, where: str) -> Record:
         """The value in the column that is read."""
         parsed = self.input.parse(value) if isinstance(value, str) else value

@@ -394,6 +394,11 @@ class Tag(Task):
         assert isinstance(network, TagNetwork)
         return [] if network.crf is None else [transitions.evidence(network.crf, self.tags)]
 
+    @property
+    def reads(self) -> str:
+        """Tokens."""
+        return "tokens"
+
     def record(self, value: Any, where: str) -> Record:
         """A sentence: a list of tokens, or a text with spaces between them."""
         return Record({self.columns.input: value}, where)

@@ -1,0 +1,115 @@
+"""`elman serve`: models at work for others."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from dataclasses import asdict, make_dataclass
+from importlib.util import find_spec
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from elman.bounds import Bounds
+from elman.cli.base import options
+from elman.errors import ConfigError, TaskError
+
+Limits: Any = make_dataclass(
+    "Limits", options(Bounds), frozen=True, kw_only=True, namespace={"__module__": __name__}
+)
+_NONE = Limits()
+_NEEDED = ("starlette", "uvicorn", "websockets")
+
+
+def serve(
+    *runs: Path,
+    port: int = 8000,
+    host: str = "127.0.0.1",
+    token: str = "",
+    state_dir: Path | None = None,
+    device: str = "auto",
+    limits: Annotated[Limits, Parameter(name="*")] = _NONE,
+) -> None:
+    """Serve models over HTTP and WebSocket, with a page to try them.
+
+    Ctrl-C or SIGTERM ends it: requests are answered first, streams are kept in --state-dir. A second Ctrl-C
+    ends it at once.
+
+    Parameters
+    ----------
+    runs
+        Run folders; each model is asked by the name of its folder.
+    port
+        Port to listen at; 0: a free one, which is printed.
+    host
+        Address to listen at: 127.0.0.1 is this machine alone; 0.0.0.0 every network it is in.
+    token
+        What must be known to ask (Authorization: Bearer TOKEN). Where others can reach the server and none is
+        given, one is made and printed.
+    state_dir
+        Folder where streams are kept while the server is down; left out: they end with it.
+    device
+        cpu, cuda, cuda:1, mps; auto: the best there is.
+    """
+    bounds = Bounds.of({key: value for key, value in asdict(limits).items() if value is not None})
+    names = _names(runs)
+    _require()
+    listening = _listen(host, port)  # before torch is loaded: that it cannot is told at once
+    made = "" if token or _is_here(host) else secrets.token_urlsafe(24)
+    from elman import server
+    from elman.model import load
+
+    models = {name: load(run, device=device) for name, run in names.items()}
+    app = server.Application(models, bounds=bounds, token=token or made, state_dir=state_dir)
+    at = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+    print(f"serving {', '.join(names)} at {at}{f'/#{made}' if made else ''} (Ctrl-C ends it)", flush=True)
+    if made:
+        print(f"token: {made}", flush=True)
+    server.serve(app, listening)
+
+
+def _names(runs: tuple[Path, ...]) -> dict[str, Path]:
+    """The run folders by the names that models are asked by."""
+    if not runs:
+        raise ConfigError(
+            "elman serve", "no run folder", expected="one or more", remedy="elman serve runs/NAME"
+        )
+    names = {run.resolve().name: run for run in runs}
+    if len(names) < len(runs):
+        raise ConfigError("elman serve", "two folders of one name", expected="names that differ")
+    return names
+
+
+def _require() -> None:
+    for name in _NEEDED:
+        if find_spec(name) is None:
+            got, remedy = (
+                f"a server, which takes {name}, and that is not installed",
+                "pip install 'elman[serve]'",
+            )
+            raise TaskError("elman serve", got, remedy=remedy)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 takes a free one.
+
+    Raises:
+        ConfigError: the port is taken, or there is no such address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        why = str(error.strerror or error).partition(" (")[0]
+        got = f"{host}:{port}, where it cannot listen ({why})"
+        raise ConfigError("--port", got, remedy="choose another --port or --host") from error
+
+
+def _is_here(host: str) -> bool:
+    """Whether nobody but this machine can ask there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

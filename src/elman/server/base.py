@@ -1,0 +1,142 @@
+"""What the server's parts have in common: bounds, models under their names, what can be asked of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from elman.bounds import Bounds
+from elman.errors import ConfigError, ElmanError
+from elman.exposition import Counter, Gauge, Histogram, memory, text
+from elman.model import Model
+from elman.schema import Schema
+from elman.worker import BusyError, Worker
+
+_SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class RefusedError(Exception):
+    """A request that is refused, with the status of HTTP (RFC 9110) and one line that says why."""
+
+    def __init__(self, status: int, words: str) -> None:
+        self.status, self.words = status, words
+        super().__init__(words)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model under the name that it is asked by."""
+
+    name: str
+    model: Model
+
+
+@dataclass(frozen=True)
+class Call:
+    """Something that can be asked of a model. It is computed for all who ask the same at the same time.
+
+    Args:
+        name: the last part of its path.
+        about: what it does, in one sentence.
+        serves: whether a model does it.
+        takes: how a request is written, for a model and these bounds.
+        gives: how an answer is written.
+        together: what two requests must have in common to be computed in one batch; None: never are they.
+        run: an answer to each of some requests, in terms of JSON.
+    """
+
+    name: str
+    about: str
+    serves: Callable[[Model], bool]
+    takes: Callable[[Model, Bounds], Schema]
+    gives: Schema
+    together: Callable[[Mapping[str, Any]], Hashable]
+    run: Callable[[Model, Bounds, Sequence[Any]], list[Any]]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Something that a model writes piece by piece.
+
+    Args:
+        name, about, serves, takes: as of a `Call`.
+        gives: how an answer is written, or a line of it.
+        begin: the pieces as they are written.
+        whole: whether they are sent as one answer, not each as a line when it is there.
+    """
+
+    name: str
+    about: str
+    serves: Callable[[Model], bool]
+    takes: Callable[[Model, Bounds], Schema]
+    gives: Schema
+    begin: Callable[[Model, Mapping[str, Any]], Iterator[str]]
+    whole: bool
+
+
+def named(models: Mapping[str, Model]) -> dict[str, Served]:
+    """The models, each under its name.
+
+    Raises:
+        ConfigError: a name that cannot stand in an address.
+    """
+    for name in models:
+        if not _NAME.fullmatch(name):
+            expected = "letters, digits, dots, - and _, such as a run folder is called"
+            raise ConfigError("a model's name", repr(name), expected=expected, remedy="rename the folder")
+    return {name: Served(name, model) for name, model in models.items()}
+
+
+class Metrics:
+    """What is counted of a server."""
+
+    def __init__(self) -> None:
+        self.requests = Counter("elman_requests_total", "Requests by path and status.", ("path", "status"))
+        self.seconds = Histogram("elman_request_seconds", "Time from a request to its answer.", _SECONDS)
+        self.batches = Histogram("elman_batch_size", "Requests that were computed together.", _SIZES)
+        self.steps = Counter("elman_stream_steps_total", "Steps that streams made.", ("model",))
+        self.dropped = Counter("elman_streams_dropped_total", "Streams that were ended, by why.", ("why",))
+        self.gauges = [Gauge("elman_memory_bytes", "Resident memory of the process.", memory)]
+
+    def watch(self, name: str, about: str, value: Callable[[], float]) -> None:
+        """Show a value that goes up and down."""
+        self.gauges.append(Gauge(name, about, value))
+
+    def text(self) -> str:
+        """All of it, as Prometheus reads it."""
+        return text([self.requests, self.seconds, self.batches, self.steps, self.dropped, *self.gauges])
+
+
+@dataclass(frozen=True)
+class Service:
+    """What answers: models, bounds, the thread that computes, and what is counted."""
+
+    served: Mapping[str, Served]
+    bounds: Bounds
+    worker: Worker
+    metrics: Metrics
+
+
+def refusal(fault: RefusedError) -> JSONResponse:
+    """The answer to a request that is refused."""
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}.get(fault.status)
+    return JSONResponse({"error": fault.words}, fault.status, headers)
+
+
+def fault(error: Exception) -> RefusedError:
+    """What is answered where something went wrong; what is nobody's fault but ours is raised again."""
+    if isinstance(error, RefusedError):
+        return error
+    if isinstance(error, BusyError):
+        return RefusedError(503, "too many requests wait; ask again in a second")
+    if isinstance(error, TimeoutError):
+        return RefusedError(503, "it took too long; ask for less, or again later")
+    if isinstance(error, ElmanError):
+        return RefusedError(422, str(error))
+    raise error

@@ -1,0 +1,137 @@
+"""Streams over WebSockets: each has a state of its own; the steps of all who wait are computed together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.types import Receive, Scope, Send
+
+from elman import schema
+from elman.formats.base import to_json
+from elman.server.base import RefusedError, Served, fault, refusal
+from elman.server.streams import messages
+from elman.server.streams.house import Held, House
+from elman.server.streams.messages import FORK, OPS, Asked, Told
+
+__all__ = ["House", "Socket", "messages"]
+
+PROTOCOL = "elman"
+
+_SHORT = 1000
+"""Characters of a step that needs no look at the schema."""
+
+
+class Socket:
+    """The WebSocket of a model, as an ASGI application. A message is an object of JSON, and answered by one.
+
+    Args:
+        house: all streams.
+        served: the model.
+    """
+
+    def __init__(self, house: House, served: Served) -> None:
+        self._house, self._served, self._name = house, served, served.name
+        self._steps = house.service.metrics.steps
+        self._worker = house.service.worker
+        self._takes = messages.schema(served.model, house.service.bounds.steps)
+        self._kind, self._engine = messages.kind(served.model), house.engines.get(served.name)
+        self._quick = self._kind in messages.TEXTS
+        if self._engine is not None:
+            self._runs = {name: messages.run(self._engine, op) for name, op in OPS.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `starlette.types.ASGIApp`."""
+        await receive()  # that a client would like to connect
+        try:
+            asked = parse_qs(scope["query_string"].decode("latin-1")[:_SHORT])
+            names = asked.get("stream", [""])[0], asked.get("start", [""])[0]
+            name, held = await self._house.begin(self._served, *names)
+        except Exception as error:
+            await refusal(fault(error))(scope, receive, send)
+            return
+        try:
+            offered = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
+            await send({"type": "websocket.accept", "subprotocol": offered})
+            await self._talk(name, held, receive, send)
+        except OSError:
+            return  # the client has hung up
+        except asyncio.CancelledError:
+            if not held.ended or held.task is None or held.task.uncancel():
+                raise
+        finally:
+            waits = held.waits
+            self._house.release(name)
+        if held.ended:
+            reason = f"it was {waits} for too long"
+            with contextlib.suppress(OSError):
+                await send({"type": "websocket.close", "code": 1008, "reason": reason})
+
+    async def _talk(self, name: str, held: Held, receive: Receive, send: Send) -> None:
+        """Answer messages one by one until the client hangs up."""
+        engine, now = self._engine, asyncio.get_running_loop().time
+        assert engine is not None
+        assert held.key is not None
+        answer = to_json({"stream": name, "model": self._name, "steps": engine.steps(held.key)})
+        while True:
+            held.since, held.waits = now(), "slow"
+            try:
+                await send({"type": "websocket.send", "text": answer})
+            except RuntimeError as error:  # what uvicorn says where it has closed the connection itself
+                raise ConnectionResetError from error
+            held.since, held.waits = now(), "idle"
+            event = await receive()
+            if event["type"] == "websocket.disconnect":
+                return
+            held.since, held.waits = now(), "late"
+            try:
+                answer = await self._answer(held, self._read(event))
+            except Exception as error:
+                answer = to_json({"error": fault(error).words, "steps": engine.steps(held.key)})
+
+    def _read(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """What a message says, as its schema describes it."""
+        text = event.get("text")
+        if text is None:
+            raise RefusedError(422, "expected a message of text, got bytes")
+        said = schema.parse(text, "message")
+        if self._quick and type(said) is dict and len(said) == 1:
+            x = said.get("step")
+            if type(x) is str and len(x) < _SHORT and x.isascii():
+                return said  # the usual
+        found = schema.read(self._takes, said, "message")
+        return {name: found[name] for name in said}
+
+    async def _answer(self, held: Held, said: dict[str, Any]) -> str:
+        asked = [name for name in said if name in OPS or name == FORK]
+        if len(asked) != 1:
+            raise RefusedError(422, f"message: expected one of {', '.join(OPS)}, {FORK}")
+        (name,) = asked
+        if name == FORK:
+            return to_json({"fork": await self._house.fork(held)})
+        op, outputs, told = OPS[name], list[Any](), Told([], 0, None)
+        for part in op.parts(self._kind, said[name]):
+            payload = Asked(held.key or 0, part, said.get("state", False))
+            told = await self._worker.order((self._name, name), self._runs[name], payload)
+            self._steps.add(self._name, by=max(0, told.steps - held.steps))
+            held.steps = told.steps
+            outputs = told.outputs if said.get("last") else outputs + told.outputs
+        return _written(op.single, outputs, told, last=bool(said.get("last")))
+
+
+def _written(single: bool, outputs: list[Any], told: Told, *, last: bool) -> str:
+    found = {"output": outputs[-1] if outputs else None} if single or last else {"outputs": outputs}
+    state = {} if told.state is None else {"state": told.state}
+    return _json({**found, "steps": told.steps, **state})
+
+
+def _json(answer: dict[str, Any]) -> str:
+    """As `to_json`, which looks at every number, only where that is needed."""
+    try:
+        return json.dumps(answer, allow_nan=False)
+    except (TypeError, ValueError):
+        return to_json(answer)

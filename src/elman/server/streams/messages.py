@@ -1,0 +1,198 @@
+"""What a message can ask of a stream: how it is written, and how it is computed for all who ask the same.
+
+    {"step": x}  {"steps": [x, ...]}  {"feed": piece}  {"finish": true}  {"reset": true}  {"fork": true}
+
+One of these a message; with "state": true the answer also has the hidden state, with "last": true of several
+outputs only the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from elman import received
+from elman.audio import HOP
+from elman.batch import Sound
+from elman.errors import ElmanError
+from elman.model import Model
+from elman.schema import Schema
+from elman.stream import Streams
+from elman.tasks.base import Answering, Writer
+from elman.worker import Run
+
+_PIECE = 256
+"""Steps of a piece that is computed at once; then others have their turn."""
+_LONGEST = 1000
+"""Characters of one step."""
+TEXTS = ("text", "tokens")
+"""Kinds whose steps are texts."""
+_PLAIN = ("text", "tokens", "observations")
+"""Kinds that streams read as they are; no stream reads a file."""
+_TRUE: Schema = {"type": "boolean", "enum": [True]}
+_FLAG: Schema = {"type": "boolean", "default": False}
+
+Given = Mapping[int, Any]
+"""The key of a stream -> what it is given."""
+
+
+class Asked(NamedTuple):
+    """What a stream is asked: its key, a part of what came, and whether the state is told."""
+
+    key: int
+    part: Any
+    state: bool
+
+
+class Told(NamedTuple):
+    """What a stream said: its answers in terms of JSON, how many steps it has made, and its state or None."""
+
+    outputs: list[Any]
+    steps: int
+    state: Any
+
+
+class Op(NamedTuple):
+    """Something that a stream can be asked.
+
+    Args:
+        parts: what came, in parts of a turn's length each; given the kind of values.
+        run: the outputs of each stream, a list; or the error of one that refused what it was given.
+        single: whether it has one output, not a list.
+    """
+
+    parts: Callable[[str, Any], Iterator[Any]]
+    run: Callable[[Streams, Given], Mapping[int, Any]]
+    single: bool = False
+
+
+def kind(model: Model) -> str:
+    """What kind of value a stream of the model reads."""
+    if isinstance(model.task, Answering):
+        return model.task.reads
+    return "text" if isinstance(model.task, Writer) else "observations"
+
+
+def schema(model: Model, steps: int) -> Schema:
+    """How a message is written.
+
+    Args:
+        model: the model.
+        steps: most steps of a message.
+    """
+    one, many = _values(kind(model), steps)
+    listed = {"type": "array", "minItems": 1, "maxItems": steps, "items": one}
+    asked = {"step": one, "steps": listed, "feed": many, "finish": _TRUE, "reset": _TRUE, "fork": _TRUE}
+    properties = asked | {"state": _FLAG, "last": _FLAG}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def run(engine: Streams, op: Op) -> Run:
+    """What computes an op for some streams, a `Told` or an error for each."""
+
+    def told(asked: Asked, found: Any) -> Told | ElmanError:
+        if isinstance(found, ElmanError):
+            return found
+        state = engine.state(asked.key)[0][:, 0].tolist() if asked.state else None
+        answers = [None if output is None else engine.answer(output) for output in found]
+        return Told(answers, engine.steps(asked.key), state)
+
+    def computed(payloads: Sequence[Asked]) -> list[Any]:
+        found = op.run(engine, {asked.key: asked.part for asked in payloads})
+        return [told(asked, found[asked.key]) for asked in payloads]
+
+    return computed
+
+
+def _values(of: str, steps: int) -> tuple[Schema, Schema]:
+    """How one step is written, and a piece of any length."""
+    if of in TEXTS:
+        return {"type": "string", "maxLength": _LONGEST}, {"type": "string", "maxLength": steps}
+    if of == "sound":
+        return received.schema(of, steps), received.schema(of, steps)
+    number = {"type": ["number", "null"]}
+    if of == "observations":  # of a series: numbers, pairs of time and number, or rows of a table
+        cell = {"anyOf": [number, {"type": "string", "maxLength": 200}]}
+        pair = {"type": "array", "minItems": 2, "maxItems": 2, "items": cell}
+        one = {"anyOf": [number, pair, {"type": "object", "additionalProperties": cell}]}
+        return one, {"type": "array", "minItems": 1, "maxItems": steps, "items": one}
+    row = {"type": "array", "minItems": 1, "maxItems": 10_000, "items": number}
+    return {"anyOf": [number, row]}, received.schema("series", steps)
+
+
+def _step(of: str, x: Any) -> Iterator[Any]:
+    yield _one(of, x)
+
+
+def _steps(of: str, xs: Sequence[Any]) -> Iterator[Any]:
+    for start in range(0, len(xs), _PIECE):
+        yield [_one(of, x) for x in xs[start : start + _PIECE]]
+
+
+def _one(of: str, x: Any) -> Any:
+    if of in _PLAIN:
+        return tuple(x) if isinstance(x, list) else x
+    return received.value("sound" if of == "sound" else "series", x, "step", _LONGEST)
+
+
+def _feed(of: str, chunk: Any) -> Iterator[Any]:
+    """A piece of any length in pieces of a turn's."""
+    if of in _PLAIN:
+        yield from (chunk[at : at + _PIECE] for at in range(0, len(chunk), _PIECE))
+    elif of == "sound":
+        samples, rate = received.value(of, chunk, "feed", 1 << 20)
+        size = max(1, int(_PIECE * HOP * rate))
+        yield from (Sound(samples[at : at + size], rate) for at in range(0, len(samples), size))
+    else:
+        rows = received.value("series", chunk, "feed", len(chunk))
+        yield from (rows[at : at + _PIECE] for at in range(0, len(rows), _PIECE))
+
+
+def _true(of: str, true: bool) -> Iterator[Any]:
+    yield true
+
+
+def _run_step(engine: Streams, given: Given) -> Mapping[int, Any]:
+    found = engine.step(given)
+    return {key: output if isinstance(output, ElmanError) else [output] for key, output in found.items()}
+
+
+def _run_steps(engine: Streams, given: Given) -> Mapping[int, Any]:
+    """The steps of each stream, one after the other; those of a stream end with the first that is refused."""
+    outputs: dict[int, Any] = {key: [] for key in given}
+    for at in range(max(map(len, given.values()))):
+        now = {
+            key: xs[at]
+            for key, xs in given.items()
+            if at < len(xs) and not isinstance(outputs[key], ElmanError)
+        }
+        for key, output in engine.step(now).items():
+            if isinstance(output, ElmanError):
+                outputs[key] = output
+            else:
+                outputs[key].append(output)
+    return outputs
+
+
+def _run_feed(engine: Streams, given: Given) -> Mapping[int, Any]:
+    return engine.feed(given)
+
+
+def _run_finish(engine: Streams, given: Given) -> Mapping[int, Any]:
+    return engine.finish(given)
+
+
+def _run_reset(engine: Streams, given: Given) -> Mapping[int, Any]:
+    for key in given:
+        engine.reset(key)
+    return {key: [] for key in given}
+
+
+OPS: Mapping[str, Op] = {
+    "step": Op(_step, _run_step, single=True),
+    "steps": Op(_steps, _run_steps),
+    "feed": Op(_feed, _run_feed),
+    "finish": Op(_true, _run_finish),
+    "reset": Op(_true, _run_reset),
+}
+FORK = "fork"

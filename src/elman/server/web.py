@@ -1,0 +1,139 @@
+"""What is asked by HTTP: a request is read within its bounds, computed by the worker, and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+
+from elman import schema
+from elman.formats.base import to_json
+from elman.schema import Schema
+from elman.server.base import Call, RefusedError, Served, Service, Writing, fault, refusal
+
+_LONG = 1 << 14
+"""Bytes of a body that are read as JSON beside the loop, so that it stays quick."""
+
+_TURN, _PIECES = 0.01, 32
+"""Seconds and pieces of a writer's turn, after which others have theirs."""
+
+Endpoint = Callable[[Request], Any]
+
+
+class _Turn(NamedTuple):
+    """What was written in a turn, and whether that was the end."""
+
+    pieces: list[str]
+    ended: bool
+
+
+def endpoint(service: Service, served: Served, call: Call | Writing) -> Endpoint:
+    """What answers a request for `call` of a model."""
+    takes = call.takes(served.model, service.bounds)
+    respond = _computed if isinstance(call, Call) else _written
+
+    async def answer(request: Request) -> Response:
+        try:
+            asked = await _asked(request, takes, service)
+            return await respond(service, served, call, asked)  # pyrefly: ignore[bad-argument-type]
+        except Exception as error:
+            return refusal(fault(error))
+
+    return answer
+
+
+async def _asked(request: Request, takes: Schema, service: Service) -> Mapping[str, Any]:
+    """What a request says, as its schema describes it."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise RefusedError(415, "expected a body of the type application/json")
+    body = await _body(request, service)
+    if len(body) > _LONG:
+        return await asyncio.to_thread(_parsed, body, takes)
+    return _parsed(body, takes)
+
+
+async def _body(request: Request, service: Service) -> bytes:
+    most, found = service.bounds.body, bytearray()
+    words = f"the body is over the bound of {most:,} bytes"
+    said = request.headers.get("content-length", "0")
+    if said.isdecimal() and int(said[:20]) > most:
+        raise RefusedError(413, words)
+    try:
+        async with asyncio.timeout(service.bounds.seconds):
+            async for chunk in request.stream():
+                found += chunk
+                if len(found) > most:
+                    raise RefusedError(413, words)
+    except TimeoutError:
+        raise RefusedError(408, "the body took too long to come") from None
+    except ClientDisconnect:
+        raise RefusedError(400, "the body ended early") from None
+    return bytes(found)
+
+
+def _parsed(body: bytes, takes: Schema) -> Mapping[str, Any]:
+    try:
+        value = schema.parse(body)
+    except schema.DataError as error:
+        raise RefusedError(400, str(error)) from error
+    return schema.read(takes, value)
+
+
+async def _computed(service: Service, served: Served, call: Call, asked: Mapping[str, Any]) -> Response:
+    alike = call.together(asked)
+    key = None if alike is None else (served.name, call.name, alike)
+
+    def run(payloads: list[Any]) -> list[bytes]:
+        return [to_json(one).encode() for one in call.run(served.model, service.bounds, payloads)]
+
+    async with asyncio.timeout(service.bounds.seconds):
+        answer = await service.worker.submit(key, run, asked)
+    return Response(answer, media_type="application/json")
+
+
+async def _written(service: Service, served: Served, call: Writing, asked: Mapping[str, Any]) -> Response:
+    turns = _turns(service, call.begin(served.model, asked))
+    first = await anext(turns)
+    if not call.whole:
+        return StreamingResponse(_lines(first, turns), media_type="application/jsonl")
+    pieces = [*first.pieces, *[piece async for turn in turns for piece in turn.pieces]]
+    return Response(to_json({"text": "".join(pieces)}), media_type="application/json")
+
+
+async def _turns(service: Service, pieces: Iterator[str]) -> AsyncIterator[_Turn]:
+    """What is written turn by turn, until its end or that of its time."""
+    until = asyncio.get_running_loop().time() + service.bounds.seconds
+    ended = False
+    while not ended:
+        async with asyncio.timeout_at(until):
+            turn = await service.worker.submit(None, _turn, pieces)
+        yield turn
+        ended = turn.ended
+
+
+def _turn(payloads: Sequence[Iterator[str]]) -> list[_Turn]:
+    (pieces,) = payloads
+    until, found = time.monotonic() + _TURN, list[str]()
+    for piece in pieces:
+        found.append(piece)
+        if len(found) == _PIECES or time.monotonic() > until:
+            return [_Turn(found, False)]
+    return [_Turn(found, True)]
+
+
+async def _lines(first: _Turn, turns: AsyncIterator[_Turn]) -> AsyncIterator[str]:
+    """A line of JSON for each piece; a last one with an error, if it comes to that."""
+    yield _json_lines(first)
+    try:
+        async for turn in turns:
+            yield _json_lines(turn)
+    except Exception as error:
+        yield to_json({"error": fault(error).words}) + "\n"
+
+
+def _json_lines(turn: _Turn) -> str:
+    return "".join(to_json({"text": piece}) + "\n" for piece in turn.pieces if piece)
