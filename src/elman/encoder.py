@@ -76,7 +76,7 @@ class Encoder(nn.Module):
         self, reader: Reader, config: Network, *, bidirectional: bool, frame: Frame = EACH_STEP
     ) -> None:
         super().__init__()
-        self._config, self._frame = config, frame
+        self._config, self.frame = config, frame
         self.reader = reader
         self.recurrent = layers(config, reader.width * frame.size, bidirectional=bidirectional)
 
@@ -89,7 +89,7 @@ class Encoder(nn.Module):
         vectors = Seq(self.reader(seq.data, seq.lengths), seq.lengths)
         if seq.lengths is not None:
             vectors = Seq(vectors.data * inside(seq), seq.lengths)
-        return framed(vectors, self._frame)
+        return framed(vectors, self.frame)
 
     def run(self, vectors: Seq, state: State | None = None) -> tuple[Seq, State]:
         """Hidden states over vectors that `read` gave, and the state at the end."""
@@ -133,7 +133,8 @@ class Pool(nn.Module):
 
     def __init__(self, how: str, recurrent: Recurrent) -> None:
         super().__init__()
-        self._how, self._directions = how, recurrent.directions
+        self._how, self.directions = how, recurrent.directions
+        self.parts = ("mean", "max") if how == "mean_max" else (how,)
         size = recurrent.output_size
         last = recurrent.hidden_size * recurrent.directions
         self.output_size = {"last": last, "mean_max": 2 * size}.get(how, size)
@@ -144,7 +145,7 @@ class Pool(nn.Module):
         if self.attention is not None:
             return self.attention(hidden)
         if self._how == "last":
-            return torch.cat(tuple(state[0][-self._directions :]), -1)
+            return torch.cat(tuple(state[0][-self.directions :]), -1)
         return torch.cat([pool(hidden) for pool in POOLS[self._how]], -1)
 
 

@@ -139,7 +139,7 @@ class TextBody(Body):
         self.recurrent = encoder.layers(first, width + size * options.feed)
         self.embedding = nn.Embedding(characters + 1, size, padding_idx=0)
         self.window = Window(config.hidden, options.window, pace)
-        self._feed, self._states = options.feed, self.recurrent.cell.states
+        self.feed, self._states = options.feed, self.recurrent.cell.states
         self.output_size = config.hidden + size
         self.upper = None
         if config.layers > 1:
@@ -159,7 +159,7 @@ class TextBody(Body):
         *inner, seen, place, vectors, codes = state
         script = Script(vectors, codes > 0)
         lower, upper = tuple(inner[: self._states]), tuple(inner[self._states :])
-        if self._feed:
+        if self.feed:
             hidden, lower, saw = self._fed(x.data, lower, seen, script, place[0])
         else:
             hidden, lower = self._lower(x.data, lower)
@@ -181,7 +181,7 @@ class TextBody(Body):
 
         def advance(x: Tensor) -> tuple[Tensor, Tensor | None]:
             nonlocal context, at
-            hidden = step(torch.cat([x, context], -1) if self._feed else x)
+            hidden = step(torch.cat([x, context], -1) if self.feed else x)
             saw = self.window(hidden[None], script, at)
             context, at = saw.context[0], saw.place
             features = torch.cat([hidden, context], -1)
