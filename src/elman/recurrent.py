@@ -317,6 +317,8 @@ def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: 
         )
     if not batch:
         return None
+    if torch.compiler.is_compiling():  # a graph that is made does not know the numbers
+        return lengths
     lengths = lengths.cpu()  # DistributedDataParallel moves every tensor it is handed to the GPU
     shortest, longest = int(lengths.min()), int(lengths.max())
     if shortest < least or longest > steps:

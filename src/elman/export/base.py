@@ -236,6 +236,10 @@ class Piece(ABC):
     def says(self, given: Named, lengths: Tensor | None) -> Named:
         """What the network says of inputs and, where they are there, states; states after it too."""
 
+    def starts(self) -> Named:
+        """States to start from beside the usual one, such as those of K classes: name -> [K, R, W]."""
+        return {}
+
     def about(self) -> dict[str, Any]:
         """What who uses the graph has to know beside the names, in terms of JSON."""
         return {}

@@ -72,6 +72,14 @@ class StepPiece(Piece):
         told = _named(self._network.head(features))
         return {**told, **dict(zip(names, state, strict=False))}
 
+    def starts(self) -> Named:
+        """See `Piece`: that of each class, after that of none."""
+        body = self._network.body
+        if not isinstance(body, ClassBody):
+            return {}
+        begun = body.begin(torch.arange(body.embedding.num_embeddings)[None])
+        return {name: part.transpose(0, 1) for name, part in zip(state_names(body), begun, strict=True)}
+
     def about(self) -> dict[str, Any]:
         """How many parts a mixture has; of chords the weights that a draw needs."""
         head = self._network.head
