@@ -111,13 +111,16 @@ def framed(seq: Seq, frame: Frame) -> Seq:
     """
     if frame == EACH_STEP:
         return seq
-    steps, batch = seq.data.shape[:2]
-    lengths = torch.full((batch,), steps) if seq.lengths is None else seq.lengths
-    counts = (-((frame.size - lengths).clamp(max=0) // frame.hop)) + 1
-    needed = (int(counts.max()) - 1) * frame.hop + frame.size
+    steps, counts = seq.data.shape[0], None
+    if seq.lengths is None:
+        most = frame.frames(steps)  # no number of a tensor: a graph can be made of it
+    else:
+        counts = (-((frame.size - seq.lengths).clamp(max=0) // frame.hop)) + 1
+        most = int(counts.max())
+    needed = (most - 1) * frame.hop + frame.size
     padded = F.pad(seq.data, (0, 0, 0, 0, 0, max(0, needed - steps)))[:needed]
     data = padded.unfold(0, frame.size, frame.hop).transpose(2, 3).flatten(2)
-    return Seq(data, None if seq.lengths is None else counts)
+    return Seq(data, counts)
 
 
 class Pool(nn.Module):

@@ -316,7 +316,7 @@ class Model:
         """
         task = self._forecaster()
         task = task.ahead(horizon) if horizon else task
-        windows = task.encode(self._part(Use.TRAIN, source, encoding), Use.PREDICT)
+        windows = task.encode(self.part(Use.TRAIN, source, encoding), Use.PREDICT)
         return task.futures(windows, scoring.predict(task, self.network, windows))
 
     def backtest(
@@ -337,13 +337,17 @@ class Model:
             DataError: the data cannot be read, a series is too short, or there is no test part.
         """
         task = self._forecaster()
-        held = task.encode(self._part(Use.TEST, source, encoding), Use.TEST if source is None else Use.SCORE)
+        held = task.encode(self.part(Use.TEST, source, encoding), Use.TEST if source is None else Use.SCORE)
         scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
         scores |= self.task.baselines([], {"held": held})["held"]
         return scores | task.smoothing(held) if smoothing else scores
 
-    def _part(self, use: Use, source: str | Path | None, encoding: str) -> list[Record]:
-        """All of a file, or a part of what the model was trained on."""
+    def part(self, use: Use, source: str | Path | None = None, encoding: str = "utf-8") -> list[Record]:
+        """The records of a file, or of a part of what the model was trained on.
+
+        Raises:
+            DataError: the data cannot be read, or there is no such part.
+        """
         if source is not None:
             return self._records(str(source), "auto", encoding)
         records: list[Record] = getattr(dataset.read(self.config), use.value)

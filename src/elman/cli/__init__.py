@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
+from elman.cli.export import export
 from elman.cli.forecast import backtest, forecast
 from elman.cli.show import kernels, samples
 from elman.cli.train import init, train
@@ -35,6 +36,7 @@ COMMANDS = {
     "sample": sample,
     "complete": complete,
     "eval": evaluate,
+    "export": export,
     "samples": samples,
     "kernels": kernels,
 }

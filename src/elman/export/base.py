@@ -236,6 +236,10 @@ class Piece(ABC):
     def says(self, given: Named, lengths: Tensor | None) -> Named:
         """What the network says of inputs and, where they are there, states; states after it too."""
 
+    def heard(self, said: Named) -> Any:
+        """What the network would have given a task as its scores; None where several graphs make them."""
+        return None
+
     def starts(self) -> Named:
         """States to start from beside the usual one, such as those of K classes: name -> [K, R, W]."""
         return {}

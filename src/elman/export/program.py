@@ -23,13 +23,13 @@ class Made(NamedTuple):
     Args:
         name: what it is called, where a network needs several.
         data: the file, a .pt2.
-        any_size: whether time and batch may have any size.
+        free: which of time and batch may have any size.
         off: the greatest difference from the network.
     """
 
     name: str
     data: bytes
-    any_size: bool
+    free: tuple[str, ...]
     off: float
 
 
@@ -53,36 +53,40 @@ def made(network: nn.Module, piece: Piece) -> Made:
     generator = torch.Generator().manual_seed(1)
     given, other = (piece.example(sizes, generator) for sizes in (_TRACED, _TRIED))
     traced = _Traced(network, piece, list(given)).eval()
-    program, any_size = _program(traced, piece, given)
+    program = _program(traced, piece, given)
+    free = _free(program)
     file = io.BytesIO()
     torch.export.save(program, file, extra_files={"names": " ".join(given)})
     file.seek(0)
     loaded = torch.export.load(file).module()
-    tried = other if any_size else given
-    return Made(piece.name, file.getvalue(), any_size, _off(traced, loaded, tried))
+    try:
+        off = _off(traced, loaded, other if len(free) == 2 else given)
+    except (RuntimeError, AssertionError) as error:
+        got = f"a program that fails ({' '.join(str(error).split())[:200]})"
+        raise refused("the network to torch", got, remedy="export it to ONNX") from error
+    return Made(piece.name, file.getvalue(), free, off)
 
 
-def _program(traced: _Traced, piece: Piece, given: Named) -> tuple[Any, bool]:
+def _program(traced: _Traced, piece: Piece, given: Named) -> Any:
     arguments = tuple(given.values())
     sizes = tuple(dict.fromkeys(range(min(2, one.ndim)), Dim.AUTO) for one in arguments)
     reasons = []
     with torch.no_grad():
         for shapes in (sizes, None):
             try:
-                program = torch.export.export(traced, arguments, dynamic_shapes=shapes and (shapes,))
+                return torch.export.export(traced, arguments, dynamic_shapes=shapes and (shapes,))
             except Exception as error:  # torch raises many kinds, and each says that it cannot be traced
                 reasons.append(" ".join(str(error).split())[:200])
-                continue
-            return program, shapes is not None and not _fixed(program)
     part = f"{piece.name or 'the network'} to torch"
     raise refused(part, f"a step that torch cannot trace ({reasons[-1]})", remedy="export it to ONNX")
 
 
-def _fixed(program: Any) -> bool:
-    """Whether every size of the first input is a number."""
+def _free(program: Any) -> tuple[str, ...]:
+    """Of T and B those that are no number in the shape of the first input."""
     shapes = [node.meta["val"].shape for node in program.graph.nodes if node.op == "placeholder"]
-    users = shapes[-len(program.graph_signature.user_inputs) :]
-    return all(isinstance(size, int) for size in users[0][:2])
+    first = shapes[-len(program.graph_signature.user_inputs)]
+    names = ("T", "B")[-min(2, len(first)) :] if len(first) > 1 else ("B",)
+    return tuple(name for name, size in zip(names, first, strict=False) if not str(size).isdigit())
 
 
 @torch.no_grad()

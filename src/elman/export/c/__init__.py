@@ -105,7 +105,8 @@ def _guarded(graph: CGraph) -> str:
     assert graph.input is not None
     if graph.input.symbol:
         return f"    if (input < 0 || input >= {graph.input.size})\n        return -1;"
-    return f"    for (i = 0; i < {graph.input.size}; i++)\n        if (!isfinite(input[i]))\n            return -1;"
+    loop = f"    for (i = 0; i < {graph.input.size}; i++)\n"
+    return f"{loop}        if (!isfinite(input[i]))\n            return -1;"
 
 
 def _start(graph: CGraph) -> tuple[str, list[str]]:
@@ -124,7 +125,8 @@ def _declared(name: str, starts: Named) -> str:
     count = len(next(iter(starts.values())))
     return (
         f"\n/* Before the first step of a sequence of a class, from 1 to {count - 1}; 0: of none.\n"
-        f"   Gives 0, or -1 where there is no such class. */\nint {name}_start_from({name}_state *state, int32_t which);\n"
+        "   Gives 0, or -1 where there is no such class. */\n"
+        f"int {name}_start_from({name}_state *state, int32_t which);\n"
     )
 
 
@@ -204,9 +206,7 @@ def check(piece: Piece, network: Made, with_: str) -> float:
         if not worst <= CLOSE:
             got_words = f"output {name!r} off by {worst:.2g}"
             remedy = "nothing was written; tell Elman's authors, with the run's config.toml"
-            raise TaskError(
-                "check of the C file", got_words, expected=f"numbers to {CLOSE:g}", remedy=remedy
-            )
+            raise TaskError("check of the C file", got_words, expected=f"numbers to {CLOSE:g}", remedy=remedy)
     return worst
 
 

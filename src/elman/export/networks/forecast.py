@@ -19,6 +19,7 @@ from elman.tasks.forecast.forecasters import (
     Densities,
     Direct,
     Layout,
+    Quantiles,
     Scaling,
     by_last,
     by_mean,
@@ -119,6 +120,11 @@ class DirectPiece(Piece):
         """See `Piece`."""
         said, _ = self._network(Seq(given[INPUT]))
         return {FORECAST: said.in_units()}
+
+    def heard(self, said: Named) -> Any:
+        """See `Piece`: quantiles in the data's units."""
+        none = torch.zeros(said[FORECAST].shape[1])
+        return Quantiles(said[FORECAST], Scaling(none, none + 1), self._network.levels)
 
     def about(self) -> dict[str, Any]:
         """See `Piece`."""

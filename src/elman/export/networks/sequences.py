@@ -14,8 +14,8 @@ from elman.export.networks import common
 from elman.export.networks.common import INPUT
 from elman.tasks.classify import ClassifyNetwork
 from elman.tasks.language import LanguageNetwork
-from elman.tasks.recognize.network import RecognizeNetwork
-from elman.tasks.tag import TagNetwork, WordInput
+from elman.tasks.recognize.network import RecognizeNetwork, Said
+from elman.tasks.tag import Tagged, TagNetwork, WordInput
 
 SCORES, FRAMES = "scores", "frames"
 
@@ -41,6 +41,10 @@ class LanguagePiece(Piece):
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
         """See `Piece`."""
         return {INPUT: common.read_example(self._network.embedding, sizes, generator)}
+
+    def heard(self, said: Named) -> Any:
+        """See `Piece`."""
+        return said[SCORES]
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
         """See `Piece`."""
@@ -85,6 +89,10 @@ class ClassifyPiece(_Encoded):
         vector = common.pooled(graph, self._network.pool, hidden, last[0])
         graph.output(SCORES, common.linear(graph, vector, self._network.output))
 
+    def heard(self, said: Named) -> Any:
+        """See `Piece`."""
+        return said[SCORES]
+
     def says(self, given: Named, lengths: Tensor | None) -> Named:
         """See `Piece`."""
         scores, state = self._network.scored(self._vectors(given, lengths), states(given))
@@ -105,6 +113,10 @@ class RecognizePiece(_Encoded):
         graph.output(SCORES, common.linear(graph, hidden, self._network.output))
         if isinstance(graph, Tensors) and graph.lengths is not None:
             graph.give(FRAMES, graph.lengths, torch.int64, ["B"])
+
+    def heard(self, said: Named) -> Any:
+        """See `Piece`."""
+        return Said(said[SCORES], said[FRAMES])
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
         """See `Piece`."""
@@ -136,6 +148,10 @@ class TagPiece(Piece):
             letters = torch.randint(1, words.chars.num_embeddings, letters.shape, generator=generator)
         ends = torch.randint(1, 9, own.shape, generator=generator)
         return {INPUT: torch.cat([own, letters.where(torch.arange(8) < ends, 0)], 2)}
+
+    def heard(self, said: Named) -> Any:
+        """See `Piece`."""
+        return Tagged(said[SCORES], self._network.crf)
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
         """See `Piece`."""

@@ -96,14 +96,14 @@ class ClassBody(Body):
     def begin(self, codes: Tensor) -> State:
         """See `Body`; the class's vector stays in the state."""
         vector = self.embedding(codes[0])
-        shape = len(vector), self.recurrent.cell.states * self._config.layers, self._config.hidden
+        shape = vector.shape[0], self.recurrent.cell.states * self._config.layers, self._config.hidden
         start = torch.tanh(self.bridge(vector)).view(shape).transpose(0, 1)
         return *start.contiguous().split(self._config.layers), vector[None]
 
     def forward(self, x: Seq, state: State) -> tuple[Tensor, State, Tensor | None]:
         """See `Body`."""
         *inner, vector = state
-        data = torch.cat([x.data, vector.expand(len(x.data), -1, -1)], -1)
+        data = torch.cat([x.data, vector.expand(x.data.shape[0], -1, -1)], -1)
         hidden, after = self.recurrent(Seq(data, x.lengths), tuple(inner))
         return hidden.data, (*after, vector), None
 
