@@ -315,6 +315,16 @@ def test_8_bits_are_smaller_and_scored(classifier, tmp_path):
     assert found.scores["int8"]["loss"] != found.scores["model"]["loss"]
 
 
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_every_task_has_8_bits(name):
+    made = network(name, network={"cell": "lstm"})
+    for piece, one in zip(pieces(made, streams=False), in_runtime(made), strict=True):
+        session = in_onnx.Session(in_onnx.quantised(one.model).SerializeToString())
+        sizes = Sizes(5, torch.tensor([5, 5]))
+        said = session(piece.example(sizes, torch.Generator().manual_seed(1)))
+        assert all(bool(value.isfinite().all()) for value in said.values())
+
+
 @pytest.mark.parametrize("name", ["language", "classify", "tag", "recognize", "forecast"])
 def test_a_graph_in_a_networks_place_has_its_scores(name):
     made = network(name)
