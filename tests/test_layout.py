@@ -95,13 +95,14 @@ LEVELS = {
     "trainer": 8,
     "inspection": 9,
     "server": 9,
+    "export": 9,
     "training": 9,
     "cli": 10,
     "__init__": 11,
     "__main__": 11,
 }
 FAMILIES = {
-    *("cells", "cli", "diagnose", "formats", "inputs", "inspection", "kernels", "nn"),
+    *("cells", "cli", "diagnose", "export", "formats", "inputs", "inspection", "kernels", "nn"),
     *("server", "stream", "tasks"),
 }
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from elman import cells, errors, nn
+    from elman import cells, errors, export, nn
     from elman.acceleration import Acceleration, accelerate
     from elman.batch import Seq
     from elman.inspection import inspect
@@ -28,6 +28,7 @@ __all__ = [
     "accelerate",
     "cells",
     "errors",
+    "export",
     "inspect",
     "load",
     "nn",

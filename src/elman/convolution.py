@@ -31,9 +31,9 @@ class Convolution(nn.Module):
         widths = [channels << block for block in range(blocks)]
         self.width = widths[-1]
         self.first = nn.Conv2d(3, channels, 5, padding=2, bias=False)
-        self.norm = _Norm(channels)
+        self.norm = Norm(channels)
         units = [
-            _Unit(narrow if unit == 0 else wide, wide, 2 if unit == 0 else 1)
+            Unit(narrow if unit == 0 else wide, wide, 2 if unit == 0 else 1)
             for narrow, wide in pairwise(widths)
             for unit in range(depth)
         ]
@@ -45,7 +45,7 @@ class Convolution(nn.Module):
         return self.rest(seen)
 
 
-class _Unit(nn.Module):
+class Unit(nn.Module):
     """relu(norm(conv(relu(norm(conv x)))) + short(x)), where short is x itself, or a product with its means.
 
     Args:
@@ -56,19 +56,20 @@ class _Unit(nn.Module):
     def __init__(self, narrow: int, wide: int, stride: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(narrow, wide, 3, stride=stride, padding=1, bias=False)
-        self.first_norm = _Norm(wide)
+        self.first_norm = Norm(wide)
         self.second = nn.Conv2d(wide, wide, 3, padding=1, bias=False)
-        self.second_norm = _Norm(wide)
+        self.second_norm = Norm(wide)
         # An odd side is rounded up here as by the convolution: the mean of what is there.
         halved = nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(narrow, wide, 1)
         self.short = nn.Sequential(*halved) if stride == 2 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         inner = F.relu(self.first_norm(self.first(x)))
         return F.relu(self.second_norm(self.second(inner)) + self.short(x))
 
 
-class _Norm(nn.Module):
+class Norm(nn.Module):
     """Each channel with mean 0 and deviation 1 over a batch, then scaled and moved (Ioffe & Szegedy 2015).
 
     nn.BatchNorm2d also counts the batches, in a whole number that averaged weights have no mean of.
@@ -83,6 +84,7 @@ class _Norm(nn.Module):
         self.register_buffer("variance", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, self.training)
 
 

@@ -90,13 +90,13 @@ class Decoder(nn.Module):
     def read(self, values: Seq, summary: Tensor) -> Reading:
         """What there is to write of: values [T, B, M] to look at, and a summary [B, `summary_size`]."""
         config, cell = self._config, self.recurrent.cell
-        start = torch.tanh(self.bridge(summary)).view(len(summary), cell.states * config.layers, -1)
+        start = torch.tanh(self.bridge(summary)).view(summary.shape[0], cell.states * config.layers, -1)
         state = tuple(start.transpose(0, 1).split(config.layers))
         if self.feed:
-            state = *state, start.new_zeros(1, len(summary), self.embedding.width)
+            state = *state, start.new_zeros(1, summary.shape[0], self.embedding.width)
         if self.attention is not None:
             return Reading(self, self.attention.remember(values), state)
-        inside = torch.ones(1, len(summary), dtype=torch.bool, device=summary.device)
+        inside = torch.ones(1, summary.shape[0], dtype=torch.bool, device=summary.device)
         return Reading(self, Memory(summary[None], summary[None], inside), state)
 
     def forward(self, symbols: Tensor, memory: Memory, state: State) -> Written:
@@ -123,7 +123,7 @@ class Decoder(nn.Module):
         """Steps that need nothing of one another but the recurrent state."""
         hidden, state = self.recurrent(Seq(inputs), state)
         if self.attention is None:
-            context = memory.values.expand(len(inputs), -1, -1)
+            context = memory.values.expand(inputs.shape[0], -1, -1)
             weights = context.new_ones(*context.shape[:2], 1)
         else:
             context, weights = self.attention(hidden.data, memory)

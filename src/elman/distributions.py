@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_LEAST = 1e-6
+LEAST = 1e-6
 
 
 class Distribution(ABC):
@@ -151,7 +151,7 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
 
 
 def _positive(raw: Tensor) -> Tensor:
-    return F.softplus(raw) + _LEAST
+    return F.softplus(raw) + LEAST
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

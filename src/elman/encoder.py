@@ -100,14 +100,9 @@ class Encoder(nn.Module):
         self, reader: Reader, config: Network, *, bidirectional: bool, frame: Frame = EACH_STEP
     ) -> None:
         super().__init__()
-        self._config, self._frame = config, frame
+        self._config, self.frame = config, frame
         self.reader = reader
         self.recurrent = layers(config, reader.width * frame.size, bidirectional=bidirectional)
-
-    @property
-    def frame(self) -> Frame:
-        """What becomes one step of the layers."""
-        return self._frame
 
     def forward(self, seq: Seq, state: State | None = None) -> tuple[Seq, State]:
         """Hidden states [T', B, output_size], zero beyond a length, and the state at the end."""
@@ -118,7 +113,7 @@ class Encoder(nn.Module):
         vectors = Seq(self.reader(seq.data, seq.lengths), seq.lengths)
         if seq.lengths is not None:
             vectors = Seq(vectors.data * inside(seq), seq.lengths)
-        return framed(vectors, self._frame)
+        return framed(vectors, self.frame)
 
     def read_frames(self, data: Tensor) -> Tensor:
         """Vectors [T', B, size * width] of steps that are in frames already.
@@ -127,7 +122,7 @@ class Encoder(nn.Module):
             data: [T', B, size, ...] symbols or features, the ends filled up with -1 or zeros; without `size`
                 where every step is a frame.
         """
-        if self._frame == EACH_STEP:
+        if self.frame == EACH_STEP:
             return self.reader(data)
         steps, size = len(data), data.shape[2]
         flat = data.movedim(2, 0).flatten(0, 1)
@@ -158,13 +153,16 @@ def framed(seq: Seq, frame: Frame) -> Seq:
     """
     if frame == EACH_STEP:
         return seq
-    steps, batch = seq.data.shape[:2]
-    lengths = torch.full((batch,), steps) if seq.lengths is None else seq.lengths
-    counts = (-((frame.size - lengths).clamp(max=0) // frame.hop)) + 1
-    needed = (int(counts.max()) - 1) * frame.hop + frame.size
+    steps, counts = seq.data.shape[0], None
+    if seq.lengths is None:
+        most = frame.frames(steps)  # no number of a tensor: a graph can be made of it
+    else:
+        counts = (-((frame.size - seq.lengths).clamp(max=0) // frame.hop)) + 1
+        most = int(counts.max())
+    needed = (most - 1) * frame.hop + frame.size
     padded = F.pad(seq.data, (0, 0, 0, 0, 0, max(0, needed - steps)))[:needed]
     data = padded.unfold(0, frame.size, frame.hop).transpose(2, 3).flatten(2)
-    return Seq(data, None if seq.lengths is None else counts)
+    return Seq(data, counts)
 
 
 class Pool(nn.Module):
@@ -180,7 +178,8 @@ class Pool(nn.Module):
 
     def __init__(self, how: str, recurrent: Recurrent) -> None:
         super().__init__()
-        self.how, self._directions = how, recurrent.directions
+        self.how, self.directions = how, recurrent.directions
+        self.parts = ("mean", "max") if how == "mean_max" else (how,)
         size = recurrent.output_size
         last = recurrent.hidden_size * recurrent.directions
         self.output_size = {"last": last, "mean_max": 2 * size}.get(how, size)
@@ -191,7 +190,7 @@ class Pool(nn.Module):
         if self.attention is not None:
             return self.attention(hidden)
         if self.how == "last":
-            return torch.cat(tuple(state[0][-self._directions :]), -1)
+            return torch.cat(tuple(state[0][-self.directions :]), -1)
         return torch.cat([pool(hidden) for pool in POOLS[self.how]], -1)
 
 

@@ -19,10 +19,10 @@ from torch.nn import functional as F
 
 from elman.errors import ConfigError, DataError
 
-_SETTLED = 1e-5
+SETTLED = 1e-5
 """A state has settled when no unit moves by more in a step."""
 
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 """A field that is no further from 0 than this moves no unit."""
 
 _LOST = 0.7
@@ -199,7 +199,7 @@ def binary_energy(weights: Tensor, states: Tensor) -> Tensor:
 
 def _sign(fields: Tensor, states: Tensor) -> Tensor:
     """The sign of each field; where that is 0, but for what rounding left, the state as it is."""
-    return F.hardshrink(fields, _ROUNDING).add_(states, alpha=_ROUNDING / 2).sign_()
+    return F.hardshrink(fields, ROUNDING).add_(states, alpha=ROUNDING / 2).sign_()
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +245,7 @@ def recall(memory: Memory, queries: Tensor, steps: int = 100) -> Recall:
         before, after, energy = states[-1][moving], states[-1].clone(), energies[-1].clone()
         changed = memory.update(before, len(states) - 1)
         after[moving], energy[moving] = changed, memory.energy(changed)
-        moved = (changed - before).abs().amax(1) > _SETTLED
+        moved = (changed - before).abs().amax(1) > SETTLED
         moving[moving.clone()] = moved
         taken += moving
         states.append(after)

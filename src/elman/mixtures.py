@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_MOST_CORRELATED = 0.999
+MOST_CORRELATED = 0.999
 _LOG_2PI = math.log(2 * math.pi)
 
 PEN_STATES = 3
@@ -127,7 +127,7 @@ class Pen(Steps):
         """The distribution that raw numbers [..., parameters] stand for, whatever they are."""
         logits, mean, wide, bent, pen = raw.split([count, 2 * count, 2 * count, count, PEN_STATES], -1)
         mean, wide = (part.unflatten(-1, (count, 2)) for part in (mean, wide))
-        rho = _MOST_CORRELATED * torch.tanh(bent)
+        rho = MOST_CORRELATED * torch.tanh(bent)
         return cls(logits, scale.centre + scale.deviation * mean, _deviation(wide, scale), rho, pen)
 
     def nats(self, values: Tensor) -> Tensor:

@@ -329,7 +329,7 @@ class Model:
             TaskError: the task does not forecast, or not so far.
             DataError: the data cannot be read, or a series is too short.
         """
-        return self.futures(self._part(Use.TRAIN, source, encoding), horizon=horizon)
+        return self.futures(self.part(Use.TRAIN, source, encoding), horizon=horizon)
 
     def futures(self, records: Sequence[Record], *, horizon: int = 0) -> list[Future]:
         """The future of every series in the rows of a table, after its last value; see `forecast`.
@@ -364,13 +364,17 @@ class Model:
             DataError: the data cannot be read, a series is too short, or there is no test part.
         """
         task = self._forecaster()
-        held = task.encode(self._part(Use.TEST, source, encoding), Use.TEST if source is None else Use.SCORE)
+        held = task.encode(self.part(Use.TEST, source, encoding), Use.TEST if source is None else Use.SCORE)
         scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
         scores |= self.task.baselines([], {"held": held})["held"]
         return scores | task.smoothing(held) if smoothing else scores
 
-    def _part(self, use: Use, source: str | Path | None, encoding: str) -> list[Record]:
-        """All of a file, or a part of what the model was trained on."""
+    def part(self, use: Use, source: str | Path | None = None, encoding: str = "utf-8") -> list[Record]:
+        """The records of a file, or of a part of what the model was trained on.
+
+        Raises:
+            DataError: the data cannot be read, or there is no such part.
+        """
         if source is not None:
             return self._records(str(source), "auto", encoding)
         records: list[Record] = getattr(dataset.read(self.config), use.value)

@@ -120,7 +120,7 @@ class Recurrent(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         for run in range(self.layers * self.directions):
-            weights = self._weights(run)
+            weights = self.weights(run)
             if self.init == "orthogonal":
                 self.cell.initialise(*weights[:4])
             else:
@@ -179,7 +179,7 @@ class Recurrent(nn.Module):
         self._forwards()
         states = [tuple(s[layer] for s in state) for layer in range(self.layers)]
         return [
-            kernels.stepper(self.cell, self._weights(layer), start, self.kernel)
+            kernels.stepper(self.cell, self.weights(layer), start, self.kernel)
             for layer, start in enumerate(states)
         ]
 
@@ -190,12 +190,16 @@ class Recurrent(nn.Module):
             ConfigError: it is bidirectional.
         """
         self._forwards()
-        return [kernels.advance(self.cell, self._weights(layer), self.kernel) for layer in range(self.layers)]
+        return [kernels.advance(self.cell, self.weights(layer), self.kernel) for layer in range(self.layers)]
 
     def _forwards(self) -> None:
         if self.bidirectional:
             got, remedy = "bidirectional=True", "run it on whole sequences"
             raise ConfigError("steps of Recurrent", got, remedy=remedy)
+
+    def weights(self, run: int) -> Weights:
+        """The weights of a layer in a direction; run = layer * D + direction."""
+        return Weights(*(getattr(self, name + self._suffix(run)) for name in _WEIGHTS))
 
     def extra_repr(self) -> str:
         """What `print` tells of it."""
@@ -210,7 +214,7 @@ class Recurrent(nn.Module):
         for direction in range(self.directions):
             run = layer * self.directions + direction
             before = tuple(s[run] for s in state)
-            weights = self._dropped(self._weights(run))
+            weights = self._dropped(self.weights(run))
             mask = hidden_mask(before[0], self.recurrent_dropout, self.training)
             job = Job(x, before, weights, lengths, reverse=direction == 1, hidden_mask=mask)
             (y,), after = kernels.scan(self.cell, job, self.kernel)
@@ -228,10 +232,6 @@ class Recurrent(nn.Module):
         if not (self.training and self.weight_dropout):
             return weights
         return weights._replace(w_hh=weights.w_hh * _mask(weights.w_hh, self.weight_dropout))
-
-    def _weights(self, run: int) -> Weights:
-        """The weights of a layer in a direction; run = layer * D + direction."""
-        return Weights(*(getattr(self, name + self._suffix(run)) for name in _WEIGHTS))
 
     def _suffix(self, run: int) -> str:
         layer, backward = divmod(run, self.directions)
@@ -340,6 +340,8 @@ def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: 
         )
     if not batch:
         return None
+    if torch.compiler.is_compiling():  # a graph that is made does not know the numbers
+        return lengths
     lengths = lengths.cpu()  # DistributedDataParallel moves every tensor it is handed to the GPU
     shortest, longest = int(lengths.min()), int(lengths.max())
     if shortest < least or longest > steps:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
+from elman.cli.export import export
 from elman.cli.forecast import backtest, forecast
 from elman.cli.inspect import inspect
 from elman.cli.probe import probe
@@ -43,6 +44,7 @@ COMMANDS = {
     "probe": probe,
     "stream": stream,
     "serve": serve,
+    "export": export,
     "samples": samples,
     "kernels": kernels,
 }

@@ -110,7 +110,7 @@ class Pixels(Reader):
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__(height * width * _CHANNELS)
-        self._shape = height, width, _CHANNELS
+        self.shape = height, width, _CHANNELS
 
     def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
         """See the class."""
@@ -118,7 +118,7 @@ class Pixels(Reader):
 
     def planes(self, data: Tensor) -> Tensor:
         """The numbers of [T, B, H * W * 3] pixels as a convolution takes them: [T, B, 3, H, W]."""
-        return self(data).unflatten(2, self._shape).movedim(4, 2)
+        return self(data).unflatten(2, self.shape).movedim(4, 2)
 
 
 def _kind(raw: Raw) -> str:

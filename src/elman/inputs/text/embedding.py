@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import final
 
 import numpy as np
@@ -75,12 +75,12 @@ class NGrams(nn.Module):
 
     def __init__(self, repeated: Sequence[np.ndarray], symbols: int, width: int) -> None:
         super().__init__()
-        self._known = _Known(repeated, symbols, 2)
+        self.known = Known(repeated, symbols, 2)
         self.weight = nn.Parameter(torch.zeros(1 + sum(map(len, repeated)), width))  # row 0: none
 
     def forward(self, data: Tensor) -> Tensor:
         """[T, B, width] of symbols [T, B]."""
-        places = [F.pad(found, (0, 0, len(data) - len(found), 0)) for found in self._known(data)]
+        places = [F.pad(found, (0, 0, len(data) - len(found), 0)) for found in self.known(data)]
         several = torch.stack(places, -1)
         flat = F.embedding_bag(several.flatten(0, 1), self.weight, mode="sum", padding_idx=0)
         return flat.view(*data.shape, -1)
@@ -105,12 +105,12 @@ class CharNGrams(nn.Module):
         self, repeated: Sequence[np.ndarray], characters: int, shortest: int, width: int, dropped: float
     ) -> None:
         super().__init__()
-        self._known, self._dropped = _Known(repeated, characters, shortest), dropped
+        self.known, self._dropped = Known(repeated, characters, shortest), dropped
         self.weight = nn.Parameter(torch.zeros(1 + sum(map(len, repeated)), width))  # row 0: none
 
     def forward(self, data: Tensor) -> Tensor:
         """[T, B, width] of characters [T, B, C], zeros after those of a word."""
-        places = torch.cat(self._known(data.flatten(0, 1).t().contiguous()))
+        places = torch.cat(self.known(data.flatten(0, 1).t().contiguous()))
         if self.training and self._dropped:
             gone = torch.rand(places.shape, device=places.device) < self._dropped
             places = places.masked_fill(gone, 0)
@@ -119,7 +119,7 @@ class CharNGrams(nn.Module):
 
 
 @final
-class _Known(nn.Module):
+class Known(nn.Module):
     """The rows that known n-grams have in a table, from 1 on; 0 for those that are not known.
 
     Args:
@@ -130,16 +130,24 @@ class _Known(nn.Module):
 
     def __init__(self, repeated: Sequence[np.ndarray], symbols: int, shortest: int) -> None:
         super().__init__()
-        self._symbols, self._lengths = symbols, range(shortest, shortest + len(repeated))
+        self.symbols, self._lengths = symbols, range(shortest, shortest + len(repeated))
         for length, known in zip(self._lengths, repeated, strict=True):
             self.register_buffer(f"keys_{length}", torch.from_numpy(known), persistent=False)
+
+    def tables(self) -> Iterator[tuple[int, np.ndarray, int]]:
+        """For each n: n, the sorted keys of its known n-grams, and the row of the first one."""
+        first = 1
+        for length in self._lengths:
+            keys: Tensor = getattr(self, f"keys_{length}")
+            yield length, keys.cpu().numpy(), first
+            first += len(keys)
 
     def forward(self, data: Tensor) -> list[Tensor]:
         """For each n: rows [T - n + 1, N] of the n-grams along the first axis of symbols [T, N]."""
         first, rows = 1, []
         for length in self._lengths:
             known: Tensor = getattr(self, f"keys_{length}")
-            asked = grams.keys(data, length, self._symbols)
+            asked = grams.keys(data, length, self.symbols)
             at = torch.searchsorted(known, asked).clamp(max=max(0, len(known) - 1))
             rows.append((first + at).where(known[at] == asked, 0) if len(known) else torch.zeros_like(asked))
             first += len(known)

@@ -74,13 +74,13 @@ class ClassifyNetwork(nn.Module):
         if self.training and self._options.mixup:
             vectors, order, share = self._mixed(vectors)
         if not (self.training and (self._options.mixup or self._options.adversarial)):
-            return self._scored(vectors, state)
+            return self.scored(vectors, state)
         if not vectors.data.requires_grad:
             vectors.data.requires_grad_()
-        scores, after = self._scored(vectors, state)
+        scores, after = self.scored(vectors, state)
 
         def again(data: Tensor) -> Tensor:
-            return self._scored(Seq(data, vectors.lengths), state)[0]
+            return self.scored(Seq(data, vectors.lengths), state)[0]
 
         return Said(scores, vectors.data, again, order, share), after
 
@@ -94,7 +94,8 @@ class ClassifyNetwork(nn.Module):
         lengths = None if lengths is None else torch.maximum(lengths, lengths[order.cpu()])
         return Seq(data, lengths), order, share
 
-    def _scored(self, vectors: Seq, state: State | None) -> tuple[Tensor, State]:
+    def scored(self, vectors: Seq, state: State | None) -> tuple[Tensor, State]:
+        """Scores [B, size] of vectors [T, B, width], and the state at their ends."""
         hidden, state = self.encoder.run(vectors, state)
         pooled = F.dropout(self.pool(hidden, state), self._dropout, self.training)
         return self.output(pooled), state

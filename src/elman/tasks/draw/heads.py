@@ -19,7 +19,7 @@ class Head(nn.Module, ABC):
         """How the next step is distributed at every place [...] of features [..., size]."""
 
 
-class _Mixture(Head):
+class Mixture(Head):
     """A linear layer to the raw numbers of a mixture in the data's units.
 
     Args:
@@ -34,7 +34,7 @@ class _Mixture(Head):
 
     def __init__(self, size: int, parameters: int, count: int, scale: Scale) -> None:
         super().__init__()
-        self._count, self._least = count, scale.least
+        self.count, self.least = count, scale.least
         self.output = nn.Linear(size, parameters)
         self.register_buffer("centre", scale.centre, persistent=False)
         self.register_buffer("deviation", scale.deviation, persistent=False)
@@ -45,13 +45,13 @@ class _Mixture(Head):
     def _said(self, features: Tensor) -> tuple[Tensor, int, Scale]:
         return (
             self.output(features).float(),
-            self._count,
-            Scale(self.centre, self.deviation, self._least),
+            self.count,
+            Scale(self.centre, self.deviation, self.least),
         )
 
 
 @final
-class PenHead(_Mixture):
+class PenHead(Mixture):
     """Moves and states of a pen."""
 
     def __init__(self, size: int, count: int, scale: Scale) -> None:
@@ -65,7 +65,7 @@ class PenHead(_Mixture):
 
 
 @final
-class ValuesHead(_Mixture):
+class ValuesHead(Mixture):
     """Any numbers."""
 
     def __init__(self, size: int, count: int, scale: Scale) -> None:

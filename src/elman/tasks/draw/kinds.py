@@ -112,7 +112,7 @@ class _Features(Reader):
         return data + self._noise * torch.randn_like(data) if self.training and self._noise else data
 
 
-class _Scaled(_Features):
+class Scaled(_Features):
     """Values [T, B, C] with their centre taken off, divided by their deviation."""
 
     centre: Tensor
@@ -128,21 +128,30 @@ class _Scaled(_Features):
 
 
 @final
-class _Moves(_Scaled):
+class Moves(Scaled):
+    """Moves of a pen: dx and dy scaled, and which state the pen is in."""
+
     def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """[T, B, 2 + 3] of [T, B, 3]."""
         states = F.one_hot(data[..., 2].long(), PEN_STATES).to(data)
         return torch.cat([self._scaled(data[..., :2]), states], -1)
 
 
 @final
-class _Numbers(_Scaled):
+class Numbers(Scaled):
+    """Any numbers, scaled."""
+
     def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """[T, B, C], the same shape as came in."""
         return self._scaled(data)
 
 
 @final
-class _Frames(_Features):
+class Frames(_Features):
+    """Frames of notes as they are."""
+
     def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """[T, B, C], the same shape as came in."""
         return self._disturbed(data)
 
 
@@ -194,7 +203,7 @@ class Strokes(Kind):
 
     def reader(self, signal: Signals) -> Reader:
         """See `Kind`: dx, dy, and which state the pen is in."""
-        return _Moves(2 + PEN_STATES, signal.noise, self._scale)
+        return Moves(2 + PEN_STATES, signal.noise, self._scale)
 
     def head(self, size: int, options: DrawConfig) -> Head:
         """See `Kind`."""
@@ -266,7 +275,7 @@ class Music(Kind):
 
     def reader(self, signal: Signals) -> Reader:
         """See `Kind`."""
-        return _Frames(self.channels, signal.noise)
+        return Frames(self.channels, signal.noise)
 
     def head(self, size: int, options: DrawConfig) -> Head:
         """See `Kind`."""
@@ -340,7 +349,7 @@ class Values(Kind):
 
     def reader(self, signal: Signals) -> Reader:
         """See `Kind`."""
-        return _Numbers(self.channels, signal.noise, self._scale)
+        return Numbers(self.channels, signal.noise, self._scale)
 
     def head(self, size: int, options: DrawConfig) -> Head:
         """See `Kind`."""

@@ -111,14 +111,14 @@ class ClassBody(Body):
     def begin(self, codes: Tensor) -> State:
         """See `Body`; the class's vector stays in the state."""
         vector = self.embedding(codes[0])
-        shape = len(vector), self.recurrent.cell.states * self._config.layers, self._config.hidden
+        shape = vector.shape[0], self.recurrent.cell.states * self._config.layers, self._config.hidden
         start = torch.tanh(self.bridge(vector)).view(shape).transpose(0, 1)
         return *start.contiguous().split(self._config.layers), vector[None]
 
     def forward(self, x: Seq, state: State) -> tuple[Tensor, State, Tensor | None]:
         """See `Body`."""
         *inner, vector = state
-        data = torch.cat([x.data, vector.expand(len(x.data), -1, -1)], -1)
+        data = torch.cat([x.data, vector.expand(x.data.shape[0], -1, -1)], -1)
         hidden, after = self.recurrent(Seq(data, x.lengths), tuple(inner))
         return hidden.data, (*after, vector), None
 
@@ -154,7 +154,7 @@ class TextBody(Body):
         self.recurrent = encoder.layers(first, width + size * options.feed)
         self.embedding = nn.Embedding(characters + 1, size, padding_idx=0)
         self.window = Window(config.hidden, options.window, pace)
-        self._feed, self._states = options.feed, self.recurrent.cell.states
+        self.feed, self._states = options.feed, self.recurrent.cell.states
         self.output_size = config.hidden + size
         self.upper = None
         if config.layers > 1:
@@ -179,7 +179,7 @@ class TextBody(Body):
         *inner, seen, place, vectors, codes = state
         script = Script(vectors, codes > 0)
         lower, upper = tuple(inner[: self._states]), tuple(inner[self._states :])
-        if self._feed:
+        if self.feed:
             hidden, lower, saw = self._fed(x.data, lower, seen, script, place[0])
         else:
             hidden, lower = self._lower(x.data, lower)
@@ -201,7 +201,7 @@ class TextBody(Body):
 
         def advance(x: Tensor) -> tuple[Tensor, Tensor | None]:
             nonlocal context, at
-            hidden = step(torch.cat([x, context], -1) if self._feed else x)
+            hidden = step(torch.cat([x, context], -1) if self.feed else x)
             saw = self.window(hidden[None], script, at)
             context, at = saw.context[0], saw.place
             features = torch.cat([hidden, context], -1)

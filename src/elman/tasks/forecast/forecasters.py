@@ -209,7 +209,7 @@ class Autoregressive(nn.Module):
         """
         self.layout.check(seq.data)
         scaling = self.layout.scaling(seq.data, self.scale)
-        inputs = self._inputs(seq.data, scaling, self.layout.before, len(seq.data))
+        inputs = self._inputs(seq.data, scaling, self.layout.before, seq.data.shape[0])
         read, state = self.recurrent(Seq(inputs), state)
         return Densities(self.output(self.dropout(read.data)), scaling, self.kind), state
 

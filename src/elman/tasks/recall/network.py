@@ -15,7 +15,7 @@ from elman.hopfield import Asynchronous, Memory, Modern, Recall, Synchronous
 from elman.tasks.recall.config import MODERN, TRAINED, RecallConfig
 
 _RULES = {"hebb": hopfield.hebb, "storkey": hopfield.storkey, "pseudo_inverse": hopfield.pseudo_inverse}
-_STILL = 0.01
+STILL = 0.01
 """A trained network has come to rest when none of its numbers moves by more in a step."""
 
 
@@ -65,6 +65,11 @@ class Computed(Store):
         if options.rule != MODERN:
             self.weights = nn.Parameter(torch.zeros(size, size), requires_grad=False)
 
+    @property
+    def iterations(self) -> int:
+        """Most steps of a recall."""
+        return self._options.iterations
+
     def compute(self) -> None:
         """The weights, by the rule; the modern memory has none but the patterns."""
         if self._options.rule != MODERN:
@@ -106,6 +111,11 @@ class Attractor(Store):
         self.recurrent = encoder.layers(config, size)
         self.output = nn.Linear(self.recurrent.output_size, size)
 
+    @property
+    def iterations(self) -> int:
+        """Steps of a recall."""
+        return self._options.iterations
+
     def compute(self) -> None:
         """Nothing: its weights are learnt."""
 
@@ -119,7 +129,7 @@ class Attractor(Store):
             hidden, inner = self.recurrent(Seq(states[-1].unsqueeze(0)), inner)
             states.append(self.output(hidden.data[0]).tanh())
         found = torch.stack(states)
-        moves = (found.detach().diff(dim=0).abs().amax(2) > _STILL).int()
+        moves = (found.detach().diff(dim=0).abs().amax(2) > STILL).int()
         steps = (moves * torch.arange(1, len(states), device=moves.device)[:, None]).amax(0)
         energies = found.new_empty(0, found.shape[1])
         return Recall(found, energies, steps, moves[-1] == 0), (found[-1:], *(inner or ()))

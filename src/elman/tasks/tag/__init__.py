@@ -143,12 +143,18 @@ class WordInput(nn.Module):
         """Each word is read once, however often it is in the batch: that saves most of the time."""
         assert self.chars is not None
         assert self.spelling is not None
+        if torch.compiler.is_compiling():  # how many are distinct is not known to a graph
+            return self._last_states(chars, (chars != 0).sum(1))
         distinct, places = torch.unique(chars, dim=0, return_inverse=True)
         lengths = (distinct != 0).sum(1)
-        steps = distinct[:, : int(lengths.max())].t()
-        _, state = self.spelling(Seq(self.chars(steps), lengths.cpu()))
-        last = state[0][-2:]  # the hidden state of the last layer, both ways
-        return last.transpose(0, 1).flatten(1)[places]
+        return self._last_states(distinct[:, : int(lengths.max())], lengths)[places]
+
+    def _last_states(self, chars: Tensor, lengths: Tensor) -> Tensor:
+        """The hidden states of the last layer, both ways, of words [N, C]."""
+        assert self.chars is not None
+        assert self.spelling is not None
+        _, state = self.spelling(Seq(self.chars(chars.t()), lengths.cpu()))
+        return state[0][-2:].transpose(0, 1).flatten(1)
 
 
 class TagNetwork(nn.Module):
@@ -183,10 +189,13 @@ class TagNetwork(nn.Module):
             Scores [T, B, K] with the field over them, and the state at the end.
         """
         config, (steps, batch) = self._config, seq.data.shape[:2]
-        inside = _inside(seq)
-        vectors = self.words(seq.data[inside])
-        padded = vectors.new_zeros(steps, batch, self.words.size)
-        padded[inside] = vectors
+        if seq.lengths is None:
+            padded = self.words(seq.data.flatten(0, 1)).unflatten(0, (steps, batch))
+        else:
+            inside = _inside(seq)
+            vectors = self.words(seq.data[inside])
+            padded = vectors.new_zeros(steps, batch, self.words.size)
+            padded[inside] = vectors
         hidden, state = self.recurrent(Seq(self._drop(padded, config.input_dropout), seq.lengths), state)
         scores = self.output(self._drop(hidden.data, config.output_dropout or config.dropout))
         return Tagged(scores, self.crf), state
