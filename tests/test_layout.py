@@ -95,7 +95,7 @@ LEVELS = {
     "__init__": 11,
     "__main__": 11,
 }
-FAMILIES = {"cells", "diagnose", "kernels", "formats", "inputs", "tasks", "nn", "server", "cli"}
+FAMILIES = {"cells", "diagnose", "kernels", "formats", "inputs", "tasks", "nn", "stream", "server", "cli"}
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 50

@@ -17,7 +17,7 @@ from elman.config import Network
 from elman.errors import TaskError
 from elman.inputs import Reader
 from elman.recurrent import Recurrent, dropout
-from elman.stepper import Stepper
+from elman.stepper import OneStep, Stepper
 
 
 def layers(config: Network, width: int, *, bidirectional: bool = False) -> Recurrent:
@@ -59,6 +59,15 @@ def in_one_direction(recurrent: Recurrent, task: str, setting: str) -> None:
         got = "bidirectional layers, which read a sequence from its end, too"
         remedy = f"train with {setting} = false"
         raise TaskError(f"a stream of the task {task!r}", got, expected="one direction", remedy=remedy)
+
+
+def one_step(recurrent: Recurrent) -> OneStep:
+    """One step of the layers, for any batch and from any state, without gradients or dropout.
+
+    Raises:
+        ConfigError: they are bidirectional.
+    """
+    return OneStep(recurrent.layer_advances(), residual=recurrent.residual, skip=recurrent.skip)
 
 
 class Frame(NamedTuple):

@@ -16,7 +16,7 @@ from elman import cells, kernels
 from elman.batch import Seq, State
 from elman.cells.base import Cell
 from elman.errors import ConfigError, DataError
-from elman.kernels.base import Job, LayerStepper, Weights
+from elman.kernels.base import Advance, Job, LayerStepper, Weights
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")  # as Weights orders them
 _IN = "input of Recurrent"
@@ -165,14 +165,26 @@ class Recurrent(nn.Module):
         Raises:
             ConfigError: it is bidirectional, for the backward layers would wait for the end.
         """
-        if self.bidirectional:
-            got, remedy = "bidirectional=True", "run it on whole sequences"
-            raise ConfigError("steps of Recurrent", got, remedy=remedy)
+        self._forwards()
         states = [tuple(s[layer] for s in state) for layer in range(self.layers)]
         return [
             kernels.stepper(self.cell, self._weights(layer), start, self.kernel)
             for layer, start in enumerate(states)
         ]
+
+    def layer_advances(self) -> list[Advance]:
+        """What runs one step of each layer, for any batch and from any state, without gradients or dropout.
+
+        Raises:
+            ConfigError: it is bidirectional.
+        """
+        self._forwards()
+        return [kernels.advance(self.cell, self._weights(layer), self.kernel) for layer in range(self.layers)]
+
+    def _forwards(self) -> None:
+        if self.bidirectional:
+            got, remedy = "bidirectional=True", "run it on whole sequences"
+            raise ConfigError("steps of Recurrent", got, remedy=remedy)
 
     def extra_repr(self) -> str:
         """What `print` tells of it."""

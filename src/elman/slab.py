@@ -48,23 +48,21 @@ class Slab:
 
     def put(self, column: int, state: State) -> None:
         """Write a state [*, 1, *] to a column."""
-        self.set([column], state)
+        self.set(self.places([column]), state)
 
-    def get(self, columns: Sequence[int]) -> State:
-        """A copy of some columns: [*, B, *]."""
-        if not self._tensors:
-            return ()
-        places = torch.tensor(columns, device=self._tensors[0].device)
+    def places(self, columns: Sequence[int]) -> Tensor:
+        """Columns [B] as a tensor where the states are."""
+        return torch.tensor(columns, device=self._tensors[0].device if self._tensors else None)
+
+    def get(self, places: Tensor) -> State:
+        """A copy of some columns, [B] int64: [*, B, *]."""
         return tuple([s.index_select(1, places) for s in self._tensors])
 
-    def set(self, columns: Sequence[int], state: State) -> None:
-        """Write states [*, B, *] to some columns."""
-        if not self._tensors:
-            return
-        places = torch.tensor(columns, device=self._tensors[0].device)
+    def set(self, places: Tensor, state: State) -> None:
+        """Write states [*, B, *] to some columns, [B] int64."""
         for number, s in enumerate(state):
             self._tensors[number] = mine = _with_rows(self._tensors[number], len(s))
-            mine.index_copy_(1, places, _with_rows(s.detach(), len(mine)))
+            mine.index_copy_(1, places, _with_rows(s, len(mine)))
 
 
 def _with_rows(tensor: Tensor, rows: int) -> Tensor:

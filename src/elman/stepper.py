@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
-from elman.kernels.base import LayerStepper
+from elman.kernels.base import Advance, LayerStepper
 
 
 class Stepper:
@@ -44,13 +47,56 @@ class Stepper:
         Raises:
             DataError, RuntimeError: a shape, dtype or device does not fit.
         """
+        y = self.advance(x)
+        return y if self._residual or self._skip else y.clone()
+
+    def advance(self, x: Tensor) -> Tensor:
+        """The same, in memory that the next step may overwrite."""
         if not (self._residual or self._skip):
             for layer in self._layers:
-                x = layer(x)
+                x = layer.advance(x)
             return x
-        first, outs = x, list[Tensor]()
-        for number, layer in enumerate(self._layers):
-            y = layer(torch.cat([first, x], -1) if number and self._skip else x)
-            x = x + y if number and self._residual else y
-            outs.append(x)
-        return torch.cat(outs, -1) if self._skip else x
+        return through([layer.__call__ for layer in self._layers], x, self._residual, self._skip)
+
+
+class OneStep:
+    """One step of layers one above the other, for any batch and from any state.
+
+    Args:
+        layers: one above the other.
+        residual, skip: see `Stepper`.
+    """
+
+    def __init__(self, layers: list[Advance], *, residual: bool = False, skip: bool = False) -> None:
+        self._layers, self._residual, self._skip = layers, residual, skip
+
+    def __call__(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One step.
+
+        Args:
+            x: [B, F].
+            state: S tensors [L, B, H].
+
+        Returns:
+            What the layers give, as of `Stepper`, and the state after the step.
+        """
+        after: list[tuple[Tensor, ...]] = []
+
+        def run(layer: Advance, x: Tensor) -> Tensor:
+            after.append(layer(x, tuple([s[len(after)] for s in state])))
+            return after[-1][0]
+
+        y = through([partial(run, layer) for layer in self._layers], x, self._residual, self._skip)
+        if len(after) == 1:
+            return y, tuple([s.unsqueeze(0) for s in after[0]])
+        return y, tuple([torch.stack(part) for part in zip(*after, strict=True)])
+
+
+def through(layers: list[Callable[[Tensor], Tensor]], x: Tensor, residual: bool, skip: bool) -> Tensor:
+    """What layers one above the other give of x [B, F], each a function of what enters it."""
+    first, outs = x, list[Tensor]()
+    for number, layer in enumerate(layers):
+        y = layer(torch.cat([first, x], -1) if number and skip else x)
+        x = x + y if number and residual else y
+        outs.append(x)
+    return torch.cat(outs, -1) if skip else x

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import torch
@@ -75,6 +76,21 @@ class Ends(NamedTuple):
         self.outlet.restore(content["outlet"])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """How a stream goes by lines of text: each is a piece, of whose outputs one thing is told.
+
+    Args:
+        read: a line, with its end -> the piece that it stands for.
+        tell: the line, and the outputs that became due -> what is told of it, in terms of JSON.
+        rate: samples a second, where samples of sound come in place of lines; else 0.
+    """
+
+    read: Callable[[str], Any]
+    tell: Callable[[str, list[Any]], dict[str, Any]]
+    rate: int = 0
+
+
 class Runner(ABC):
     """One stream a step at a call, from a state that it keeps."""
 
@@ -134,6 +150,10 @@ class Streamer(ABC):
     @abstractmethod
     def answer(self, output: Any) -> dict[str, Any]:
         """What is told of an output, in terms of JSON, in the words of `elman predict`."""
+
+    @abstractmethod
+    def lines(self) -> Lines:
+        """How one stream goes by lines of text, from its start on."""
 
 
 class Composer(Streamer):
@@ -200,12 +220,12 @@ class Plainly(Runner):
 class ByLayers(Runner):
     """One stream by layers that step, with as little around them as can be.
 
-    The state is that of the layers, then the last layer's output [1, 1, F].
+    The state is that of the layers, then the last layer's output [1, 1, H].
 
     Args:
         stepper: the layers.
         vector: a step -> [1, F], what enters the first layer.
-        says: the output [1, H] of the last layer -> what is said, [...].
+        says: the output [H] of the last layer -> what is said, [...], in memory of its own.
         output: what the layers gave last, [1, 1, H].
     """
 
@@ -216,24 +236,36 @@ class ByLayers(Runner):
         says: Callable[[Tensor], Tensor],
         output: Tensor,
     ) -> None:
-        self._stepper, self._vector, self._says, self._output = stepper, vector, says, output[0]
+        self._stepper, self._vector, self._says = stepper, vector, says
+        self._output, self._flat = output[0], output[0, 0]
 
     @property
     def state(self) -> State:
         """See `Runner`."""
         layers = zip(*self._stepper.state, strict=True)
-        return *(torch.stack(part) for part in layers), self._output[None]
+        return *(torch.stack(part) for part in layers), self._output[None].clone()
 
     def put(self, state: State) -> None:
         """See `Runner`."""
         *layers, output = state
         self._stepper.put(tuple(layers))
-        self._output = output[0]
+        self._output, self._flat = output[0], output[0, 0]
 
     def __call__(self, step: Any) -> Tensor:
         """See `Runner`."""
-        self._output = output = self._stepper(self._vector(step))
-        return self._says(output)
+        output = self._stepper.advance(self._vector(step))
+        if output is not self._output:  # else it is the same memory, and to make a view takes a microsecond
+            self._output, self._flat = output, output[0]
+        return self._says(self._flat)
+
+
+def latest(streamer: Streamer, read: Callable[[str], Any], rate: int = 0) -> Lines:
+    """Of each line the answer to its last output."""
+
+    def tell(_: str, outputs: list[Any]) -> dict[str, Any]:
+        return streamer.answer(outputs[-1]) if outputs else {}
+
+    return Lines(read=read, tell=tell, rate=rate)
 
 
 def framed(intake: Intake, frame: Frame) -> Intake:

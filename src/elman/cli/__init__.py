@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError
 from elman.cli.forecast import backtest, forecast
 from elman.cli.serve import serve
 from elman.cli.show import kernels, samples
+from elman.cli.stream import stream
 from elman.cli.train import init, train
 from elman.cli.translate import translate
 from elman.cli.use import complete, evaluate, predict, sample
@@ -36,6 +37,7 @@ COMMANDS = {
     "sample": sample,
     "complete": complete,
     "eval": evaluate,
+    "stream": stream,
     "serve": serve,
     "samples": samples,
     "kernels": kernels,

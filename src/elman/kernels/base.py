@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Protocol, TypeAlias
 
 import torch
@@ -128,6 +129,10 @@ class Case(NamedTuple):
     every: bool = False
 
 
+Advance: TypeAlias = Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
+"""One step of a layer, for any batch: x [B, F] and S tensors [B, H] -> S tensors [B, H]."""
+
+
 class LayerStepper(ABC):
     """One layer without gradients, a step at a call, from a state that it keeps."""
 
@@ -143,6 +148,10 @@ class LayerStepper(ABC):
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
         """One step: x [B, F] -> the hidden state [B, H], in memory of its own."""
+
+    @abstractmethod
+    def advance(self, x: Tensor) -> Tensor:
+        """The same, in memory that the next step may overwrite."""
 
 
 class _PlainStepper(LayerStepper):
@@ -161,12 +170,15 @@ class _PlainStepper(LayerStepper):
     def put(self, state: tuple[Tensor, ...]) -> None:
         self._state = tuple([s.detach().clone() for s in state])
 
-    @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
+        return self.advance(x).clone()
+
+    @torch.no_grad()
+    def advance(self, x: Tensor) -> Tensor:
         if x.shape != self._shape:
             raise DataError("x", str(list(x.shape)), expected=str(list(self._shape)))
         self._state = self._kernel.step(self._cell, x, self._state, self._weights)
-        return self._state[0].clone()
+        return self._state[0]
 
 
 class Kernel(ABC):
@@ -197,6 +209,17 @@ class Kernel(ABC):
     def stepper(self, cell: Cell, weights: Weights, state: tuple[Tensor, ...]) -> LayerStepper:
         """What runs step after step from that state, with the weights as they are now."""
         return _PlainStepper(self, cell, weights, state)
+
+    def advance(self, cell: Cell, weights: Weights) -> Advance:
+        """What runs one step of any batch without gradients, with the weights as they are now."""
+        return partial(_advance, self, cell, weights)
+
+
+@torch.no_grad()
+def _advance(
+    kernel: Kernel, cell: Cell, weights: Weights, x: Tensor, state: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    return kernel.step(cell, x, state, weights)
 
 
 def padding(steps: int, lengths: Tensor, device: torch.device) -> Tensor:

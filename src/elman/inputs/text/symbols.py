@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any, final
 
 import numpy as np
@@ -48,9 +47,10 @@ class Symbols(Intake):
 
     def one(self, x: Any) -> int | Tensor:
         """See `Intake`: the text of a symbol, that of a word with or without its space, or its number."""
-        number = self._numbers.get(x) if isinstance(x, Hashable) else None
-        if number is None or self.held:
-            number = self._other(x)
+        if type(x) is str and not self.held and (number := self._numbers.get(x)) is not None:
+            self._begun = True
+            return number
+        number = self._other(x)
         self._begun = True
         return number
 

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.kernels.base import Case, Cell, Job, Kernel, LayerStepper, Result, Weights
+from elman.kernels.base import Advance, Case, Cell, Job, Kernel, LayerStepper, Result, Weights
 from elman.kernels.native import packs
 from elman.kernels.native.call import Call, Grads, step
 from elman.kernels.native.extension import CELLS, NUMBERS, missing, module
 from elman.kernels.native.operation import traced
-from elman.kernels.native.stepper import NativeStepper
+from elman.kernels.native.stepper import NativeAdvance, NativeStepper
 
 _EXTRAS = (
     ("normed", "layer normalisation inside the cell"),
@@ -89,6 +89,10 @@ class Native(Kernel):
     def stepper(self, cell: Cell, weights: Weights, state: tuple[Tensor, ...]) -> LayerStepper:
         """Make ready for step after step; see `Kernel.stepper`."""
         return NativeStepper(cell.name, weights, state)
+
+    def advance(self, cell: Cell, weights: Weights) -> Advance:
+        """Make ready for steps of any batch; see `Kernel.advance`."""
+        return NativeAdvance(cell.name, weights)
 
 
 def _is_traced(x: Tensor) -> bool:

@@ -19,6 +19,7 @@ class NativeStepper(LayerStepper):
         for s in state:
             check("the state", s, weights.w_ih.dtype, (batch, hidden))
         self._state = tuple([s.detach().clone(memory_format=torch.contiguous_format) for s in state])
+        self._y = torch.empty_like(self._state[0])
         self._shape, self._dtype = (batch, features), state[0].dtype
         self._kind = CELLS[name], NUMBERS[self._dtype], features, hidden
         self._weights = packed(self._kind, weights, False, True)  # whose memory the kernel reads
@@ -38,9 +39,33 @@ class NativeStepper(LayerStepper):
 
     def __call__(self, x: Tensor) -> Tensor:
         """One step; see `LayerStepper`."""
+        return self.advance(x).clone()
+
+    def advance(self, x: Tensor) -> Tensor:
+        """One step; see `LayerStepper`."""
         if x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu:
             check("x", x, self._dtype, self._shape)
-        x, y = x.contiguous(), torch.empty_like(self._state[0])
         places, weights = self._places
-        step_to(self._kind, x, places, weights, y, places)
-        return y
+        step_to(self._kind, x.contiguous(), places, weights, self._y, places)
+        return self._y
+
+
+class NativeAdvance:
+    """One step of any batch by the native kernel of a cell of that name."""
+
+    def __init__(self, name: str, weights: Weights) -> None:
+        cell, number = CELLS[name], NUMBERS[weights.w_hh.dtype]
+        self._kind = cell, number, weights.w_ih.shape[1], weights.w_hh.shape[1]
+        self._weights = packed(self._kind, weights, False, True)  # whose memory the kernel reads
+
+    def __call__(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """One step; see `Advance`."""
+        shape = x.shape[0], self._kind[3]
+        check("x", x, self._weights.dtype, (shape[0], self._kind[2]))
+        for s in state:
+            check("the state", s, self._weights.dtype, shape)
+        state = tuple([s.contiguous() for s in state])
+        after = tuple([torch.empty_like(s) for s in state])
+        place = self._weights.data_ptr()
+        step_to(self._kind, x.contiguous(), two(state), place, after[0], two(after))
+        return after

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from elman.batch import Seq, State
 from elman.encoder import Encoder, Pool, inside
 from elman.errors import TaskError
-from elman.inputs import Input
+from elman.inputs import Input, Signal
 from elman.recurrent import Recurrent
-from elman.streaming import Ends, Plain, Plainly, Streamer, framed
+from elman.streaming import Ends, Lines, Plain, Plainly, Streamer, framed, latest
 from elman.tasks.classify.running import running
 from elman.tasks.classify.targets import Target
 
@@ -76,6 +76,11 @@ class ClassifyStreamer(Streamer):
     def answer(self, output: Tensor) -> dict[str, Any]:
         """See `Streamer`."""
         return self._target.answer(output)
+
+    def lines(self) -> Lines:
+        """What is said of all lines so far."""
+        rate = self._input.rate if isinstance(self._input, Signal) else 0
+        return latest(self, self._input.parse, rate)
 
 
 def _top_states(recurrent: Recurrent, vectors: Seq, state: State) -> tuple[Tensor, State]:

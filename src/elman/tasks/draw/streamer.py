@@ -14,7 +14,7 @@ from elman.errors import ConfigError, TaskError
 from elman.inputs import Raw
 from elman.intake import Intake
 from elman.mixtures import Steps
-from elman.streaming import Composer, Ends, Outlet, Plainly, last_steps
+from elman.streaming import Composer, Ends, Lines, Outlet, Plainly, last_steps, latest
 from elman.tasks.draw import kinds
 from elman.tasks.draw.heads import Head
 from elman.tasks.draw.kinds import Kind
@@ -111,6 +111,10 @@ class DrawStreamer(Composer):
         nats = round(float(output.nats), 4)
         return {"prediction": nats, "logp": -nats, "steps": 1}
 
+    def lines(self) -> Lines:
+        """The surprise of each line's step."""
+        return latest(self, _numbers)
+
     def compose(
         self, state: State, generator: torch.Generator, *, temperature: float, top_k: int, top_p: float
     ) -> Iterator[Tensor]:
@@ -132,6 +136,15 @@ class DrawStreamer(Composer):
                     return
                 said, _ = advance(made)
             yield made[0].cpu()
+
+
+def _numbers(line: str) -> Any:
+    """A step as numbers with commas, semicolons or spaces between them."""
+    cells = line.replace(",", " ").replace(";", " ").split()
+    try:
+        return [[float(cell) for cell in cells]] if cells else []
+    except ValueError:
+        return line
 
 
 @final

@@ -6,6 +6,7 @@ come there is none.
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, final
@@ -20,7 +21,7 @@ from elman.calendar import Frequency
 from elman.errors import DataError, TaskError
 from elman.forecasting import LEVELS
 from elman.intake import Intake
-from elman.streaming import Ends, Outlet, Plainly, Streamer
+from elman.streaming import Ends, Lines, Outlet, Plainly, Streamer, latest
 from elman.tasks.forecast.series import number
 from elman.tasks.forecast.tracks import Outline
 
@@ -115,6 +116,16 @@ class ForecastStreamer(Streamer):
         named = {f"q{level:g}": column for level, column in zip(LEVELS, columns[1:], strict=True)}
         told = {"prediction": columns[0], "median": named["q0.5"], **named}
         return {"times": output.times, **told} if output.first is not None else told
+
+    def lines(self) -> Lines:
+        """The forecast after each line, which is a number, or a time and a number: CSV."""
+        return latest(self, _observation)
+
+
+def _observation(line: str) -> list[Any]:
+    """The observation in a line: of one cell, or of a time and a value; an empty cell is a missing value."""
+    cells = next(csv.reader([line.strip()]), [""])
+    return [cells[0] if len(cells) == 1 else tuple(cells)]
 
 
 @final

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
 import torch
@@ -14,7 +15,7 @@ from elman.batch import Seq, State
 from elman.errors import TaskError
 from elman.inputs import Embedding, Symbols
 from elman.recurrent import Recurrent
-from elman.streaming import ByLayers, Completer, Composer, Ends, Plain, last_steps
+from elman.streaming import ByLayers, Completer, Composer, Ends, Lines, Plain, last_steps
 from elman.vocab import Vocab
 
 _TOLD = 5
@@ -22,6 +23,10 @@ _TOLD = 5
 
 _BEAM = 64
 """Unfinished words that a search for completions keeps."""
+
+
+_READY = 1 << 14
+"""Symbols, up to which the views of their vectors are made ready: to make one takes as long as to use it."""
 
 
 @final
@@ -43,6 +48,9 @@ class LanguageStreamer(Composer, Completer):
     ) -> None:
         self._vocab, self._first = symbols, first
         self._embedding, self._recurrent, self._output = embedding, recurrent, output
+        self._table, self._once = embedding.weight.detach(), encoder.one_step(recurrent)
+        self._last = output.weight.detach(), output.bias.detach()
+        self._vector = _vectors(self._table)
 
     @property
     def hidden(self) -> int:
@@ -63,29 +71,45 @@ class LanguageStreamer(Composer, Completer):
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
         """See `Streamer`."""
-        hidden, after = self._recurrent(Seq(self._embedding(seq.data), seq.lengths), state[:-1])
-        return self._output(hidden.data).log_softmax(-1), (*after, last_steps(hidden))
+        if len(seq.data) == 1:
+            y, after = self._once(self._table[seq.data[0]], state[:-1])
+            hidden = Seq(y[None])
+        else:
+            hidden, after = self._recurrent(Seq(self._embedding(seq.data), seq.lengths), state[:-1])
+        return F.linear(hidden.data, *self._last).log_softmax(-1), (*after, last_steps(hidden))
 
     def runner(self, state: State) -> ByLayers:
         """See `Streamer`."""
-        table, weight, bias = (
-            part.detach() for part in (self._embedding.weight, self._output.weight, self._output.bias)
-        )
-        stepper = encoder.stepper(self._recurrent, state[:-1])
-
-        def vector(symbol: int) -> Tensor:
-            return table.narrow(0, symbol, 1)
+        weight, bias = self._last
 
         def says(hidden: Tensor) -> Tensor:
-            return F.linear(hidden[0], weight, bias).log_softmax(0)
+            return torch.addmv(bias, weight, hidden).log_softmax(0)
 
-        return ByLayers(stepper, vector, says, state[-1])
+        return ByLayers(encoder.stepper(self._recurrent, state[:-1]), self._vector, says, state[-1])
 
     def answer(self, output: Tensor) -> dict[str, Any]:
         """The likeliest symbols that may come next, with their probabilities."""
         p, symbols = output.exp().topk(min(_TOLD, len(output)))
         named = {self._vocab.decode([symbol]): round(share, 6) for symbol, share in _pairs(symbols, p)}
         return {"prediction": next(iter(named)), "probabilities": named}
+
+    def lines(self) -> Lines:
+        """Bits per character of each line after those before it, and the symbols that may follow."""
+        before: list[Tensor] = []
+
+        def tell(line: str, outputs: list[Tensor]) -> dict[str, Any]:
+            said, symbols = [*before, *outputs], self._vocab.encode(line).tolist()
+            before[:] = said[-1:]
+            told = self.answer(outputs[-1]) if outputs else {}
+            if len(outputs) != len(symbols) or len(said) < 2:
+                return told  # a part of a word is held back, or nothing was before it
+            first = symbols[: 1 + len(outputs) - len(said)]  # of the very first symbol nothing was said
+            size = len(line) - len(self._vocab.decode(first))
+            pairs = zip(said, symbols[len(first) :], strict=False)
+            bits = -sum(float(logp[symbol]) for logp, symbol in pairs) / math.log(2)
+            return {"bits_per_char": round(bits / max(1, size), 4), **told}
+
+        return Lines(read=str, tell=tell)
 
     def compose(
         self, state: State, generator: torch.Generator, *, temperature: float, top_k: int, top_p: float
@@ -131,6 +155,13 @@ class LanguageStreamer(Composer, Completer):
         """One step, as the searches call it: symbols [B] -> scores [B, V]."""
         hidden, state = self._recurrent(Seq(self._embedding(symbols[None])), state)
         return self._output(hidden.data[0]), state
+
+
+def _vectors(table: Tensor) -> Callable[[int], Tensor]:
+    """A symbol -> its vector [1, F]."""
+    if len(table) > _READY:
+        return lambda symbol: table.narrow(0, symbol, 1)
+    return table.split(1).__getitem__
 
 
 def _pairs(symbols: Tensor, p: Tensor) -> Sequence[tuple[int, float]]:

@@ -12,7 +12,7 @@ from elman.batch import Seq, State
 from elman.encoder import Encoder
 from elman.errors import TaskError
 from elman.inputs import Signal
-from elman.streaming import Ends, Outlet, Plainly, Streamer, framed
+from elman.streaming import Ends, Lines, Outlet, Plainly, Streamer, framed
 from elman.tasks.recognize.heard import Clock
 from elman.vocab import Vocab
 
@@ -85,6 +85,17 @@ class RecognizeStreamer(Streamer):
         """The part, or at the end the whole text, and when it was heard."""
         told = {"prediction" if output.final else "partial": output.text}
         return {**told, self._clock.unit: round(output.at, 3)}
+
+    def lines(self) -> Lines:
+        """The parts that were heard in each line, or in some samples."""
+
+        def tell(_: str, outputs: list[PartSaid]) -> dict[str, Any]:
+            if outputs and outputs[-1].final:
+                return self.answer(outputs[-1])
+            text = "".join(output.text for output in outputs)
+            return self.answer(outputs[0]._replace(text=text)) if outputs else {}
+
+        return Lines(read=self._input.parse, tell=tell, rate=self._input.rate)
 
 
 @final

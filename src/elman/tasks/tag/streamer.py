@@ -13,7 +13,7 @@ from elman.batch import Seq, State
 from elman.errors import DataError, TaskError
 from elman.intake import Intake
 from elman.recurrent import Recurrent
-from elman.streaming import Ends, Outlet, Plainly, Streamer
+from elman.streaming import Ends, Lines, Outlet, Plainly, Streamer
 from elman.tasks.tag.tokens import Columns
 from elman.tasks.tag.words import Words
 
@@ -77,6 +77,15 @@ class TagStreamer(Streamer):
         best = int(output.logp.argmax())
         p = round(float(output.logp[best].exp()), 6)
         return {self._columns.target: self._tags[best], "probability": p, self._columns.input: output.token}
+
+    def lines(self) -> Lines:
+        """The tags and tokens of each line."""
+
+        def tell(_: str, outputs: list[TokenSaid]) -> dict[str, Any]:
+            tags = [self._tags[int(output.logp.argmax())] for output in outputs]
+            return {self._columns.target: tags, self._columns.input: [output.token for output in outputs]}
+
+        return Lines(read=str, tell=tell)
 
 
 @final

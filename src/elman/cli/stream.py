@@ -1,0 +1,146 @@
+"""`elman stream`: a trained model beside what comes in, line by line, for as long as it comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from elman.errors import DataError, ElmanError, TaskError
+from elman.interrupt import Interrupt
+
+if TYPE_CHECKING:
+    from elman.stream import Stream
+    from elman.streaming import Lines
+
+_MOST = 1 << 16
+"""Bytes of sound that are taken at once, at most."""
+
+
+def stream(
+    run: Path,
+    /,
+    *,
+    begin: Annotated[Path | None, Parameter(name="--from")] = None,
+    save: Path | None = None,
+    start: str = "",
+    fresh: bool = False,
+    device: str = "auto",
+) -> None:
+    """Answer standard input line by line, at once, with a state that goes on from each to the next.
+
+    Each line is answered by a line of JSON: of text how surprising it was and what may follow, or its class
+    so far, or its tags; of an observation (a number, or CSV of time and number) a forecast. To a model that
+    reads sound come samples (16 bits, one channel, or a WAV file) in place of lines. Ctrl-C ends it.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    begin
+        File of a stream that was saved, to go on from.
+    save
+        File to keep the stream in, when it ends.
+    start
+        What it starts from: a class or a text of drawings, the name of a series.
+    fresh
+        Begin anew with every line.
+    device
+        cpu, cuda, cuda:1, mps; auto: the best there is.
+    """
+    from elman.model import load
+
+    if begin and start:
+        raise TaskError("--start", f"{start!r} beside --from", remedy="leave one of them out")
+    with load(run, device=device).stream(begin, start=start or None) as going:
+        lines = going.lines()
+        try:
+            _answer(going, lines, _sound(lines.rate) if lines.rate else _lines(), fresh)
+        finally:
+            if save:
+                going.save(save)
+
+
+def _answer(going: Stream, lines: Lines, pieces: Iterator[Any], fresh: bool) -> None:
+    """Answer each piece as it comes; one in work is finished when Ctrl-C comes."""
+    number = 0
+    for number, piece in enumerate(pieces, start=1):
+        with Interrupt() as asked:
+            told = _told(going, lines, piece, fresh)
+            if told or not lines.rate:
+                _put({"samples" if lines.rate else "line": going.steps if lines.rate else number, **told})
+        if asked.seen:
+            return
+    if number and (told := lines.tell("", [] if fresh else going.finish())):
+        _put({"end": True, **told})
+
+
+def _told(going: Stream, lines: Lines, piece: Any, fresh: bool) -> dict[str, Any]:
+    """What is told of a piece; of one that cannot be read, the error."""
+    try:
+        outputs = going.feed(lines.read(piece) if isinstance(piece, str) else piece)
+        if fresh:
+            outputs += going.finish()
+            going.reset()
+    except ElmanError as error:
+        return {"error": str(error)}
+    return lines.tell(piece if isinstance(piece, str) else "", outputs)
+
+
+def _put(told: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _lines() -> Iterator[str]:
+    """The lines of standard input, each as soon as it is there, until it or Ctrl-C ends them."""
+    try:
+        while line := sys.stdin.readline():
+            yield line
+    except KeyboardInterrupt:
+        return
+
+
+def _sound(rate: int) -> Iterator[Any]:
+    """Samples [N] int16 of standard input, as many as there are, without the head of a WAV file."""
+    import numpy as np
+
+    try:
+        rest, begun = b"", False
+        while chunk := os.read(sys.stdin.fileno(), _MOST):
+            rest += chunk
+            if not begun:
+                start = _head(rest, rate)
+                if start is None:
+                    continue
+                rest, begun = rest[start:], True
+            whole = len(rest) // 2 * 2
+            yield np.frombuffer(rest[:whole], "<i2")
+            rest = rest[whole:]
+    except KeyboardInterrupt:
+        return
+
+
+def _head(content: bytes, rate: int) -> int | None:
+    """How long the head of a WAV file is, 0 where there is none; None: that is not known yet.
+
+    Raises:
+        DataError: it is the head of other sound than what the model reads.
+    """
+    if content[:4] != b"RIFF"[: len(content)]:
+        return 0
+    data = content.find(b"data", 36)
+    if (data < 0 or len(content) < data + 8) and len(content) < _MOST:
+        return None
+    channels, bits = (int.from_bytes(content[at : at + 2], "little") for at in (22, 34))
+    found = int.from_bytes(content[24:28], "little")
+    if (channels, bits, found) != (1, 16, rate) or data < 0:
+        got = f"{channels} channels of {bits} bits at {found} Hz"
+        remedy = f"convert it: ffmpeg -i IN -ac 1 -ar {rate} -c:a pcm_s16le OUT.wav"
+        raise DataError("standard input", got, expected=f"1 channel of 16 bits at {rate} Hz", remedy=remedy)
+    return data + 8
