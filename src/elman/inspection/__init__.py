@@ -262,9 +262,11 @@ def _facts(model: Model, material: Material) -> dict[str, str]:
     network = material.run.network
     return {
         "model": f"{material.run.task}, {network.layers} x {network.cell} {network.hidden}, of {model.path}",
-        "sequences": f"{material.source}; {min(_lengths(material))} to {max(_lengths(material))} steps",
+        "sequences": f"{material.source}; {_lengths(material)} steps",
     }
 
 
-def _lengths(material: Material) -> list[int]:
-    return [len(example.data) for example in material.examples]
+def _lengths(material: Material) -> str:
+    """The least and the most steps of the sequences."""
+    lengths = [len(example.data) for example in material.examples]
+    return " to ".join(str(length) for length in sorted({min(lengths), max(lengths)}))
