@@ -18,7 +18,7 @@ from elman.tasks.forecast.forecasters import Autoregressive, Direct
 from elman.tasks.language import LanguageNetwork
 from elman.tasks.recall.network import Attractor, Computed
 from elman.tasks.recognize.network import RecognizeNetwork
-from elman.tasks.tag import TagNetwork
+from elman.tasks.tag.network import TagNetwork
 from elman.tasks.translate import TranslateNetwork
 
 Describe = Callable[[Any, bool], list[Piece]]

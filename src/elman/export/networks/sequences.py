@@ -15,7 +15,7 @@ from elman.export.networks.common import INPUT
 from elman.tasks.classify import ClassifyNetwork
 from elman.tasks.language import LanguageNetwork
 from elman.tasks.recognize.network import RecognizeNetwork, Said
-from elman.tasks.tag import Tagged, TagNetwork, WordInput
+from elman.tasks.tag.network import Tagged, TagNetwork, WordInput
 
 SCORES, FRAMES = "scores", "frames"
 
