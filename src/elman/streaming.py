@@ -186,6 +186,14 @@ class Completer(Streamer):
         """
 
 
+class Teller(Streamer):
+    """A streamer that tells many outputs at once sooner than one by one."""
+
+    @abstractmethod
+    def answers(self, outputs: list[Any]) -> list[dict[str, Any]]:
+        """What `answer` tells of each of one output or more."""
+
+
 @final
 class Plainly(Runner):
     """One stream by `Streamer.run`.

@@ -113,7 +113,10 @@ class Worker:
                 continue
             self._told(len(jobs))
             results = _results(batch.run, [job.payload for job in jobs])
-            jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, results)
+            try:
+                jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, results)
+            except RuntimeError:  # the loop has ended meanwhile, and nobody waits any more
+                return
 
 
 def _results(run: Run, payloads: list[Any]) -> list[Any]:

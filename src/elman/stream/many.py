@@ -14,7 +14,7 @@ from elman.batch import Seq, State
 from elman.errors import ElmanError, TaskError
 from elman.slab import Slab
 from elman.stream.base import BLOCK, Saved, Source, Trained
-from elman.streaming import Ends, to_network
+from elman.streaming import Ends, Teller, to_network
 
 
 class Streams:
@@ -90,6 +90,13 @@ class Streams:
     def answer(self, output: Any) -> dict[str, Any]:
         """What is told of an output, in terms of JSON, in the words of `elman predict`."""
         return self._source.streamer.answer(output)
+
+    def answers(self, outputs: list[Any]) -> list[dict[str, Any]]:
+        """What is told of each output, as `answer` tells it."""
+        streamer = self._source.streamer
+        if outputs and isinstance(streamer, Teller):
+            return streamer.answers(outputs)
+        return [streamer.answer(output) for output in outputs]
 
     def step(self, steps: Mapping[int, Any]) -> dict[int, Any]:
         """A step of some streams: key -> x, as `Stream.step` takes it.

@@ -90,18 +90,26 @@ def schema(model: Model, steps: int) -> Schema:
 def run(engine: Streams, op: Op) -> Run:
     """What computes an op for some streams, a `Told` or an error for each."""
 
-    def told(asked: Asked, found: Any) -> Told | ElmanError:
-        if isinstance(found, ElmanError):
-            return found
-        state = engine.state(asked.key)[0][:, 0].tolist() if asked.state else None
-        answers = [None if output is None else engine.answer(output) for output in found]
-        return Told(answers, engine.steps(asked.key), state)
-
-    def computed(payloads: Sequence[Asked]) -> list[Any]:
+    def computed(payloads: Sequence[Asked]) -> list[Told | ElmanError]:
         found = op.run(engine, {asked.key: asked.part for asked in payloads})
-        return [told(asked, found[asked.key]) for asked in payloads]
+        due = [out for said in found.values() if isinstance(said, list) for out in said if out is not None]
+        answers = iter(engine.answers(due))
+        told = {
+            key: [None if out is None else next(answers) for out in said]
+            for key, said in found.items()
+            if isinstance(said, list)
+        }
+        return [
+            _told(engine, asked, told[asked.key]) if asked.key in told else found[asked.key]
+            for asked in payloads
+        ]
 
     return computed
+
+
+def _told(engine: Streams, asked: Asked, answers: list[Any]) -> Told:
+    state = engine.state(asked.key)[0][:, 0].tolist() if asked.state else None
+    return Told(answers, engine.steps(asked.key), state)
 
 
 def _values(of: str, steps: int) -> tuple[Schema, Schema]:

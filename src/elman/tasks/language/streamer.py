@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, final
 
 import torch
@@ -15,7 +15,7 @@ from elman.batch import Seq, State
 from elman.errors import TaskError
 from elman.inputs import Embedding, Symbols
 from elman.recurrent import Recurrent
-from elman.streaming import ByLayers, Completer, Composer, Ends, Lines, Plain, last_steps
+from elman.streaming import ByLayers, Completer, Composer, Ends, Lines, Plain, Teller, last_steps
 from elman.vocab import Vocab
 
 _TOLD = 5
@@ -30,7 +30,7 @@ _READY = 1 << 14
 
 
 @final
-class LanguageStreamer(Composer, Completer):
+class LanguageStreamer(Composer, Completer, Teller):
     """Log probabilities [V] of the symbol after each.
 
     The state is the layers', and the last one's output [1, B, H]: not-a-number before the first symbol.
@@ -89,8 +89,17 @@ class LanguageStreamer(Composer, Completer):
 
     def answer(self, output: Tensor) -> dict[str, Any]:
         """The likeliest symbols that may come next, with their probabilities."""
-        p, symbols = output.exp().topk(min(_TOLD, len(output)))
-        named = {self._vocab.decode([symbol]): round(share, 6) for symbol, share in _pairs(symbols, p)}
+        return self.answers([output])[0]
+
+    def answers(self, outputs: list[Tensor]) -> list[dict[str, Any]]:
+        """See `Teller`."""
+        logp = torch.stack(outputs)
+        p, symbols = logp.exp().topk(min(_TOLD, logp.shape[1]))
+        return [self._told(*row) for row in zip(symbols.tolist(), p.tolist(), strict=True)]
+
+    def _told(self, symbols: list[int], p: list[float]) -> dict[str, Any]:
+        decode = self._vocab.decode
+        named = {decode([symbol]): round(share, 6) for symbol, share in zip(symbols, p, strict=True)}
         return {"prediction": next(iter(named)), "probabilities": named}
 
     def lines(self) -> Lines:
@@ -162,7 +171,3 @@ def _vectors(table: Tensor) -> Callable[[int], Tensor]:
     if len(table) > _READY:
         return lambda symbol: table.narrow(0, symbol, 1)
     return table.split(1).__getitem__
-
-
-def _pairs(symbols: Tensor, p: Tensor) -> Sequence[tuple[int, float]]:
-    return list(zip(symbols.tolist(), p.tolist(), strict=True))
