@@ -52,7 +52,7 @@ def export(
     if data is not None and not int8:
         raise ConfigError("--data", "without --int8", remedy="leave it out, or add --int8")
     from elman import export as target
-    from elman import load
+    from elman.model import load
 
     model = load(run, device="cpu")
     if c:
