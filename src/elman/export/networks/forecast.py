@@ -68,6 +68,7 @@ class DirectPiece(Piece):
         both = graph.op("Concat", mean, ordered, axis=2)
         found = graph.op("Add", scaling.centre, graph.op("Mul", scaling.scale, both))
         graph.give(FORECAST, found, torch.float32, [layout.horizon, "B", 1 + count])
+        _give_scaling(graph, scaling)
 
     def _patches(self, graph: Tensors, data: Value, values: Value, scaling: _Scaled) -> Value:
         """What the recurrent layers read: [C / patch, B, patch * F + 1]."""
@@ -119,12 +120,13 @@ class DirectPiece(Piece):
     def says(self, given: Named, lengths: Tensor | None) -> Named:
         """See `Piece`."""
         said, _ = self._network(Seq(given[INPUT]))
-        return {FORECAST: said.in_units()}
+        return {FORECAST: said.in_units(), _CENTRE: said.scaling.centre, _SCALE: said.scaling.scale}
 
     def heard(self, said: Named) -> Any:
-        """See `Piece`: quantiles in the data's units."""
-        none = torch.zeros(said[FORECAST].shape[1])
-        return Quantiles(said[FORECAST], Scaling(none, none + 1), self._network.levels)
+        """See `Piece`; the quantiles are in order already."""
+        scaling = Scaling(said[_CENTRE], said[_SCALE])
+        raw = (said[FORECAST] - scaling.centre[:, None]) / scaling.scale[:, None]
+        return Quantiles(raw, scaling, self._network.levels)
 
     def about(self) -> dict[str, Any]:
         """See `Piece`."""
@@ -153,8 +155,7 @@ class WindowPiece(Piece):
             hidden, _ = common.recurrent(graph, network.recurrent, self._inputs(graph, data, scaling))
             raw = common.linear(graph, hidden, network.output)
             _give(graph, network.kind, raw, scaling)
-        for name, value in zip((_CENTRE, _SCALE), scaling, strict=True):
-            graph.give(name, graph.op("Squeeze", value, [1]), torch.float32, ["B"])
+        _give_scaling(graph, scaling)
 
     def _inputs(self, graph: Tensors, data: Value, scaling: _Scaled) -> Value:
         layout = self._network.layout
@@ -271,6 +272,11 @@ def _scaling(graph: Tensors, scale: Any, data: Value, layout: Layout) -> _Scaled
     inside = graph.op("Slice", data, [layout.before], [layout.origin], [0])
     values, seen = (graph.op("Slice", inside, [place], [place + 1], [2]) for place in (0, 1))
     return _SCALES[scale](graph, values, seen)
+
+
+def _give_scaling(graph: Tensors, scaling: _Scaled) -> None:
+    for name, value in zip((_CENTRE, _SCALE), scaling, strict=True):
+        graph.give(name, graph.op("Squeeze", value, [1]), torch.float32, ["B"])
 
 
 def _by_size(graph: Tensors, values: Value, seen: Value) -> _Scaled:
