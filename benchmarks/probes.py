@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 CELLS = ("rnn", "lstm", "gru")
 SURVEYS = {
-    "adding": Survey(problem="adding", cells=CELLS, lengths=(50, 100, 200, 400, 600)),
+    "adding": Survey(problem="adding", cells=CELLS, lengths=(50, 100, 200, 600)),
     "copy": Survey(problem="copy", cells=CELLS, lengths=(200, 500)),
 }
 SEQUENCES = 32

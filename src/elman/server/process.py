@@ -73,7 +73,8 @@ def serve(
     )
     logging.getLogger("uvicorn.error").addFilter(_tells)
     with Interrupt() as interrupt:
-        asyncio.run(_Server(config, interrupt, ending).serve([listening]))
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_Server(config, interrupt, ending).serve([listening]))
 
 
 def _tells(record: logging.LogRecord) -> bool:

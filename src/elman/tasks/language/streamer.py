@@ -47,6 +47,7 @@ class LanguageStreamer(Composer, Completer, Teller):
         self, symbols: Vocab, embedding: Embedding, recurrent: Recurrent, output: nn.Linear, first: str
     ) -> None:
         self._vocab, self._first = symbols, first
+        self._texts = [symbols.decode([number]) for number in range(len(symbols))]
         self._embedding, self._recurrent, self._output = embedding, recurrent, output
         self._table, self._once = embedding.weight.detach(), encoder.one_step(recurrent)
         self._last = output.weight.detach(), output.bias.detach()
@@ -98,8 +99,8 @@ class LanguageStreamer(Composer, Completer, Teller):
         return [self._told(*row) for row in zip(symbols.tolist(), p.tolist(), strict=True)]
 
     def _told(self, symbols: list[int], p: list[float]) -> dict[str, Any]:
-        decode = self._vocab.decode
-        named = {decode([symbol]): round(share, 6) for symbol, share in zip(symbols, p, strict=True)}
+        texts = self._texts
+        named = {texts[symbol]: round(share, 6) for symbol, share in zip(symbols, p, strict=True)}
         return {"prediction": next(iter(named)), "probabilities": named}
 
     def lines(self) -> Lines:
