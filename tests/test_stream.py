@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -544,7 +545,10 @@ def test_it_ends_well_and_keeps_the_stream(run, tmp_path, how):
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["line"] == 1  # at once, though more is to come
         if how == "interrupt":
-            process.send_signal(signal.SIGINT)
+            while process.poll() is None:  # one that comes just before a read begins is seen after it only
+                process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
         else:
             process.stdout.close()
             process.stdin.write("the dog\n")
