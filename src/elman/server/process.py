@@ -72,9 +72,8 @@ def serve(
         lifespan="on",
     )
     logging.getLogger("uvicorn.error").addFilter(_tells)
-    with Interrupt() as interrupt:
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_Server(config, interrupt, ending).serve([listening]))
+    with Interrupt() as interrupt, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_Server(config, interrupt, ending).serve([listening]))
 
 
 def _tells(record: logging.LogRecord) -> bool:
