@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -137,6 +138,71 @@ def test_who_has_gone_is_not_served():
         event.set()
         await first
         return await asyncio.gather(asked[0], asked[2])
+
+    assert served(ask)[0] == [0, 2]
+    assert seen == [0, 2]
+
+
+def where(payloads: list[object]) -> list[tuple[threading.Thread, int]]:
+    return [(threading.current_thread(), len(payloads))] * len(payloads)
+
+
+def test_what_is_quick_is_computed_by_the_loop_with_what_came_in_the_same_turn():
+    async def ask(worker):
+        return await asyncio.gather(*[worker.quick("where", where, None) for _ in range(5)])
+
+    results, sizes = served(ask, together=3)
+    assert results == [(threading.current_thread(), size) for size in (3, 3, 3, 2, 2)]
+    assert sizes == [3, 2]
+
+
+def test_the_loop_computes_only_while_the_thread_rests():
+    async def ask(worker):
+        early = worker.quick("where", where, None)  # the thread rests now, but not when its turn comes
+        event, first = held(worker)
+        late = worker.quick("where", where, None)
+        await asyncio.sleep(0.05)
+        assert not early.done()
+        assert not late.done()
+        event.set()
+        await first
+        then = await asyncio.gather(early, late)
+        return [*then, await worker.quick("where", where, None)]
+
+    results, sizes = served(ask)
+    assert sizes == [1, 2, 1]
+    assert [thread is threading.current_thread() for thread, _ in results] == [False, False, True]
+
+
+def test_what_turns_out_to_take_its_time_goes_to_the_thread():
+    def slow(payloads: list[object]) -> list[tuple[threading.Thread, int]]:
+        until = time.thread_time() + 0.1
+        while time.thread_time() < until:
+            pass
+        return where(payloads)
+
+    async def ask(worker):
+        return [(await worker.quick("slow", slow, None))[0] for _ in range(3)]
+
+    results, _ = served(ask)
+    assert results[0] is threading.current_thread()
+    assert results[1] is results[2] is not results[0]
+
+
+def test_the_loop_too_serves_nobody_who_has_gone_and_tells_faults():
+    async def ask(worker):
+        asked = [worker.quick("noted", noted, number) for number in range(3)]
+        asked[1].cancel()
+        broken = worker.quick("broken", lambda numbers: 1 / 0, 1)
+        with pytest.raises(ZeroDivisionError):
+            await broken
+        return await asyncio.gather(asked[0], asked[2])
+
+    seen = []
+
+    def noted(numbers: list[int]) -> list[int]:
+        seen.extend(numbers)
+        return numbers
 
     assert served(ask)[0] == [0, 2]
     assert seen == [0, 2]

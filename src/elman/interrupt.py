@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import threading
 from types import FrameType
@@ -27,6 +29,26 @@ class Interrupt:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def wait(self, file: int) -> bool:
+        """Wait until a file, by its descriptor, can be read; False: Ctrl-C or SIGTERM has come.
+
+        To read at once would miss a signal that comes just before. Where only sockets can be waited for
+        (Windows), it does not wait.
+        """
+        if os.name == "nt":
+            return not self.seen
+        told, tell = os.pipe()
+        try:
+            os.set_blocking(tell, False)
+            before = signal.set_wakeup_fd(tell)
+            try:
+                return not self.seen and told not in select.select([file, told], [], [])[0]
+            finally:
+                signal.set_wakeup_fd(before)
+        finally:
+            os.close(told)
+            os.close(tell)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.seen:

@@ -17,6 +17,12 @@ from elman.errors import DataError, nearest
 Schema: TypeAlias = dict[str, Any]
 """A description in terms of JSON Schema, of the words that `read` knows."""
 
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
 _HALVES = re.compile("[\ud800-\udfff]")
 _WORDS = {
     "string": "a text",
@@ -37,7 +43,9 @@ def parse(text: str | bytes, where: str = "body") -> Any:
         DataError: it is no JSON, or nested too deeply.
     """
     try:
-        return json.loads(text, parse_constant=_no_number)
+        if isinstance(text, bytes):
+            text = text.decode(json.detect_encoding(text), "surrogatepass")
+        return _DECODER.decode(text)
     except RecursionError:
         raise DataError(where, "JSON that is nested too deeply") from None
     except ValueError as error:  # no UTF-8 and a number of more than 4,300 digits, too
@@ -69,10 +77,6 @@ def read(schema: Schema, value: Any, where: str = "body") -> Any:
         _check_number(schema, value, where)
         return int(value) if kind == "integer" else value
     return value
-
-
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON number")
 
 
 def _first_line(error: ValueError) -> str:

@@ -1,14 +1,21 @@
-"""One thread that computes for many who wait: what arrives together and is alike is computed together."""
+"""What many wait for is computed in one thread: what arrives together and is alike is computed together."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 from elman.errors import ElmanError
+
+_SOON = 0.005
+"""Seconds that the loop itself may compute at a time."""
+
+_RUNS = 8
+"""Of so many runs, about, is the mean that is held against it."""
 
 Run = Callable[[list[Any]], list[Any]]
 """What is computed of some payloads: a result for each. A result may be an exception, for that one alone."""
@@ -25,6 +32,7 @@ class _Job(NamedTuple):
 
 
 class _Batch(NamedTuple):
+    key: Hashable
     run: Run
     jobs: list[_Job]
 
@@ -38,12 +46,14 @@ class Worker:
     Args:
         waiting: most that may wait.
         together: most that one call serves.
-        told: gets the size of each batch, in the thread.
+        told: gets the size of each batch, from one thread at a time.
     """
 
     def __init__(self, waiting: int, together: int, told: Callable[[int], None]) -> None:
         self._most, self._together, self._told = waiting, together, told
         self._batches: OrderedDict[Hashable, _Batch] = OrderedDict()
+        self._here: dict[Hashable, _Batch] = {}
+        self._handed, self._seconds = 0, dict[Hashable, float]()
         self._ready, self._waiting, self._stopped = threading.Condition(threading.Lock()), 0, False
         self._thread = threading.Thread(target=self._serve, name="elman-worker", daemon=True)
 
@@ -81,14 +91,38 @@ class Worker:
         """As `submit`, of one whose number the caller bounds: it is never refused."""
         return self._put(key, run, _Job(payload, asyncio.get_running_loop().create_future(), False))
 
+    def quick(self, key: Hashable, run: Run, payload: Any) -> asyncio.Future[Any]:
+        """As `order`, of what takes so little that to hand it to the thread and back takes longer.
+
+        The loop computes it, with all of that key that has come in the same turn of the loop, if the thread
+        rests. What turns out to take its time goes to the thread.
+        """
+        if self._handed or self._seconds.setdefault(key, 0.0) > _SOON:
+            return self.order(key, run, payload)
+        loop = asyncio.get_running_loop()
+        job = _Job(payload, loop.create_future(), False)
+        if not self._here:
+            loop.call_soon(self._serve_here)
+        self._here.setdefault(key, _Batch(key, run, [])).jobs.append(job)
+        return job.future
+
+    def _serve_here(self) -> None:
+        here, self._here = self._here, {}
+        for batch in here.values():
+            for start in range(0, len(batch.jobs), self._together):
+                part = batch._replace(jobs=batch.jobs[start : start + self._together])
+                if self._handed:
+                    for job in part.jobs:
+                        self._put(part.key, part.run, job)
+                else:
+                    _deliver(*self._results(part))
+
     def _put(self, key: Hashable, run: Run, job: _Job) -> asyncio.Future[Any]:
+        self._handed += 1
         with self._ready:
             self._waiting += job.counted
-            batch = self._batches.get(key) if key is not None else None
-            if batch is None:
-                self._batches[object() if key is None else key] = _Batch(run, [job])
-            else:
-                batch.jobs.append(job)
+            key = object() if key is None else key
+            self._batches.setdefault(key, _Batch(key, run, [])).jobs.append(job)
             self._ready.notify()
         return job.future
 
@@ -102,30 +136,44 @@ class Worker:
             key, batch = self._batches.popitem(last=False)
             now, later = batch.jobs[: self._together], batch.jobs[self._together :]
             if later:
-                self._batches[key] = _Batch(batch.run, later)  # behind the others
+                self._batches[key] = batch._replace(jobs=later)  # behind the others
             self._waiting -= sum(job.counted for job in now)
-            return _Batch(batch.run, now)
+            return batch._replace(jobs=now)
 
     def _serve(self) -> None:
         while batch := self._next():
-            jobs = [job for job in batch.jobs if not job.future.cancelled()]
-            if not jobs:
-                continue
-            self._told(len(jobs))
-            results = _results(batch.run, [job.payload for job in jobs])
+            jobs, results = self._results(batch)
             try:
-                jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs, results)
+                loop = batch.jobs[0].future.get_loop()
+                loop.call_soon_threadsafe(self._back, len(batch.jobs), jobs, results)
             except RuntimeError:  # the loop has ended meanwhile, and nobody waits any more
                 return
 
+    def _back(self, count: int, jobs: list[_Job], results: list[Any]) -> None:
+        """In the loop: the thread is done with that many jobs."""
+        self._handed -= count
+        _deliver(jobs, results)
 
-def _results(run: Run, payloads: list[Any]) -> list[Any]:
+    def _results(self, batch: _Batch) -> tuple[list[_Job], list[Any]]:
+        """The jobs whose callers still wait, and a result for each."""
+        jobs = [job for job in batch.jobs if not job.future.cancelled()]
+        if not jobs:
+            return [], []
+        self._told(len(jobs))
+        begin = time.thread_time()
+        results = _computed(batch.run, [job.payload for job in jobs])
+        if (before := self._seconds.get(batch.key)) is not None:
+            self._seconds[batch.key] = before + (time.thread_time() - begin - before) / _RUNS
+        return jobs, results
+
+
+def _computed(run: Run, payloads: list[Any]) -> list[Any]:
     try:
         return run(payloads)
     except ElmanError as error:
         if len(payloads) == 1:
             return [error]
-        return [result for payload in payloads for result in _results(run, [payload])]
+        return [result for payload in payloads for result in _computed(run, [payload])]
     except Exception as error:  # our own fault: whoever waits shall hear of it, and the thread goes on
         return [error] * len(payloads)
 

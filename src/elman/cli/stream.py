@@ -60,22 +60,21 @@ def stream(
     with load(run, device=device).stream(begin, start=start or None) as going:
         lines = going.lines()
         try:
-            _answer(going, lines, _sound(lines.rate) if lines.rate else _lines(), fresh)
+            with Interrupt() as asked:
+                chunks = _chunks(asked)
+                _answer(going, lines, _sound(chunks, lines.rate) if lines.rate else _lines(chunks), fresh)
         finally:
             if save:
                 going.save(save)
 
 
 def _answer(going: Stream, lines: Lines, pieces: Iterator[Any], fresh: bool) -> None:
-    """Answer each piece as it comes; one in work is finished when Ctrl-C comes."""
+    """Answer each piece as it comes."""
     number = 0
     for number, piece in enumerate(pieces, start=1):
-        with Interrupt() as asked:
-            told = _told(going, lines, piece, fresh)
-            if told or not lines.rate:
-                _put({"samples" if lines.rate else "line": going.steps if lines.rate else number, **told})
-        if asked.seen:
-            return
+        told = _told(going, lines, piece, fresh)
+        if told or not lines.rate:
+            _put({"samples" if lines.rate else "line": going.steps if lines.rate else number, **told})
     if number and (told := lines.tell("", [] if fresh else going.finish())):
         _put({"end": True, **told})
 
@@ -97,33 +96,38 @@ def _put(told: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _lines() -> Iterator[str]:
-    """The lines of standard input, each as soon as it is there, until it or Ctrl-C ends them."""
-    try:
-        while line := sys.stdin.readline():
-            yield line
-    except KeyboardInterrupt:
-        return
+def _chunks(asked: Interrupt) -> Iterator[bytes]:
+    """What comes in, as it comes, until its end or Ctrl-C."""
+    file = sys.stdin.fileno()
+    while asked.wait(file) and (chunk := os.read(file, _MOST)):
+        yield chunk
 
 
-def _sound(rate: int) -> Iterator[Any]:
-    """Samples [N] int16 of standard input, as many as there are, without the head of a WAV file."""
+def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    """The lines, each as soon as it is there; what is no text of theirs is U+FFFD, and they go on."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line.removesuffix(b"\r").decode(sys.stdin.encoding, "replace") + "\n" for line in lines)
+    if rest:
+        yield rest.decode(sys.stdin.encoding, "replace")
+
+
+def _sound(chunks: Iterator[bytes], rate: int) -> Iterator[Any]:
+    """Samples [N] int16, as many as there are, without the head of a WAV file."""
     import numpy as np
 
-    try:
-        rest, begun = b"", False
-        while chunk := os.read(sys.stdin.fileno(), _MOST):
-            rest += chunk
-            if not begun:
-                start = _head(rest, rate)
-                if start is None:
-                    continue
-                rest, begun = rest[start:], True
-            whole = len(rest) // 2 * 2
-            yield np.frombuffer(rest[:whole], "<i2")
-            rest = rest[whole:]
-    except KeyboardInterrupt:
-        return
+    rest, begun = b"", False
+    for chunk in chunks:
+        rest += chunk
+        if not begun:
+            start = _head(rest, rate)
+            if start is None:
+                continue
+            rest, begun = rest[start:], True
+        whole = len(rest) // 2 * 2
+        yield np.frombuffer(rest[:whole], "<i2")
+        rest = rest[whole:]
 
 
 def _head(content: bytes, rate: int) -> int | None:

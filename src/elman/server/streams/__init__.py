@@ -22,6 +22,7 @@ __all__ = ["House", "Socket", "messages"]
 
 PROTOCOL = "elman"
 
+_ENCODER = json.JSONEncoder(allow_nan=False)
 _SHORT = 1000
 """Characters of a step that needs no look at the schema."""
 
@@ -114,9 +115,10 @@ class Socket:
         if name == FORK:
             return to_json({"fork": await self._house.fork(held)})
         op, outputs, told = OPS[name], list[Any](), Told([], 0, None)
+        served = self._worker.quick if op.single else self._worker.order
         for part in op.parts(self._kind, said[name]):
             payload = Asked(held.key or 0, part, said.get("state", False))
-            told = await self._worker.order((self._name, name), self._runs[name], payload)
+            told = await served((self._name, name), self._runs[name], payload)
             self._steps.add(self._name, by=max(0, told.steps - held.steps))
             held.steps = told.steps
             outputs = told.outputs if said.get("last") else outputs + told.outputs
@@ -132,6 +134,6 @@ def _written(single: bool, outputs: list[Any], told: Told, *, last: bool) -> str
 def _json(answer: dict[str, Any]) -> str:
     """As `to_json`, which looks at every number, only where that is needed."""
     try:
-        return json.dumps(answer, allow_nan=False)
+        return _ENCODER.encode(answer)
     except (TypeError, ValueError):
         return to_json(answer)
