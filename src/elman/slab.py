@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -52,7 +53,8 @@ class Slab:
 
     def places(self, columns: Sequence[int]) -> Tensor:
         """Columns [B] as a tensor where the states are."""
-        return torch.tensor(columns, device=self._tensors[0].device if self._tensors else None)
+        places = torch.from_numpy(np.array(columns, np.int64))
+        return places.to(self._tensors[0].device) if self._tensors else places
 
     def get(self, places: Tensor) -> State:
         """A copy of some columns, [B] int64: [*, B, *]."""

@@ -56,6 +56,7 @@ class Worker:
         self._handed, self._seconds = 0, dict[Hashable, float]()
         self._ready, self._waiting, self._stopped = threading.Condition(threading.Lock()), 0, False
         self._thread = threading.Thread(target=self._serve, name="elman-worker", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def waiting(self) -> int:
@@ -63,7 +64,8 @@ class Worker:
         return self._waiting
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Begin to serve; to be called in the loop."""
+        self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     def stop(self) -> None:
@@ -85,11 +87,11 @@ class Worker:
         """
         if self._waiting >= self._most:
             raise BusyError
-        return self._put(key, run, _Job(payload, asyncio.get_running_loop().create_future(), True))
+        return self._put(key, run, self._job(payload, counted=True))
 
     def order(self, key: Hashable, run: Run, payload: Any) -> asyncio.Future[Any]:
         """As `submit`, of one whose number the caller bounds: it is never refused."""
-        return self._put(key, run, _Job(payload, asyncio.get_running_loop().create_future(), False))
+        return self._put(key, run, self._job(payload))
 
     def quick(self, key: Hashable, run: Run, payload: Any) -> asyncio.Future[Any]:
         """As `order`, of what takes so little that to hand it to the thread and back takes longer.
@@ -99,12 +101,15 @@ class Worker:
         """
         if self._handed or self._seconds.setdefault(key, 0.0) > _SOON:
             return self.order(key, run, payload)
-        loop = asyncio.get_running_loop()
-        job = _Job(payload, loop.create_future(), False)
+        job = self._job(payload)
         if not self._here:
-            loop.call_soon(self._serve_here)
+            job.future.get_loop().call_soon(self._serve_here)
         self._here.setdefault(key, _Batch(key, run, [])).jobs.append(job)
         return job.future
+
+    def _job(self, payload: Any, *, counted: bool = False) -> _Job:
+        assert self._loop is not None  # to ask for the running one takes a call of the system
+        return _Job(payload, self._loop.create_future(), counted)
 
     def _serve_here(self) -> None:
         here, self._here = self._here, {}

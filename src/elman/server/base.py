@@ -18,6 +18,12 @@ from elman.worker import BusyError, Worker
 
 _SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    408: {"Connection": "close"},  # the rest of the body is not waited for
+    413: {"Connection": "close"},
+    503: {"Retry-After": "1"},
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -125,8 +131,7 @@ class Service:
 
 def refusal(fault: RefusedError) -> JSONResponse:
     """The answer to a request that is refused."""
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}.get(fault.status)
-    return JSONResponse({"error": fault.words}, fault.status, headers)
+    return JSONResponse({"error": fault.words}, fault.status, _HEADERS.get(fault.status))
 
 
 def fault(error: Exception) -> RefusedError:

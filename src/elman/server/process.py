@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import math
 import socket
@@ -15,8 +16,6 @@ from starlette.types import ASGIApp
 from elman.bounds import Bounds
 from elman.interrupt import Interrupt
 
-_KEPT = 30
-"""Seconds that a connection without a request is kept."""
 _COMMON = ("Invalid UTF-8", "ASGI callable returned without completing handshake")
 """What uvicorn says of a message that is no text, and of each WebSocket that is refused."""
 _MORE = 64
@@ -64,13 +63,14 @@ def serve(
         ws_max_size=bounds.body,
         ws_per_message_deflate=False,  # a message is small, and compressing it takes longer than its step
         limit_concurrency=bounds.streams + bounds.queue + _MORE,
-        timeout_keep_alive=_KEPT,
         timeout_graceful_shutdown=math.ceil(bounds.seconds),
         log_level="error",
         access_log=False,
         server_header=False,
         lifespan="on",
     )
+    gc.collect()
+    gc.freeze()  # the models stay; to look for garbage among them again and again would hold up requests
     logging.getLogger("uvicorn.error").addFilter(_tells)
     with Interrupt() as interrupt, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_Server(config, interrupt, ending).serve([listening]))

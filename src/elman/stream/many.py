@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -229,4 +230,5 @@ class _Place:
 
 def _beside(steps: list[Any]) -> Tensor:
     """Steps of several streams, as `Intake.one` gives them: [1, B, ...]."""
-    return torch.stack(steps)[None] if isinstance(steps[0], Tensor) else torch.tensor([steps])
+    beside = torch.stack(steps) if isinstance(steps[0], Tensor) else torch.from_numpy(np.array(steps))
+    return beside[None]

@@ -95,13 +95,14 @@ class LanguageStreamer(Composer, Completer, Teller):
     def answers(self, outputs: list[Tensor]) -> list[dict[str, Any]]:
         """See `Teller`."""
         logp = torch.stack(outputs)
-        p, symbols = logp.exp().topk(min(_TOLD, logp.shape[1]))
+        best, symbols = logp.topk(min(_TOLD, logp.shape[1]))
+        p = best.double().exp().round(decimals=6)
         return [self._told(*row) for row in zip(symbols.tolist(), p.tolist(), strict=True)]
 
     def _told(self, symbols: list[int], p: list[float]) -> dict[str, Any]:
         texts = self._texts
-        named = {texts[symbol]: round(share, 6) for symbol, share in zip(symbols, p, strict=True)}
-        return {"prediction": next(iter(named)), "probabilities": named}
+        named = {texts[symbol]: share for symbol, share in zip(symbols, p, strict=True)}
+        return {"prediction": texts[symbols[0]], "probabilities": named}
 
     def lines(self) -> Lines:
         """Bits per character of each line after those before it, and the symbols that may follow."""
