@@ -7,8 +7,8 @@
 The first form trains Elman for an epoch and JoeyNMT for some updates, in turns (A B A B ...), each in a
 process of its own, and prints their rates, from the first line of their log to the last, and the median of
 the ratio. The second trains both for as many epochs as benchmarks/settings/multi30k.toml says, or for fewer,
-and prints their BLEU on the test part. JoeyNMT gets our subwords as words, so that both read and write the same
-symbols; its learning rate falls to a 24th over the epochs, which of the schedules that it has is the nearest to ours.
+and prints their BLEU on the test part. JoeyNMT gets our subwords as words, so that both read and write the
+same symbols; its learning rate falls to a 24th over the epochs, which of its schedules is the nearest to ours.
 """
 
 from __future__ import annotations
