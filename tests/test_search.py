@@ -391,3 +391,14 @@ def test_beam_options_out_of_bounds(options, message):
     with pytest.raises(ConfigError) as caught:
         completions(model.step, *model.start(), PIECES, **options)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("temperature", [1.0, 1e-3, 1e-30, 5e-324])
+@pytest.mark.parametrize("top_p", [1.0, 1e-9, 1e-40, 5e-324])
+def test_nothing_is_too_low_to_draw(temperature, top_p, dtype):
+    logits = torch.tensor([[1.0, 300.0, 2.0, -torch.inf], [-500.0, -900.0, -501.0, -502.0]], dtype=dtype)
+    likely = temperature < 1 or top_p < 1
+    drawn = pick(logits, seeded(0), temperature=temperature, top_p=top_p)
+    assert drawn[0] == 1
+    assert drawn[1] in ([0] if likely else [0, 2, 3])

@@ -24,6 +24,10 @@ Step = Callable[[Tensor, State], tuple[Tensor, State]]
 """(symbols [B] int64, state) -> (scores [B, V], state): logits, and tensors of [L * D, B, H]."""
 
 
+_COLD = 1e-30
+"""A temperature below it is 0: logits divided by it would be infinite."""
+
+
 def filter_logits(
     logits: Tensor,
     temperature: float = 1.0,
@@ -49,7 +53,7 @@ def filter_logits(
     _check(temperature, top_k, top_p)
     if len(banned):
         logits = logits.index_fill(-1, torch.as_tensor(banned, device=logits.device), -math.inf)
-    if temperature == 0:
+    if temperature < _COLD:
         best = logits.argmax(-1, keepdim=True)
         return torch.full_like(logits, -math.inf).scatter(-1, best, logits.gather(-1, best))
     logits = logits / temperature
@@ -139,6 +143,7 @@ def _nucleus(logits: Tensor, top_p: float) -> Tensor:
     ranked, order = logits.sort(dim=-1, descending=True, stable=True)
     p = ranked.float().softmax(-1)
     beyond = p.cumsum(-1) - p >= top_p
+    beyond[..., 0] = False  # where `top_p` is rounded to 0
     return logits.scatter(-1, order, ranked.masked_fill(beyond, -math.inf))
 
 

@@ -4,8 +4,8 @@
     models/NAME/predict, complete, translate, ...      POST, the table `CALLS`
     models/NAME/stream                                 a WebSocket
 
-The loop reads, checks, sends, and computes single steps; one thread computes the rest. What arrives together is
-computed together.
+The loop reads, checks, sends, and computes single steps; one thread computes the rest. What arrives together
+is computed together.
 """
 
 from __future__ import annotations
