@@ -108,6 +108,12 @@ def test_left_out_times_can_be_filled():
     np.testing.assert_array_equal(one.values, [1, 2, math.nan, 4, 5])
 
 
+def test_one_wrong_time_does_not_fill_all_memory():
+    text = "ds, y\n2024-01-01 00:00:00, 1\n2024-01-01 00:00:01, 2\n2094-01-01 00:00:02, 3"
+    with pytest.raises(DataError, match=r"in 1000 steps at least, got 2094.* after 2024.*, 2,209,075,201 steps"):
+        read(text, fill=True)
+
+
 def test_a_part_in_time():
     (one,) = read("ds, y\n2024-01-01, 1\n2024-01-02, 2\n2024-01-03, 3\n2024-01-04, 4")
     part = series.between(one, "2024-01-02", "2024-01-03")

@@ -14,6 +14,9 @@ from elman.calendar import Frequency, Numbers
 from elman.errors import DataError
 from elman.tasks.forecast.roles import Roles, missing
 
+_STEPS, _SHARE = 1_000_000, 1000
+"""A series of more steps must have a value in so many at least."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -207,6 +210,7 @@ def _places(rows: _Rows, frequency: Frequency, fill: bool) -> np.ndarray:
     if not fill:
         wrong |= np.diff(places, prepend=-1) > 1
     if not wrong.any():
+        _check_gaps(rows, frequency, places)
         return places
     at = int(np.flatnonzero(wrong)[0])
     time, before = frequency.show(rows.times[at]), frequency.show(rows.times[at - 1])
@@ -217,6 +221,17 @@ def _places(rows: _Rows, frequency: Frequency, fill: bool) -> np.ndarray:
     else:
         expected, remedy = f"a step of {frequency.words}, as most are", "make the times regular"
     raise DataError(rows.places[at], got, expected=expected, remedy=remedy)
+
+
+def _check_gaps(rows: _Rows, frequency: Frequency, places: np.ndarray) -> None:
+    """See that most of a series is there: one wrong time must not fill all memory."""
+    if places[-1] <= max(_STEPS, _SHARE * len(places)):
+        return
+    at = int(np.diff(places).argmax()) + 1
+    time, before = (frequency.show(rows.times[place]) for place in (at, at - 1))
+    got = f"{time} after {before}, {int(places[at] - places[at - 1]):,} steps of {frequency.words} later"
+    remedy = "mend the time, or give the parts different names: forecast.id"
+    raise DataError(rows.places[at], got, expected=f"a value in {_SHARE} steps at least", remedy=remedy)
 
 
 def _spread(cells: list[object], places: np.ndarray, length: int) -> list[object]:
