@@ -190,7 +190,7 @@ CASES = {
         made=digits.strings,
     ),
     # The bar is what the nearest training picture has.
-    "emoji": Case("emoji/train.tsv", "emoji.toml", "bleu", 23.4, "emoji/valid.tsv", "emoji/test.tsv"),
+    "emoji": Case("emoji/train.tsv", "emoji.toml", "bleu", 22.4, "emoji/valid.tsv", "emoji/test.tsv"),
     "music_jsb": drawn("JSB_Chorales", "music_jsb.toml", 8.35, music("JSB_Chorales")),
     "music_jsb_apart": drawn("JSB_Chorales", "music_jsb_apart.toml", 8.35, music("JSB_Chorales")),
     "music_nottingham": drawn("Nottingham", "music_nottingham.toml", 3.3, music("Nottingham")),
