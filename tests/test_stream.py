@@ -392,6 +392,32 @@ def test_a_step_that_is_refused_leaves_its_stream_and_the_others_alone():
         engine.step({99: "t"})
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_those_who_step_alone_and_those_who_step_together_keep_their_states(cell, tmp_path):
+    model = made("language", network={"cell": cell, "layers": 2})
+    engine, draws = Streams(model), np.random.default_rng(2)
+    alone = {engine.open(): model.stream() for _ in range(3)}
+    for turn in range(60):
+        some = draws.permutation(list(alone))[: draws.choice([1, 1, 1, 2, 3])].tolist()
+        given = {key: TEXT[draws.integers(len(TEXT))] for key in some}
+        said = engine.step(given)
+        for key, letter in given.items():
+            torch.testing.assert_close(said[key], alone[key].step(letter), rtol=1e-5, atol=1e-5)
+        if turn % 7 == 0:
+            alone[engine.fork(some[0])] = alone[some[0]].fork()
+        elif turn % 7 == 2:
+            engine.reset(some[0])
+            alone[some[0]].reset()
+        elif turn % 7 == 4:
+            engine.save(some[0], tmp_path / "kept")
+            alone[engine.restore(tmp_path / "kept")] = alone[some[0]].fork()
+        elif turn % 7 == 6 and len(alone) > 3:
+            engine.close(some[0])
+            del alone[some[0]]
+    for key, stream in alone.items():
+        torch.testing.assert_close(engine.state(key), stream.state(), rtol=1e-5, atol=1e-5)
+
+
 def test_steps_are_what_a_piece_is():
     model = made("language", network={"cell": "gru"})
     stream = model.stream()

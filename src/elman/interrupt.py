@@ -34,9 +34,9 @@ class Interrupt:
         """Wait until a file, by its descriptor, can be read; False: Ctrl-C or SIGTERM has come.
 
         To read at once would miss a signal that comes just before. Where only sockets can be waited for
-        (Windows), it does not wait.
+        (Windows), and where nobody listens to signals, it does not wait.
         """
-        if os.name == "nt":
+        if os.name == "nt" or not self._before:
             return not self.seen
         told, tell = os.pipe()
         try:

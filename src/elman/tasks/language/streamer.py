@@ -96,7 +96,7 @@ class LanguageStreamer(Composer, Completer, Teller):
         """See `Teller`."""
         logp = torch.stack(outputs)
         best, symbols = logp.topk(min(_TOLD, logp.shape[1]))
-        p = best.double().exp().round(decimals=6)
+        p = best.cpu().double().exp().round(decimals=6)
         return [self._told(*row) for row in zip(symbols.tolist(), p.tolist(), strict=True)]
 
     def _told(self, symbols: list[int], p: list[float]) -> dict[str, Any]:
