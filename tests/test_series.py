@@ -110,7 +110,9 @@ def test_left_out_times_can_be_filled():
 
 def test_one_wrong_time_does_not_fill_all_memory():
     text = "ds, y\n2024-01-01 00:00:00, 1\n2024-01-01 00:00:01, 2\n2094-01-01 00:00:02, 3"
-    with pytest.raises(DataError, match=r"in 1000 steps at least, got 2094.* after 2024.*, 2,209,075,201 steps"):
+    with pytest.raises(
+        DataError, match=r"in 1000 steps at least, got 2094.* after 2024.*, 2,209,075,201 steps"
+    ):
         read(text, fill=True)
 
 
