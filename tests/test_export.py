@@ -24,6 +24,7 @@ from elman.export import c as in_c
 from elman.export import program
 from elman.export.base import Piece, Sizes, on_cpu
 from elman.export.networks import NETWORKS, pieces
+from elman.export.networks.standing import stand_in
 from elman.tasks.base import Storing, Use
 from test_tasks import RECORDS
 
@@ -328,11 +329,18 @@ def test_every_task_has_8_bits(name):
         assert all(bool(value.isfinite().all()) for value in said.values())
 
 
+def put(given: list[Piece], graphs: list[Any]) -> torch.nn.Module:
+    """Graphs in a network's place."""
+    found = stand_in(given, [in_onnx.Session(one.data) for one in graphs])
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize("name", ["language", "classify", "tag", "recognize", "forecast"])
 def test_a_graph_in_a_networks_place_has_its_scores(name):
     made = network(name)
     (piece,), (one,) = pieces(made, streams=False), in_runtime(made)
-    stand_in = in_onnx.OnnxNetwork(piece, in_onnx.Session(one.data), "input")
+    stand_in = put([piece], [one])
     sizes = Sizes(9, torch.tensor([9, 4]))
     data = piece.example(sizes, torch.Generator().manual_seed(1))["input"]
     lengths = None if name == "forecast" else sizes.lengths
@@ -344,6 +352,43 @@ def test_a_graph_in_a_networks_place_has_its_scores(name):
     assert type(got) is type(expected)
     for mine, theirs in zip(parts(got), parts(expected), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("translate", {"attention": "additive", "feed": True}),
+        ("translate", {"attention": "dot", "feed": False, "bidirectional": False}),
+        ("translate", {"attention": "none"}),
+        ("caption", {}),
+    ],
+    ids=str,
+)
+def test_graphs_in_a_writers_place_write_the_same(name, options):
+    made = network(name, **{name: options})
+    both = pieces(made, streams=False)
+    stand_in = put(both, in_runtime(made))
+    sizes = Sizes(6, torch.tensor([6, 2, 4]))
+    seq = Seq(both[0].example(sizes, torch.Generator().manual_seed(1))["input"], sizes.lengths)
+    if name == "caption":
+        seq = Seq(seq.data)
+    targets = torch.tensor([[1, 2, 0], [2, 1, 3], [-1, 0, 1]])
+    with torch.no_grad():
+        got, expected = (writes(one(seq)[0], targets) for one in (stand_in, made))
+    for mine, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
+def writes(reading: Any, targets: torch.Tensor) -> list[torch.Tensor]:
+    """All that tasks ask of a reading: teaching, where it looked, the beginning, and steps of a search."""
+    rows = torch.tensor([2, 0, 0])
+    first, state = reading.begin(torch.tensor([1]))
+    step = reading.steps(rows)
+    then, state = step(torch.tensor([1, 2, 0]), tuple(part[:, rows] for part in state))
+    last, _ = step(torch.tensor([0, 1, 2]), state)
+    taught = reading.decoder.output(reading.teach(targets))
+    some = reading.rows(rows[:2]).begin()[0]
+    return [taught, reading.looks(targets), first, then, last, some]
 
 
 def parts(scores: Any) -> list[torch.Tensor]:

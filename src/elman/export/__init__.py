@@ -10,11 +10,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import nn
+
 from elman import files, scoring
 from elman.errors import TaskError
 from elman.export import c, program
 from elman.export.base import Piece, on_cpu
 from elman.export.networks import pieces
+from elman.export.networks.standing import stand_in
 from elman.model import Model
 from elman.tasks.base import Scores, Use
 
@@ -94,10 +97,8 @@ def to_int8(
     target, made = _onnx(), _made(model, streaming)
     path = _out(model, out, "int8.onnx")
     small = [target.quantised(one.model).SerializeToString() for one in made]
-    scores: dict[str, Scores] = {}
-    found = _pieces(model, streaming)
-    if len(found) == 1 and not streaming:
-        scores = _scored(model, found[0], target, small[0], data)
+    other = None if streaming else stand_in(_pieces(model, streaming), [target.Session(one) for one in small])
+    scores = {} if other is None else _scored(model, other, data)
     written = [_written(_path(path, one.name), bytes_, None) for one, bytes_ in zip(made, small, strict=True)]
     return Quantised(written, sum(len(one.data) for one in made), scores)
 
@@ -180,16 +181,11 @@ def _notes(model: Model, piece: Piece, streaming: bool) -> dict[str, str]:
     }
 
 
-def _scored(model: Model, piece: Piece, target: Any, small: bytes, data: str | None) -> dict[str, Scores]:
-    """The scores of the model and of a graph of it, where a task can score such a graph."""
-    if type(piece).heard is Piece.heard:
-        return {}
+def _scored(model: Model, other: nn.Module, data: str | None) -> dict[str, Scores]:
+    """The scores of the model, and of what stands in its network's place."""
     held = model.task.encode(model.part(Use.TEST, data, "utf-8"), Use.SCORE if data else Use.TEST)
-    network = target.OnnxNetwork(piece, target.Session(small), "input")
-    return {
-        "model": scoring.evaluate(model.task, model.network, held).scores,
-        "int8": scoring.evaluate(model.task, network, held).scores,
-    }
+    both = {"model": model.network, "int8": other}
+    return {name: scoring.evaluate(model.task, network, held).scores for name, network in both.items()}
 
 
 def _out(model: Model, out: str | Path | None, name: str) -> Path:

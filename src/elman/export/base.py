@@ -24,6 +24,12 @@ Named: TypeAlias = dict[str, Tensor]
 STATES = ("h", "c")
 """What the states of a cell are called: the hidden state, and an LSTM's cell state."""
 
+NEXT = "next_"
+"""What stands before the name of a state that is given out."""
+
+LENGTHS = "lengths"
+"""What the number of steps of each sequence is called."""
+
 MOST = 1 << 62
 """A length that is longer than any sequence."""
 

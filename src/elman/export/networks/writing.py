@@ -124,11 +124,11 @@ class DecoderPiece(Piece):
     whole = True
 
     def __init__(self, network: TranslateNetwork | CaptionNetwork) -> None:
-        self._decoder = network.decoder
+        self.decoder = network.decoder
 
     def describe(self, graph: Graph) -> None:
         """See `Piece`."""
-        graph, decoder = _tensors(graph), self._decoder
+        graph, decoder = _tensors(graph), self.decoder
         symbols = graph.tensor(SYMBOLS, torch.int64, ["B"])
         row = graph.op("Unsqueeze", symbols, [0])
         graph.timed(row)
@@ -158,7 +158,7 @@ class DecoderPiece(Piece):
 
     def _sizes(self) -> dict[str, int]:
         """How wide values and keys are."""
-        decoder = self._decoder
+        decoder = self.decoder
         if decoder.attention is None:
             size = decoder.readout.in_features - decoder.recurrent.output_size
             return {VALUES: size, KEYS: size}
@@ -168,7 +168,7 @@ class DecoderPiece(Piece):
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
         """See `Piece`."""
-        decoder, batch, wide = self._decoder, sizes.batch, self._sizes()
+        decoder, batch, wide = self.decoder, sizes.batch, self._sizes()
         steps = 1 if decoder.attention is None else _READ
         lengths = torch.randint(1, steps + 1, (batch,), generator=generator)
         memory = Sizes(steps, lengths)
@@ -188,14 +188,14 @@ class DecoderPiece(Piece):
     def says(self, given: Named, lengths: Tensor | None) -> Named:
         """See `Piece`."""
         memory = Memory(given[VALUES], given[KEYS], given[INSIDE])
-        names = state_names(self._decoder)
-        written = self._decoder(given[SYMBOLS][None], memory, tuple(given[name] for name in names))
-        scores = self._decoder.output(written.features[-1])
+        names = state_names(self.decoder)
+        written = self.decoder(given[SYMBOLS][None], memory, tuple(given[name] for name in names))
+        scores = self.decoder.output(written.features[-1])
         return {SCORES: scores, WEIGHTS: written.weights[-1], **dict(zip(names, written.state, strict=True))}
 
     def about(self) -> dict[str, Any]:
         """Which symbol is the border."""
-        return {"border": self._decoder.border}
+        return {"border": self.decoder.border}
 
 
 def pieces(network: TranslateNetwork | CaptionNetwork) -> list[Piece]:

@@ -8,11 +8,10 @@ import onnx
 
 from elman.export.base import Piece
 from elman.export.onnx.check import Session, check
-from elman.export.onnx.graph import LENGTHS, NEXT, OnnxGraph
-from elman.export.onnx.network import OnnxNetwork
+from elman.export.onnx.graph import OnnxGraph
 from elman.export.onnx.quantise import quantised
 
-__all__ = ["LENGTHS", "NEXT", "Made", "OnnxGraph", "OnnxNetwork", "Session", "check", "made", "quantised"]
+__all__ = ["Made", "OnnxGraph", "Session", "check", "made", "quantised"]
 
 
 class Made(NamedTuple):

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from elman.errors import TaskError
-from elman.export.base import Named, Piece, Sizes
-from elman.export.onnx.graph import LENGTHS, NEXT, OnnxGraph
+from elman.export.base import LENGTHS, NEXT, Named, Piece, Sizes
+from elman.export.onnx.graph import OnnxGraph
 
 CLOSE = 1e-5
 """What an output may differ by, absolutely and in parts of itself."""

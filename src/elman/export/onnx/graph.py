@@ -13,17 +13,13 @@ from onnx import helper, numpy_helper
 from torch import Tensor
 
 from elman.cells.base import Cell
-from elman.export.base import MOST, Body, Tensors, Value
+from elman.export.base import LENGTHS, MOST, NEXT, Body, Tensors, Value
 from elman.export.onnx.layers import OPERATORS, normed, operator
 from elman.kernels.base import Weights
 
 OPSET, ML_OPSET, IR = 18, 2, 9
 """Old ones, so that what runs ONNX does not have to be new."""
 
-NEXT = "next_"
-"""What stands before the name of a state that is given out."""
-
-LENGTHS = "lengths"
 _LEAST = -1e30
 _KINDS = {
     torch.float32: onnx.TensorProto.FLOAT,
