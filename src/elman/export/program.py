@@ -56,10 +56,10 @@ def made(network: nn.Module, piece: Piece) -> Made:
     program = _program(traced, piece, given)
     free = _free(program)
     file = io.BytesIO()
-    torch.export.save(program, file, extra_files={"names": " ".join(given)})
-    file.seek(0)
-    loaded = torch.export.load(file).module()
     try:
+        torch.export.save(program, file, extra_files={"names": " ".join(given)})
+        file.seek(0)
+        loaded = torch.export.load(file).module()
         off = _off(traced, loaded, other if len(free) == 2 else given)
     except (RuntimeError, AssertionError) as error:
         got = f"a program that fails ({' '.join(str(error).split())[:200]})"
