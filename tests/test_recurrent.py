@@ -406,7 +406,7 @@ def test_nothing_is_remembered_between_calls():
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch is built without distributed")
 def test_distributed_data_parallel():
-    """In a process of its own, which ends before torch takes the group apart: that waits for ever now and then."""
+    """In a process of its own, which ends before torch takes the group apart: that may wait for ever."""
     code = """
 import os, torch
 from torch import nn
@@ -415,7 +415,8 @@ from elman.recurrent import Recurrent
 
 torch.manual_seed(0)
 torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
-net, x = Recurrent("lstm", 3, 4, layers=2, bidirectional=True), Seq(torch.randn(5, 2, 3), torch.tensor([5, 2]))
+net = Recurrent("lstm", 3, 4, layers=2, bidirectional=True)
+x = Seq(torch.randn(5, 2, 3), torch.tensor([5, 2]))
 wrapped = nn.parallel.DistributedDataParallel(net)
 (out, state), (expected, final) = wrapped(x), net(x)
 torch.testing.assert_close((out.data, *state), (expected.data, *final))
