@@ -7,6 +7,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$python && break; done)
 # One version, installed first: a range would pull gigabytes of CUDA into a fresh environment.
 TORCH ?= 2.13.0
+# The versions of everything else, so that a release of another project cannot turn a check red.
+LOCK = constraints.txt
 # What `make bench` runs.
 BENCH ?= $(sort $(wildcard benchmarks/*.py))
 
@@ -22,7 +24,7 @@ SANITIZERS = address,undefined thread
 # Warnings are errors here, and for nobody who only installs; the sanitizers are known to make up that one.
 SANITIZED = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -Werror -Wno-error=maybe-uninitialized
 
-.PHONY: help install native native-check demo test check format bench docs clean
+.PHONY: help install native native-check demo test check format lock bench docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,18 +35,19 @@ help:
 	@echo "make native   build the native kernels anew after a change, in place"
 	@echo "make native-check  run native/tests under the address, undefined behaviour and thread sanitizers"
 	@echo "make bench    run the benchmarks (some take long; BENCH=benchmarks/NAME.py runs one)"
+	@echo "make lock     write $(LOCK) anew: the newest versions that the checks and tests are to run with"
 	@echo "make docs     write docs/command-line.md anew"
 	@echo "make clean    remove caches and builds; runs/ and $(VENV) stay"
 	@echo "make install  make the environment $(VENV), which all of these do where it is missing"
 
 install: $(READY)
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(LOCK)
 	@test -x $(BIN)/python || test -n "$(PYTHON)" || { \
 		echo "no Python from 3.11 on that can make an environment; name one: make PYTHON=..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check torch==$(TORCH)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint $(LOCK) -e '.[dev]'
 	@test -f src/elman/_native.abi3.so || { echo; echo "Without the native kernels, which could not be built: all \
 	works, slower. \`make native\` tries again, and says why."; echo; }
 	@touch $@
@@ -86,6 +89,13 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(SOURCES) | xargs -r $(BIN)/clang-format -i
+
+# In an environment of its own, for what is installed by hand is nobody else's.
+lock:
+	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	$(MAKE) VENV=$$scratch/venv LOCK=/dev/null install && \
+	{ head -1 $(LOCK); $$scratch/venv/bin/python -m pip freeze --exclude-editable | grep -v '^torch=='; } \
+		> $$scratch/lock && mv $$scratch/lock $(LOCK)
 
 bench: $(READY)
 	@test -n "$(BENCH)" || echo "there are no benchmarks"

@@ -18,7 +18,7 @@ from elman.errors import DataError, RunError, nearest
 from elman.formats.base import read_array
 from elman.inputs.base import Raw, Reader, beside, named_in
 from elman.mixtures import END, PEN_STATES, UP, Scale
-from elman.tasks.draw import baselines
+from elman.tasks.draw.baselines import Baseline, Frequencies, Line, RandomWalk
 from elman.tasks.draw.config import DrawConfig
 from elman.tasks.draw.heads import ChordHead, Head, NotesHead, PenHead, ValuesHead
 
@@ -84,7 +84,7 @@ class Kind(ABC):
         """Which of the steps [B, C] are an end and no step any more, [B]."""
 
     @abstractmethod
-    def baselines(self) -> Mapping[str, baselines.Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         """Trivial predictors by their names."""
 
     @abstractmethod
@@ -217,12 +217,12 @@ class Strokes(Kind):
         """See `Kind`."""
         return step[:, 2] == END
 
-    def baselines(self) -> Mapping[str, baselines.Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         """See `Kind`."""
         least = float(self._scale.deviation[0]) * self._scale.least
         return {
-            "random walk by pen": baselines.RandomWalk(least, by_pen=True),
-            "random walk": baselines.RandomWalk(least, by_pen=False),
+            "random walk by pen": RandomWalk(least, by_pen=True),
+            "random walk": RandomWalk(least, by_pen=False),
         }
 
     def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> Drawing:
@@ -291,11 +291,11 @@ class Music(Kind):
         """See `Kind`: there is no end."""
         return torch.zeros(len(step), dtype=torch.bool, device=step.device)
 
-    def baselines(self) -> Mapping[str, baselines.Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         """See `Kind`."""
         return {
-            "notes repeat": baselines.Frequencies(after=True),
-            "notes' frequencies": baselines.Frequencies(after=False),
+            "notes repeat": Frequencies(after=True),
+            "notes' frequencies": Frequencies(after=False),
         }
 
     def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> Drawing:
@@ -363,12 +363,12 @@ class Values(Kind):
         """See `Kind`: there is no end."""
         return torch.zeros(len(step), dtype=torch.bool, device=step.device)
 
-    def baselines(self) -> Mapping[str, baselines.Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         """See `Kind`."""
         least = self._scale.deviation * self._scale.least
         return {
-            "line from the step before": baselines.Line(least, after=True),
-            "one Gaussian": baselines.Line(least, after=False),
+            "line from the step before": Line(least, after=True),
+            "one Gaussian": Line(least, after=False),
         }
 
     def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> Drawing:
