@@ -1,4 +1,4 @@
-"""Files that were damaged, folders that are locked, what a killed process left: told in one line, or cleared."""
+"""Files that were damaged, folders that are locked, what a killed process left: told in one line."""
 
 from __future__ import annotations
 
