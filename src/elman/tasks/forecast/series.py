@@ -113,7 +113,7 @@ def number(cell: object, where: str, column: str) -> float:
         return math.nan
     try:
         value = float(cell)  # pyrefly: ignore[bad-argument-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value) or isinstance(cell, bool):
         remedy = "leave the cell empty where a value is missing"

@@ -204,7 +204,7 @@ def _is_spelled(text: str) -> bool:
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True
 
@@ -259,7 +259,7 @@ def _from_text(text: str, where: str) -> np.ndarray:
 def _from_numbers(value: Any, where: str) -> np.ndarray:
     try:
         numbers = value if isinstance(value, np.ndarray) else np.asarray(value, np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(where, f"no pattern ({error})", expected="numbers") from error
     if numbers.dtype.kind not in "biuf" or not numbers.size:
         raise DataError(where, f"an array of {numbers.dtype} {list(numbers.shape)}", expected="numbers")
