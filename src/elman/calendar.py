@@ -30,7 +30,7 @@ _LEAST = 1e-9
 _MOST = 1e18
 """The largest number of a time: nanoseconds of this age are below it, and int64 holds it and its steps."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
 _QUARTER = re.compile(r"(\d{4})[-/ ]?[qQ]([1-4])")
 _DAY_FIRST = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}.*")

@@ -250,7 +250,8 @@ def _from_text(text: str, where: str) -> np.ndarray:
     if len(text) > 1 and set(text) <= {_ON, _OFF, _UNKNOWN}:
         values = {_ON: 1.0, _OFF: 0.0, _UNKNOWN: float("nan")}
         return np.array([values[sign] for sign in text], np.float32)
-    cells = re.split(r"[\s,;]+" if "," not in text else r"\s*[,;]\s*", text.strip())
+    parts = re.split(r"[,;]" if "," in text else r"[\s,;]+", text.strip())
+    cells = [part.strip() for part in parts]
     if len(cells) < 2:
         raise DataError(where, repr(text), expected="numbers, the path of a picture, or a text of # and .")
     return np.array([_number(cell, where, str(place)) for place, cell in enumerate(cells, 1)], np.float32)
