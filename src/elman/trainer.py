@@ -237,6 +237,9 @@ class Trainer:
         progress, whole, speed = self.progress, self.progress.whole, self._speed()
         scores = self.validate() if self.job.valid else {}
         train = self.job.processes.mean(whole.nats / max(1, whole.count))
+        for part, loss in (("training", train), ("validation", scores.get("loss", 0.0))):
+            if not math.isfinite(loss):
+                raise self._endless(part, loss)
         mean_norm, clipped = whole.norm / whole.steps, whole.clipped / whole.steps
         self._add_row(speed, scores)
         numbers = Epoch(train, scores, mean_norm, whole.top_norm, whole.top_step, clipped, progress.look)
@@ -305,6 +308,11 @@ class Trainer:
         if self.job.processes.main:
             tensors.save(self.job.path / BEST, self.learner.weights(), {"step": self.progress.step})
             bundle.save_weights(self.job.path, self.learner.weights(), {"step": self.progress.step})
+
+    def _endless(self, part: str, loss: float) -> DivergedError:
+        remedy = f"look for numbers far beyond the others in the {part} part, or lower --lr"
+        got = f"a loss of {loss} on the {part} part"
+        return DivergedError(f"step {self.progress.step}", got, expected="a finite one", remedy=remedy)
 
     def _diverged(self, norm: float) -> DivergedError:
         task, network = self.job.task, self.learner.network
