@@ -19,6 +19,8 @@ INDEX = "index.md"
 TOP = {"README.md": "readme.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+# A link to a file of the repository that is neither a page nor shown in one.
+_FILE = re.compile(r"(?<!!)\[([^\]]*)\]\((?![a-z]+:|#)(?![^)\s]*\.(?:md|svg)(?:#|\)))[^)\s]+\)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -38,10 +40,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Point the links between docs/ and the top of the repository to pages; other files have none here."""
-    markdown = _LINK.sub(lambda match: f"]({_in_site(match[1])})", markdown)
-    # A link to a file of the repository that is not a page leaves its text.
-    return re.sub(r"(?<!\!)\[([^\]]*)\]\(\.\./[^)\s]+\)", r"\1", markdown)
+    """Point links across docs/ and the top of the repository to pages; other files leave the link's text."""
+    markdown = _FILE.sub(r"\1", markdown)
+    return _LINK.sub(lambda match: f"]({_in_site(match[1])})", markdown)
 
 
 def _in_site(link: str) -> str:

@@ -99,3 +99,11 @@ def _resolves(name: str) -> bool:
             found = getattr(found, part)
         return True
     return False
+
+
+def test_the_site_is_built_strictly():
+    """Under --quiet mkdocs counts no warnings, so that --strict passes whatever is broken."""
+    (recipe,) = re.findall(r"mkdocs build.*", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert "--strict" in recipe
+    assert "--quiet" not in recipe
+    assert not re.search(r"^strict: false", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
