@@ -200,7 +200,10 @@ def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
             "task 'language': expected tag, draw, translate, caption, recognize, recall or classify, "
             "got a task that does not predict; use elman sample ",
         ),
-        (["sample", "{run}"], "task 'classify': expected language, got a task that does not write; use elman predict "),
+        (
+            ["sample", "{run}"],
+            "task 'classify': expected language, got a task that does not write; use elman predict ",
+        ),
     ],
 )
 def test_bad_input_for_a_classifier(
