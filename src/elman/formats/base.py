@@ -126,7 +126,7 @@ def from_json(text: str, where: object) -> Any:
         got = f"no JSON: {error.msg} at column {error.colno}"
         raise DataError(where, got, remedy="write one object a line") from error
     except ValueError as error:
-        raise DataError(where, str(error), expected=f"at most {_MOST_DIGITS}") from error
+        raise DataError(where, str(error), expected=f"at most {_MOST_DIGITS} digits") from error
     except RecursionError as error:
         raise _too_deep(where) from error
     if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
