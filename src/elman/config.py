@@ -10,6 +10,7 @@ import dataclasses
 import math
 import operator
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -299,13 +300,33 @@ def read_tables(path: Path) -> dict[str, Any]:
         ConfigError: there is no such file, or it is no TOML (with line and column).
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _checked(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ConfigError(path, "no such file", remedy="elman init writes one") from None
     except OSError as error:
         raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise ConfigError(path, "no TOML: values nested too deep") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(path, f"no TOML: {error}") from error
+    except ValueError as error:  # of whole numbers, which TOML bounds
+        raise ConfigError(path, "no TOML: a whole number of more than 64 bits") from error
+
+
+def _checked(tables: dict[str, Any]) -> dict[str, Any]:
+    """The tables, whose whole numbers are seen to be of 64 bits, as TOML has them.
+
+    Raises:
+        ValueError: one has more.
+    """
+    values: list[Any] = [tables]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict | list):
+            values += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int) and value.bit_length() > 63:
+            raise ValueError("a whole number of more than 64 bits")
+    return tables
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -329,8 +350,8 @@ def assignment(text: str) -> dict[str, Any]:
         raise ConfigError("--set", repr(text), expected="section.key=value, such as training.lr=0.01")
     section, key, value = match.groups()
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = _checked(tomllib.loads(f"value = {value}"))["value"]
+    except (ValueError, RecursionError):  # also of what has too many digits, or is nested too deep
         parsed = value
     return {section: {key.replace("-", "_"): parsed}}
 
@@ -347,9 +368,6 @@ def section_of(key: str, own: type[Settings]) -> str:
     return owners[key]
 
 
-_LARGEST = 10**300
-
-
 def _shown(value: Any) -> str:
     return repr(value) if isinstance(value, bool) else shown(value)
 
@@ -361,7 +379,7 @@ def _typed(section: Settings, field: dataclasses.Field[Any]) -> Any:
     """The field's value in the type that it is declared with (an int serves as a float)."""
     value = getattr(section, field.name)
     kind = field.type if isinstance(field.type, str) else field.type.__name__
-    if kind == "float" and type(value) is int and abs(value) < _LARGEST:
+    if kind == "float" and type(value) is int and value.bit_length() < sys.float_info.max_exp:
         return float(value)
     if type(value).__name__ != kind or (kind == "float" and not math.isfinite(value)):
         raise ConfigError(f"{section.section}.{field.name}", _shown(value), expected=_KINDS[kind])

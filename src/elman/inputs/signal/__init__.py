@@ -14,8 +14,8 @@ from torch import Tensor
 from elman import audio, pictures, schema
 from elman.batch import Sound
 from elman.config import Run, Signals
-from elman.errors import DataError, RunError, TaskError
-from elman.formats.base import read_array
+from elman.errors import ConfigError, DataError, RunError, TaskError
+from elman.formats.base import float32, read_array
 from elman.inputs.base import Input, Raw, Reader, beside, named_in
 from elman.inputs.signal.intake import Rows, Steps, samples
 
@@ -133,10 +133,10 @@ class Signal(Input):
             features = (features - np.array(self._scale.mean)) / np.array(self._scale.deviation)
         if self._settings.differences:
             features = np.concatenate([features, np.diff(features, axis=0, prepend=features[:1])], 1)
-        parts = [torch.from_numpy(np.ascontiguousarray(features, np.float32))]
+        parts = [torch.from_numpy(np.ascontiguousarray(float32(features)))]
         for _ in range(self._settings.deltas):
             parts.append(audio.deltas(parts[-1]))
-        return torch.cat(parts, 1)
+        return _finite(torch.cat(parts, 1), raw.where)
 
     def reader(self) -> Reader:
         """The features as they are; disturbed in training, as the settings say."""
@@ -216,8 +216,8 @@ class Kind(NamedTuple):
 def _series(raw: Raw, settings: Signals, rate: int) -> np.ndarray:
     value = read_array(_path(raw)) if isinstance(raw.value, str) else raw.value
     try:
-        series = np.asarray(value, np.float32)
-    except (TypeError, ValueError) as error:
+        series = float32(value)
+    except (TypeError, ValueError, OverflowError) as error:
         remedy = "give numbers, and every step as many"
         raise DataError(raw.where, f"no series ({error})", remedy=remedy) from error
     if series.ndim == 1:
@@ -263,7 +263,10 @@ def _sound(raw: Raw, settings: Signals, expected: int) -> np.ndarray:
             raw.where, f"sound of {rate} Hz", expected=f"{expected} Hz, as the others have", remedy=remedy
         )
     if settings.rate and rate != settings.rate:
-        samples, rate = audio.resample(samples, rate, settings.rate), settings.rate
+        try:
+            samples, rate = audio.resample(samples, rate, settings.rate), settings.rate
+        except ConfigError as error:
+            raise DataError(raw.where, str(error)) from error
     if settings.sound == "mfcc":
         return audio.mfcc(samples, rate, count=min(13, settings.bands), bands=settings.bands).numpy()
     return audio.log_mel(samples, rate, bands=settings.bands).numpy()
@@ -332,6 +335,20 @@ def _read(kind: str, raw: Raw, settings: Signals, rate: int) -> np.ndarray:
     except DataError as error:
         raise named_in(raw.where, error) from error
     return features - features.mean() if settings.level else features
+
+
+def _finite(features: Tensor, where: str) -> Tensor:
+    """The features [T, F], seen to be what float32 holds.
+
+    Raises:
+        DataError: one is not, its number being too large or too far from the others.
+    """
+    bad = ~features.isfinite()
+    if bad.any():
+        step, feature = bad.nonzero()[0].tolist()
+        got = f"a number that is too large at step {step + 1}, feature {feature + 1}"
+        raise DataError(where, got, expected="what float32 holds", remedy="mend it, or divide all of them")
+    return features
 
 
 def _path(raw: Raw) -> Path:
