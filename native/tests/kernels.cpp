@@ -255,7 +255,7 @@ template <class T> class Run {
         }
     }
 
-    // What forward leaves for backward, as src/elman/kernels/native.py has it.
+    // What forward leaves for backward, as src/elman/kernels/native has it.
     void give_kept() {
         long rows = 0;
         for (long b = 0; b < p.batch; b++) rows += in.length(b);
