@@ -55,9 +55,10 @@ class Foreign(nn.Module):
         Raises:
             ConfigError: it is itself what is traced.
         """
-        try:
-            path = tracer.path_of_module(self)
-        except NameError:
+        path = tracer.path_of_module(self)
+        if not path:
             got, remedy = f"elman.nn.{type(self).__name__} alone", "trace a module that holds it"
-            raise ConfigError("symbolic_trace", got, remedy=remedy) from None
-        return tracer.create_proxy("call_module", path, given, {k: v for k, v in named.items() if v is not None})
+            raise ConfigError("symbolic_trace", got, remedy=remedy)
+        return tracer.create_proxy(
+            "call_module", path, given, {k: v for k, v in named.items() if v is not None}
+        )
