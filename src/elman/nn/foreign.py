@@ -1,4 +1,4 @@
-"""What torch's own tools ask of a recurrent module: symbolic tracing and quantisation, which go by classes."""
+"""What torch's own tools ask of a module: symbolic tracing, swaps of parameters, quantisation."""
 
 from __future__ import annotations
 
