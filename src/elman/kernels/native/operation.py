@@ -43,7 +43,7 @@ def differentiated(
     again = torch.is_grad_enabled()
     tensors = (job.x, *job.weights[:4], *job.state)
     with torch.enable_grad():
-        views = [None if t is None else t.view_as(t) for t in tensors]
+        views: list[Any] = [None if t is None else t.view_as(t) for t in tensors]
         x, *weights, first, second = [*views, None][:7]
         state = (first,) if second is None else (first, second)
         (y,), last = kernel.run(cell, job._replace(x=x, weights=Weights(*weights), state=state))

@@ -12,7 +12,7 @@ from elman.errors import ConfigError
 from elman.kernels import native
 
 
-def tracer_of(*given: Any) -> Tracer | None:
+def tracer_of(*given: Any) -> Any:
     """The tracer of torch.fx that one of these stands for a value of, or None."""
     return next((each.tracer for each in given if isinstance(each, Proxy)), None)
 
@@ -29,6 +29,7 @@ class Foreign(nn.Module):
 
     @qconfig.setter
     def qconfig(self, value: Any) -> None:
+        """Keep it, and warn that nothing comes of it."""
         vars(self)["qconfig"] = value
         name = type(self).__name__
         warnings.warn(
@@ -39,6 +40,7 @@ class Foreign(nn.Module):
 
     @qconfig.deleter
     def qconfig(self) -> None:
+        """Forget it, as torch.ao does at its end."""
         vars(self).pop("qconfig", None)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
@@ -49,7 +51,7 @@ class Foreign(nn.Module):
         native.forget(*self.parameters(recurse=False))
         super()._load_from_state_dict(*given, **named)
 
-    def noted(self, tracer: Tracer, given: tuple[Any, ...], named: dict[str, Any]) -> Proxy:
+    def noted(self, tracer: Tracer, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """A call of it as one node of the graph, as torch.fx notes calls of torch's own modules.
 
         Raises:
