@@ -46,7 +46,8 @@ def differentiated(
         views: list[Any] = [None if t is None else t.view_as(t) for t in tensors]
         x, *weights, first, second = [*views, None][:7]
         state = (first,) if second is None else (first, second)
-        (y,), last = kernel.run(cell, job._replace(x=x, weights=Weights(*weights), state=state))
+        job = job._replace(x=x, weights=Weights(*weights), state=state)  # pyrefly: ignore
+        (y,), last = kernel.run(cell, job)
     given = [(out, grad) for out, grad in zip((y, *last), grads, strict=True) if grad is not None]
     inputs = [view for view, want in zip(views, wanted, strict=True) if want and view is not None]
     if not given:
