@@ -6,7 +6,7 @@ It knows nothing of tasks, symbols or training: a `Seq` and a state come in, a `
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,8 @@ from elman import cells, kernels
 from elman.batch import Seq, State
 from elman.cells.base import Cell
 from elman.errors import ConfigError, DataError
-from elman.kernels.base import Advance, Job, LayerStepper, Weights
+from elman.kernels import native
+from elman.kernels.base import Advance, Job, LayerStepper, Weights, is_autocast
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")  # as Weights orders them
 _IN = "input of Recurrent"
@@ -201,6 +202,14 @@ class Recurrent(nn.Module):
         """The weights of a layer in a direction; run = layer * D + direction."""
         return Weights(*(getattr(self, name + self._suffix(run)) for name in _WEIGHTS))
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        native.forget(*self.parameters(recurse=False))
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *given: Any, **named: Any) -> None:
+        native.forget(*self.parameters(recurse=False))
+        super()._load_from_state_dict(*given, **named)
+
     def extra_repr(self) -> str:
         """What `print` tells of it."""
         shape = f"{self.cell.name}, {self.input_size}, {self.hidden_size}, layers={self.layers}"
@@ -340,7 +349,7 @@ def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: 
         )
     if not batch:
         return None
-    if torch.compiler.is_compiling():  # a graph that is made does not know the numbers
+    if torch.compiler.is_compiling() or lengths.is_meta:  # a graph that is made does not know the numbers
         return lengths
     lengths = lengths.cpu()  # DistributedDataParallel moves every tensor it is handed to the GPU
     shortest, longest = int(lengths.min()), int(lengths.max())
@@ -353,7 +362,7 @@ def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: 
             expected=f"each from {least} to T = {steps}",
             remedy=without if too_short else "pad the data to the longest sequence",
         )
-    return None if shortest == steps else lengths
+    return None if shortest == steps and not torch.jit.is_tracing() else lengths
 
 
 def shares(**shares: float) -> None:
@@ -381,7 +390,7 @@ def _mask(weight: Tensor, p: float) -> Tensor:
 
 def _cast(x: Tensor) -> bool:
     """Whether autocast makes x and the parameters alike."""
-    return x.is_floating_point() and torch.is_autocast_enabled(x.device.type)
+    return x.is_floating_point() and is_autocast(x.device.type)
 
 
 def _parameter(shape: tuple[int, ...] | None) -> nn.Parameter | None:
