@@ -1,0 +1,1 @@
+"""Fuzzing: damaged files, run folders, streams and requests, and trainings that are killed. See docs/fuzzing.md."""
