@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,11 @@ HOP = 0.010
 
 WINDOW = 0.025
 """Seconds of a frame, unless another length is asked for."""
+
+MOST_RATE = 1_000_000
+"""Samples a second, at most: what is computed of a sound grows with them."""
+
+_LOUDEST = 1e9  # of a sample: some write floats as large as 32 bits; beyond, energies leave float32
 
 _FLOOR = 1e-10  # of an energy: the logarithm of digital silence would be minus infinity
 _CROSSINGS = 24  # zero crossings of the sinc on each side, in resampling
@@ -101,8 +107,9 @@ def resample(samples: Tensor, rate: int, to: int) -> Tensor:
         ConfigError: a rate is below 1.
     """
     for name, value in (("rate", rate), ("to", to)):
-        if value < 1:
-            raise ConfigError(name, str(value), expected="1 sample a second or more")
+        if not 1 <= value <= MOST_RATE:
+            expected = f"from 1 to {MOST_RATE:,} samples a second"
+            raise ConfigError(name, str(value), expected=expected)
     if rate == to:
         return samples
     common = math.gcd(rate, to)
@@ -232,6 +239,13 @@ def _mono(where: object, sound: np.ndarray, rate: int) -> tuple[Tensor, int]:
         raise DataError(
             where, "a sample that is no finite number", expected="sound", remedy="make the file anew"
         )
+    if (loud := np.abs(sound) > _LOUDEST).any():
+        place = int(loud.any(1).argmax())
+        got = f"{sound[place][loud[place]][0]:g} at sample {place + 1:,}"
+        raise DataError(where, got, expected="samples from -1 to 1", remedy="make the file anew")
+    if not 1 <= rate <= MOST_RATE:
+        expected = f"from 1 to {MOST_RATE:,} samples a second"
+        raise DataError(where, f"{rate:,} Hz", expected=expected, remedy=_CONVERT)
     return torch.from_numpy(np.ascontiguousarray(sound.mean(1, dtype=np.float32))), rate
 
 
@@ -247,8 +261,11 @@ def _by_soundfile(path: Path) -> tuple[np.ndarray, int]:
     import soundfile
 
     try:
-        return soundfile.read(str(path), dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
+        with soundfile.SoundFile(str(path)) as file:  # in blocks: its head may promise more than there is
+            blocks = iter(lambda: file.read(_BLOCK, dtype="float32", always_2d=True), None)
+            found = [*takewhile(len, blocks)] or [np.zeros((0, 1), np.float32)]
+            return np.concatenate(found), file.samplerate
+    except (soundfile.SoundFileError, ValueError, TypeError) as error:
         expected, got = f"sound ({', '.join(SUFFIXES)})", f"what soundfile cannot read ({error})"
         raise DataError(path, got, expected=expected, remedy=_CONVERT) from error
 
@@ -275,10 +292,9 @@ def _bytes(path: Path, count: int = -1) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(count)
-    except OSError as error:
-        raise DataError(
-            path, f"cannot be read: {error.strerror}", remedy="check the path and the disk"
-        ) from error
+    except (OSError, ValueError) as error:  # a name that holds NUL is a ValueError
+        got = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise DataError(path, got, remedy="check the path and the disk") from error
 
 
 def _coding(path: object, chunk: bytes) -> _Coding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -285,7 +286,9 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise ConfigError(path, "no such file", remedy="elman init writes one") from None
     except OSError as error:
         raise ConfigError(path, f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ConfigError(path, "no TOML: values nested too deep") from error
+    except ValueError as error:  # also of text that is not UTF-8, and of whole numbers of too many digits
         raise ConfigError(path, f"no TOML: {error}") from error
 
 
@@ -311,7 +314,7 @@ def assignment(text: str) -> dict[str, Any]:
     section, key, value = match.groups()
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # also of what has too many digits, or is nested too deep
         parsed = value
     return {section: {key.replace("-", "_"): parsed}}
 
@@ -328,6 +331,8 @@ def section_of(key: str, own: type[Settings]) -> str:
     return owners[key]
 
 
+_LARGEST = sys.float_info.max
+
 _KINDS = {"int": "a whole number", "float": "a number", "str": "a string", "bool": "true or false"}
 
 
@@ -335,7 +340,7 @@ def _typed(section: Settings, field: dataclasses.Field[Any]) -> Any:
     """The field's value in the type that it is declared with (an int serves as a float)."""
     value = getattr(section, field.name)
     kind = field.type if isinstance(field.type, str) else field.type.__name__
-    if kind == "float" and type(value) is int:
+    if kind == "float" and type(value) is int and abs(value) <= _LARGEST:
         return float(value)
     if type(value).__name__ != kind or value != value:
         raise ConfigError(f"{section.section}.{field.name}", repr(value), expected=_KINDS[kind])

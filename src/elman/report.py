@@ -156,7 +156,7 @@ def card(name: str, results: Mapping[str, Any]) -> str:
         "## Use",
         "",
         "```",
-        *(line.format(name=name) for line in training["use"]),
+        *(line.replace("{name}", name) for line in training["use"]),
         "```",
         "",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, final
@@ -13,6 +14,7 @@ from torch import Tensor
 from elman import pictures
 from elman.config import Run
 from elman.errors import DataError, RunError, TaskError
+from elman.formats.base import unreadable
 from elman.inputs.base import Input, Raw, Reader, beside, named_in
 from elman.intake import Intake
 
@@ -134,7 +136,7 @@ def _kind(raw: Raw) -> str:
         return ""
     if _is_name(value):
         return "picture"
-    return "film" if 0 < len(value) < _LONGEST_PATH and beside(raw.where, value).is_dir() else ""
+    return "film" if 0 < len(value) < _LONGEST_PATH and os.path.isdir(beside(raw.where, value)) else ""  # noqa: PTH112, a name that is too long is none
 
 
 def _is_name(value: Any) -> bool:
@@ -173,7 +175,11 @@ def _paths(raw: Raw) -> list[Path]:
     if not isinstance(raw.value, str):
         return [beside(raw.where, path) for path in raw.value]
     folder = beside(raw.where, raw.value)
-    if found := sorted(path for path in folder.iterdir() if _is_name(path.name)):
+    try:
+        found = sorted(path for path in folder.iterdir() if _is_name(path.name))
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    if found:
         return found
     raise DataError(raw.where, f"a folder without a picture: {folder}", expected="the frames of a film")
 

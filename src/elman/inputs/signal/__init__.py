@@ -130,7 +130,7 @@ class Signal(Input):
         parts = [torch.from_numpy(np.ascontiguousarray(features, np.float32))]
         for _ in range(self._settings.deltas):
             parts.append(audio.deltas(parts[-1]))
-        return torch.cat(parts, 1)
+        return _finite(torch.cat(parts, 1), raw.where)
 
     def reader(self) -> Reader:
         """The features as they are; disturbed in training, as the settings say."""
@@ -211,7 +211,7 @@ def _series(raw: Raw, settings: Signals, rate: int) -> np.ndarray:
     value = read_array(_path(raw)) if isinstance(raw.value, str) else raw.value
     try:
         series = np.asarray(value, np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         remedy = "give numbers, and every step as many"
         raise DataError(raw.where, f"no series ({error})", remedy=remedy) from error
     if series.ndim == 1:
@@ -326,6 +326,20 @@ def _read(kind: str, raw: Raw, settings: Signals, rate: int) -> np.ndarray:
     except DataError as error:
         raise named_in(raw.where, error) from error
     return features - features.mean() if settings.level else features
+
+
+def _finite(features: Tensor, where: str) -> Tensor:
+    """The features [T, F], seen to be what float32 holds.
+
+    Raises:
+        DataError: one is not, its number being too large or too far from the others.
+    """
+    bad = ~features.isfinite()
+    if bad.any():
+        step, feature = bad.nonzero()[0].tolist()
+        got = f"a number that is too large at step {step + 1}, feature {feature + 1}"
+        raise DataError(where, got, expected="what float32 holds", remedy="mend it, or divide all of them")
+    return features
 
 
 def _path(raw: Raw) -> Path:

@@ -82,7 +82,7 @@ class Rows(Source):
         """See `Source`: [n, F]; or [n] of one channel, or [F]."""
         try:
             rows = np.asarray(chunk, np.float32)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             remedy = "give numbers, and every step as many"
             raise DataError(_WHERE, f"no numbers ({error})", remedy=remedy) from error
         if getattr(chunk, "dtype", None) == np.uint8:

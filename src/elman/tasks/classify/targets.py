@@ -401,7 +401,7 @@ def _real(raw: Raw) -> float:
 def _is_real(value: Any) -> bool:
     try:
         return bool(np.isfinite(float(value)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

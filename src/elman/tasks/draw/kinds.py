@@ -446,7 +446,7 @@ def read(raw: Raw) -> np.ndarray:
         steps = np.asarray(array, np.float32)
     except DataError as error:
         raise named_in(raw.where, error) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         remedy = "give numbers, and every step as many"
         raise DataError(raw.where, f"no sequence of steps ({error})", remedy=remedy) from error
     if not steps.size:

@@ -204,7 +204,7 @@ def _is_spelled(text: str) -> bool:
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True
 
@@ -250,7 +250,8 @@ def _from_text(text: str, where: str) -> np.ndarray:
     if len(text) > 1 and set(text) <= {_ON, _OFF, _UNKNOWN}:
         values = {_ON: 1.0, _OFF: 0.0, _UNKNOWN: float("nan")}
         return np.array([values[sign] for sign in text], np.float32)
-    cells = re.split(r"[\s,;]+" if "," not in text else r"\s*[,;]\s*", text.strip())
+    parts = re.split(r"[,;]" if "," in text else r"[\s,;]+", text.strip())
+    cells = [part.strip() for part in parts]
     if len(cells) < 2:
         raise DataError(where, repr(text), expected="numbers, the path of a picture, or a text of # and .")
     return np.array([_number(cell, where, str(place)) for place, cell in enumerate(cells, 1)], np.float32)
@@ -259,7 +260,7 @@ def _from_text(text: str, where: str) -> np.ndarray:
 def _from_numbers(value: Any, where: str) -> np.ndarray:
     try:
         numbers = value if isinstance(value, np.ndarray) else np.asarray(value, np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(where, f"no pattern ({error})", expected="numbers") from error
     if numbers.dtype.kind not in "biuf" or not numbers.size:
         raise DataError(where, f"an array of {numbers.dtype} {list(numbers.shape)}", expected="numbers")
