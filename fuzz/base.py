@@ -103,7 +103,7 @@ class Kind(ABC):
             WrongError: it was taken for what it is not.
         """
 
-    def original(self, name: str) -> bytes | None:
+    def original(self, given: Input, name: str) -> bytes | None:
         """What a file of an input was before it was damaged, where the kind knows that."""
         return None
 

@@ -16,6 +16,7 @@ from fuzz import odd, structure
 from fuzz.base import Input, Kind, write
 from fuzz.mutations import mutated
 from fuzz.seeds import SEEDS, Seed
+from fuzz.trained import undrawn
 
 SMALL = {"hidden": 4, "epochs": 1, "threads": 1}
 _TRAINING = {"quiet": True, "tensorboard": False}
@@ -71,7 +72,9 @@ class Reader(Kind):
             about["options"][rng.choice(("input", "target", "group"))] = rng.choice(
                 ("text", "label", "", *odd.TEXTS)
             )
-        about["depth"] = rng.choices(("encode", "loss", "train"), (900, 97, 3))[0]
+        about["depth"] = rng.choices(("read", "encode", "loss", "train"), (600, 340, 57, 3))[0]
+        if not seed.tasks:
+            about["depth"] = "read"
         return Input(files, about)
 
     def run(self, given: Input, folder: Path) -> None:
@@ -80,30 +83,30 @@ class Reader(Kind):
         about = given.about
         named = about["source"]
         source = named if named.startswith("sample:") else f"{folder}/{named}"
-        if self.name == "media":
-            _looked_at(source, about["options"])
+        if about["depth"] == "read":
+            _looked_at(source, about["options"], self.name)
             return
         options = {**SMALL, **about["options"]}
         if about["depth"] == "train":
-            elman.train(source, task=about["task"] or None, out=folder / "run", **options, **_TRAINING)
+            with undrawn():
+                elman.train(source, task=about["task"] or None, out=folder / "run", **options, **_TRAINING)
             return
         run, _ = settings.resolve(source, about["task"] or None, None, options)
         _learnt(run, about["depth"])
 
-    def original(self, name: str) -> bytes | None:
+    def original(self, given: Input, name: str) -> bytes | None:
         """See `Kind`."""
         return next((seed.files[name] for seed in self._seeds if name in seed.files), None)
 
 
-def _looked_at(source: str, options: dict[str, Any]) -> None:
-    """Sounds and pictures as they are read to be predicted for."""
-    for record in formats.read(
-        source, options.get("encoding", "utf-8"), ("media",), options.get("format", "auto")
-    ):
-        if "audio" in record.fields:
+def _looked_at(source: str, options: dict[str, Any], name: str) -> None:
+    """Records as they are read to be predicted for, the media with what they name."""
+    form = options.get("format", name)
+    for record in formats.read(source, options.get("encoding", "utf-8"), None, form):
+        if name == "media" and "audio" in record.fields:
             samples, rate = audio.read(record.fields["audio"])
             audio.log_mel(audio.resample(samples, rate, 16_000), 16_000)
-        else:
+        elif name == "media" and "picture" in record.fields:
             pictures.rows(pictures.read(record.fields["picture"]))
 
 

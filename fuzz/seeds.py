@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import io
 import json
@@ -18,6 +19,7 @@ from fuzz.structure import zipped
 
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "that", "dog", "log", "while", "bird", "sang", "to")
 _COUNT = 24
+_SHARES = {"valid": 0.2, "test": 0.2}
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,14 @@ class Seed:
     Args:
         files: name -> content.
         source: what is named to read them, within their folder; with a colon, it is the name of a sample.
-        tasks: which can learn from them.
+        tasks: which can learn from them; none, where they are only predicted for.
         options: settings by their bare names.
     """
 
     files: Mapping[str, bytes]
     source: str
     tasks: tuple[str, ...]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=lambda: dict(_SHARES))
 
 
 def _line(number: int) -> str:
@@ -66,12 +68,12 @@ def _npz(**arrays: np.ndarray) -> bytes:
 def _waves(count: int = _COUNT, steps: int = 12) -> np.ndarray:
     """[N, T, 2], float32."""
     i, t = np.arange(count)[:, None], np.arange(steps)
-    return np.stack([np.sin(t / (1 + i % 2)), np.cos(i + t)], -1).astype(np.float32)
+    return np.stack([np.sin(t / (1 + i % 2) + 0.01 * i), np.cos(i + t)], -1).astype(np.float32)
 
 
 def sound(number: int, rate: int = 8000) -> bytes:
     """A tone of an eighth of a second, 16 bits."""
-    samples = [int(9000 * math.sin((1 + number % 2) * 0.2 * t)) for t in range(rate // 8)]
+    samples = [int((9000 + number) * math.sin((1 + number % 2) * 0.2 * t)) for t in range(rate // 8)]
     body = struct.pack(f"<{len(samples)}h", *samples)
     head = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
@@ -95,6 +97,7 @@ def sound(number: int, rate: int = 8000) -> bytes:
 def picture(number: int) -> bytes:
     """A PNG, 8 x 6 pixels, with a square."""
     pixels = np.full((6, 8, 3), 255, np.uint8)
+    pixels[5, 7] = number
     pixels[number % 3 : number % 3 + 2, number % 5 : number % 5 + 3] = (200, 30 * (number % 2), 0)
     raw = b"".join(b"\0" + row.tobytes() for row in pixels)
     chunks = (
@@ -119,8 +122,9 @@ def _parquet(columns: Mapping[str, list[Any]]) -> bytes:
 
 
 def _days(count: int = 60) -> list[dict[str, Any]]:
+    first = datetime.date(2024, 1, 1)
     return [
-        {"day": f"2024-{1 + i // 28:02}-{1 + i % 28:02}", "y": round(math.sin(i / 3) + i % 5 / 5, 3)}
+        {"day": str(first + datetime.timedelta(i)), "y": round(math.sin(i / 3) + i % 5 / 5, 3)}
         for i in range(count)
     ]
 
@@ -135,25 +139,25 @@ def _idx(axes: int, data: np.ndarray) -> bytes:
 
 def _table() -> list[Seed]:
     films = [{"text": _line(i), "label": _label(i)} for i in range(_COUNT)]
-    values = [{"text": _line(i), "value": i / 3} for i in range(_COUNT)]
+    values = [{"text": _line(i), "value": round(i / 3 + 0.01, 2)} for i in range(_COUNT)]
     words = [{"source": _line(i), "target": _line(i).upper()} for i in range(_COUNT)]
-    sounds = {f"{i}.wav": sound(i) for i in range(4)}
-    heard = [{"audio": f"{i % 4}.wav", "text": _line(i)} for i in range(8)]
-    seen = [{"picture": f"{i % 4}.png", "caption": _line(i)} for i in range(8)]
+    sounds = {f"{i}.wav": sound(i) for i in range(8)}
+    heard = [{"audio": f"{i}.wav", "text": _label(i)} for i in range(8)]
+    seen = [{"picture": f"{i}.png", "caption": _line(i)} for i in range(8)]
     wide = [{"day": row["day"], "a": row["y"], "b": -row["y"]} for row in _days()]
     return [
-        Seed({"a.csv": _csv(films)}, "a.csv", ("classify", "recall")),
-        Seed({"a.csv": _csv(values)}, "a.csv", ("classify",)),
+        Seed({"a.csv": _csv(films)}, "a.csv", ("classify",)),
+        Seed({"a.csv": _csv(values)}, "a.csv", ("classify",), _SHARES | {"kind": "value"}),
         Seed({"a.csv.gz": gzip.compress(_csv(films), mtime=0)}, "a.csv.gz", ("classify",)),
         Seed({"a.tsv": _csv(words, "\t")}, "a.tsv", ("translate",)),
         Seed({"a.csv": _csv(_days())}, "a.csv", ("forecast",)),
         Seed({"a.csv": _csv(wide)}, "a.csv", ("forecast",)),
         Seed({"a.csv": _csv(heard), **sounds}, "a.csv", ("recognize",)),
         Seed(
-            {"a.csv": _csv(seen), **{f"{i}.png": picture(i) for i in range(4)}},
+            {"a.csv": _csv(seen), **{f"{i}.png": picture(i) for i in range(8)}},
             "a.csv",
             ("caption",),
-            {"channels": 4, "blocks": 1},
+            _SHARES | {"channels": 4, "blocks": 1},
         ),
     ]
 
@@ -174,22 +178,30 @@ def _jsonlines() -> list[Seed]:
         ("recognize",): [
             {"features": _waves()[i].round(2).tolist(), "text": _label(i)} for i in range(_COUNT)
         ],
-        ("forecast",): _days(),
     }
     seeds = [Seed({"a.jsonl": _rows(each)}, "a.jsonl", tasks) for tasks, each in rows.items()]
     series = [{"series": _waves()[i, :, 0].round(2).tolist(), "label": i / 2} for i in range(_COUNT)]
     named = [{"id": "ab"[i % 2], "ds": row["day"], "y": row["y"]} for row in _days() for i in range(2)]
-    sounds = [{"audio": f"{i % 4}.wav", "label": _label(i)} for i in range(12)]
-    notes = [{"notes": [[60, 64], [62], []] * 3, "name": _label(i)} for i in range(_COUNT)]
+    sounds = [{"audio": f"{i}.wav", "label": _label(i)} for i in range(12)]
+    notes = [
+        {"notes": [[int(t % 4 == i % 4), 0, 1, i % 2] for t in range(9)], "name": _label(i)}
+        for i in range(_COUNT)
+    ]
     return [
         *seeds,
-        Seed({"a.jsonl": _rows(series)}, "a.jsonl", ("classify",)),
-        Seed({"a.jsonl": _rows(named)}, "a.jsonl", ("forecast",)),
+        Seed({"a.jsonl": _rows(series)}, "a.jsonl", ("classify",), _SHARES | {"kind": "value"}),
+        Seed({"a.jsonl": _rows(named)}, "a.jsonl", ("forecast",), {"format": "jsonlines"}),
+        Seed({"a.jsonl": _rows(_days())}, "a.jsonl", ("forecast",), {"format": "jsonlines"}),
         Seed({"a.jsonl": _rows(notes)}, "a.jsonl", ("draw",)),
         Seed(
-            {"a.jsonl": _rows(sounds), **{f"{i}.wav": sound(i) for i in range(4)}}, "a.jsonl", ("classify",)
+            {"a.jsonl": _rows(sounds), **{f"{i}.wav": sound(i) for i in range(12)}}, "a.jsonl", ("classify",)
         ),
-        Seed({"a.jsonl.gz": gzip.compress(_rows(series), mtime=0)}, "a.jsonl.gz", ("classify",)),
+        Seed(
+            {"a.jsonl.gz": gzip.compress(_rows(series), mtime=0)},
+            "a.jsonl.gz",
+            ("classify",),
+            _SHARES | {"kind": "value"},
+        ),
     ]
 
 
@@ -202,7 +214,7 @@ def _arrays() -> list[Seed]:
         Seed(
             {"a.npz": _npz(x=waves, y=np.array([_label(i) for i in range(_COUNT)]))}, "a.npz", ("classify",)
         ),
-        Seed({"a.npy": _npy(flat)}, "a.npy", ("draw",)),
+        Seed({"a.npy": _npy(flat)}, "a.npy", ()),
         Seed({"a.npz": _npz(x=(waves > 0).astype(np.int8))}, "a.npz", ("recall",)),
     ]
 
@@ -268,8 +280,8 @@ def _texts() -> list[Seed]:
     text = _lines(_line(i) for i in range(60))
     return [
         Seed({"a.txt": text}, "a.txt", ("language",)),
-        Seed({"a.txt": text}, "a.txt", ("language",), {"unit": "word"}),
-        Seed({"a.txt": text}, "a.txt", ("language",), {"unit": "byte"}),
+        Seed({"a.txt": text}, "a.txt", ("language",), _SHARES | {"unit": "word"}),
+        Seed({"a.txt": text}, "a.txt", ("language",), _SHARES | {"unit": "byte"}),
         Seed({"t/a.txt": text, "t/b.txt": text}, "t", ("language",)),
     ]
 
@@ -303,7 +315,7 @@ SEEDS: dict[str, list[Seed]] = {
     "conll": [Seed({"a.conll": _conll()}, "a.conll", ("tag",))],
     "table": _table(),
     "classes": _classes(),
-    "tokens": [Seed({"a.tok": _COLUMN}, "a.tok", ("tag",))],
-    "lines": [Seed({"a.txt": _COLUMN}, "a.txt", ("classify",))],
+    "tokens": [Seed({"a.tok": _COLUMN}, "a.tok", ())],
+    "lines": [Seed({"a.txt": _COLUMN}, "a.txt", ())],
 }
 """The name of a format -> data of it. A new format joins by being named here."""

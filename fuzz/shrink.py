@@ -30,7 +30,7 @@ def _without(kind: Kind, given: Input, name: str, fails: Callable[[Input], bool]
 
     if len(given.files) > 1 and still(None):
         return with_content(None)
-    before, content = kind.original(name), given.files[name]
+    before, content = kind.original(given, name), given.files[name]
     if before is not None and before != content and still(before):
         return with_content(before)
     if before is not None and len(before) == len(content):
