@@ -1,1 +1,1 @@
-"""Fuzzing: damaged files, run folders, streams and requests, and trainings that are killed. See docs/fuzzing.md."""
+"""Fuzzing: damaged files, run folders, streams and requests; killed trainings. See docs/fuzzing.md."""

@@ -92,12 +92,13 @@ def _campaigns(asked: argparse.Namespace, kinds: list[Kind]) -> dict[str, list[s
 
 def _told(kind: Kind, failure: pool.Failure, keep: bool) -> str:
     """What failed, in words; with `keep`, it is made small and written to the tests."""
-    words = f"{kind.name} --seed {failure.seed}, {failure.count} times: {failure.outcome.status} {failure.outcome.mark}"
+    outcome = failure.outcome
+    words = f"{kind.name} --seed {failure.seed}, {failure.count} times: {outcome.status} {outcome.mark}"
     print(f"  {words}", flush=True)
     if keep:
-        slow = failure.outcome.status in ("hang", "crash")
-        _, given = pool.alone(kind, made(kind, failure.seed), failure.outcome.mark, 0.0 if slow else _SHRINK)
-        path = cases.save(kind.name, given, failure.outcome, failure.seed)
+        slow = outcome.status in ("hang", "crash")
+        _, given = pool.alone(kind, made(kind, failure.seed), outcome.mark, 0.0 if slow else _SHRINK)
+        path = cases.save(kind.name, given, outcome, failure.seed)
         print(f"    {'too large to be kept' if path is None else path}", flush=True)
     return words
 

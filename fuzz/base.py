@@ -14,6 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
+import torch
+
 from elman.errors import ElmanError
 
 LONGEST = 1000
@@ -24,8 +26,8 @@ SECONDS = 5.0
 
 TAKEN, REFUSED = "taken", "refused"
 FAULTS = "traceback", "wrong", "message", "hang", "memory", "crash"
-"""What may not come of an input, beside tracebacks: other numbers, a message of several lines or too long a one,
-more seconds or memory than allowed, and a process that died."""
+"""What may not come of an input, beside tracebacks: other numbers, a message of several lines or too long a
+one, more seconds or memory than allowed, and a process that died."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,11 @@ class Kind(ABC):
 
     def prepare(self, folder: Path) -> None:
         """Make once what all inputs need, in a folder that stays; before the workers begin."""
+        self.folder = folder
 
     def begin(self) -> None:
         """Make what a worker needs for itself."""
+        torch.set_num_threads(1)
 
     @abstractmethod
     def make(self, rng: Random) -> Input:
@@ -147,7 +151,7 @@ def _failed(status: str, error: BaseException) -> Outcome:
 
 
 def _place(error: BaseException) -> str:
-    """The innermost line of Elman that an error went through, and where it was raised if that is elsewhere."""
+    """The innermost line of Elman that an error went through; where it was raised, if that is elsewhere."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/fuzz/" not in frame.filename]
     ours = [frame for frame in frames if "/elman/" in frame.filename]
     told = [f"{Path(one.filename).name}:{one.name}" for one in (*ours[-1:], *frames[-1:])]

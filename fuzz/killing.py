@@ -21,9 +21,9 @@ class Stop(NamedTuple):
     """What ends a training before its time.
 
     Args:
-        kind: "time": SIGKILL after `at` seconds; "event": before the `at`-th time that it opens a file to write,
-            renames or removes one; "saved": before it does so after it has put `at` checkpoints in their place;
-            "full": no file may have more than `at` bytes; "" : nothing.
+        kind: "time": SIGKILL after `at` seconds; "event": before the `at`-th time that it opens a file to
+            write, renames or removes one; "saved": before it does so after it has put `at` checkpoints in
+            their place; "full": no file may have more than `at` bytes; "" : nothing.
         at: when.
     """
 

@@ -36,7 +36,7 @@ class Kills(Kind):
 
     def prepare(self, folder: Path) -> None:
         """See `Kind`."""
-        self._folder = folder
+        super().prepare(folder)
         for task in _TASKS:
             trained.run_of(task, folder)
 
@@ -58,7 +58,7 @@ class Kills(Kind):
                 raise WrongError(f"refused after it was killed: {told[:200]}")
             if how == DONE:
                 break
-        if differs := _differs(trained.run_of(task, self._folder), run):
+        if differs := _differs(trained.run_of(task, self.folder), run):
             raise WrongError(f"{differs} after {len(given.about['stops'])} stops")
         if litter := [path.name for path in run.rglob(".*") if path.is_file() and "lock" not in path.name]:
             raise WrongError(f"litter: {litter[0].rpartition('.')[0]}")
@@ -72,7 +72,7 @@ class Kills(Kind):
                     training.continue_run(run, Silent())
                 else:
                     elman.train(
-                        trained.source(task, self._folder), task=task, out=run, **trained.options_of(task)
+                        trained.source(task, self.folder), task=task, out=run, **trained.options_of(task)
                     )
 
         return sit

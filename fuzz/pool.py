@@ -1,4 +1,4 @@
-"""Workers that try inputs: each a process with little memory, which may hang or die without harm to the rest."""
+"""Workers that try inputs: processes with little memory, which may hang or die without harm to the rest."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Tally:
 
 def scratch() -> Path:
     """A folder in memory, where the system has such."""
-    memory = Path("/dev/shm")  # noqa: S108, it is a folder within that is made
+    memory = Path("/dev/shm")
     return Path(tempfile.mkdtemp(prefix="elman-fuzz-", dir=memory if os.access(memory, os.W_OK) else None))
 
 
@@ -159,7 +159,7 @@ class _Worker:
 
 
 def _limited(kind: Kind) -> None:
-    """What a worker is before its first input: alone with its threads, and with little memory left to take."""
+    """What a worker is before its first input: silent, and with little memory left to take."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -209,7 +209,7 @@ def campaign(kind: Kind, first: int, inputs: int, seconds: float, workers: int) 
 
 
 def alone(kind: Kind, given: Input, mark: str = "", seconds: float = 0.0) -> tuple[Outcome, Input]:
-    """What comes of an input in a process of its own, and, within `seconds`, a smaller one that fails alike."""
+    """What comes of an input in a process of its own; within `seconds`, a smaller one that fails alike."""
     receive, send = _FORK.Pipe(duplex=False)
     folder = scratch()
     process: Any = _FORK.Process(target=_alone, args=(kind, given, folder, mark, seconds, send), daemon=True)

@@ -21,7 +21,7 @@ from fuzz import structure, trained
 from fuzz.base import Input, Kind, WrongError
 from fuzz.mutations import mutated
 
-_PLACE = b"{FOLDER}"
+PLACE = b"{FOLDER}"
 _NEVER = ("report.md", "log.txt", ".lock")
 """Files that nothing is loaded from."""
 
@@ -63,15 +63,15 @@ class _OfRuns(Kind):
 
     def prepare(self, folder: Path) -> None:
         """See `Kind`."""
-        self._folder = folder
+        super().prepare(folder)
         for task in trained.RUNS:
             trained.run_of(task, folder)
             self._files(task)
 
     def _files(self, task: str) -> dict[str, bytes]:
         """The files of a run; where it lies is told by a word, which makes them the same everywhere."""
-        place = str(self._folder).encode()
-        return {name: content.replace(place, _PLACE) for name, content in files_of(self.seed(task)).items()}
+        place = str(self.folder).encode()
+        return {name: content.replace(place, PLACE) for name, content in files_of(self.seed(task)).items()}
 
     def make(self, rng: Random) -> Input:
         """See `Kind`."""
@@ -88,8 +88,8 @@ class _OfRuns(Kind):
 
     def put(self, given: Input, folder: Path) -> Path:
         """The damaged run folder."""
-        here = str(self._folder).encode()
-        changed = {name: content.replace(_PLACE, here) for name, content in given.files.items()}
+        here = str(self.folder).encode()
+        changed = {name: content.replace(PLACE, here) for name, content in given.files.items()}
         run = place(self.seed(given.about["task"]), changed, folder)
         if given.about["gone"]:
             (run / given.about["gone"]).unlink(missing_ok=True)
@@ -109,15 +109,15 @@ class Loaded(_OfRuns):
 
     def seed(self, task: str) -> Path:
         """See `_OfRuns`."""
-        return trained.run_of(task, self._folder)
+        return trained.run_of(task, self.folder)
 
     def run(self, given: Input, folder: Path) -> None:
         """See `Kind`."""
         task = given.about["task"]
-        before = trained.model_of(task, self._folder)
+        before = trained.model_of(task, self.folder)
         found = elman.load(self.put(given, folder), device="cpu")
         if differs := _difference(before, found):
-            trained.used(found, trained.records_of(task, self._folder))
+            trained.used(found, trained.records_of(task, self.folder))
             raise WrongError(f"{differs} are others")
 
 
@@ -143,12 +143,12 @@ class Resumed(_OfRuns):
 
     def seed(self, task: str) -> Path:
         """See `_OfRuns`."""
-        return trained.begun_of(task, self._folder)
+        return trained.begun_of(task, self.folder)
 
     def run(self, given: Input, folder: Path) -> None:
         """See `Kind`."""
         run, task = self.put(given, folder), given.about["task"]
         with trained.undrawn():
             found = training.continue_run(run, Silent())
-        if differs := _difference(trained.model_of(task, self._folder), found):
+        if differs := _difference(trained.model_of(task, self.folder), found):
             raise WrongError(f"after a resumption {differs} are others")

@@ -79,10 +79,12 @@ class _Asked(Kind):
 
     def prepare(self, folder: Path) -> None:
         """See `Kind`."""
+        super().prepare(folder)
         self._models = {task: trained.model_of(task, folder) for task in trained.RUNS}
 
     def begin(self) -> None:
         """See `Kind`."""
+        super().begin()
         self._app = Application(self._models, bounds=Bounds(steps=200, values=4, streams=4))
         self._loop = asyncio.new_event_loop()
         self._said: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()

@@ -48,14 +48,14 @@ class Streams(Kind):
 
     def prepare(self, folder: Path) -> None:
         """See `Kind`."""
-        self._folder = folder
+        super().prepare(folder)
         self._tasks = [task for task in trained.RUNS if saved(task, folder)]
         self._told = {task: self._goes_on(task, folder / f"{task}.{_FILE}") for task in self._tasks}
 
     def make(self, rng: Random) -> Input:
         """See `Kind`."""
         task, other = rng.choice(self._tasks), rng.choice(self._tasks)
-        data = mutated(rng, saved(task, self._folder), saved(other, self._folder), structure.of(_FILE))
+        data = mutated(rng, saved(task, self.folder), saved(other, self.folder), structure.of(_FILE))
         return Input({_FILE: data}, {"task": task})
 
     def run(self, given: Input, folder: Path) -> None:
@@ -68,7 +68,7 @@ class Streams(Kind):
     def _goes_on(self, task: str, path: Path) -> str:
         """What the stream in a file says of further steps."""
         torch.manual_seed(0)
-        with trained.model_of(task, self._folder).stream(path) as stream:
+        with trained.model_of(task, self.folder).stream(path) as stream:
             steps = stream.steps
             told = [stream.answer(output) for output in (*stream.feed(_STEPS[task][1]), *stream.finish())]
             return to_json([steps, stream.steps, [state.tolist() for state in stream.state()], told])
