@@ -281,7 +281,7 @@ def read_tables(path: Path) -> dict[str, Any]:
         ConfigError: there is no such file, or it is no TOML (with line and column).
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _checked(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ConfigError(path, "no such file", remedy="elman init writes one") from None
     except OSError as error:
@@ -290,6 +290,22 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise ConfigError(path, "no TOML: values nested too deep") from error
     except ValueError as error:  # also of text that is not UTF-8, and of whole numbers of too many digits
         raise ConfigError(path, f"no TOML: {error}") from error
+
+
+def _checked(tables: dict[str, Any]) -> dict[str, Any]:
+    """The tables, whose whole numbers are seen to be of 64 bits, as TOML has them.
+
+    Raises:
+        ValueError: one has more.
+    """
+    values: list[Any] = [tables]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict | list):
+            values += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int) and value.bit_length() > 63:
+            raise ValueError("a whole number of more than 64 bits")
+    return tables
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -313,7 +329,7 @@ def assignment(text: str) -> dict[str, Any]:
         raise ConfigError("--set", repr(text), expected="section.key=value, such as training.lr=0.01")
     section, key, value = match.groups()
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        parsed = _checked(tomllib.loads(f"value = {value}"))["value"]
     except (ValueError, RecursionError):  # also of what has too many digits, or is nested too deep
         parsed = value
     return {section: {key.replace("-", "_"): parsed}}
@@ -331,8 +347,6 @@ def section_of(key: str, own: type[Settings]) -> str:
     return owners[key]
 
 
-_LARGEST = sys.float_info.max
-
 _KINDS = {"int": "a whole number", "float": "a number", "str": "a string", "bool": "true or false"}
 
 
@@ -340,7 +354,7 @@ def _typed(section: Settings, field: dataclasses.Field[Any]) -> Any:
     """The field's value in the type that it is declared with (an int serves as a float)."""
     value = getattr(section, field.name)
     kind = field.type if isinstance(field.type, str) else field.type.__name__
-    if kind == "float" and type(value) is int and abs(value) <= _LARGEST:
+    if kind == "float" and type(value) is int and value.bit_length() < sys.float_info.max_exp:
         return float(value)
     if type(value).__name__ != kind or value != value:
         raise ConfigError(f"{section.section}.{field.name}", repr(value), expected=_KINDS[kind])

@@ -112,7 +112,7 @@ def _no_reader(source: str, asked: Sequence[Format]) -> DataError:
     if not source.startswith(PREFIX) and not Path(source).exists():
         return unreadable(Path(source), FileNotFoundError(2, os.strerror(2), source))
     known = ", ".join(member.name for member in asked)
-    stem, remedy = str(Path(source).with_suffix("")), "if it is one of these, say --format NAME"
+    stem, remedy = source.removesuffix(Path(source).suffix), "if it is one of these, say --format NAME"
     if _PARALLEL in asked and _PARALLEL.takes(stem):
         remedy = f"parallel files are named by their stem: {stem}"
     return DataError(source, "data of another kind", expected=known, remedy=remedy)
