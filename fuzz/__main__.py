@@ -40,8 +40,8 @@ def _run(asked: argparse.Namespace, kinds: list[Kind], folder: Path) -> int:
     if asked.seed is not None:
         return _again(kinds[0], asked.seed)
     failed = _replayed(kinds) if asked.replay else {}
-    if asked.inputs or not asked.replay:
-        failed |= _campaigns(asked, kinds)
+    for name, words in _campaigns(asked, kinds).items():
+        failed.setdefault(name, []).extend(words)
     if asked.json:
         Path(asked.json).write_text(json.dumps(failed, indent=1), encoding="utf-8")
     return int(any(failed.values()))
@@ -77,7 +77,7 @@ def _campaigns(asked: argparse.Namespace, kinds: list[Kind]) -> dict[str, list[s
         + "  seconds"
     )
     for kind in kinds:
-        inputs = asked.inputs or kind.pace
+        inputs = kind.pace if asked.inputs is None else asked.kills if kind.slow else asked.inputs
         tally = pool.campaign(kind, asked.first, inputs, asked.seconds, asked.workers)
         counts = [tally.counts[one] for one in FAULTS]
         print(
@@ -108,18 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("kind", nargs="?", help=f"one of {', '.join(KINDS)}; left out: all")
     parser.add_argument("--kinds", help="several, with commas between")
     parser.add_argument("--seed", type=int, help="repeat this one input")
-    parser.add_argument(
-        "--inputs", type=int, default=0, help="inputs of each kind; 0: a few, as each kind says"
-    )
+    parser.add_argument("--inputs", type=int, help="inputs of each kind; left out: a few, as each kind says")
+    parser.add_argument("--kills", type=int, default=0, help="rounds of killed trainings, beside --inputs")
     parser.add_argument("--seconds", type=float, default=1e9, help="most seconds for each kind")
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument(
-        "--keep", action="store_true", help="make failing inputs small and write them to tests/"
-    )
-    parser.add_argument(
-        "--replay", action="store_true", help="try the inputs in tests/ again; alone, unless --inputs"
-    )
+    parser.add_argument("--keep", action="store_true", help="make what fails small and write it to tests/")
+    parser.add_argument("--replay", action="store_true", help="try the inputs in tests/ again, before others")
     parser.add_argument("--json", help="file for what failed")
     return parser
 

@@ -78,12 +78,14 @@ class Kind(ABC):
         name: what it is called.
         group: readers, runs, streams or server.
         pace: how many inputs the short form of the campaign tries.
+        slow: whether an input takes a second or more, so that few are tried.
         seconds: of the processor, that an input may take.
     """
 
     name: str
     group: ClassVar[str]
-    pace: ClassVar[int] = 200
+    pace: ClassVar[int] = 120
+    slow: ClassVar[bool] = False
     seconds: ClassVar[float] = SECONDS
 
     def prepare(self, folder: Path) -> None:

@@ -62,11 +62,8 @@ class Settings(Kind):
         said: list[str] = []
         data = self._files[task]
         if rng.random() < 0.3:
-            names = [line.split(" ")[0] for line in data.decode().splitlines() if " = " in line]
-            section = rng.choice(("network", "training", "data", "signal", task, "nothing"))
-            said = [
-                f"{section}.{rng.choice(names)}={rng.choice(odd.SCALARS)}" for _ in range(rng.choice((1, 2)))
-            ]
+            names = _names(data.decode())
+            said = [f"{rng.choice(names)}={rng.choice(odd.SCALARS)}" for _ in range(rng.choice((1, 1, 2)))]
         else:
             data = mutated(rng, data, self._files[other], structure.of(_CONFIG))
         return Input({_CONFIG: data}, {"task": task, "said": said})
@@ -82,6 +79,15 @@ class Settings(Kind):
     def original(self, given: Input, name: str) -> bytes | None:
         """See `Kind`."""
         return self._files[given.about["task"]]
+
+
+def _names(text: str) -> list[str]:
+    """The names of all settings in a file, with their sections."""
+    section, found = "", list[str]()
+    for line in text.splitlines():
+        section = line.strip("[]") if line.startswith("[") else section
+        found += [f"{section}.{line.partition(' = ')[0]}"] if section and " = " in line else []
+    return found
 
 
 _ROWS = "2024-03-01,1.0\n2024-03-02,2.5\n2024-03-03,-1\n"
@@ -120,6 +126,7 @@ class Filters(Kind):
         data = mutated(rng, _LINES[task][command].encode(), other, known)
         if rng.random() < 0.1:
             data += rng.choice(odd.TEXTS).encode("utf-8", "surrogatepass") + b".wav\n"
+        data = b"\n".join(data.split(b"\n")[:40])
         return Input({"lines": data}, {"task": task, "command": command})
 
     def run(self, given: Input, folder: Path) -> None:

@@ -32,7 +32,7 @@ _CLOCK = ("seconds", "symbols_per_second", "per_second", "memory", "time")
 class Kills(Kind):
     """A training with one to four stops."""
 
-    name, group, pace, seconds = "kills", "runs", 6, 60.0
+    name, group, pace, slow, seconds = "kills", "runs", 3, True, 60.0
 
     def prepare(self, folder: Path) -> None:
         """See `Kind`."""

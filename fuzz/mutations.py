@@ -99,8 +99,8 @@ def number(rng: Random, data: bytes, other: bytes) -> bytes:
         return data
     place = rng.randrange(min(len(data), 128) - size + 1)
     value = rng.choice((0, 1, 2, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 2**64 - 1))
-    order = rng.choice(("little", "big"))
-    return data[:place] + (value % (1 << 8 * size)).to_bytes(size, order) + data[place + size :]
+    told = (value % (1 << 8 * size)).to_bytes(size, "little")
+    return data[:place] + rng.choice((told, told[::-1])) + data[place + size :]
 
 
 BYTES: tuple[Mutation, ...] = (

@@ -18,8 +18,8 @@ from fuzz.mutations import mutated
 from fuzz.seeds import SEEDS, Seed
 from fuzz.trained import undrawn
 
-SMALL = {"hidden": 4, "epochs": 1, "threads": 1}
-_TRAINING = {"quiet": True, "tensorboard": False}
+SMALL: dict[str, Any] = {"hidden": 4, "epochs": 1, "threads": 1}
+_TRAINING: dict[str, Any] = {"quiet": True, "tensorboard": False}
 
 
 def damaged(rng: Random, seed: Seed, seeds: list[Seed]) -> dict[str, bytes]:
@@ -86,7 +86,7 @@ class Reader(Kind):
         if about["depth"] == "read":
             _looked_at(source, about["options"], self.name)
             return
-        options = {**SMALL, **about["options"]}
+        options: dict[str, Any] = {**SMALL, **about["options"]}
         if about["depth"] == "train":
             with undrawn():
                 elman.train(source, task=about["task"] or None, out=folder / "run", **options, **_TRAINING)

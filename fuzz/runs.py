@@ -139,7 +139,7 @@ class Resumed(_OfRuns):
 
     name = "checkpoints"
     names = (LAST, LAST, "metrics.csv", "results.json", CONFIG, VOCAB)
-    pace = 60
+    pace = 30
 
     def seed(self, task: str) -> Path:
         """See `_OfRuns`."""

@@ -19,7 +19,7 @@ from fuzz.structure import zipped
 
 WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "that", "dog", "log", "while", "bird", "sang", "to")
 _COUNT = 24
-_SHARES = {"valid": 0.2, "test": 0.2}
+_SHARES = {"valid": 0.2, "test": 0.2, "split": "every"}
 
 
 @dataclass(frozen=True)

@@ -87,12 +87,11 @@ class _Asked(Kind):
         super().begin()
         self._app = Application(self._models, bounds=Bounds(steps=200, values=4, streams=4))
         self._loop = asyncio.new_event_loop()
-        self._said: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
         self._lives = self._loop.create_task(self._life())
         self._loop.run_until_complete(asyncio.sleep(0.05))
 
     async def _life(self) -> None:
-        events = asyncio.Queue[Mapping[str, Any]]()
+        events = asyncio.Queue[dict[str, Any]]()
         await events.put({"type": "lifespan.startup"})
         await self._app({"type": "lifespan", "asgi": {"version": "3.0"}}, events.get, _nothing)
 
@@ -209,7 +208,10 @@ class Messages(_Asked):
         """See `_Asked`."""
         about, said, key = given.about, list[Any](), "bytes" if given.about["bytes"] else "text"
         sent = [data if about["bytes"] else data.decode("utf-8", "replace") for data in given.files.values()]
-        events = [{"type": "websocket.connect"}, *({"type": "websocket.receive", key: one} for one in sent)]
+        events: list[dict[str, Any]] = [
+            {"type": "websocket.connect"},
+            *({"type": "websocket.receive", key: one} for one in sent),
+        ]
         events.append({"type": "websocket.disconnect", "code": 1000})
 
         async def receive() -> Any:
