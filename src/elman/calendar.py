@@ -365,8 +365,18 @@ _LEEWAY = 0.02
 
 
 def of(table: dict[str, Any]) -> Frequency:
-    """The frequency that `Frequency.to_json` described."""
-    return _KINDS[table["kind"]](**{key: value for key, value in table.items() if key != "kind"})
+    """The frequency that `Frequency.to_json` described.
+
+    Raises:
+        KeyError, TypeError, ValueError: it described none.
+    """
+    fields = {key: value for key, value in table.items() if key != "kind"}
+    if not all(type(value) is int and 0 < value <= _LONGEST_STEP for value in fields.values()):
+        raise ValueError(f"{fields} of a frequency")
+    return _KINDS[table["kind"]](**fields)
+
+
+_LONGEST_STEP = 10_000 * YEAR
 
 
 def find(times: Sequence[np.ndarray], *, dated: bool) -> Frequency | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, final
+from typing import Annotated, Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elman import audio, pictures
+from elman import audio, pictures, schema
 from elman.batch import Sound
 from elman.config import Run, Signals
 from elman.errors import DataError, RunError, TaskError
@@ -28,6 +28,14 @@ class Scale(NamedTuple):
 
     mean: list[float]
     deviation: list[float]
+
+
+class _Learnt(NamedTuple):
+    kind: str
+    width: Annotated[int, ("minimum", 1), ("maximum", 1 << 24)]
+    mean: list[float]
+    deviation: list[Annotated[float, ("exclusiveMinimum", 0)]]
+    rate: Annotated[int, ("minimum", 0), ("maximum", 1 << 24)] = 0
 
 
 @final
@@ -80,15 +88,13 @@ class Signal(Input):
     @classmethod
     def restore(cls, content: dict[str, Any], run: Run, where: object) -> Self:
         """The input with the kind and scale in `content`."""
-        try:
-            kind, scale = str(content["kind"]), Scale(content["mean"], content["deviation"])
-            width, rate = int(content["width"]), int(content.get("rate", 0))
-        except (KeyError, TypeError, ValueError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"a damaged input ({error})", remedy=remedy) from error
-        if kind not in KINDS:
-            raise RunError(where, f"an input of the kind {kind!r}", remedy="update Elman")
-        return cls(kind, width, scale, run, rate)
+        with schema.rebuilding(where, "a damaged input"):
+            scale = Scale(content["mean"], content["deviation"])
+            learnt = schema.build(_Learnt, content)
+            _check_scale(scale, learnt.width)
+        if learnt.kind not in KINDS:
+            raise RunError(where, f"an input of the kind {learnt.kind!r:.60}", remedy="update Elman")
+        return cls(learnt.kind, learnt.width, scale, run, learnt.rate)
 
     @property
     def kind(self) -> str:
@@ -344,6 +350,12 @@ def _finite(features: Tensor, where: str) -> Tensor:
 
 def _path(raw: Raw) -> Path:
     return beside(raw.where, raw.value)
+
+
+def _check_scale(scale: Scale, width: int) -> None:
+    """A ValueError where there are not as many numbers as channels, or one for all, or none."""
+    if len(scale.mean) != len(scale.deviation) or len(scale.mean) not in (0, 1, width):
+        raise ValueError(f"{len(scale.mean)} means and {len(scale.deviation)} deviations of {width} channels")
 
 
 def _check_width(features: np.ndarray, width: int, where: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Self, final
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elman import schema
 from elman.batch import Seq
 from elman.config import Signals
 from elman.drawings import Curve, Drawing, Piece, Sketch
@@ -186,7 +187,7 @@ class Strokes(Kind):
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
         """See `Kind`."""
-        return cls(float(content["deviation"]), options)
+        return cls(schema.build(_Deviation, content).deviation, options)
 
     def content(self) -> dict[str, Any]:
         """See `Kind`."""
@@ -258,7 +259,7 @@ class Music(Kind):
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
         """See `Kind`."""
-        return cls(int(content["notes"]), options)
+        return cls(schema.build(_Notes, content).notes, options)
 
     def content(self) -> dict[str, Any]:
         """See `Kind`."""
@@ -332,8 +333,10 @@ class Values(Kind):
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
         """See `Kind`."""
-        centre, deviation = (torch.tensor(content[name]).float() for name in ("centre", "deviation"))
-        return cls(Scale(centre, deviation, options.least))
+        learnt = schema.build(_Spread, content)
+        if len(learnt.centre) != len(learnt.deviation) or min(learnt.deviation, default=0.0) <= 0:
+            raise ValueError(f"{len(learnt.centre)} channels with {len(learnt.deviation)} deviations above 0")
+        return cls(Scale(torch.tensor(learnt.centre), torch.tensor(learnt.deviation), options.least))
 
     def content(self) -> dict[str, Any]:
         """See `Kind`."""
@@ -378,6 +381,19 @@ class Values(Kind):
 
 KINDS: dict[str, type[Kind]] = {member.name: member for member in (Strokes, Music, Values)}
 """In this order they are asked whether data are of them."""
+
+
+class _Deviation(NamedTuple):
+    deviation: Annotated[float, ("exclusiveMinimum", 0)]
+
+
+class _Notes(NamedTuple):
+    notes: Annotated[int, ("minimum", 1), ("maximum", 100_000)]
+
+
+class _Spread(NamedTuple):
+    centre: list[float]
+    deviation: list[float]
 
 
 class Named(NamedTuple):

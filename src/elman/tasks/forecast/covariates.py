@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -64,12 +64,6 @@ def learn(column: str, cells: Sequence[object], where: str) -> Coding:
         got = f"{len(kinds)} different texts in column {column!r}"
         raise DataError(where, got, expected=f"numbers, or {_MOST_KINDS} texts at most")
     return Coding(column, kinds)
-
-
-def of(table: Mapping[str, Any]) -> Coding:
-    """The coding that was written as a table of its fields."""
-    fields: dict[str, Any] = {**table, "kinds": tuple(table["kinds"])}
-    return Coding(**fields)
 
 
 def _number(cell: object, column: str, where: str) -> float:

@@ -26,7 +26,7 @@ _PATTERNS = ("pattern", "picture", "image", "series", "path", "file", "text")
 _NAMES = ("name", "label", "class", "letter", "digit", "id", "target")
 _ON, _OFF, _UNKNOWN = "#", ".", "?"
 _MISSING = ("", _UNKNOWN, "nan", "na")
-_WHITE = 255
+_WHITE, _MOST_AXES = 255, 3
 _REMEDY = "recall.rule = modern takes real numbers"
 
 
@@ -93,11 +93,15 @@ class Layout:
         bits = cut or len(values) == 2
         return cls(read, name, shape, float(low), float(high), bits, strict, cut, spelled)
 
-    @classmethod
-    def restore(cls, content: dict[str, Any]) -> Self:
-        """The layout of which `dataclasses.asdict`, made JSON and read again, gave `content`."""
-        shape: Any = tuple(content["shape"])
-        return cls(**{**content, "shape": shape})
+    def checked(self) -> Self:
+        """The layout itself.
+
+        Raises:
+            ValueError: it is none that `learn` could have given.
+        """
+        if not self.low < self.high or not 1 <= len(self.shape) <= _MOST_AXES or min(self.shape) < 1:
+            raise ValueError(f"patterns of shape {self.shape} from {self.low} to {self.high}")
+        return self
 
     @property
     def size(self) -> int:

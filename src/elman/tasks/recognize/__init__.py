@@ -11,19 +11,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import columns, ctc, guides, inputs, splits, vocab
+from elman import columns, ctc, guides, inputs, schema, splits, vocab
 from elman.batch import Batch, Example, Record, Sound
 from elman.columns import Columns
 from elman.config import Data, Run
 from elman.encoder import in_one_direction
-from elman.errors import DataError, RunError
+from elman.errors import DataError
 from elman.inputs import Raw, Signal, prepared
 from elman.loader import IGNORED, collate
 from elman.nearest import nearest
@@ -62,8 +62,15 @@ class Known:
     """
 
     spaced: bool
-    words: Sequence[str] = ()
-    taught: Sequence[str] = ()
+    words: tuple[str, ...] = ()
+    taught: tuple[str, ...] = ()
+
+
+class _Content(NamedTuple):
+    columns: Columns
+    input: dict[str, Any]
+    vocabulary: dict[str, Any]
+    known: Known
 
 
 @final
@@ -111,23 +118,20 @@ class Recognize(Task):
         symbols = vocab.learn(unit, ready, size=size, min_count=counted)
         learnt = Known(
             spaced=sum(" " in text for text in known) > len(known) / 2,
-            words=_words(options, known, run.data),
-            taught=known if options.ngram else (),
+            words=tuple(_words(options, known, run.data)),
+            taught=tuple(known) if options.ngram else (),
         )
         return cls(run, chosen, member, symbols, learnt)
 
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task as `to_text` described it."""
-        try:
-            content = json.loads(text)
-            chosen, member = Columns(**content["columns"]), inputs.restore(content["input"], run, where)
-            assert isinstance(member, Signal)
-            symbols = vocab.from_text(json.dumps(content["vocabulary"]), where)
-            return cls(run, chosen, member, symbols, Known(**content["known"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"damaged ({error})", remedy=remedy) from error
+        with schema.rebuilding(where):
+            content = schema.build(_Content, json.loads(text))
+            member = inputs.restore(content.input, run, where)
+            assert isinstance(member, Signal), "no signal to be heard"
+            symbols = vocab.from_text(json.dumps(content.vocabulary), where)
+            return cls(run, content.columns, member, symbols, content.known)
 
     def to_text(self) -> str:
         """Columns, input, symbols and what may be written as JSON."""

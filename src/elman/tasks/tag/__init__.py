@@ -11,13 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import encoder, metrics, splits
+from elman import encoder, metrics, schema, splits
 from elman.batch import Batch, Example, Record, Seq
 from elman.config import Data, Run
 from elman.crf import Crf
@@ -40,6 +40,15 @@ _NEVER = -1e4
 """The score of what cannot be."""
 
 _PREVIEWED = range(4, 13)  # words of the sentence that each epoch shows
+
+
+class _Content(NamedTuple):
+    input: str
+    target: str
+    scheme: str
+    preview: str
+    tags: list[str]
+    words: dict[str, Any]
 
 
 class Tag(Task):
@@ -109,10 +118,17 @@ class Tag(Task):
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task with the words and tags that `text` describes."""
-        content = _content(text, where)
-        words = Words.from_content(content["words"], where)
-        columns = Columns(content["input"], content["target"])
-        return cls(run, columns, words, content["tags"], content["scheme"], content["preview"])
+        with schema.rebuilding(where):
+            words = Words.from_content(_content(text, where)["words"], where)
+            content = schema.build(_Content, json.loads(text))
+            if len(set(content.tags)) < max(2, len(content.tags)) or content.scheme not in (
+                "none",
+                "loose",
+                *spans.SCHEMES,
+            ):
+                raise ValueError(f"{len(content.tags)} tags by the scheme {content.scheme!r:.60}")
+            columns = Columns(content.input, content.target)
+            return cls(run, columns, words, content.tags, content.scheme, content.preview)
 
     def to_text(self) -> str:
         """The columns, words, characters and tags as JSON."""
