@@ -18,7 +18,7 @@ from elman.checkpoint import LAST
 from elman.model import Model
 from elman.progress import Silent
 from fuzz import structure, trained
-from fuzz.base import Input, Kind, WrongError
+from fuzz.base import Input, Kind, WrongError, sealed
 from fuzz.mutations import mutated
 
 PLACE = b"{FOLDER}"
@@ -84,16 +84,27 @@ class _OfRuns(Kind):
             name = rng.choice(some) if some and (not others or rng.random() < 0.9) else rng.choice(others)
             other = self._files(rng.choice(trained.RUNS)).get(name, b"")
             changed[name] = mutated(rng, files[name], other, structure.of(name))
-        return Input(changed, {"task": task, "gone": rng.choice(list(files)) if rng.random() < 0.02 else ""})
+        gone = rng.choice(list(files)) if rng.random() < 0.02 else ""
+        return Input(changed, {"task": task, "gone": gone, "sealed": rng.random() < 0.5})
 
     def put(self, given: Input, folder: Path) -> Path:
         """The damaged run folder."""
         here = str(self.folder).encode()
         changed = {name: content.replace(PLACE, here) for name, content in given.files.items()}
+        if given.about["sealed"]:
+            changed = {name: sealed(name, content) for name, content in changed.items()}
         run = place(self.seed(given.about["task"]), changed, folder)
         if given.about["gone"]:
             (run / given.about["gone"]).unlink(missing_ok=True)
         return run
+
+    def judge(self, given: Input, words: str) -> None:
+        """Say that something is another than it was, unless it may be.
+
+        What is sealed is what was written, and settings may be changed by hand.
+        """
+        if not given.about["sealed"] and CONFIG not in (*given.files, given.about["gone"]):
+            raise WrongError(words)
 
     def original(self, given: Input, name: str) -> bytes | None:
         """See `Kind`."""
@@ -118,7 +129,7 @@ class Loaded(_OfRuns):
         found = elman.load(self.put(given, folder), device="cpu")
         if differs := _difference(before, found):
             trained.used(found, trained.records_of(task, self.folder))
-            raise WrongError(f"{differs} are others")
+            self.judge(given, f"{differs} are others")
 
 
 def _difference(before: Model, after: Model) -> str:
@@ -151,4 +162,4 @@ class Resumed(_OfRuns):
         with trained.undrawn():
             found = training.continue_run(run, Silent())
         if differs := _difference(trained.model_of(task, self.folder), found):
-            raise WrongError(f"after a resumption {differs} are others")
+            self.judge(given, f"after a resumption {differs} are others")

@@ -269,11 +269,14 @@ def _ts() -> bytes:
 
 
 def _classes() -> list[Seed]:
-    texts = {f"c/{_label(i)}/{i}.txt": (_line(i) + "\n").encode() for i in range(12)}
-    sounds = {f"c/{_label(i)}/{i}.wav": sound(i) for i in range(8)}
-    pictures = {f"c/{_label(i)}/{i}.png": picture(i) for i in range(8)}
-    arrays = {f"c/{_label(i)}/{i}.npy": _npy(_waves()[i]) for i in range(8)}
-    return [Seed(files, "c", ("classify",)) for files in (texts, sounds, pictures, arrays)]
+    texts = {f"c/{_label(i)}/{i}.txt": (_line(i) + "\n").encode() for i in range(20)}
+    sounds = {f"c/{_label(i)}/{i}.wav": sound(i) for i in range(20)}
+    pictures = {f"c/{_label(i)}/{i}.png": picture(i) for i in range(20)}
+    arrays = {f"c/{_label(i)}/{i}.npy": _npy(_waves()[i]) for i in range(20)}
+    return [
+        Seed(files, "c", ("classify",), _SHARES | {"split": "order"})
+        for files in (texts, sounds, pictures, arrays)
+    ]
 
 
 def _texts() -> list[Seed]:

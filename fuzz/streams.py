@@ -12,7 +12,7 @@ import torch
 from elman.errors import TaskError
 from elman.formats.base import to_json
 from fuzz import structure, trained
-from fuzz.base import Input, Kind, WrongError, write
+from fuzz.base import Input, Kind, WrongError, sealed, write
 from fuzz.mutations import mutated
 
 _FILE = "stream.safetensors"
@@ -56,13 +56,13 @@ class Streams(Kind):
         """See `Kind`."""
         task, other = rng.choice(self._tasks), rng.choice(self._tasks)
         data = mutated(rng, saved(task, self.folder), saved(other, self.folder), structure.of(_FILE))
-        return Input({_FILE: data}, {"task": task})
+        return Input({_FILE: data}, {"task": task, "sealed": rng.random() < 0.5})
 
     def run(self, given: Input, folder: Path) -> None:
         """See `Kind`."""
-        write(given.files, folder)
-        task = given.about["task"]
-        if self._goes_on(task, folder / _FILE) != self._told[task]:
+        task, is_sealed = given.about["task"], given.about["sealed"]
+        write({name: sealed(name, data) if is_sealed else data for name, data in given.files.items()}, folder)
+        if self._goes_on(task, folder / _FILE) != self._told[task] and not is_sealed:
             raise WrongError("a stream goes on in another way")
 
     def _goes_on(self, task: str, path: Path) -> str:
