@@ -97,7 +97,10 @@ def _told(kind: Kind, failure: pool.Failure, keep: bool) -> str:
     print(f"  {words}", flush=True)
     if keep:
         slow = outcome.status in ("hang", "crash")
-        _, given = pool.alone(kind, made(kind, failure.seed), outcome.mark, 0.0 if slow else _SHRINK)
+        again, given = pool.alone(kind, made(kind, failure.seed), outcome.mark, 0.0 if slow else _SHRINK)
+        if not again.failed:
+            print("    not again, alone", flush=True)
+            return words
         path = cases.save(kind.name, given, outcome, failure.seed)
         print(f"    {'too large to be kept' if path is None else path}", flush=True)
     return words

@@ -23,7 +23,7 @@ from elman.errors import ElmanError
 _ENTRY = re.compile(r',\s+"digest": "[0-9a-f]{64}"(\s*\}\s*)\Z')
 _MARK = re.compile(rb'"digest": ?"([0-9a-f]{64})"')
 
-LONGEST = 1000
+LONGEST = 2048
 """Characters of a refusal."""
 
 SECONDS = 5.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import resource
@@ -22,8 +23,17 @@ from fuzz.shrink import shrunk
 MEMORY = 1 << 30
 """Bytes that an input may make a worker take beside what it has."""
 
-_WAIT = 40.0
-"""Seconds after which a worker that says nothing is killed; other processes may have had the processor."""
+_WAIT = 300.0
+"""Seconds after which a worker that says nothing is killed, even if others had the processor meanwhile."""
+
+_STUCK = 3.0
+"""Times the seconds of an input that a worker may be in code which no signal reaches."""
+
+_AGE = 2000
+"""Inputs after which a worker is begun anew, so that the memory of earlier ones is not held against one."""
+
+_ARENAS = -8
+"""M_ARENA_MAX of glibc's malloc.h."""
 
 _STATUSES = (TAKEN, REFUSED, *FAULTS)
 _FORK = multiprocessing.get_context("fork")
@@ -97,7 +107,8 @@ class _Worker:
 
     def __init__(self, kind: Kind, numbers: range, until: float) -> None:
         self._kind, self.numbers, self._until = kind, numbers, until
-        self.now = _FORK.Array("d", 2, lock=False)  # the input that is tried, and since when; 0: none is
+        # The input that is tried; since when, 0: none is; and the processor's time of the worker then.
+        self.now = _FORK.Array("d", 3, lock=False)
         self.counts = _FORK.Array("q", len(_STATUSES), lock=False)
         self.folder = scratch()
         self.receive, self._send = _FORK.Pipe(duplex=False)
@@ -112,9 +123,10 @@ class _Worker:
 
     def _work(self) -> None:
         _limited(self._kind)
-        for number in self.numbers:
+        for number in self.numbers[:_AGE]:
             if time.monotonic() > self._until:
                 break
+            self.now[2] = time.process_time()
             self.now[0], self.now[1] = number, time.monotonic()
             outcome = _tried(self._kind, number, self.folder)
             self.now[1] = 0
@@ -123,6 +135,12 @@ class _Worker:
                 self._send.send((number, outcome))
         self._send.send(None)
         os._exit(0)  # whatever threads there are
+
+    @property
+    def goes(self) -> bool:
+        """Whether it is at work, or has to be begun anew."""
+        left = len(self.numbers) > _AGE and time.monotonic() < self._until
+        return self.process.is_alive() or bool(self.now[1]) or left
 
     def failures(self) -> list[Failure]:
         """What failed since one last asked."""
@@ -134,22 +152,42 @@ class _Worker:
         return found
 
     def watch(self) -> Failure | None:
-        """Begin anew where it hangs or died; what it was at is a failure."""
-        if self.process.is_alive() and not (self.now[1] and time.monotonic() - self.now[1] > _WAIT):
-            return None
-        if not self.process.is_alive() and not self.now[1]:
-            return None
+        """Begin anew where it hangs or died, what it was at being a failure; and where it is old."""
         hangs = self.process.is_alive()
+        if hangs and not (self.now[1] and self._stuck()):
+            return None
+        if not hangs and not self.now[1]:
+            self._renew()
+            return None
         self.process.kill()
         self.process.join()
         number = int(self.now[0])
         self.numbers = self.numbers[self.numbers.index(number) + 1 :]
         status = "hang" if hangs else "crash"
         code = self.process.exitcode
-        words = f"nothing for {_WAIT} s" if hangs else f"the process died of signal or code {code}"
+        words = "nothing, and no signal reaches it" if hangs else f"the process died of signal or code {code}"
         self.counts[_STATUSES.index(status)] += 1
         self.start()
         return Failure(self._kind.name, number, Outcome(status, f"{status}: {words}", words))
+
+    def _stuck(self) -> bool:
+        """Whether what it tries takes far too long."""
+        gone = time.monotonic() - self.now[1]
+        return gone > _WAIT or (gone > _STUCK and self._busy() > _STUCK * self._kind.seconds)
+
+    def _busy(self) -> float:
+        """Seconds of the processor that the input has had, where the system tells."""
+        path = Path(f"/proc/{self.process.pid}/stat")
+        with contextlib.suppress(OSError, IndexError):
+            ticks = path.read_text().rpartition(")")[2].split()[11:13]
+            return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") - self.now[2]
+        return 0.0
+
+    def _renew(self) -> None:
+        """Go on in a new process where there are inputs left, and time."""
+        self.numbers = self.numbers[_AGE:]
+        if self.numbers and time.monotonic() < self._until:
+            self.start()
 
     def end(self) -> None:
         """Take it away."""
@@ -165,6 +203,8 @@ def _limited(kind: Kind) -> None:
     for stream in (0, 1, 2):
         os.dup2(null, stream)
     kind.begin()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_ARENAS, 1)  # each thread would reserve 64 MB, which the bound counts
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
     if pages:
         most = pages * resource.getpagesize() + MEMORY
@@ -192,7 +232,7 @@ def campaign(kind: Kind, first: int, inputs: int, seconds: float, workers: int) 
     team = [_Worker(kind, numbers[index::workers], began + seconds) for index in range(workers)]
     tally = Tally()
     try:
-        while any(worker.process.is_alive() or worker.now[1] for worker in team):
+        while any(worker.goes for worker in team):
             time.sleep(0.05)
             for worker in team:
                 for failure in (*worker.failures(), *filter(None, [worker.watch()])):
