@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from importlib.util import find_spec
-from itertools import takewhile
+from itertools import count, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ _FLOOR = 1e-10  # of an energy: the logarithm of digital silence would be minus 
 _CROSSINGS = 24  # zero crossings of the sinc on each side, in resampling
 _ROLLOFF = 0.94  # the share of the lower Nyquist frequency that resampling keeps
 _BETA = 9.0  # of the Kaiser window: about 90 dB below
+_MOST_WEIGHTS = 10_000_000  # of resampling
 _BLOCK = 1 << 15  # samples that are resampled at once, for memory
 
 
@@ -104,16 +105,22 @@ def resample(samples: Tensor, rate: int, to: int) -> Tensor:
         [ceil(N to / rate)], the first sample at the same moment as before.
 
     Raises:
-        ConfigError: a rate is below 1.
+        ConfigError: a rate is below 1, or above `MOST_RATE`; or they have so little in common that the
+            weights would fill the memory.
     """
     for name, value in (("rate", rate), ("to", to)):
-        if not 1 <= value <= MOST_RATE:
-            expected = f"from 1 to {MOST_RATE:,} samples a second"
-            raise ConfigError(name, str(value), expected=expected)
+        if value < 1:
+            raise ConfigError(name, str(value), expected="1 sample a second or more")
+        if value > MOST_RATE:
+            raise ConfigError(name, f"{value:,}", expected=f"at most {MOST_RATE:,} samples a second")
     if rate == to:
         return samples
     common = math.gcd(rate, to)
-    weights, reach = _phases(rate // common, to // common)
+    down, up = rate // common, to // common
+    if 2 * _CROSSINGS * up * max(1, down // up) > _MOST_WEIGHTS:
+        got, remedy = f"{rate:,} and {to:,}", "convert it to a usual rate, for example by ffmpeg"
+        raise ConfigError("rate and to", got, expected="rates of a larger common divisor", remedy=remedy)
+    weights, reach = _phases(down, up)
     padded = F.pad(samples, (reach, reach + 1))
     windows = padded.unfold(0, weights.shape[1], 1)
     steps = torch.arange(-(-len(samples) * to // rate))
@@ -262,8 +269,8 @@ def _by_soundfile(path: Path) -> tuple[np.ndarray, int]:
 
     try:
         with soundfile.SoundFile(str(path)) as file:  # in blocks: its head may promise more than there is
-            blocks = iter(lambda: file.read(_BLOCK, dtype="float32", always_2d=True), None)
-            found = [*takewhile(len, blocks)] or [np.zeros((0, 1), np.float32)]
+            blocks = (file.read(_BLOCK, dtype="float32", always_2d=True) for _ in count())
+            found: list[np.ndarray] = [np.zeros((0, file.channels), np.float32), *takewhile(len, blocks)]
             return np.concatenate(found), file.samplerate
     except (soundfile.SoundFileError, ValueError, TypeError) as error:
         expected, got = f"sound ({', '.join(SUFFIXES)})", f"what soundfile cannot read ({error})"

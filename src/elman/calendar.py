@@ -94,7 +94,10 @@ def _is_number(cell: object) -> bool:
 def _number(cell: object, where: Callable[[int], str], row: int) -> float:
     if not _is_number(cell) or is_date(cell):
         raise DataError(where(row), f"the time {cell!r}", expected="a number, as above it", remedy=_REMEDY)
-    number = float(cell) if isinstance(cell, str) or abs(cell) <= _MOST else math.inf
+    try:
+        number = float(cell)  # pyrefly: ignore[bad-argument-type]
+    except OverflowError:  # a whole number beyond the floats
+        number = math.inf
     if abs(number) > _MOST:
         expected = f"a number from -{_MOST:g} to {_MOST:g}"
         raise DataError(where(row), f"the time {cell!r}", expected=expected, remedy=_REMEDY)

@@ -104,8 +104,12 @@ def _sweep(folder: Path, written: Collection[str]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, all of it or nothing."""
-    write(path, lambda beside: beside.write_text(text, encoding="utf-8", newline="\n"))
+    """Write `text` as UTF-8 to `path`, all of it or nothing.
+
+    Half of a surrogate pair, which has no bytes, is written as `\\ud800`: in JSON, that is the same again.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    write(path, lambda beside: beside.write_bytes(data))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

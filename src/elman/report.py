@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -15,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from elman import digests, files, schema
-from elman.errors import RunError
+from elman import digests, figures, files, schema
+from elman.errors import RunError, shortened
 from elman.progress import duration
 
 METRICS = "metrics.csv"
@@ -315,6 +316,7 @@ def draw_confusion(figure: Any, matrix: np.ndarray, names: Sequence[str]) -> Non
     axes = figure.subplots()
     axes.imshow(matrix / np.maximum(matrix.sum(1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
     ticks, small = range(len(names)), 9 if len(names) <= 12 else 6
+    names = [figures.literal(name) for name in names]
     axes.set_xticks(ticks, names, rotation=90 if len(names) > 6 else 0, fontsize=small)
     axes.set_yticks(ticks, names, fontsize=small)
     axes.set_xlabel("predicted")
@@ -377,7 +379,9 @@ def _aligned(rows: Sequence[Sequence[object]]) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    return number(value) if isinstance(value, float) else str(value).replace("|", "\\|")
+    if isinstance(value, float):
+        return number(value)
+    return re.sub(r"[\r\n]+", " ", shortened(str(value))).replace("|", "\\|")
 
 
 def _plot(axes: Any, rows: Sequence[Mapping[str, str]], baselines: Mapping[str, float]) -> None:

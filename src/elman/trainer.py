@@ -244,6 +244,9 @@ class Trainer:
         self._check_finite()
         scores = self.validate() if self.job.valid else {}
         train = self.job.processes.mean(whole.nats / max(1, whole.count))
+        for part, loss in (("training", train), ("validation", scores.get("loss", 0.0))):
+            if not math.isfinite(loss):
+                raise self._endless(part, loss)
         mean_norm, clipped = whole.norm / whole.steps, whole.clipped / whole.steps
         self._add_row(speed, scores)
         numbers = Epoch(train, scores, mean_norm, whole.top_norm, whole.top_step, clipped, progress.look)
@@ -329,6 +332,11 @@ class Trainer:
         if bad or not math.isfinite(loss):
             got = f"the weight {bad[0]} is not finite" if bad else f"a loss of {loss}"
             raise DivergedError(f"step {self.progress.step}", got, expected="finite ones", remedy=_LOWER)
+
+    def _endless(self, part: str, loss: float) -> DivergedError:
+        remedy = f"look for numbers far beyond the others in the {part} part, or lower --lr"
+        got = f"a loss of {loss} on the {part} part"
+        return DivergedError(f"step {self.progress.step}", got, expected="a finite one", remedy=remedy)
 
     def _diverged(self, norm: float) -> DivergedError:
         task, network = self.job.task, self.learner.network

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from cyclopts import App, CycloptsError
 
@@ -54,7 +55,14 @@ for _name, _function in COMMANDS.items():
 
 
 def main(tokens: Sequence[str] | None = None) -> None:
-    """Run one command and leave with its exit code: 0, 2 for bad input, 130 for Ctrl-C."""
+    """Run one command and leave with its exit code: 0, 2 for bad input, 130 for Ctrl-C.
+
+    Bytes of standard input that are not of its encoding are kept, as names of files may have them; what
+    standard output cannot write of a text is written as `\\ud800`.
+    """
+    for pipe, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(pipe, TextIOWrapper):
+            pipe.reconfigure(errors=errors)
     sys.exit(run(tokens))
 
 

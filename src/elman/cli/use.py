@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from elman import formats
 from elman.errors import TaskError, VocabError
 
 if TYPE_CHECKING:
@@ -238,7 +239,12 @@ def predict(
 
 @contextmanager
 def _spooled(name: str) -> Iterator[str]:
-    """Standard input as a file, for formats that are read from one."""
+    """Standard input as a file, for formats that are read from one.
+
+    Raises:
+        ConfigError: there is no such format.
+    """
+    formats.find("standard input", name=name)
     with NamedTemporaryFile(prefix="standard-input-", suffix=f".{name}") as file:
         file.write(sys.stdin.buffer.read())
         file.flush()

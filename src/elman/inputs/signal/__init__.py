@@ -14,7 +14,7 @@ from torch import Tensor
 from elman import audio, pictures, schema
 from elman.batch import Sound
 from elman.config import Run, Signals
-from elman.errors import DataError, RunError, TaskError
+from elman.errors import ConfigError, DataError, RunError, TaskError
 from elman.formats.base import read_array
 from elman.inputs.base import Input, Raw, Reader, beside, named_in
 from elman.inputs.signal.intake import Rows, Steps, samples
@@ -263,7 +263,10 @@ def _sound(raw: Raw, settings: Signals, expected: int) -> np.ndarray:
             raw.where, f"sound of {rate} Hz", expected=f"{expected} Hz, as the others have", remedy=remedy
         )
     if settings.rate and rate != settings.rate:
-        samples, rate = audio.resample(samples, rate, settings.rate), settings.rate
+        try:
+            samples, rate = audio.resample(samples, rate, settings.rate), settings.rate
+        except ConfigError as error:
+            raise DataError(raw.where, str(error)) from error
     if settings.sound == "mfcc":
         return audio.mfcc(samples, rate, count=min(13, settings.bands), bands=settings.bands).numpy()
     return audio.log_mel(samples, rate, bands=settings.bands).numpy()

@@ -27,6 +27,8 @@ from elman.tasks.forecast.tracks import Outline
 
 _WHERE = "an observation"
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 Says = Callable[[Tensor], Tensor]
 """Windows [before + context + horizon, N, F] -> mean and quantiles [N, H, 1 + Q], as a network counts."""
 
@@ -124,7 +126,10 @@ class ForecastStreamer(Streamer):
 
 def _observation(line: str) -> list[Any]:
     """The observation in a line: of one cell, or of a time and a value; an empty cell is a missing value."""
-    cells = next(csv.reader([line.strip()]), [""])
+    try:
+        cells = next(csv.reader([line.strip()]), [""])
+    except csv.Error as error:  # a carriage return in a cell, or one of more than 131,072 characters
+        raise DataError(_WHERE, f"no CSV: {error}", expected="a number, or time and number") from error
     return [cells[0] if len(cells) == 1 else tuple(cells)]
 
 
@@ -212,6 +217,8 @@ class Observations(Intake):
         past = self._coded(outline.columns.past, cells)
         own = [(value - self._centre) / self._scale, there]
         channels = np.concatenate([own, always[0], past, always[1:].ravel()])
+        if abs(own[0]) > _LARGEST:
+            raise DataError(_WHERE, f"{cell!r}", expected="a number that float32 holds")
         return _Row(first, value, channels.astype(np.float32))
 
     def _parts(self, x: Any) -> tuple[Any, Any, Mapping[str, Any]]:

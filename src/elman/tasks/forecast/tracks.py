@@ -146,6 +146,7 @@ class Outline:
         centre, scale = self._standard(one)
         values = np.full(steps, math.nan)
         values[: one.length] = (one.values[: one.length] - centre) / scale
+        _check_large(values, one)
         channels = [
             forecasting.filled(values)[:, None],
             ~np.isnan(values)[:, None],
@@ -195,6 +196,15 @@ class _Learnt(NamedTuple):
     fill: bool
     codings: tuple[Coding, ...]
     standards: dict[str, tuple[float, float]] | None
+
+
+def _check_large(values: np.ndarray, one: Series) -> None:
+    """See that a series' values, as the network counts, are what float32 holds."""
+    if (np.abs(values) > np.finfo(np.float32).max).any():
+        got = f"{one.values[int(np.nanargmax(np.abs(values)))]:g}"
+        got += f" in series {one.name!r}" if one.name else " among the values"
+        remedy = "mend it, or divide all values"
+        raise DataError(one.where, got, expected="what float32 holds", remedy=remedy)
 
 
 def standard(values: np.ndarray) -> tuple[float, float]:
