@@ -122,14 +122,31 @@ def load(path: Path, device: torch.device) -> Bundle:
     run = settings(path)
     task = restore_task(path, run)
     network = build(task)
-    weights, _ = tensors.load(path / WEIGHTS)
+    weights, notes = tensors.load(path / WEIGHTS)
     fill(network, weights, path / WEIGHTS)
+    _check_settings(run, notes.get("settings"), path / CONFIG)
     return Bundle(path, run, task, network.to(device).eval())
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], notes: Mapping[str, object]) -> None:
     """Write the network's weights to the folder `path`."""
     tensors.save(path / WEIGHTS, weights, {"format": config.FORMAT, **notes})
+
+
+def meaning(run: Run) -> dict[str, object]:
+    """The settings without which weights say something else, but those of data and training."""
+    sections = run.network, run.signal, run.options
+    return {f"{own.section}.{key}": value for own in sections for key, value in vars(own).items()}
+
+
+def _check_settings(run: Run, trained: object, where: Path) -> None:
+    """See that the weights were trained with these settings, as far as it was written beside them."""
+    if not isinstance(trained, dict):
+        return
+    for name, value in meaning(run).items():
+        if name in trained and trained[name] != value:
+            got, expected = f"{schema.shown(value)} for {name}", f"{schema.shown(trained[name])}, as trained"
+            raise RunError(where, got, expected=expected, remedy="set it back, or train a new run")
 
 
 def fill(network: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:

@@ -44,9 +44,9 @@ def opened(text: str, where: object, remedy: str = REMEDY) -> str:
         RunError: it is not as it was written.
     """
     found = _ENTRY.search(text, max(0, len(text) - _TAIL))
-    if not found:
+    if not found and '"digest"' not in text[-_TAIL:]:
         return text
-    bare = text[: found.start()] + found[2]
-    if of(bare.encode("utf-8", "surrogatepass")) != found[1]:
+    bare = text[: found.start()] + found[2] if found else text
+    if not found or of(bare.encode("utf-8", "surrogatepass")) != found[1]:
         raise RunError(where, "damaged (not what was written: the digest differs)", remedy=remedy)
     return bare

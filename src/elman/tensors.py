@@ -57,12 +57,12 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         RunError: there is no such file, or it is cut short or damaged.
     """
     try:
-        _check(path)
+        checked = _check(path)
         with safetensors.safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             head = file.metadata() or {}
         notes = json.loads(head.get(_NOTES, "{}"))
-        if not isinstance(notes, dict) or not head.keys() <= {_NOTES, _DIGEST}:
+        if not isinstance(notes, dict) or head.keys() - {_NOTES} != ({_DIGEST} if checked else set()):
             raise ValueError("no such notes")
         return tensors, notes
     except FileNotFoundError:
@@ -85,17 +85,20 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], where: object) -> No
     own = network.state_dict()
     try:
         check(weights, own)
+        bad = _broken(weights, own)
         network.load_state_dict(dict(weights))
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         remedy = "settings and weights must be of one run"
         raise RunError(where, f"weights that do not fit the settings ({reason})", remedy=remedy) from error
-    # A mask in a network may hold what is not finite from its start.
-    bad = [name for name, tensor in weights.items() if _infinite(tensor) and not _infinite(own[name])]
     if bad:
-        got = f"a weight that is not finite, in {bad[0]}"
         remedy = "restore it from a copy, or train with a lower --lr or with --clip 1"
-        raise RunError(where, got, remedy=remedy)
+        raise RunError(where, f"a weight that is not finite, in {bad}", remedy=remedy)
+
+
+def _broken(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """The first of the weights with a number that is not finite, though the network's own are."""
+    return next((name for name, w in weights.items() if _infinite(w) and not _infinite(own[name])), "")
 
 
 def check(found: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> None:
@@ -123,8 +126,8 @@ def _place(head: bytes) -> int:
     return found.start(1) if found else -1
 
 
-def _check(path: Path) -> None:
-    """See that the file is what was written, if its head has a digest.
+def _check(path: Path) -> bool:
+    """See that the file is what was written, if its head has a digest; and whether it has.
 
     Raises:
         ValueError: it is not.
@@ -133,10 +136,11 @@ def _check(path: Path) -> None:
         size = file.read(8)
         head = size + file.read(min(int.from_bytes(size, "little"), _LONGEST))
         if (place := _place(head)) < 0:
-            return
+            return False
         digest = head[place : place + len(digests.NONE)]
         found = hashlib.sha256(head[:place] + digests.NONE.encode() + head[place + len(digest) :])
         while piece := file.read(_PIECE):
             found.update(piece)
     if found.hexdigest().encode() != digest:
         raise ValueError("not what was written: the digest differs")
+    return True

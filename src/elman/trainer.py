@@ -317,7 +317,8 @@ class Trainer:
     def _write_best(self) -> None:
         if self.job.processes.main:
             tensors.save(self.job.path / BEST, self.learner.weights(), {"step": self.progress.step})
-            bundle.save_weights(self.job.path, self.learner.weights(), {"step": self.progress.step})
+            notes = {"step": self.progress.step, "settings": bundle.meaning(self.job.run)}
+            bundle.save_weights(self.job.path, self.learner.weights(), notes)
 
     def _check_finite(self) -> None:
         """See that what would be kept is of use: after a gradient that is finite a step may be too long.

@@ -237,7 +237,8 @@ class _Sitting:
             show.line(self._calibrate(network))
             rows, outputs = self._scores("model", network)
             rows = {part: rows[part] | before[part] for part in rows}
-        bundle.save_weights(self._path, network.state_dict(), {"step": trainer.progress.step})
+        notes = {"step": trainer.progress.step, "settings": bundle.meaning(self._run)}
+        bundle.save_weights(self._path, network.state_dict(), notes)
         scores = {part: rows[part] | baselines.get(part, {}) for part in rows}
         part = list(self._held)[-1] if self._held else ""
         findings = self._findings(network, part, outputs[part]) if part else Findings({}, {})

@@ -295,7 +295,9 @@ class BpeVocab(Vocab):
         except (RuntimeError, UnicodeDecodeError) as error:
             raise _damaged(where, "the model is not one of SentencePiece") from error
         if len(vocab) != content.get("size"):
-            raise _damaged(where, f"the model has {len(vocab)} symbols, 'size' says {content.get('size')}")
+            raise _damaged(
+                where, f"the model has {len(vocab)} symbols, 'size' says {content.get('size')!s:.40}"
+            )
         return vocab
 
 

@@ -159,6 +159,8 @@ class Wording:
     ) -> Self:
         """The wording that gave `content`."""
         learnt = schema.build(_Learnt, content)
+        if learnt.longest > max(options.longest, _SHORTEST):
+            raise ValueError(f"targets of {learnt.longest} symbols, above the settings' {options.longest}")
         symbols = vocab.from_text(json.dumps(learnt.vocabulary), where)
         return cls(symbols, options, lower=data.lower, longest=learnt.longest, replaces=replaces)
 

@@ -436,7 +436,7 @@ def restore(content: Mapping[str, Any], options: DrawConfig, where: object) -> K
     content = dict(content)
     name = content.pop("kind", None)
     if name not in KINDS:
-        raise RunError(where, f"an unknown kind of steps {name!r}", remedy=nearest(str(name), KINDS))
+        raise RunError(where, f"an unknown kind of steps {name!r:.60}", remedy=nearest(str(name), KINDS))
     return KINDS[name].restore(content, options)
 
 

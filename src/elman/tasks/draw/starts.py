@@ -239,7 +239,9 @@ def restore(content: Mapping[str, Any], where: object) -> Start:
     content = dict(content)
     name = content.pop("start", None)
     if name not in STARTS:
-        raise RunError(where, f"an unknown start {name!r}", remedy="restore the file from a copy of the run")
+        raise RunError(
+            where, f"an unknown start {name!r:.60}", remedy="restore the file from a copy of the run"
+        )
     return STARTS[name].restore(content, where)
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, final
+from typing import Annotated, Any, NamedTuple, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elman import calendar
+from elman import calendar, schema
 from elman.batch import Seq, State
 from elman.calendar import Frequency
 from elman.errors import DataError, TaskError
@@ -133,6 +133,16 @@ def _observation(line: str) -> list[Any]:
     return [cells[0] if len(cells) == 1 else tuple(cells)]
 
 
+class _Kept(NamedTuple):
+    first: Any
+    count: Annotated[int, ("minimum", 0)]
+    last: float | None
+
+
+class _Counted(NamedTuple):
+    count: Annotated[int, ("minimum", 0)]
+
+
 @final
 class Observations(Intake):
     """A series as it comes: numbers, pairs of time and number, or rows by their columns' names.
@@ -182,10 +192,11 @@ class Observations(Intake):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Intake`."""
-        first = content["first"]
-        self.first = first if first is None or isinstance(first, int) else float(first)
-        last = content["last"]
-        self._count, self._last = int(content["count"]), math.nan if last is None else float(last)
+        found = schema.build(_Kept, content)
+        if found.first is not None and type(found.first) not in (int, float):
+            raise ValueError(f"{found.first!r:.40} for the first time")
+        self.first, self._count = found.first, found.count
+        self._last = math.nan if found.last is None else found.last
 
     def _kept(self, rows: list[_Row]) -> Tensor:
         if not rows:
@@ -306,7 +317,7 @@ class _InUnits(Outlet):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Outlet`."""
-        self._count = int(content["count"])
+        (self._count,) = schema.build(_Counted, content)
 
 
 def _standard(outline: Outline, name: Any) -> tuple[float, float]:

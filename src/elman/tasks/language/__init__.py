@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import ngram, search, vocab
+from elman import ngram, schema, search, vocab
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.config import Data, Network, Run, Settings, option
 from elman.encoder import layers
@@ -127,7 +128,11 @@ class Language(Task):
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task with the vocabulary that `text` describes."""
-        return cls(run, vocab.from_text(text, where))
+        symbols = vocab.from_text(text, where)
+        with schema.rebuilding(where):
+            if extra := json.loads(text).keys() - json.loads(vocab.to_text(symbols)).keys():
+                raise ValueError(f"an unknown entry {min(extra)!r:.60}")
+        return cls(run, symbols)
 
     def to_text(self) -> str:
         """The vocabulary as JSON."""
