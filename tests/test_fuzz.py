@@ -10,11 +10,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import torch
 
-from elman.errors import DataError
+from elman import digests, tensors
+from elman.errors import DataError, RunError
 from elman.formats import FORMATS
 from fuzz import cases, mutations, structure
-from fuzz.base import LONGEST, REFUSED, TAKEN, Input, Kind, WrongError, made, tried
+from fuzz.base import LONGEST, REFUSED, TAKEN, Input, Kind, WrongError, made, sealed, tried
 from fuzz.kinds import KINDS
 from fuzz.pool import campaign, emptied
 from fuzz.readers import READERS
@@ -144,6 +146,27 @@ def test_workers_outlive_what_they_try():
         status: expected.count(letter) for status, letter in counts.items()
     }
     assert tally.counts["message"] == expected.count("l") + expected.count("o")
+
+
+def test_what_is_sealed_is_taken_for_what_was_written(tmp_path):
+    path, text = tmp_path / "a.safetensors", digests.sealed('{"a": 1}')
+    tensors.save(path, {"x": torch.zeros(4)}, {})
+    data = path.read_bytes()
+    changed = data[:-1] + b"\x3f"
+    path.write_bytes(changed)
+    with pytest.raises(RunError, match="digest"):
+        tensors.load(path)
+    path.write_bytes(sealed(path.name, changed))
+    assert tensors.load(path)[0]["x"][-1] == 0.5
+    assert sealed("a.json", text.replace("1", "2", 1).encode()) == digests.sealed('{"a": 2}').encode()
+
+
+def test_a_killed_training_is_resumed_to_the_bit(tmp_path):
+    kind = KINDS["kills"]
+    kind.prepare(tmp_path / "seeds")
+    for number, stops in enumerate(([["saved", 1]], [["event", 25], ["event", 40]], [["full", 100]])):
+        (tmp_path / str(number)).mkdir()
+        kind.run(Input({}, {"task": "language", "stops": stops}), tmp_path / str(number))
 
 
 def test_an_input_is_made_small(tmp_path):
