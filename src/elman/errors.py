@@ -15,7 +15,8 @@ _LONGEST = 400
 _COMPARED = 60
 """Characters of a name that are compared with others, at most."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_CONTROL = re.compile("[\x00-\x08\n-\x1f\x7f\x85\u2028\u2029]")
+"""Control characters, and whatever else ends a line."""
 
 
 class ElmanError(Exception):
@@ -63,10 +64,10 @@ class TaskError(ElmanError):
 
 
 def shortened(text: str, most: int = _LONGEST) -> str:
-    """A text as a message may show it: a long one without its middle, control characters as `\\x00`."""
+    """A text as a message may show it: on one line, a long one without its middle, controls as `\\x00`."""
     if len(text) > most:
         text = f"{text[: most * 2 // 3]} ... {text[len(text) - most // 4 :]}"
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

@@ -132,6 +132,6 @@ def _labels(path: Path, arrays: Mapping[str, np.ndarray], name: str, count: int)
         )
     try:
         return np.char.decode(labels, "utf-8").tolist() if labels.dtype.kind == "S" else labels.tolist()
-    except UnicodeDecodeError as error:
+    except (ValueError, SystemError) as error:  # bytes that are not UTF-8, numbers beyond all characters
         remedy = "store them as text, of dtype str"
-        raise DataError(path, f"{key} of bytes that are not UTF-8", remedy=remedy) from error
+        raise DataError(path, f"{key} of texts that are not Unicode", remedy=remedy) from error

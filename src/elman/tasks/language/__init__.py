@@ -322,6 +322,11 @@ def _stepper(network: nn.Module) -> search.Step:
 
 
 def _text(records: Sequence[Record]) -> str:
+    for record in records:
+        if not isinstance(record.fields.get("text"), str):
+            got = f"columns {', '.join(map(repr, record.fields))}"
+            remedy = "leave --format out, or choose another task"
+            raise DataError(record.where, got, expected="a text and nothing else", remedy=remedy)
     return "\n".join(record.fields["text"] for record in records)
 
 
