@@ -51,7 +51,6 @@ LEVELS = {
     "slab": 1,
     "vocab": 1,
     "window": 1,
-    "exposition": 1,
     "worker": 1,
     "bounds": 2,
     "received": 2,

@@ -20,7 +20,7 @@ from elman.batch import Batch, Example, Record
 from elman.config import Data, Run
 from elman.hopfield import Recall as Course
 from elman.loader import collate
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import Answering, Findings, Loss, Parted, Parts, Scores, Storing, Task, Use
 from elman.tasks.recall import cues, draw
 from elman.tasks.recall import network as networks
 from elman.tasks.recall.config import MODERN, TRAINED, RecallConfig
@@ -39,7 +39,7 @@ class _Content(NamedTuple):
 
 
 @final
-class Recall(Task):
+class Recall(Task, Answering, Storing):
     """A memory of patterns of one size: bits or real numbers, rows or pictures."""
 
     Config = RecallConfig
