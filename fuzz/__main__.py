@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def main(tokens: list[str] | None = None) -> int:
         note(f"unknown kinds: {', '.join(unknown)}; known: {', '.join(KINDS)}")
         return 2
     torch.set_num_threads(1)  # before processes are forked
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that folders and workers are taken away
     folder = pool.scratch()
     try:
         return _run(asked, [KINDS[name] for name in names], folder)

@@ -199,6 +199,7 @@ class _Worker:
 def _limited(kind: Kind) -> None:
     """What a worker is before its first input: silent, and with little memory left to take."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
