@@ -306,8 +306,10 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise ConfigError(path, f"cannot be read: {error.strerror}") from error
     except RecursionError as error:
         raise ConfigError(path, "no TOML: values nested too deep") from error
-    except ValueError as error:  # also of text that is not UTF-8, and of whole numbers of too many digits
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(path, f"no TOML: {error}") from error
+    except ValueError as error:  # of whole numbers, which TOML bounds
+        raise ConfigError(path, "no TOML: a whole number of more than 64 bits") from error
 
 
 def _checked(tables: dict[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,12 @@ def find(source: str, among: Sequence[str] | None = None, name: str = AUTO) -> F
         ConfigError: there is no format of that name.
         DataError: there is nothing at that path, or text is not among the formats and none of them takes it.
     """
+    try:
+        os.lstat(source)
+    except OSError:  # told by whoever reads it
+        pass
+    except ValueError as error:
+        raise unreadable(Path(source), error) from error
     if name != AUTO:
         return _named(name)
     asked = [_named(each) for each in among or FORMATS]

@@ -126,7 +126,7 @@ def from_json(text: str, where: object) -> Any:
         got = f"no JSON: {error.msg} at column {error.colno}"
         raise DataError(where, got, remedy="write one object a line") from error
     except ValueError as error:
-        raise DataError(where, str(error), expected=f"at most {_MOST_DIGITS}") from error
+        raise DataError(where, str(error), expected=f"at most {_MOST_DIGITS} digits") from error
     except RecursionError as error:
         raise _too_deep(where) from error
     if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
@@ -353,6 +353,16 @@ def stored_array(file: BinaryIO, size: int) -> np.ndarray:
     return npy.read_array(file, allow_pickle=False)
 
 
+def float32(value: Any) -> np.ndarray:
+    """Numbers as an array of float32, without a warning where one is too large for it: that is infinite.
+
+    Raises:
+        TypeError, ValueError, OverflowError: they are no numbers, or lists of several lengths.
+    """
+    with np.errstate(over="ignore"):
+        return np.asarray(value, np.float32)
+
+
 def as_series(array: np.ndarray, where: object) -> np.ndarray:
     """Numbers [T] or [T, ...] as a series [T, C] of float32.
 
@@ -363,8 +373,7 @@ def as_series(array: np.ndarray, where: object) -> np.ndarray:
         raise DataError(where, f"an array of {array.dtype}", expected="numbers")
     if array.ndim == 0 or not array.size:
         raise DataError(where, f"an array of shape {list(array.shape)}", expected="a series [T] or [T, C]")
-    with np.errstate(over="ignore"):  # what is too large for float32 is told below
-        series = array.reshape(len(array), -1).astype(np.float32, copy=False)
+    series = float32(array.reshape(len(array), -1))
     if np.isinf(series).any():
         step = int(np.isinf(series).any(axis=1).argmax()) + 1
         raise DataError(where, f"a number that is infinite at step {step}", remedy="NaN is a missing value")

@@ -15,7 +15,7 @@ from elman import audio, pictures, schema
 from elman.batch import Sound
 from elman.config import Run, Signals
 from elman.errors import ConfigError, DataError, RunError, TaskError
-from elman.formats.base import read_array
+from elman.formats.base import float32, read_array
 from elman.inputs.base import Input, Raw, Reader, beside, named_in
 from elman.inputs.signal.intake import Rows, Steps, samples
 
@@ -133,7 +133,7 @@ class Signal(Input):
             features = (features - np.array(self._scale.mean)) / np.array(self._scale.deviation)
         if self._settings.differences:
             features = np.concatenate([features, np.diff(features, axis=0, prepend=features[:1])], 1)
-        parts = [torch.from_numpy(np.ascontiguousarray(features, np.float32))]
+        parts = [torch.from_numpy(np.ascontiguousarray(float32(features)))]
         for _ in range(self._settings.deltas):
             parts.append(audio.deltas(parts[-1]))
         return _finite(torch.cat(parts, 1), raw.where)
@@ -216,7 +216,7 @@ class Kind(NamedTuple):
 def _series(raw: Raw, settings: Signals, rate: int) -> np.ndarray:
     value = read_array(_path(raw)) if isinstance(raw.value, str) else raw.value
     try:
-        series = np.asarray(value, np.float32)
+        series = float32(value)
     except (TypeError, ValueError, OverflowError) as error:
         remedy = "give numbers, and every step as many"
         raise DataError(raw.where, f"no series ({error})", remedy=remedy) from error

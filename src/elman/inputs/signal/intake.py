@@ -17,6 +17,7 @@ from elman import audio, schema
 from elman.batch import Sound
 from elman.config import Signals
 from elman.errors import DataError
+from elman.formats.base import float32
 from elman.intake import Intake
 
 _REACH = 2
@@ -97,7 +98,7 @@ class Rows(Source):
     def take(self, chunk: Any) -> np.ndarray:
         """See `Source`: [n, F]; or [n] of one channel, or [F]."""
         try:
-            rows = np.asarray(chunk, np.float32)
+            rows = float32(chunk)
         except (TypeError, ValueError, OverflowError) as error:
             remedy = "give numbers, and every step as many"
             raise DataError(_WHERE, f"no numbers ({error})", remedy=remedy) from error

@@ -16,7 +16,7 @@ from elman.batch import Seq
 from elman.config import Signals
 from elman.drawings import Curve, Drawing, Piece, Sketch
 from elman.errors import DataError, RunError, nearest
-from elman.formats.base import read_array
+from elman.formats.base import float32, read_array
 from elman.inputs.base import Raw, Reader, beside, named_in
 from elman.mixtures import END, PEN_STATES, UP, Scale
 from elman.tasks.draw.baselines import Baseline, Frequencies, Line, RandomWalk
@@ -459,7 +459,7 @@ def read(raw: Raw) -> np.ndarray:
         raise DataError(raw.where, repr(value)[:60], expected=expected)
     try:
         array = read_array(beside(raw.where, value)) if isinstance(value, str) else value
-        steps = np.asarray(array, np.float32)
+        steps = float32(array)
     except DataError as error:
         raise named_in(raw.where, error) from error
     except (TypeError, ValueError, OverflowError) as error:

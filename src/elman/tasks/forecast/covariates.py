@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from elman.errors import DataError
+from elman.formats.base import float32
 from elman.tasks.forecast.roles import is_number
 
 _MOST_KINDS = 100
@@ -46,7 +47,7 @@ class Coding:
             found = [[float(str(cell) == kind) for kind in self.kinds] for cell in cells]
             return np.array(found, np.float32).reshape(len(cells), self.channels)
         numbers = [(_number(cell, self.column, where) - self.mean) / self.std for cell in cells]
-        return np.nan_to_num(np.array(numbers, np.float32))[:, None]
+        return np.nan_to_num(float32(numbers))[:, None]
 
 
 def learn(column: str, cells: Sequence[object], where: str) -> Coding:

@@ -16,7 +16,7 @@ from elman import pictures
 from elman.batch import Record
 from elman.config import Data
 from elman.errors import DataError, nearest
-from elman.formats.base import read_array
+from elman.formats.base import float32, read_array
 from elman.inputs.base import beside, named_in
 
 ALL = "*"
@@ -221,7 +221,7 @@ def _numbers(record: Record, read: str, name: str) -> np.ndarray:
     fields = record.fields
     if read == ALL and (len(fields) > 1 or _is_number(next(iter(fields.values())))):
         cells = [_number(fields[column], record.where, column) for column in fields if column != name]
-        return np.array(cells, np.float32)
+        return float32(cells)
     if read not in fields and len(fields) > 1:
         raise DataError(record.where, f"no column {read!r}", remedy=nearest(read, fields))
     value = fields[read] if read in fields else next(iter(fields.values()))
@@ -258,19 +258,19 @@ def _from_text(text: str, where: str) -> np.ndarray:
     cells = [part.strip() for part in parts]
     if len(cells) < 2:
         raise DataError(where, repr(text), expected="numbers, the path of a picture, or a text of # and .")
-    return np.array([_number(cell, where, str(place)) for place, cell in enumerate(cells, 1)], np.float32)
+    return float32([_number(cell, where, str(place)) for place, cell in enumerate(cells, 1)])
 
 
 def _from_numbers(value: Any, where: str) -> np.ndarray:
     try:
-        numbers = value if isinstance(value, np.ndarray) else np.asarray(value, np.float32)
+        numbers = value if isinstance(value, np.ndarray) else float32(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(where, f"no pattern ({error})", expected="numbers") from error
     if numbers.dtype.kind not in "biuf" or not numbers.size:
         raise DataError(where, f"an array of {numbers.dtype} {list(numbers.shape)}", expected="numbers")
     if numbers.dtype == np.uint8 and numbers.ndim == 3 and numbers.shape[2] == 3:  # as Pillow makes grey
         return (numbers @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)
-    return numbers if numbers.dtype == np.uint8 else numbers.astype(np.float32)
+    return numbers if numbers.dtype == np.uint8 else float32(numbers)
 
 
 def _check_size(numbers: np.ndarray, shape: tuple[int, ...], where: str) -> None:
