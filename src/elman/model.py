@@ -8,11 +8,11 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-from elman import bundle, dataset, devices, formats, optim, scoring, tasks
+from elman import bundle, dataset, devices, formats, optim, schema, scoring, tasks
 from elman.batch import Record
 from elman.config import Run
 from elman.drawings import Drawing
-from elman.errors import DataError, TaskError
+from elman.errors import ConfigError, DataError, TaskError
 from elman.formats import write_json_lines
 from elman.futures import Future
 from elman.stream import Source, Stream
@@ -74,7 +74,9 @@ class Model:
             VocabError: a character of the prompt is unknown to the model.
             ConfigError: a setting is out of bounds.
         """
-        return self._able(Writer).write(
+        writer = self._able(Writer)
+        _check(length=length, seed=seed)
+        return writer.write(
             self.network, prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
         )
 
@@ -117,7 +119,9 @@ class Model:
             DataError: the start is unknown, or the prefix is no such sequence.
             ConfigError: a setting is out of bounds.
         """
-        return self._able(Drawer).draw(
+        drawer = self._able(Drawer)
+        _check(count=count, length=length, seed=seed)
+        return drawer.draw(
             self.network,
             count=count,
             length=length,
@@ -273,6 +277,7 @@ class Model:
             ConfigError: a setting is out of bounds.
         """
         task = self._able(Translator)
+        _check(count=count, seed=seed)
         found = _values(values)
         names = names or [f"value {i}" for i in range(1, len(found) + 1)]
         records = [task.record(value, name) for value, name in zip(found, names, strict=True)]
@@ -399,6 +404,21 @@ class Model:
             expected=tasks.able(ability),
             remedy=f"use {command}",
         )
+
+
+_MOST = 2**63 - 1
+"""Of a length, a count or a seed: beyond, no machine counts."""
+
+
+def _check(**given: int | None) -> None:
+    """See that numbers by their names are from 0 to `_MOST`, where they are given.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for name, value in given.items():
+        if value is not None and not 0 <= value <= _MOST:
+            raise ConfigError(name, schema.shown(value), expected=f"a number from 0 to {_MOST}")
 
 
 def _values(values: Iterable[Any]) -> list[Any]:
