@@ -24,7 +24,7 @@ SANITIZERS = address,undefined thread
 # Warnings are errors here, and for nobody who only installs; the sanitizers are known to make up that one.
 SANITIZED = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -Werror -Wno-error=maybe-uninitialized
 
-.PHONY: help install native native-check demo test check format lock bench docs clean
+.PHONY: help install native native-check demo test check format lock bench docs package clean
 .DEFAULT_GOAL := help
 
 help:
@@ -36,7 +36,8 @@ help:
 	@echo "make native-check  run native/tests, the Python extension among them, under the sanitizers"
 	@echo "make bench    run the benchmarks (some take long; BENCH=benchmarks/NAME.py runs one)"
 	@echo "make lock     write $(LOCK) anew: the newest versions that the checks and tests are to run with"
-	@echo "make docs     write docs/command-line.md anew"
+	@echo "make docs     write docs/command-line.md anew, and the documentation as a site: build/site/index.html"
+	@echo "make package  build an sdist and wheels, install each in an environment of its own, and try it"
 	@echo "make clean    remove caches and builds; runs/ and $(VENV) stay"
 	@echo "make install  make the environment $(VENV), which all of these do where it is missing"
 
@@ -102,8 +103,13 @@ bench: $(READY)
 	@test -n "$(BENCH)" || echo "there are no benchmarks"
 	@for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script || exit; done
 
+# Not --quiet: mkdocs then counts no warnings, and --strict passes whatever is broken.
 docs: $(READY)
 	$(BIN)/python scripts/command_line.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+package: $(READY)
+	$(BIN)/python scripts/package_check.py
 
 clean:
 	rm -rf build dist src/elman/_native.* .pytest_cache .ruff_cache .hypothesis

@@ -104,7 +104,8 @@ def test_cells_layers_and_directions(cell, layers, bidirectional, monkeypatch):
         "classify", network={"cell": cell, "layers": layers}, classify={"bidirectional": bidirectional}
     )
     (one,) = in_runtime(made)
-    assert one.off <= 1e-5
+    # Relu's states have no bound: over 1,000 steps rounding alone moves them by more, on some processors.
+    assert one.off <= (2e-5 if cell == "rnn_relu" else 1e-5)
     kinds = [node.op_type for node in one.model.graph.node]
     own = {"rnn": "RNN", "rnn_relu": "RNN", "lstm": "LSTM"}.get(cell, "GRU")
     assert kinds.count(own) == layers

@@ -49,7 +49,6 @@ LEVELS = {
     "slab": 1,
     "vocab": 1,
     "window": 1,
-    "exposition": 1,
     "schema": 1,
     "worker": 1,
     "bounds": 2,

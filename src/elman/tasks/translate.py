@@ -24,7 +24,20 @@ from elman.decoder import NO_ATTENTION, Decoder, Reading
 from elman.encoder import Encoder, Pool
 from elman.errors import ConfigError, DataError, RunError
 from elman.inputs import Input, Raw, Reader
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Ending,
+    Evidence,
+    Explaining,
+    Findings,
+    Legible,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Task,
+    Translator,
+    Use,
+)
 from elman.translation import Translation
 from elman.vocab import Vocab
 from elman.wording import Line, Pair, Search, Wording, Writing
@@ -94,7 +107,7 @@ class TranslateNetwork(nn.Module):
 
 
 @final
-class Translate(Task):
+class Translate(Task, Translator, Legible, Ending, Explaining):
     """One sequence into another: an encoder, and a decoder with attention."""
 
     Config = TranslateConfig

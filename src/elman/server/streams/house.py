@@ -126,7 +126,7 @@ class House:
                 most = bounds.idle if held.waits == "idle" else bounds.seconds
                 if held.key is None or held.ended or _now() - held.since <= most:
                     continue
-                self.service.metrics.dropped.add(held.waits)
+                self.service.metrics.dropped.labels(held.waits).inc()
                 held.ended = True
                 if held.task is None:
                     self._drop(name)

@@ -25,7 +25,19 @@ from elman.decoder import NO_ATTENTION, Reading
 from elman.errors import DataError, RunError
 from elman.inputs import Input, Picture, Raw, Signal, prepared
 from elman.loader import collate
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Ending,
+    Evidence,
+    Explaining,
+    Findings,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Task,
+    Translator,
+    Use,
+)
 from elman.tasks.caption.config import CaptionConfig
 from elman.tasks.caption.network import CaptionNetwork
 from elman.translation import Translation
@@ -42,7 +54,7 @@ _SPACE = "␣"
 
 
 @final
-class Caption(Task):
+class Caption(Task, Translator, Ending, Explaining):
     """Words for what is seen: a convolution or recurrent layers, and a decoder with attention."""
 
     Config = CaptionConfig

@@ -18,7 +18,19 @@ from elman.config import Data, Run
 from elman.encoder import EACH_STEP, Encoder, Frame, Pool, in_one_direction
 from elman.errors import ConfigError, DataError, RunError
 from elman.inputs import Input, Raw
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Answering,
+    Calibrated,
+    Findings,
+    Legible,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Streaming,
+    Task,
+    Use,
+)
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.config import ClassifyConfig
 from elman.tasks.classify.streamer import ClassifyStreamer
@@ -102,7 +114,7 @@ class ClassifyNetwork(nn.Module):
 
 
 @final
-class Classify(Task):
+class Classify(Task, Answering, Calibrated, Legible, Streaming):
     """A classifier of sequences of any kind that `elman.inputs` reads."""
 
     Config = ClassifyConfig

@@ -21,7 +21,20 @@ from elman.drawings import Drawing
 from elman.errors import ConfigError, DataError, RunError
 from elman.inputs import Raw, identity
 from elman.mixtures import Steps
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Answering,
+    Drawer,
+    Findings,
+    Illustrated,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Sectional,
+    Streaming,
+    Task,
+    Use,
+)
 from elman.tasks.draw import kinds, starts
 from elman.tasks.draw.config import DrawConfig
 from elman.tasks.draw.examples import Transposed
@@ -38,7 +51,7 @@ _TEMPERATURE = 0.8
 
 
 @final
-class Draw(Task):
+class Draw(Task, Answering, Drawer, Illustrated, Sectional, Streaming):
     """A distribution of the next step, and sequences drawn from it."""
 
     Config = DrawConfig

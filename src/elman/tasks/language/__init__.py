@@ -21,7 +21,19 @@ from elman.errors import ConfigError, DataError
 from elman.inputs import LARGEST_EMBEDDING, Embedding
 from elman.loader import IGNORED
 from elman.recurrent import dropout
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Calibrated,
+    Findings,
+    Legible,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Streaming,
+    Task,
+    Use,
+    Writer,
+)
 from elman.tasks.language.streamer import LanguageStreamer
 from elman.vocab import Vocab
 
@@ -83,7 +95,7 @@ class LanguageNetwork(nn.Module):
         return dropout(vectors, share, self._config.variational, self.training)
 
 
-class Language(Task):
+class Language(Task, Calibrated, Legible, Streaming, Writer):
     """A language model over characters, bytes, words or subwords of one text."""
 
     Config = LanguageConfig

@@ -21,7 +21,7 @@ from elman.config import Data, Run
 from elman.errors import RunError
 from elman.hopfield import Recall as Course
 from elman.loader import collate
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import Answering, Findings, Loss, Parted, Parts, Scores, Storing, Task, Use
 from elman.tasks.recall import cues, draw
 from elman.tasks.recall import network as networks
 from elman.tasks.recall.config import MODERN, TRAINED, RecallConfig
@@ -35,7 +35,7 @@ _SIZES, _LARGEST = 10, 400
 
 
 @final
-class Recall(Task):
+class Recall(Task, Answering, Storing):
     """A memory of patterns of one size: bits or real numbers, rows or pictures."""
 
     Config = RecallConfig

@@ -29,7 +29,21 @@ from elman.loader import IGNORED, collate
 from elman.nearest import nearest
 from elman.ngram import NGram
 from elman.prefix_beam import Guide, prefix_beam
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Answering,
+    Ending,
+    Evidence,
+    Explaining,
+    Findings,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Searching,
+    Streaming,
+    Task,
+    Use,
+)
 from elman.tasks.recognize import texts
 from elman.tasks.recognize.config import RecognizeConfig
 from elman.tasks.recognize.heard import PANELS, Clock, Heard, draw, heard, pieces, rows
@@ -67,7 +81,7 @@ class Known:
 
 
 @final
-class Recognize(Task):
+class Recognize(Task, Answering, Searching, Ending, Explaining, Streaming):
     """Sequences into texts by connectionist temporal classification."""
 
     Config = RecognizeConfig

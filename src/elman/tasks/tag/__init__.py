@@ -25,7 +25,21 @@ from elman.errors import ConfigError, DataError, RunError, TaskError
 from elman.inputs import LARGEST_EMBEDDING
 from elman.loader import IGNORED, edge
 from elman.report import draw_confusion
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Answering,
+    Ending,
+    Evidence,
+    Explaining,
+    Findings,
+    Legible,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Streaming,
+    Task,
+    Use,
+)
 from elman.tasks.tag import spans, tagging, tokens, transitions
 from elman.tasks.tag.config import TagConfig
 from elman.tasks.tag.network import Tagged, TagNetwork, WordInput
@@ -42,7 +56,7 @@ _NEVER = -1e4
 _PREVIEWED = range(4, 13)  # words of the sentence that each epoch shows
 
 
-class Tag(Task):
+class Tag(Task, Answering, Legible, Ending, Explaining, Streaming):
     """A tag for each token of a sentence: its part of speech, its place in a name, whatever a column says."""
 
     Config = TagConfig
