@@ -75,8 +75,8 @@ template <class T> inline T total(Vec<T> v) {
     return v[0];
 }
 
-// x, but at most or at least that much; a NaN stays one. One instruction, which compilers do not make of a comparison,
-// since it may tell another zero. (Masked, for GCC 12 warns of the plain ones.)
+// x, but at most or at least that much; a NaN stays one. One instruction, which compilers do not make of a
+// comparison, since it may tell another zero. (Masked, for GCC 12 warns of the plain ones.)
 inline Vec<float> at_most(Vec<float> x, float limit) {
     const Vec<float> most = broadcast(limit);
 #if defined(__AVX512F__)
@@ -111,7 +111,7 @@ template <class V> inline V with_sign_of(V x, V magnitude) {
 
 constexpr float NORMAL = -87.3365f; // e to that is the least normal number, and what is less is zero here
 
-// e^x - 1 = scale * part + (scale - 1), for x from NORMAL to 0; to 2e-7 of its value.
+// e^x = scale * part + scale, for x from NORMAL to 0; to 3e-7 of its value.
 struct Power {
     Vec<float> scale, part;
 
@@ -158,9 +158,12 @@ template <class V> struct Sigmoid {
     V rest() const { return (Bits<V>)kept < 0 ? -kept : 1 - kept; } // 1 - s
     V slope() const { return magnitude(kept) * (1 - magnitude(kept)); }
 };
-template <class V> inline Sigmoid<V> sigmoid(V x) {
-    const V e = decay(-magnitude(x));
-    return {with_sign_of((V) ~(Bits<V>)x, e / (1 + e))};
+template <class V> struct Bent {
+    V value, kept;
+};
+template <class V> inline Bent<V> sigmoid(V x) {
+    const V e = decay(-magnitude(x)), share = 1 / (1 + e);
+    return {((Bits<V>)x < 0 ? e : 1 + V{}) * share, with_sign_of((V) ~(Bits<V>)x, e * share)};
 }
 
 // A hyperbolic tangent t, and 1 - |t| with digits of its own, for the derivative is made of these:

@@ -60,7 +60,8 @@ template <class T> void check_ends() {
         expect(up.value[0] == 1, "sigmoid", x, up.value[0], 1);
         expect(t.value[0] == 1 && Tanh<Vec<T>>::of(t.kept()).value[0] == 1, "tanh", x, t.value[0], 1);
         if (x < none) continue;
-        expect(down.value[0] == 0 && Sigmoid<Vec<T>>{up.kept}.slope()[0] == 0, "sigmoid at its end", -x, down.value[0], 0);
+        expect(down.value[0] == 0 && Sigmoid<Vec<T>>{up.kept}.slope()[0] == 0, "sigmoid at its end", -x,
+               down.value[0], 0);
         expect(t.slope()[0] == 0 && Tanh<Vec<T>>::of(t.kept()).slope()[0] == 0, "tanh' at its end", x,
                t.slope()[0], 0);
     }
