@@ -113,6 +113,7 @@ constexpr float NORMAL = -87.3365f; // e to that is the least normal number, and
 
 // e^x = scale * part + scale, for x from NORMAL to 0; to 3e-7 of its value.
 struct Power {
+    typedef uint32_t Words __attribute__((vector_size(WIDTH)));
     Vec<float> scale, part;
 
     explicit Power(Vec<float> x) {
@@ -130,7 +131,7 @@ struct Power {
         p = p * r + 1.0f;
         part = p * r;
         // The low bits of `shifted` are n itself; a NaN stays one in part, whatever its bits make of this.
-        scale = (Vec<float>)(((Bits<Vec<float>>)shifted << 23) + 0x3f800000);
+        scale = (Vec<float>)(((Words)shifted << 23) + 0x3f800000u);
     }
 };
 
