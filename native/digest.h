@@ -31,6 +31,10 @@ inline uint64_t digest(const char* at, long bytes) {
         for (int chain = 0; chain < CHAINS; chain++) mix(sums[chain], at + (i + chain) * WIDTH, WIDTH);
     for (int chain = 0; i < registers; i++, chain++) mix(sums[chain], at + i * WIDTH, WIDTH);
     if (bytes % WIDTH) mix(sums[CHAINS - 1], at + registers * WIDTH, bytes % WIDTH);
+    // Changes of sign in two chains end as the same one bit in both, until carries make numbers of their own
+    // of them.
+    for (auto& sum : sums)
+        sum = (sum ^ sum >> 16) * 0x85EBCA6Bu, sum = (sum ^ sum >> 13) * 0xC2B2AE35u, sum ^= sum >> 16;
     for (int chain = 1; chain < CHAINS; chain++) mix(sums[0], (const char*)&sums[chain], WIDTH);
     uint64_t result = bytes;
     for (unsigned word = 0; word < WIDTH / sizeof(uint32_t); word++) {

@@ -13,8 +13,8 @@ struct Gru {
 
     template <class V> static void forward(V (&a)[4], const V (&before)[1], V (&after)[1]) {
         const auto r = sigmoid(a[1]), z = sigmoid(a[2]);
-        const auto n = tanh(a[0] + r.value() * a[3]);
-        after[0] = n.value + z.value() * (before[0] - n.value);
+        const auto n = tanh(a[0] + r.value * a[3]);
+        after[0] = n.value + z.value * (before[0] - n.value);
         a[0] = n.kept(), a[1] = r.kept, a[2] = z.kept;
     }
 

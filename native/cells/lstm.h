@@ -13,8 +13,8 @@ struct Lstm {
     template <class V> static void forward(V (&a)[4], const V (&before)[2], V (&after)[2]) {
         const auto i = sigmoid(a[0]), f = sigmoid(a[1]), o = sigmoid(a[3]);
         const auto g = tanh(a[2]);
-        after[1] = f.value() * before[1] + i.value() * g.value;
-        after[0] = o.value() * tanh(after[1]).value;
+        after[1] = f.value * before[1] + i.value * g.value;
+        after[0] = o.value * tanh(after[1]).value;
         a[0] = i.kept, a[1] = f.kept, a[2] = g.kept(), a[3] = o.kept;
     }
 

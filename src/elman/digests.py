@@ -30,6 +30,7 @@ def of(data: bytes) -> str:
 
 def sealed(text: str) -> str:
     """A text of JSON, an object that is not empty, with its digest; any other text as it is."""
+    text = text.encode("utf-8", "backslashreplace").decode()  # as a file has it: its bytes are what counts
     end = _END.search(text, max(0, len(text) - _TAIL))
     if not end or not text.startswith("{") or text[: end.start()].endswith("{"):
         return text
