@@ -159,7 +159,7 @@ _PLAIN: dict[Any, Schema] = {
     bool: {"type": "boolean"},
     int: {"type": "integer", "minimum": -_MOST, "maximum": _MOST},
     float: {"type": "number"},
-    str: {"type": "string"},
+    str: {"type": "string", "halves": True},  # which text of files may have, and JSON can write
     types.NoneType: {"type": "null"},
     Any: {"type": ["null", "boolean", "number", "float", "string", "array", "object"], "items": None},
 }
@@ -278,11 +278,11 @@ def _array(schema: Schema, value: list[Any], where: str) -> list[Any]:
 
 def _all_fit(items: Schema, value: list[Any]) -> bool:
     """Whether all are whole numbers, floats or texts that fit, which is seen at once: a list may be long."""
-    if not value or items.keys() - {"type", "minimum", "maximum"}:
+    if not value or items.keys() - {"type", "minimum", "maximum", "halves"}:
         return not value
     kind, found = items["type"], set(map(type, value))
     if kind == "string":
-        return found == {str} and not _HALVES.search("\n".join(value))
+        return found == {str} and ("halves" in items or not _HALVES.search("\n".join(value)))
     if kind not in ("integer", "number") or found != {int}:
         return False
     return items.get("minimum", -_LARGEST) <= min(value) and max(value) <= items.get("maximum", _LARGEST)
@@ -293,7 +293,7 @@ def _check_text(schema: Schema, value: str, where: str) -> None:
         _fault(where, value, f"at most {schema['maxLength']:,} characters")
     if len(value) < schema.get("minLength", 0):
         _fault(where, value, f"at least {schema['minLength']}")
-    if not value.isascii() and _HALVES.search(value):
+    if "halves" not in schema and not value.isascii() and _HALVES.search(value):
         raise DataError(where, "half of a surrogate pair", expected="a text that UTF-8 can write")
     if "pattern" in schema and not re.search(schema["pattern"], value):
         _fault(where, value, f"a text such as {schema['pattern']}")
