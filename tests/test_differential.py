@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from differential import Case, cases, judge
 from differential_modes import COMPILED, MODES, QUICK, TRACED
@@ -31,6 +31,7 @@ def test_as_torch(mode):
         derandomize=True,
         database=None,
         deadline=None,
+        phases=[Phase.generate],  # the smallest case takes minutes to find; the benchmark tells it
         suppress_health_check=list(HealthCheck),
     )
     @given(cases(mode, 70 if mode in QUICK else 9))
