@@ -109,8 +109,7 @@ template <class T, class Cell> class Backward {
 
     const T* state(int s, long step, long group) const {
         if (step < 0) return initial + (s * p.batch + rows.first[group]) * layer.units;
-        const T* all = (const T*)(s == 0 && !p.states[0] ? p.y : p.states[s]);
-        return all + rows.base(step, group) * layer.units;
+        return (const T*)p.states[s] + rows.base(step, group) * layer.units;
     }
 
     // Step -1 stands before the first: there is nothing but the gradient that the first step sends back.
@@ -174,7 +173,9 @@ template <class T, class Cell> class Backward {
             for (int s = 0; begins && s < STATES; s++) before[s] = Vec<T>{};
             if (p.dy) grad[0] += output_gradient(now, r, unit);
             Cell::backward(a, before, after, grad);
-            for (int i = 0; i < SLOTS; i++) store(gate + i * L, a[i]);
+            // Padding has zero weights, and zero times what is not finite is a NaN: nothing of it goes
+            // further.
+            for (int i = 0; i < SLOTS; i++) store(gate + i * L, first_lanes(a[i], p.hidden - unit * L));
             for (int s = 0; s < STATES; s++) store(now.grad[s] + at, begins ? Vec<T>{} : grad[s]);
         }
     }

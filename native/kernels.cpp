@@ -48,11 +48,11 @@ const Kernels ELMAN_TABLE(ELMAN_ISA) = {
     [](const Problem& p) {
         return with_types(p, [&](auto t, auto c) { return Layer<decltype(t), decltype(c)>(p).units; });
     },
-    [](const Problem& p, const Matrices& m, void* to) {
-        with_types(p, [&](auto t, auto c) { pack<decltype(t), decltype(c)>(p, m, (decltype(t)*)to); });
+    [](const Problem& p, void* to) {
+        with_types(p, [&](auto t, auto c) { pack<decltype(t), decltype(c)>(p, (decltype(t)*)to); });
     },
-    [](const Problem& p, const Matrices& m, void* to) {
-        with_types(p, [&](auto t, auto c) { pack_back<decltype(t), decltype(c)>(p, m, (decltype(t)*)to); });
+    [](const Problem& p, void* to) {
+        with_types(p, [&](auto t, auto c) { pack_back<decltype(t), decltype(c)>(p, (decltype(t)*)to); });
     },
     [](const Problem& p) {
         with_types(p, [&](auto t, auto c) { Forward<decltype(t), decltype(c)>(p).run(); });
@@ -60,7 +60,9 @@ const Kernels ELMAN_TABLE(ELMAN_ISA) = {
     [](const Problem& p) {
         with_types(p, [&](auto t, auto c) { Backward<decltype(t), decltype(c)>(p).run(); });
     },
-    digest,
+    [](const Problem& p) {
+        return with_types(p, [&](auto t, auto c) { return digest<decltype(t), decltype(c)>(p); });
+    },
 };
 
 } // namespace elman

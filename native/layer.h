@@ -56,7 +56,8 @@ template <class T, class Cell> struct Layer {
     // Where packed weights stand: the input's panels, the recurrent panels, one row of biases.
     long recurrent_at() const { return GATES * units * input; }
     long bias_at() const { return GATES * units * (input + hidden); }
-    long packed_size() const { return bias_at() + SLOTS * units; }
+    long packed_bias() const { return SLOTS * units; }
+    long packed_size() const { return bias_at() + packed_bias(); }
 
     // So few inputs that a register of them would be padding for the most part.
     bool narrow() const { return input <= MOST_NARROW<T>; }
@@ -69,6 +70,9 @@ template <class T, class Cell> struct Layer {
     // The slots that the two products meet in, as the left side of a product.
     Left<T> input_slots(const T* gates) const { return slots(gates); }
     Left<T> recurrent_slots(const T* gates) const { return slots(gates + APART * L); }
+
+    // Numbers in a row of what forward keeps: gates, what enters the product if not the state, the states.
+    long kept(bool entrance) const { return row + units * (entrance + Cell::STATES); }
 
     // Of a number of rows' products with x and with h.
     long multiplications(long rows) const { return rows * GATES * hidden * (input + hidden); }
@@ -108,19 +112,21 @@ void pack_panel(const Layer<T, Cell>& layer, long panel, const T* w, long k, con
 template <class T, class Cell> void pack_bias(const Layer<T, Cell>& layer, const T* b_ih, const T* b_hh,
                                               T* to) {
     constexpr int L = LANES<T>, SLOTS = Layer<T, Cell>::SLOTS;
-    for (long unit = 0; unit < layer.units; unit++)
-        for (int slot = 0; slot < SLOTS; slot++) {
-            T bias = 0;
-            if (unit < layer.hidden && b_ih && slot < Cell::GATES)
-                bias += b_ih[Cell::X_GATE[slot] * layer.hidden + unit];
-            if (unit < layer.hidden && b_hh && slot >= Cell::APART)
-                bias += b_hh[Cell::U_GATE[slot - Cell::APART] * layer.hidden + unit];
-            to[(unit / L * SLOTS + slot) * L + unit % L] = bias;
+    for (long unit = 0; unit < layer.units; unit += L)
+        for (int slot = 0; slot < SLOTS; slot++, to += L) {
+            const long there = layer.hidden - unit;
+            Vec<T> bias{};
+            if (there > 0 && b_ih && slot < Cell::GATES)
+                bias += load(b_ih + Cell::X_GATE[slot] * layer.hidden + unit, there);
+            if (there > 0 && b_hh && slot >= Cell::APART)
+                bias += load(b_hh + Cell::U_GATE[slot - Cell::APART] * layer.hidden + unit, there);
+            store(to, bias);
         }
 }
 
-template <class T, class Cell> void pack(const Problem& p, const Matrices& m, T* to) {
+template <class T, class Cell> void pack(const Problem& p, T* to) {
     const Layer<T, Cell> layer(p);
+    const Matrices& m = p.weights;
     auto body = [&](Member& member) {
         member.share(layer.panels.count, [&](long panel) {
             pack_panel(layer, panel, (const T*)m.w_ih, layer.input, Cell::X_GATE, to);
@@ -162,8 +168,9 @@ template <class T, class Cell> void pack_narrow(const Layer<T, Cell>& layer, con
             }
 }
 
-template <class T, class Cell> void pack_back(const Problem& p, const Matrices& m, T* to) {
+template <class T, class Cell> void pack_back(const Problem& p, T* to) {
     const Layer<T, Cell> layer(p);
+    const Matrices& m = p.weights;
     const Panels units(layer.units / LANES<T>), inputs((layer.input + LANES<T> - 1) / LANES<T>);
     auto body = [&](Member& member) {
         member.share(units.count + (layer.narrow() ? 1 : inputs.count), [&](long i) {

@@ -1,11 +1,14 @@
-// What Python sees: sizes, addresses and strides as integers, in a fixed order; src/elman/kernels/native.py
-// is the one caller, and answers for their truth.
+// What Python sees: sizes and strides as integers and memory as tensors, in a fixed order;
+// src/elman/kernels/native is the one caller, and answers for their truth.
+//
+// Addresses are taken here alone, of tensors that the caller's arguments hold until the call is over.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <numeric>
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -22,9 +25,9 @@ namespace {
 const Kernels* chosen = available().front();
 
 // Of the functions below; native.py wants the one that it was written for, lest a build of old meet it.
-constexpr long INTERFACE = 2;
+constexpr long INTERFACE = 3;
 
-// Reads a call's arguments, integers all, one after another.
+// Reads a call's arguments one after another: integers, and tensors or None.
 class Arguments {
   public:
     Arguments(PyObject* const* values, Py_ssize_t count) : values(values), count(count) {}
@@ -38,12 +41,24 @@ class Arguments {
         if (value == -1 && PyErr_Occurred()) failed = true;
         return value;
     }
-    void* address() { return reinterpret_cast<void*>(number()); }
+    // A tensor's; null for None.
+    void* address() {
+        if (at >= count || values[at] == Py_None || failed) {
+            at++;
+            return nullptr;
+        }
+        static PyObject* const data_ptr = PyUnicode_InternFromString("data_ptr");
+        PyObject* found = PyObject_CallMethodObjArgs(values[at++], data_ptr, nullptr);
+        void* address = found ? PyLong_AsVoidPtr(found) : nullptr;
+        Py_XDECREF(found);
+        if (PyErr_Occurred()) failed = true;
+        return address;
+    }
 
-    // Whether all were integers, and none too many.
+    // Whether all were what was wanted, and none too many.
     bool complete() {
         if (!failed && at == count) return true;
-        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "expected %zd integers, got %zd", at, count);
+        if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "expected %zd arguments, got %zd", at, count);
         return false;
     }
 
@@ -63,6 +78,29 @@ Problem kind(Arguments& arguments) {
     return p;
 }
 
+Matrices matrices(Arguments& arguments) {
+    Matrices m{};
+    for (auto part : {&m.w_ih, &m.w_hh, &m.b_ih, &m.b_hh}) *part = arguments.address();
+    return m;
+}
+
+// What forward keeps for backward: its parts in one piece of memory, one after another.
+void share_out(Problem& p, char* at) {
+    long rows = p.steps * p.batch;
+    if (p.lengths) rows = std::accumulate(p.lengths, p.lengths + p.batch, 0L);
+    rows *= p.number == Number::FLOAT ? sizeof(float) : sizeof(double);
+    auto take = [&](long width) {
+        char* taken = at;
+        at += rows * width;
+        return taken;
+    };
+    const long width = chosen->padded(p);
+    p.gates = take(chosen->gates_row(p));
+    if (p.mask || p.reset) p.entered = take(width);
+    p.states[0] = take(width);
+    if (p.cell == CellKind::LSTM) p.states[1] = take(width);
+}
+
 // What forward and backward both need.
 void scan(Arguments& arguments, Problem& p) {
     p.threads = arguments.number();
@@ -78,9 +116,7 @@ void scan(Arguments& arguments, Problem& p) {
     p.mask = arguments.address();
     p.reset = static_cast<const bool*>(arguments.address());
     p.y = arguments.address();
-    p.gates = arguments.address();
-    p.entered = arguments.address();
-    for (auto& state : p.states) state = arguments.address();
+    if (void* memory = arguments.address()) share_out(p, static_cast<char*>(memory));
 }
 
 // Runs f without Python's lock; memory that cannot be had is its one way to fail.
@@ -110,29 +146,30 @@ PyObject* pack(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Problem p = kind(arguments);
     p.threads = arguments.number();
     bool back = arguments.number();
-    Matrices m{arguments.address(), arguments.address(), arguments.address(), arguments.address()};
+    p.weights = matrices(arguments);
     void* to = arguments.address();
     if (!arguments.complete()) return nullptr;
-    return unlocked([&, kernels = chosen] { (back ? kernels->pack_back : kernels->pack)(p, m, to); });
+    return unlocked([&, kernels = chosen] { (back ? kernels->pack_back : kernels->pack)(p, to); });
 }
 
 PyObject* digest(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
-    bool all = arguments.number();
-    unsigned long result = 0;
-    for (Py_ssize_t i = 1; i + 1 < count; i += 2) {
-        const void* memory = arguments.address();
-        long bytes = arguments.number();
-        if (memory && !PyErr_Occurred()) result = result * 31 + chosen->digest(memory, bytes, all);
-    }
+    Problem p = kind(arguments);
+    p.threads = arguments.number();
+    p.weights = matrices(arguments);
     if (!arguments.complete()) return nullptr;
-    return PyLong_FromUnsignedLong(result);
+    uint64_t result = 0;
+    PyObject* done = unlocked([&, kernels = chosen] { result = kernels->digest(p); });
+    if (!done) return nullptr;
+    Py_DECREF(done);
+    return PyLong_FromUnsignedLongLong(result);
 }
 
 PyObject* forward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
     Problem p = kind(arguments);
     scan(arguments, p);
+    p.weights = matrices(arguments);
     p.packed = arguments.address();
     for (auto& state : p.last) state = arguments.address();
     if (!arguments.complete()) return nullptr;
@@ -197,14 +234,13 @@ PyObject* adopt_openmp(PyObject*, PyObject* path) {
 
 PyMethodDef methods[] = {
     {"sizes", FAST(sizes), "(cell, number, I, H) -> numbers in: packed, packed_back, gates' row, padded H"},
-    {"pack", FAST(pack),
-     "(kind..., threads, back, w_ih, w_hh, b_ih, b_hh, to): lay weights out for forward or backward"},
+    {"pack", FAST(pack), "(kind..., threads, back, weights..., to): lay weights out for forward or backward"},
     {"digest", FAST(digest),
-     "(all, address, bytes, ...) -> a number that tells whether that memory has changed"},
-    {"forward", FAST(forward), "(kind..., scan..., packed, last...): one layer in one direction"},
+     "(kind..., threads, weights...) -> a number that tells whether they have changed"},
+    {"forward", FAST(forward), "(kind..., scan..., weights..., packed, last...): one layer in one direction"},
     {"backward", FAST(backward), "(kind..., scan..., packed_back, gradients...): back through it"},
     {"want_huge_pages", FAST(want_huge_pages),
-     "(address, bytes): memory that is new and large; the system hands it out in few pieces, if it can"},
+     "(memory, bytes): it is new and large; the system hands it out in few pieces, if it can"},
     {"instruction_set", instruction_set, METH_NOARGS, "The name of the instruction set in use."},
     {"use_instruction_set", use_instruction_set, METH_O,
      "Use another one; packed weights do not carry over."},

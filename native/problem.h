@@ -1,6 +1,8 @@
 // One call: the sizes and the memory of one layer in one direction, as the module hands it to the kernels.
 #pragma once
 
+#include <cstdint>
+
 namespace elman {
 
 static_assert(sizeof(long) == 8, "sizes and strides are counted in 64 bits");
@@ -9,6 +11,14 @@ enum class CellKind { LSTM, GRU, RNN, RNN_RELU };
 enum class Number { FLOAT, DOUBLE };
 
 constexpr int MOST_STATES = 2;
+
+// The weights as torch lays them out.
+struct Matrices {
+    const void* w_ih; // [G * H, I] dense
+    const void* w_hh; // [G * H, H] dense
+    const void* b_ih; // [G * H]; null: zero
+    const void* b_hh;
+};
 
 // Shapes: T steps, B batch, I input, H hidden; G gates. Strides in numbers; the last dimension of every array
 // is dense. An array that is null is not there, or not wanted.
@@ -24,17 +34,18 @@ struct Problem {
     const void* x; // [T, B, I]
     long x_time, x_batch;
     const void* initial[MOST_STATES]; // [B, H] dense; null: zero
-    const void* mask;        // [B, H] dense, times the hidden state where it enters the product; null: one
-    const bool* reset;       // [T, B] dense, true where the state that enters is zero; null: nowhere
-    const void* packed;      // what pack() made of the weights
+    const void* mask;  // [B, H] dense, times the hidden state where it enters the product; null: one
+    const bool* reset; // [T, B] dense, true where the state that enters is zero; null: nowhere
+    Matrices weights;
+    const void* packed;      // what pack() made of them; null: they are read as they lie
     const void* packed_back; // what pack_back() made of them
 
     void* y;                 // [T, B, H] dense; zero beyond each length already
     void* last[MOST_STATES]; // [B, H] dense; where T is 1, the first may be y
 
-    // What forward keeps for backward. In inference gates is null, and so is what y holds as well.
+    // What forward keeps for backward; in inference all of it is null.
     void* gates;               // [rows, gates_row()]; backward writes gradients over it
-    void* states[MOST_STATES]; // [rows, padded H]; states[0] is null where y itself serves
+    void* states[MOST_STATES]; // [rows, padded H]; apart from y, which is the caller's to change
 
     void* entered; // [rows, padded H], what entered each product; null without mask and reset
 
@@ -49,14 +60,6 @@ struct Problem {
     void* db_hh;                    // [G * H]
 };
 
-// The weights as torch lays them out.
-struct Matrices {
-    const void* w_ih; // [G * H, I] dense
-    const void* w_hh; // [G * H, H] dense
-    const void* b_ih; // [G * H]; null: zero
-    const void* b_hh;
-};
-
 // The kernels as compiled for one instruction set. Sizes are in numbers.
 struct Kernels {
     const char* name;
@@ -64,11 +67,11 @@ struct Kernels {
     long (*packed_back_size)(const Problem&);
     long (*gates_row)(const Problem&); // numbers in a row of gates
     long (*padded)(const Problem&);    // H, padded
-    void (*pack)(const Problem&, const Matrices&, void* to);
-    void (*pack_back)(const Problem&, const Matrices&, void* to);
+    void (*pack)(const Problem&, void* to);
+    void (*pack_back)(const Problem&, void* to);
     void (*forward)(const Problem&);
     void (*backward)(const Problem&);
-    unsigned long (*digest)(const void* memory, long bytes, bool all);
+    uint64_t (*digest)(const Problem&); // of its weights
 };
 
 } // namespace elman

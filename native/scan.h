@@ -110,12 +110,14 @@ template <class T, class Cell> class Forward {
   public:
     explicit Forward(const Problem& p)
         : p(p), layer(p), rows(p), training(p.gates), weights((const T*)p.packed),
-          bias(weights + layer.bias_at()), entrance(p), initial(initial_states(p, layer, rows)),
-          ahead(steps_ahead()), gates(training ? 0 : ahead * p.batch * layer.row),
+          biases(weights ? 0 : layer.packed_bias()), bias(weights ? weights + layer.bias_at() : biases),
+          entrance(p), initial(initial_states(p, layer, rows)), ahead(steps_ahead()),
+          gates(training ? 0 : ahead * p.batch * layer.row),
           states(training ? 0 : (STATES - 1) * 2 * p.batch * layer.units),
-          hidden(p.states[0] || !separate_y() ? 0 : rows.rows * layer.units),
+          hidden(training || !separate_y() ? 0 : rows.rows * layer.units),
           entered(training || entrance.open ? 0 : 2 * p.batch * layer.units),
           copies(p.threads * copied_rows() * copied_row()) {
+        if (!weights) pack_bias(layer, (const T*)p.weights.b_ih, (const T*)p.weights.b_hh, (T*)biases);
         if (!entrance.open && p.steps) enter_first();
     }
 
@@ -134,7 +136,8 @@ template <class T, class Cell> class Forward {
         T* after[STATES];
     };
 
-    bool separate_y() const { return !rows.dense || layer.units != p.hidden; }
+    // Whether the hidden state of all steps stands elsewhere than in y.
+    bool separate_y() const { return training || !rows.dense || layer.units != p.hidden; }
     long copied_rows() const { return std::min(BLOCK_ROWS, rows.rows); }
     long copied_row() const { return padded<T>(layer.input) + 64 / sizeof(T); }
     long steps_ahead() const {
@@ -206,9 +209,13 @@ template <class T, class Cell> class Forward {
         Left<T> left = inputs(member, row, n);
         for (; panel < panels_end; panel++) {
             const long at = layer.panels.first(panel) * SLOTS * L;
+            const Sum<T> sum = onto(to + at, layer.row, bias + at, 0);
+            if (!weights) {
+                straight(panel, n, left, (const T*)p.weights.w_ih, Cell::X_GATE, sum);
+                continue;
+            }
             const T* w = weights + layer.panels.first(panel) * GATES * L * layer.input;
-            product(layer.width(layer.panels, panel), n, left, w, false,
-                    onto(to + at, layer.row, bias + at, 0));
+            product(layer.width(layer.panels, panel), n, left, w, false, sum);
         }
     }
 
@@ -248,8 +255,7 @@ template <class T, class Cell> class Forward {
         if (step < 0) return initial + (s * p.batch + rows.first[group]) * layer.units;
         const long row = rows.base(step, group);
         if (s == 0)
-            return (separate_y() ? (p.states[0] ? (T*)p.states[0] : (T*)hidden) : (T*)p.y) +
-                   row * layer.units;
+            return (training ? (T*)p.states[0] : separate_y() ? (T*)hidden : (T*)p.y) + row * layer.units;
         if (training) return (T*)p.states[s] + row * layer.units;
         return states + (((s - 1) * 2 + step % 2) * p.batch + rows.first[group]) * layer.units;
     }
@@ -280,13 +286,26 @@ template <class T, class Cell> class Forward {
     // The recurrent product of one panel of units.
     void multiply(const Step& now, const Left<T>& left, long panel, bool chained) {
         const long first = layer.panels.first(panel), at = (first * SLOTS + Cell::APART) * L;
-        const T* w = weights + layer.recurrent_at() + first * GATES * L * layer.hidden;
         Sum<T> sum = onto<T>(now.gates + at, layer.row, now.gates + at, layer.row);
         for (int c = GATES - Cell::APART; c < GATES; c++) { // slots that the input's product is not in
             sum.add[c] = bias + at + c * L;
             sum.add_row[c] = 0;
         }
+        if (!weights) return straight(panel, now.count, left, (const T*)p.weights.w_hh, Cell::U_GATE, sum);
+        const T* w = weights + layer.recurrent_at() + first * GATES * L * layer.hidden;
         product(layer.width(layer.panels, panel), now.count, left, w, chained, sum);
+    }
+
+    // The same product from weights as they lie: of so few rows that to lay them out would take longer.
+    void straight(long panel, long n, const Left<T>& left, const T* w, const int (&gate)[GATES],
+                  const Sum<T>& sum) {
+        const long first = layer.panels.first(panel);
+        for (int c = 0; c < layer.width(layer.panels, panel); c++) {
+            const long unit = (first + c / GATES) * L, there = p.hidden - unit;
+            const T* of_units = w + (gate[c % GATES] * p.hidden + unit) * left.k;
+            for (long r = 0; r < n; r++)
+                sum(r, c, there > 0 ? dots(of_units, there, left.data + r * left.row, left.k) : Vec<T>{});
+        }
     }
 
     // The cell's formula for one register of units, all rows.
@@ -357,7 +376,9 @@ template <class T, class Cell> class Forward {
     const Layer<T, Cell> layer;
     const Rows rows;
     const bool training;
-    const T *const weights, *const bias;
+    const T* const weights; // null: as they lie
+    const Buffer<T> biases; // where the weights have none laid out
+    const T* const bias;
     const Entrance<T> entrance;
     const Buffer<T> initial;
     const long ahead;        // steps whose input's product is made at once

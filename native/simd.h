@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #ifdef __SSE2__
 #include <immintrin.h>
@@ -31,10 +33,14 @@ constexpr int ACCUMULATORS = 12;
 template <class T> constexpr int LANES = WIDTH / sizeof(T);
 
 template <class T> struct Register {
+    typedef std::conditional_t<sizeof(T) == 4, int32_t, int64_t> Integer;
     typedef T type __attribute__((vector_size(WIDTH)));
     typedef T loose __attribute__((vector_size(WIDTH), aligned(alignof(T)), may_alias));
+    typedef Integer bits __attribute__((vector_size(WIDTH)));
 };
 template <class T> using Vec = typename Register<T>::type;
+template <class V> using NumberOf = std::decay_t<decltype(std::declval<V>()[0])>;
+template <class V> using Bits = typename Register<NumberOf<V>>::bits;
 
 template <class T> inline Vec<T> load(const T* p) { return *(const typename Register<T>::loose*)p; }
 template <class T> inline void store(T* p, Vec<T> v) { *(typename Register<T>::loose*)p = v; }
@@ -53,6 +59,15 @@ template <class T> inline void store(T* p, Vec<T> v, long n) {
     std::memcpy(p, &v, n * sizeof(T));
 }
 
+// The first n lanes of v; the others are zero, whatever v has there.
+template <class V> inline V first_lanes(V v, long n) {
+    constexpr int L = LANES<NumberOf<V>>;
+    if (n >= L) return v;
+    Bits<V> lane;
+    for (int i = 0; i < L; i++) lane[i] = i;
+    return lane < typename Register<NumberOf<V>>::Integer(n) ? v : V{};
+}
+
 // All lanes together, added in pairs.
 template <class T> inline T total(Vec<T> v) {
     for (int half = LANES<T> / 2; half; half /= 2)
@@ -60,20 +75,8 @@ template <class T> inline T total(Vec<T> v) {
     return v[0];
 }
 
-// x, but at most or at least that much; a NaN stays one. One instruction, which compilers do not make of a
-// comparison, since it may tell another zero. (Masked, for GCC 12 warns of the plain ones.)
-inline Vec<float> at_most(Vec<float> x, float limit) {
-    const Vec<float> most = broadcast(limit);
-#if defined(__AVX512F__)
-    return (Vec<float>)_mm512_maskz_min_ps(-1, (__m512)most, (__m512)x);
-#elif defined(__AVX2__)
-    return (Vec<float>)_mm256_min_ps((__m256)most, (__m256)x);
-#elif defined(__SSE2__)
-    return (Vec<float>)_mm_min_ps((__m128)most, (__m128)x);
-#else
-    return x > most ? most : x;
-#endif
-}
+// x, but at least that much; a NaN stays one. One instruction, which compilers do not make of a comparison,
+// since it may tell another zero. (Masked, for GCC 12 warns of the plain ones.)
 inline Vec<float> at_least(Vec<float> x, float limit) {
     const Vec<float> least = broadcast(limit);
 #if defined(__AVX512F__)
@@ -87,40 +90,38 @@ inline Vec<float> at_least(Vec<float> x, float limit) {
 #endif
 }
 
-// e^x to 4e-7 of its value from -87 to 88, to 2e-7 from -20 to 20; above that infinity, below it e^-87.
-inline Vec<float> exp(Vec<float> x) {
-    typedef int32_t Int __attribute__((vector_size(WIDTH)));
-    x = at_least(at_most(x, 89.0f), -87.0f);
-    // Adding 1.5 * 2^23 leaves no bits behind the point: what comes back is x / ln 2, rounded.
-    Vec<float> shifted = x * 1.44269504f + 12582912.0f;
-    Vec<float> n = shifted - 12582912.0f;
-    Vec<float> r = x - n * 0.693147182f; // ln 2 to 2e-9, by the luck of its digits
-    Vec<float> p = r * 8.3125252e-3f + 4.1890115e-2f;
-    p = p * r + 1.6667114e-1f;
-    p = p * r + 4.9999231e-1f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    // The low bits of `shifted` are n itself; a NaN stays one in p, whatever its bits make of the power.
-    Int power = ((Int)shifted << 23) + 0x3f800000;
-    return p * (Vec<float>)power;
+template <class V> constexpr typename Register<NumberOf<V>>::Integer SIGN =
+    sizeof(NumberOf<V>) == 4 ? INT32_MIN : INT64_MIN;
+template <class V> inline V magnitude(V x) { return (V)((Bits<V>)x & ~SIGN<V>); }
+template <class V> inline V with_sign_of(V x, V magnitude) {
+    return (V)((Bits<V>)magnitude | ((Bits<V>)x & SIGN<V>));
 }
 
-inline Vec<float> sigmoid(Vec<float> x) { return 1.0f / (1.0f + exp(-x)); }
+constexpr float NORMAL = -87.3365f; // e to that is the least normal number, and what is less is zero here
 
-// A rational function of degree 13 over 6; within 3e-7 of the value everywhere.
-inline Vec<float> tanh(Vec<float> x) {
-    x = at_least(at_most(x, 7.90531111f), -7.90531111f);
-    Vec<float> s = x * x;
-    Vec<float> p = s * -2.76076847e-16f + 2.00018790e-13f;
-    p = p * s + -8.60467152e-11f;
-    p = p * s + 5.12229709e-8f;
-    p = p * s + 1.48572235e-5f;
-    p = p * s + 6.37261928e-4f;
-    p = p * s + 4.89352455e-3f;
-    Vec<float> q = s * 1.19825839e-6f + 1.18534705e-4f;
-    q = q * s + 2.26843463e-3f;
-    q = q * s + 4.89352518e-3f;
-    return x * p / q;
+// e^x - 1 = scale * part + (scale - 1), for x from NORMAL to 0; to 2e-7 of its value.
+struct Power {
+    Vec<float> scale, part;
+
+    explicit Power(Vec<float> x) {
+        // Adding 1.5 * 2^23 leaves no bits behind the point: what comes back is x / ln 2, rounded.
+        const Vec<float> shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
+        const Vec<float> r = x - n * 0.693147182f; // ln 2 to 2e-9, by the luck of its digits
+        Vec<float> p = r * 1.38825e-3f + 8.36652e-3f;
+        p = p * r + 4.16672e-2f;
+        p = p * r + 1.6666544e-1f;
+        p = p * r + 0.49999998f;
+        p = p * r + 1.0f;
+        part = p * r;
+        // The low bits of `shifted` are n itself; a NaN stays one in part, whatever its bits make of this.
+        scale = (Vec<float>)(((Bits<Vec<float>>)shifted << 23) + 0x3f800000);
+    }
+};
+
+// e^x for x up to 0.
+inline Vec<float> decay(Vec<float> x) {
+    const Power power(x);
+    return x < NORMAL ? Vec<float>{} : power.scale * power.part + power.scale;
 }
 
 // Double precision is there for checking: exactness before speed.
@@ -128,11 +129,56 @@ template <class F> inline Vec<double> each(Vec<double> x, F f) {
     for (int i = 0; i < LANES<double>; i++) x[i] = f(x[i]);
     return x;
 }
-inline Vec<double> sigmoid(Vec<double> x) {
-    return each(x, [](double v) { return 1.0 / (1.0 + std::exp(-v)); });
+inline Vec<double> decay(Vec<double> x) {
+    return each(x, [](double v) { return v < -708.39 ? 0.0 : std::exp(v); });
 }
-inline Vec<double> tanh(Vec<double> x) {
-    return each(x, [](double v) { return std::tanh(v); });
+
+// A sigmoid, kept as whichever is less of s and 1 - s, so that neither loses its digits where the other is
+// nearly one, and with them the derivative, s (1 - s). It is negative where it is 1 - s.
+template <class V> struct Sigmoid {
+    V kept;
+
+    V value() const { return (Bits<V>)kept < 0 ? 1 + kept : kept; }
+    V rest() const { return (Bits<V>)kept < 0 ? -kept : 1 - kept; } // 1 - s
+    V slope() const { return magnitude(kept) * (1 - magnitude(kept)); }
+};
+template <class V> inline Sigmoid<V> sigmoid(V x) {
+    const V e = decay(-magnitude(x));
+    return {with_sign_of((V) ~(Bits<V>)x, e / (1 + e))};
+}
+
+// A hyperbolic tangent t, and 1 - |t| with digits of its own, for the derivative is made of these:
+// 1 - t^2 = (1 - |t|) (2 - (1 - |t|)).
+template <class V> struct Tanh {
+    V value, rest;
+
+    V slope() const { return rest * (2 - rest); }
+
+    // Both in one number: below a half |t|, else what the rest is, times a power that leaves it all its
+    // digits and puts it beyond.
+    static constexpr NumberOf<V> BEYOND = sizeof(NumberOf<V>) == 4 ? 0x1p125 : 0x1p1021;
+    V kept() const {
+        const V t = magnitude(value);
+        return with_sign_of(value, t < NumberOf<V>(0.5) ? t : rest * BEYOND + NumberOf<V>(0.5));
+    }
+    static Tanh of(V kept) {
+        const V t = magnitude(kept);
+        const V rest = t < NumberOf<V>(0.5) ? 1 - t : (t - NumberOf<V>(0.5)) * (1 / BEYOND);
+        return {with_sign_of(kept, t < NumberOf<V>(0.5) ? t : 1 - rest), rest};
+    }
+};
+
+// With e = e^-2|x|: |t| = (1 - e) / (1 + e), 1 - |t| = 2 e / (1 + e).
+inline Tanh<Vec<float>> tanh(Vec<float> x) {
+    const Vec<float> y = magnitude(x) * -2.0f;
+    const Power power(at_least(y, NORMAL));
+    const Vec<float> less = power.scale * power.part + (power.scale - 1.0f), share = 1.0f / (2.0f + less);
+    const Vec<float> e = y < NORMAL ? Vec<float>{} : power.scale * power.part + power.scale;
+    return {with_sign_of(x, magnitude(less * share)), 2.0f * e * share};
+}
+inline Tanh<Vec<double>> tanh(Vec<double> x) {
+    const Vec<double> e = decay(magnitude(x) * -2.0);
+    return {each(x, [](double v) { return std::tanh(v); }), 2.0 * e / (1.0 + e)};
 }
 
 template <class V> inline V relu(V x) { return x < V{} ? V{} : x; }

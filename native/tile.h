@@ -147,6 +147,46 @@ template <int COLUMNS, class T, class Put>
     }
 }
 
+// a0 + a1, a2 + a3, ..., b0 + b1, ...
+#ifdef __clang__
+template <class V, int... I> inline V every_second(V a, V b, std::integer_sequence<int, I...>) {
+    return __builtin_shufflevector(a, b, (2 * I)...) + __builtin_shufflevector(a, b, (2 * I + 1)...);
+}
+#endif
+template <class V> inline V pairs(V a, V b) {
+    constexpr int L = LANES<NumberOf<V>>;
+#ifdef __clang__
+    return every_second(a, b, std::make_integer_sequence<int, L>());
+#else
+    Bits<V> even;
+    for (int i = 0; i < L; i++) even[i] = 2 * i;
+    return __builtin_shuffle(a, b, even) + __builtin_shuffle(a, b, even + 1);
+#endif
+}
+
+// The products of `a` with n rows of w, up to a register of them, k numbers each and one row after another.
+template <class T> inline Vec<T> dots(const T* w, long n, const T* a, long k) {
+    constexpr int L = LANES<T>;
+    const T* rows[L];
+    for (int i = 0; i < L; i++) rows[i] = w + (i < n ? i : 0) * k;
+    Vec<T> sums[L] = {};
+    long at = 0;
+    for (; at + L <= k; at += L) {
+        const Vec<T> right = load(a + at);
+#pragma GCC unroll 16
+        for (int i = 0; i < L; i++) sums[i] += load(rows[i] + at) * right;
+    }
+    if (at < k) {
+        const Vec<T> right = load(a + at, k - at);
+        for (int i = 0; i < L; i++) sums[i] += load(rows[i] + at, k - at) * right;
+    }
+#pragma GCC unroll 4
+    for (int left = L / 2; left; left /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < left; i++) sums[i] = pairs(sums[2 * i], sums[2 * i + 1]);
+    return first_lanes(sums[0], n);
+}
+
 // `rows` rows of a product, for one panel of B, that many registers wide; `chained` as said above, of a
 // single row.
 template <class T, class Put>

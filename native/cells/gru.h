@@ -12,20 +12,21 @@ struct Gru {
     static constexpr int U_GATE[3] = {0, 1, 2}; // slots 1 to 3
 
     template <class V> static void forward(V (&a)[4], const V (&before)[1], V (&after)[1]) {
-        a[1] = sigmoid(a[1]);
-        a[2] = sigmoid(a[2]);
-        a[0] = tanh(a[0] + a[1] * a[3]);
-        after[0] = a[0] + a[2] * (before[0] - a[0]);
+        const auto r = sigmoid(a[1]), z = sigmoid(a[2]);
+        const auto n = tanh(a[0] + r.value() * a[3]);
+        after[0] = n.value + z.value() * (before[0] - n.value);
+        a[0] = n.kept(), a[1] = r.kept, a[2] = z.kept;
     }
 
     template <class V>
     static void backward(V (&a)[4], const V (&before)[1], const V (&)[1], V (&grad)[1]) {
-        V n = a[0], r = a[1], z = a[2], un = a[3];
-        a[0] = grad[0] * (1 - z) * (1 - n * n);
-        a[1] = a[0] * un * (r * (1 - r));
-        a[2] = grad[0] * (before[0] - n) * (z * (1 - z));
-        a[3] = a[0] * r;
-        grad[0] = grad[0] * z;
+        const auto n = Tanh<V>::of(a[0]);
+        const Sigmoid<V> r{a[1]}, z{a[2]};
+        a[0] = grad[0] * z.rest() * n.slope();
+        a[1] = a[0] * a[3] * r.slope();
+        a[2] = grad[0] * (before[0] - n.value) * z.slope();
+        a[3] = a[0] * r.value();
+        grad[0] = grad[0] * z.value();
     }
 };
 

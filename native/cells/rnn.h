@@ -11,13 +11,18 @@ template <bool RELU> struct Rnn {
     static constexpr int U_GATE[1] = {0};
 
     template <class V> static void forward(V (&a)[1], const V (&)[1], V (&after)[1]) {
-        after[0] = RELU ? relu(a[0]) : tanh(a[0]);
+        if constexpr (RELU) {
+            after[0] = relu(a[0]);
+        } else {
+            const auto h = tanh(a[0]);
+            after[0] = h.value;
+            a[0] = h.slope();
+        }
     }
 
     template <class V>
     static void backward(V (&a)[1], const V (&)[1], const V (&after)[1], V (&grad)[1]) {
-        V h = after[0];
-        a[0] = RELU ? (h > V{} ? grad[0] : V{}) : grad[0] * (1 - h * h);
+        a[0] = RELU ? (after[0] <= V{} ? V{} : grad[0]) : grad[0] * a[0]; // a NaN passes it, as in torch
         grad[0] = V{};
     }
 };

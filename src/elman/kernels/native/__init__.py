@@ -78,7 +78,8 @@ class Native(Kernel):
             y, *last = _apply(self.differentiable, cell, *around, x, *weights[:4], *state)
             return (y,), tuple(last)
         call = Call(cell.name, job)
-        return (call.y,), call.forward()
+        y, *last = call.forward(call.pack(back=False))
+        return (y,), tuple(last)
 
     def step(self, cell: Cell, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
         """Run one step; see `Kernel.step`."""
@@ -120,27 +121,28 @@ class _WithGradient(torch.autograd.Function):
     def forward(ctx: Any, differentiable: Kernel, cell: Cell, *arguments: Any) -> Any:
         """Arguments: lengths, reverse, mask, reset, x, four weights, the states -> y, last states."""
         call = Call(cell.name, _job(arguments))
-        kept = call.keep(call.rows())
-        last = call.forward()
+        kept, pack = call.room(call.rows()), call.pack(back=True)
+        out = call.forward(pack, kept)
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*arguments[4:], call.y, kept)
+        ctx.save_for_backward(*arguments[4:], kept)
         ctx.differentiable, ctx.cell, ctx.around = differentiable, cell, arguments[:4]
-        ctx.groups, ctx.spent = call.groups, False
-        return call.y, *last
+        ctx.groups, ctx.pack, ctx.spent = call.groups, pack, False
+        return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         """Gradients of y and of the last states -> of x, the weights and the states."""
         wanted = ctx.needs_input_grad[6:]
-        *tensors, y, kept = ctx.saved_tensors
+        *tensors, kept = ctx.saved_tensors
         job = _job((*ctx.around, *tensors))
         if torch.is_grad_enabled():
             return *(None,) * 6, *_differentiated(ctx.differentiable, ctx.cell, job, wanted, grads)
-        call = Call(ctx.cell.name, job, y=y, kept=kept, groups=ctx.groups)
+        call, pack = Call(ctx.cell.name, job, ctx.groups), ctx.pack
         if ctx.spent:  # the first time, the gates gave place to their gradients
-            call.forward()
+            kept = torch.empty_like(kept)
+            call.forward(pack, kept)
         ctx.spent = True
-        return *(None,) * 6, *call.backward(wanted, grads)
+        return *(None,) * 6, *call.backward(pack, kept, wanted, grads)
 
 
 # Without what torch's own `apply` does for torch.func, which does not come here: a tenth of a small call.

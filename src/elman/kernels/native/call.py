@@ -10,44 +10,44 @@ from torch import Tensor
 from elman.errors import DataError
 from elman.kernels.base import Job, Weights
 from elman.kernels.native.extension import CELLS, NUMBERS, Kind, module, sizes
-from elman.kernels.native.packs import check, packed
+from elman.kernels.native.packs import Pack, check, dense, packed
 
 _IN_CACHE = 1 << 20
 """Bytes of recurrent weights, up to which each thread runs its share of the batch with all of them."""
-_MANY_USES = 8
-"""Rows of a call, from which on it reads the weights so often that a look at all of them costs nothing."""
+_FEW = 8
+"""Rows of a call (T B), up to which it reads the weights as they lie: to look whether they are still those
+that were laid out takes as long as to compute with them."""
 
 _LARGE = 16 << 20
 """Bytes of a tensor, from which on the C library asks the system for its memory each time."""
+
+_NOT_LAID_OUT = Pack(None, None)
+_NONE = None, None, None, None
 
 Grads = tuple[Tensor | None, ...]
 
 
 class Call:
-    """One layer in one direction: its sizes, and the memory that is read and written.
+    """One layer in one direction: its sizes, and the tensors that it reads, laid out for that.
+
+    Addresses are taken in the compiled module alone, of its arguments, which are held until it returns.
 
     Args:
         name: the cell's.
         job: what it runs over.
-        y: what forward gave, where this is backward; None: made here.
-        kept: what forward kept for backward; None: nothing.
-        groups: as forward had them.
+        groups: how many parts of the batch run through time on their own; None: as many as is best.
+
+    Raises:
+        DataError: a tensor or a length does not fit.
     """
 
-    __slots__ = ("around", "groups", "kept", "kind", "lengths", "reverse", "state", "weights", "x", "y")
+    __slots__ = ("around", "groups", "kind", "lengths", "reverse", "state", "weights", "x")
 
-    def __init__(
-        self,
-        name: str,
-        job: Job,
-        y: Tensor | None = None,
-        kept: Tensor | None = None,
-        groups: int | None = None,
-    ) -> None:
+    def __init__(self, name: str, job: Job, groups: int | None = None) -> None:
         x, state, self.weights, self.lengths, self.reverse, mask, reset, *_ = job
-        if y is None:
+        if groups is None:
             _check(x, state, self.lengths, mask, reset)
-        self.x = x if x.is_contiguous() or x.stride(2) == 1 else x.contiguous()
+        self.x = _rows_dense(x)
         self.state = tuple([s.contiguous() for s in state])
         self.around = (
             None if mask is None else mask.contiguous(),
@@ -56,13 +56,16 @@ class Call:
         _, batch, features = x.shape
         self.kind = CELLS[name], NUMBERS[x.dtype], features, state[0].shape[1]
         self.groups = _groups(batch, self.weights.w_hh) if groups is None else groups
-        self.y = self._outputs(self.kind[3]) if y is None else y
-        self.kept = kept
 
-    def keep(self, rows: int) -> Tensor:
-        """Have forward keep what backward needs, for that many rows of all steps together."""
-        self.kept = _quickly_filled(self.x.new_empty(rows * sum(self._widths())))
-        return self.kept
+    def outputs(self) -> tuple[Tensor, ...]:
+        """y and the last states, to be filled."""
+        return self._sequence(self.kind[3]), *[torch.empty_like(s) for s in self.state]
+
+    def room(self, rows: int) -> Tensor:
+        """For what forward keeps for backward, of that many rows of all steps together."""
+        _, _, row, padded = sizes(self.kind)
+        entered = self.around[0] is not None or self.around[1] is not None
+        return _quickly_filled(self.x.new_empty(rows * (row + padded * (entered + len(self.state)))))
 
     def rows(self) -> int:
         """How many steps there are, of all sequences together.
@@ -78,82 +81,73 @@ class Call:
             raise DataError("lengths", str(lengths), expected=f"each from 0 to T = {steps}")
         return sum(lengths)
 
-    def forward(self) -> tuple[Tensor, ...]:
-        """Fill y and what is kept; returns the last states."""
+    def pack(self, back: bool) -> Pack:
+        """The weights as forward and, where it is wanted, backward read them."""
         steps, batch, _ = self.x.shape
+        few = steps * batch < _FEW
+        return _NOT_LAID_OUT if few and not back else packed(self.kind, self._dense(), not few, back)
+
+    def forward(self, pack: Pack, kept: Tensor | None = None) -> tuple[Tensor, ...]:
+        """y and the last states; fills what is kept.
+
+        Args:
+            pack: as `pack` gives it.
+            kept: room for what backward needs; None: nothing is kept.
+        """
         if self.lengths is not None:
             self.rows()
-        last = tuple([torch.empty_like(s) for s in self.state])
-        weights = packed(self.kind, self.weights, False, steps * batch >= _MANY_USES)
-        module.forward(*self._arguments(), weights.data_ptr(), *two(last))
-        return last
+        out = self.outputs()
+        weights = _NONE if pack.ahead is not None else self._dense()[:4]
+        module.forward(*self._arguments(), out[0], kept, *weights, pack.ahead, *two(out[1:]))
+        return out
 
-    def backward(self, wanted: tuple[bool, ...], grads: Grads) -> list[Tensor | None]:
-        """The gradients that are wanted, of x, the weights and the states."""
+    def backward(
+        self, pack: Pack, kept: Tensor, wanted: tuple[bool, ...], grads: Grads
+    ) -> list[Tensor | None]:
+        """The gradients that are wanted, of x, the weights and the states.
+
+        Args:
+            pack: as forward had it.
+            kept: what forward kept, which is written over.
+            wanted: of which of them.
+            grads: of y and the last states; None: zero.
+        """
         dy, *dlast = grads
-        if dy is not None and not dy.is_contiguous() and dy.stride(2) != 1:
-            dy = dy.contiguous()
-        dlast = [None if d is None else d.contiguous() for d in dlast]
-        dx = self._outputs(self.kind[2]) if wanted[0] else None
+        dy = None if dy is None else _rows_dense(dy)
+        dx = self._sequence(self.kind[2]) if wanted[0] else None
         others = (*self.weights[:4], *self.state)
         found = [
-            torch.empty_like(t, memory_format=torch.contiguous_format) if want and t is not None else None
+            t.new_empty(t.shape) if want and t is not None else None
             for t, want in zip(others, wanted[1:], strict=True)
         ]
         module.backward(
             *self._arguments(),
-            packed(self.kind, self.weights, True, False).data_ptr(),
-            _address(dy),
+            None,
+            kept,
+            pack.back,
+            dy,
             *((0, 0) if dy is None else dy.stride()[:2]),
-            *two(dlast),
-            _address(dx),
+            *two([None if d is None else d.contiguous() for d in dlast]),
+            dx,
             *two(found[4:]),
-            *[_address(d) for d in found[:4]],
+            *found[:4],
         )
         return [dx, *found]
 
-    def _outputs(self, width: int) -> Tensor:
+    def _sequence(self, width: int) -> Tensor:
         steps, batch, _ = self.x.shape
         y = _quickly_filled(self.x.new_empty((steps, batch, width)))
         return y if self.lengths is None else y.zero_()
 
-    def _widths(self) -> tuple[int, int, int, int]:
-        """Of a row of what is kept: gates, what enters the product if not the state, states not in y."""
-        _, _, row, padded = sizes(self.kind)
-        entered = self.around[0] is not None or self.around[1] is not None
-        apart = self.lengths is not None or padded != self.kind[3]
-        return row, padded * entered, padded * apart, padded * (len(self.state) > 1)
+    def _dense(self) -> Weights:
+        return dense(self.kind, self.weights)
 
-    def _arguments(self) -> tuple[int, ...]:
+    def _arguments(self) -> tuple[Any, ...]:
         """What forward and backward both begin with."""
-        x, state, (mask, reset) = self.x, self.state, self.around
+        x = self.x
         steps, batch, _ = x.shape
-        return (
-            *self.kind,
-            torch.get_num_threads(),
-            steps,
-            batch,
-            self.groups,
-            self.reverse,
-            0 if self.lengths is None else self.lengths.data_ptr(),
-            x.data_ptr(),
-            *x.stride()[:2],
-            state[0].data_ptr(),
-            state[1].data_ptr() if len(state) > 1 else 0,
-            0 if mask is None else mask.data_ptr(),
-            0 if reset is None else reset.data_ptr(),
-            self.y.data_ptr(),
-            *self._kept_places(),
-        )
-
-    def _kept_places(self) -> tuple[int, ...]:
-        """The addresses of the four parts of what is kept, one after another; 0 for one that is not."""
-        if self.kept is None:
-            return 0, 0, 0, 0
-        gates, entered, first, second = self._widths()
-        at, step = self.kept.data_ptr(), self.kept.nbytes // (gates + entered + first + second)
-        after = at + gates * step, at + (gates + entered) * step, at + (gates + entered + first) * step
-        return at, after[0] * (entered > 0), after[1] * (first > 0), after[2] * (second > 0)
+        sizes = torch.get_num_threads(), steps, batch, self.groups, self.reverse
+        return *self.kind, *sizes, self.lengths, x, *x.stride()[:2], *two(self.state), *self.around
 
 
 def step(name: str, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
@@ -173,23 +167,27 @@ def step(name: str, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> t
     batch, features = x.shape
     hidden = state[0].shape[-1]
     _check_state(state, x.dtype, (batch, hidden))
-    x, state = x.contiguous(), tuple([s.contiguous() for s in state])
-    last = tuple([torch.empty_like(s) for s in state])
     kind = CELLS[name], NUMBERS[x.dtype], features, hidden
-    weights_place = packed(kind, weights, False, batch >= _MANY_USES).data_ptr()
-    step_to(kind, x, two(state), weights_place, last[0], two(last))  # the hidden state is its output, too
+    weights, state = dense(kind, weights), tuple([s.contiguous() for s in state])
+    ahead = None if batch < _FEW else packed(kind, weights, True, False).ahead
+    last = tuple([torch.empty_like(s) for s in state])
+    step_to(kind, x.contiguous(), state, weights, ahead, last[0], last)  # the hidden state is its output, too
     return last
 
 
 def step_to(
-    kind: Kind, x: Tensor, before: tuple[int, int], weights: int, y: Tensor, after: tuple[int, int]
+    kind: Kind,
+    x: Tensor,
+    before: tuple[Tensor, ...],
+    weights: tuple[Tensor | None, ...],
+    ahead: Tensor | None,
+    y: Tensor,
+    after: tuple[Tensor, ...],
 ) -> None:
-    """One step, all made ready: x and y are dense; states and packed weights are addresses."""
-    sizes = torch.get_num_threads(), 1, x.shape[0], 1, False, 0
-    kept = 0, 0, 0, 0
-    module.forward(
-        *kind, *sizes, x.data_ptr(), 0, kind[2], *before, 0, 0, y.data_ptr(), *kept, weights, *after
-    )
+    """One step, all made ready: every tensor is dense; weights are laid out, or None and read as they lie."""
+    sizes = torch.get_num_threads(), 1, x.shape[0], 1, False, None
+    around = None, None, y, None
+    module.forward(*kind, *sizes, x, 0, kind[2], *two(before), *around, *weights[:4], ahead, *two(after))
 
 
 def _check(
@@ -222,17 +220,18 @@ def _groups(batch: int, w_hh: Tensor) -> int:
     return 1 if few else threads
 
 
+def _rows_dense(sequence: Tensor) -> Tensor:
+    """The same where each row's numbers stand one after another, else a copy."""
+    return sequence if sequence.is_contiguous() or sequence.stride(2) == 1 else sequence.contiguous()
+
+
 def _quickly_filled(fresh: Tensor) -> Tensor:
     """New memory; a large block is new to the process too, and page after page takes longer than its use."""
     if type(fresh) is Tensor and fresh.nbytes >= _LARGE:
-        module.want_huge_pages(fresh.data_ptr(), fresh.nbytes)
+        module.want_huge_pages(fresh, fresh.nbytes)
     return fresh
 
 
-def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
-
-
-def two(states: Any) -> tuple[int, int]:
-    """The addresses of up to two states."""
-    return _address(states[0]), _address(states[1]) if len(states) > 1 else 0
+def two(states: Any) -> tuple[Any, Any]:
+    """Up to two states; None for one that is not there."""
+    return (states[0], states[1]) if len(states) > 1 else (states[0], None)

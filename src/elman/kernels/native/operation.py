@@ -28,36 +28,37 @@ def _job(arguments: Any) -> Job:
     return Job(x, tuple(state), Weights(w_ih, w_hh, b_ih, b_hh), lengths, reverse, mask, reset)
 
 
-def _keeping(arguments: Any) -> tuple[Call, Tensor]:
+def _call(arguments: Any) -> tuple[Call, Tensor]:
     call = Call(arguments[0], _job(arguments), groups=1)
     steps, batch, _ = call.x.shape
-    return call, call.keep(steps * batch)  # whatever the lengths: a graph wants to know its sizes
+    return call, call.room(steps * batch)  # whatever the lengths: a graph wants to know its sizes
 
 
 @torch.library.custom_op("elman::scan", mutates_args=(), schema=f"({_SCHEMA}) -> Tensor[]")
 def _scan(*arguments: Any) -> list[Tensor]:
     """y, the last states, and what backward needs."""
-    call, kept = _keeping(arguments)
-    return [call.y, *call.forward(), kept]
+    call, kept = _call(arguments)
+    return [*call.forward(call.pack(back=False), kept), kept]
 
 
 @_scan.register_fake
 def _(*arguments: Any) -> list[Tensor]:
-    call, kept = _keeping(arguments)
-    return [call.y, *map(torch.empty_like, call.state), kept]
+    call, kept = _call(arguments)
+    return [*call.outputs(), kept]
 
 
 @torch.library.custom_op(
     "elman::scan_backward",
     mutates_args=(),
-    schema=f"({_SCHEMA}, Tensor y, Tensor kept, Tensor dy, Tensor[] dlast) -> Tensor[]",
+    schema=f"({_SCHEMA}, Tensor kept, Tensor dy, Tensor[] dlast) -> Tensor[]",
 )
 def _scan_backward(*arguments: Any) -> list[Tensor]:
     """The gradients of x, of the weights that there are, and of the states."""
-    y, kept, dy, dlast = arguments[11:]
+    kept, dy, dlast = arguments[11:]
     # backward writes over what is kept, and a graph's tensors stay what they are
-    call = Call(arguments[0], _job(arguments), y=y, kept=kept.clone(), groups=1)
-    return [d for d in call.backward((True,) * (5 + len(dlast)), (dy, *dlast)) if d is not None]
+    call = Call(arguments[0], _job(arguments), groups=1)
+    grads = call.backward(call.pack(back=True), kept.clone(), (True,) * (5 + len(dlast)), (dy, *dlast))
+    return [d for d in grads if d is not None]
 
 
 @_scan_backward.register_fake
@@ -67,16 +68,15 @@ def _(*arguments: Any) -> list[Tensor]:
 
 def _set_up(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     ctx.plain, ctx.states = (inputs[0], inputs[2]), len(inputs[10])
-    y, *_, kept = output
-    ctx.save_for_backward(inputs[1], *inputs[3:10], *inputs[10], y, kept)
+    ctx.save_for_backward(inputs[1], *inputs[3:10], *inputs[10], output[-1])
 
 
 def _differentiate(ctx: Any, grads: list[Tensor]) -> Any:
     cell, reverse = ctx.plain
-    lengths, *inputs, y, kept = ctx.saved_tensors
+    lengths, *inputs, kept = ctx.saved_tensors
     dy, *dlast = grads[:-1]
     operation = torch.ops.elman.scan_backward
-    found = iter(operation(cell, lengths, reverse, *inputs[:7], inputs[7:], y, kept, dy, dlast))
+    found = iter(operation(cell, lengths, reverse, *inputs[:7], inputs[7:], kept, dy, dlast))
     given = [None if t is None else next(found) for t in inputs[2:]]
     return *(None,) * 5, *given[:5], given[5:]
 

@@ -1,9 +1,9 @@
-"""Weights laid out for the kernels: once for each of their versions, and for as long as they live."""
+"""Weights laid out for the kernels: once for as long as all their numbers stay, while they live."""
 
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,95 +13,84 @@ from elman.kernels.base import Weights
 from elman.kernels.native.extension import DTYPES, GATES, Kind, module, sizes
 
 
-class _Pack:
-    """The packed weights of one layer in one direction, and what they were made from."""
+class Pack(NamedTuple):
+    """The weights of one layer in one direction, laid out; whoever runs with them holds them meanwhile.
 
-    __slots__ = ("digests", "layouts", "marks", "owner", "places")
+    Args:
+        ahead: for forward; or None.
+        back: for backward; or None.
+    """
 
-    def __init__(self, weights: Weights, marks: tuple[Any, ...]) -> None:
-        key = id(weights.w_hh)
-        self.owner = weakref.ref(weights.w_hh, lambda _: _packs.pop(key, None))
-        self.marks, self.places = marks, _places(weights)
-        self.digests = tuple(module.digest(thorough, *self.places) for thorough in (False, True))
-        self.layouts: list[Tensor | None] = [None, None]
-
-
-_packs: dict[int, _Pack] = {}
-"""By the id of w_hh; each goes when its weight goes."""
+    ahead: Tensor | None
+    back: Tensor | None
 
 
-def packed(kind: Kind, weights: Weights, back: bool, thorough: bool) -> Tensor:
-    """The weights laid out for forward or backward, once for each of their versions.
+class _Known(NamedTuple):
+    """A pack, and what it was made from."""
 
-    A change that torch does not count as a version (through `.data` or NumPy) shows in a digest: `thorough`,
-    of all numbers; else of some 64 stretches of each matrix.
+    owner: weakref.ref[Tensor]
+    kind: Kind
+    digest: int
+    pack: Pack
+
+
+_known: dict[int, _Known] = {}
+"""By the id of w_hh; each goes when its weight goes. What is in it is replaced, never changed."""
+
+
+def packed(kind: Kind, weights: Weights, ahead: bool, back: bool) -> Pack:
+    """The weights laid out for forward, backward or both, once for as long as they stay as they are.
+
+    Args:
+        kind: of the layer.
+        weights: dense, as `dense` gives them.
+        ahead: whether they are wanted for forward.
+        back: whether they are wanted for backward.
+    """
+    w_hh, key = weights.w_hh, id(weights.w_hh)
+    # Before they are laid out: where they change meanwhile, the next call finds another one.
+    digest = module.digest(*kind, torch.get_num_threads(), *weights[:4])
+    known = _known.get(key)
+    pack = Pack(None, None)
+    if known is not None and known.owner() is w_hh and known.kind == kind and known.digest == digest:
+        pack = known.pack
+        if (pack.ahead is not None or not ahead) and (pack.back is not None or not back):
+            return pack
+    pack = Pack(
+        _pack(kind, weights, False) if ahead and pack.ahead is None else pack.ahead,
+        _pack(kind, weights, True) if back and pack.back is None else pack.back,
+    )
+    owner = weakref.ref(w_hh, lambda gone: _forget(key, gone))
+    _known[key] = _Known(owner, kind, digest, pack)
+    return pack
+
+
+def dense(kind: Kind, weights: Weights) -> Weights:
+    """Those four that the kernels read, each of them contiguous: the same tensors where they are.
 
     Raises:
         DataError: a shape, dtype or device does not fit.
     """
     w_ih, w_hh, b_ih, b_hh, *_ = weights
-    if not (
-        w_ih.is_contiguous()
-        and w_hh.is_contiguous()
-        and (b_ih is None or b_ih.is_contiguous())
-        and (b_hh is None or b_hh.is_contiguous())
-    ):
-        _check(kind, weights)
-        return _pack(kind, weights, back)
-    marks = (kind, *_mark(w_ih), *_mark(w_hh), *_mark(b_ih), *_mark(b_hh))
-    known = _packs.get(id(w_hh))
-    if (
-        known is None
-        or known.owner() is not w_hh
-        or known.marks != marks
-        or known.digests[thorough] != module.digest(thorough, *known.places)
-    ):
-        _check(kind, weights)
-        known = _packs[id(w_hh)] = _Pack(weights, marks)
-    layout = known.layouts[back]
-    if layout is None:
-        layout = known.layouts[back] = _pack(kind, weights, back)
-    return layout
+    cell, number, features, hidden = kind
+    wide, dtype = GATES[cell] * hidden, DTYPES[number]
+    return Weights(
+        _dense("w_ih", w_ih, dtype, (wide, features)),
+        _dense("w_hh", w_hh, dtype, (wide, hidden)),
+        None if b_ih is None else _dense("b_ih", b_ih, dtype, (wide,)),
+        None if b_hh is None else _dense("b_hh", b_hh, dtype, (wide,)),
+    )
 
 
 def count() -> int:
     """How many layers' weights are kept packed."""
-    return len(_packs)
+    return len(_known)
 
 
 def clear() -> None:
     """Forget all that are packed, for what runs next wants them in another layout."""
-    _packs.clear()
+    _known.clear()
     sizes.cache_clear()
-
-
-def _mark(weight: Tensor | None) -> tuple[int, int]:
-    """Where it lies, and its version."""
-    if weight is None:
-        return 0, 0
-    return weight.data_ptr(), 0 if weight.is_inference() else weight._version
-
-
-def _pack(kind: Kind, weights: Weights, back: bool) -> Tensor:
-    dense = [None if w is None else w.contiguous() for w in weights[:4]]
-    layout = weights.w_hh.new_empty(sizes(kind)[back])
-    places = [0 if w is None else w.data_ptr() for w in dense]
-    module.pack(*kind, torch.get_num_threads(), back, *places, layout.data_ptr())
-    return layout
-
-
-def _places(weights: Weights) -> list[int]:
-    """Address and bytes of each."""
-    return [number for w in weights[:4] if w is not None for number in (w.data_ptr(), w.nbytes)]
-
-
-def _check(kind: Kind, weights: Weights) -> None:
-    cell, number, features, hidden = kind
-    wide = GATES[cell] * hidden
-    shapes = (wide, features), (wide, hidden), (wide,), (wide,)
-    for name, weight, shape in zip(Weights._fields, weights[:4], shapes, strict=False):
-        if weight is not None:
-            check(name, weight, DTYPES[number], shape)
 
 
 def check(what: str, tensor: Tensor, dtype: Any, shape: tuple[int, ...]) -> None:
@@ -109,3 +98,21 @@ def check(what: str, tensor: Tensor, dtype: Any, shape: tuple[int, ...]) -> None
     if tensor.shape != shape or tensor.dtype != dtype or not tensor.is_cpu:
         got = f"{list(tensor.shape)} {tensor.dtype} on {tensor.device}"
         raise DataError(what, got, expected=f"{list(shape)} {dtype} on cpu")
+
+
+def _dense(name: str, weight: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+    if weight.shape != shape or weight.dtype is not dtype or not weight.is_cpu:
+        check(name, weight, dtype, shape)
+    return weight if weight.is_contiguous() else weight.contiguous()
+
+
+def _pack(kind: Kind, weights: Weights, back: bool) -> Tensor:
+    layout = weights.w_hh.new_empty(sizes(kind)[back])
+    module.pack(*kind, torch.get_num_threads(), back, *weights[:4], layout)
+    return layout
+
+
+def _forget(key: int, owner: weakref.ref[Tensor]) -> None:
+    known = _known.get(key)
+    if known is not None and known.owner is owner:
+        _known.pop(key, None)

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from elman.kernels.base import LayerStepper, Weights
-from elman.kernels.native.call import step_to, two
+from elman.kernels.native.call import step_to
 from elman.kernels.native.extension import CELLS, NUMBERS
-from elman.kernels.native.packs import check, packed
+from elman.kernels.native.packs import check, dense, packed
+
+_LAID_OUT = None, None, None, None
 
 
 class NativeStepper(LayerStepper):
@@ -22,8 +24,7 @@ class NativeStepper(LayerStepper):
         self._y = torch.empty_like(self._state[0])
         self._shape, self._dtype = (batch, features), state[0].dtype
         self._kind = CELLS[name], NUMBERS[self._dtype], features, hidden
-        self._weights = packed(self._kind, weights, False, True)  # whose memory the kernel reads
-        self._places = two(self._state), self._weights.data_ptr()
+        self._weights = packed(self._kind, dense(self._kind, weights), True, False).ahead
 
     @property
     def state(self) -> tuple[Tensor, ...]:
@@ -35,7 +36,6 @@ class NativeStepper(LayerStepper):
         for s in state:
             check("the state", s, self._dtype, tuple(self._state[0].shape))
         self._state = tuple([s.detach().clone(memory_format=torch.contiguous_format) for s in state])
-        self._places = two(self._state), self._places[1]
 
     def __call__(self, x: Tensor) -> Tensor:
         """One step; see `LayerStepper`."""
@@ -45,8 +45,8 @@ class NativeStepper(LayerStepper):
         """One step; see `LayerStepper`."""
         if x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu:
             check("x", x, self._dtype, self._shape)
-        places, weights = self._places
-        step_to(self._kind, x.contiguous(), places, weights, self._y, places)
+        state = self._state
+        step_to(self._kind, x.contiguous(), state, _LAID_OUT, self._weights, self._y, state)
         return self._y
 
 
@@ -54,18 +54,18 @@ class NativeAdvance:
     """One step of any batch by the native kernel of a cell of that name."""
 
     def __init__(self, name: str, weights: Weights) -> None:
-        cell, number = CELLS[name], NUMBERS[weights.w_hh.dtype]
+        self._dtype = weights.w_hh.dtype
+        cell, number = CELLS[name], NUMBERS[self._dtype]
         self._kind = cell, number, weights.w_ih.shape[1], weights.w_hh.shape[1]
-        self._weights = packed(self._kind, weights, False, True)  # whose memory the kernel reads
+        self._weights = packed(self._kind, dense(self._kind, weights), True, False).ahead
 
     def __call__(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """One step; see `Advance`."""
         shape = x.shape[0], self._kind[3]
-        check("x", x, self._weights.dtype, (shape[0], self._kind[2]))
+        check("x", x, self._dtype, (shape[0], self._kind[2]))
         for s in state:
-            check("the state", s, self._weights.dtype, shape)
+            check("the state", s, self._dtype, shape)
         state = tuple([s.contiguous() for s in state])
         after = tuple([torch.empty_like(s) for s in state])
-        place = self._weights.data_ptr()
-        step_to(self._kind, x.contiguous(), two(state), place, after[0], two(after))
+        step_to(self._kind, x.contiguous(), state, _LAID_OUT, self._weights, after[0], after)
         return after
