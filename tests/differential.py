@@ -418,9 +418,10 @@ def quiet() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with warnings.catch_warnings(), torch.backends.mkldnn.flags(enabled=False):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield
+            with torch.backends.mkldnn.flags(enabled=False):
+                yield
     finally:
         torch.set_num_threads(threads)
 

@@ -21,9 +21,9 @@ def _wanted(subject: Subject) -> list[Tensor]:
 
 def _gradients(subject: Subject, of: Tensor, **options: Any) -> list[Tensor]:
     wanted = _wanted(subject)
-    if not wanted or not of.requires_grad:
-        return []
-    found = torch.autograd.grad(of, wanted, allow_unused=True, **options)
+    found = [None] * len(wanted)
+    if wanted and of.requires_grad:
+        found = torch.autograd.grad(of, wanted, allow_unused=True, **options)
     return [torch.zeros_like(w) if g is None else g for g, w in zip(found, wanted, strict=True)]
 
 
@@ -73,9 +73,6 @@ def batched(subject: Subject) -> list[Tensor]:
 def in_place(subject: Subject) -> list[Tensor]:
     """Outputs changed before backward."""
     y, *last = subject(*subject.inputs.leaves)
-    if not y.requires_grad:
-        return [y, *last]
-    y = y * 1 if y.is_leaf else y
     y += 1
     y = torch.relu_(y)
     return [y, *_gradients(subject, loss(subject.case, [y, *last]))]
