@@ -168,6 +168,8 @@ def _reason_of_the_instance(module: nn.Module) -> str | None:
     """Why a layer would not notice that its class changed."""
     if "forward" in vars(module):
         return "its forward was replaced on the layer itself"
+    if vars(module).get("qconfig") is not None:
+        return "prepared for quantisation, which goes by torch's own classes"
     if vars(module).get("_compiled_call_impl") is not None:
         return "compiled already; accelerate a model before its .compile()"
     return None

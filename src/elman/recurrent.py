@@ -16,7 +16,7 @@ from elman import cells, kernels
 from elman.batch import Seq, State
 from elman.cells.base import Cell
 from elman.errors import ConfigError, DataError
-from elman.kernels.base import Advance, Job, LayerStepper, Weights
+from elman.kernels.base import Advance, Job, LayerStepper, Weights, is_autocast
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")  # as Weights orders them
 _IN = "input of Recurrent"
@@ -340,7 +340,7 @@ def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: 
         )
     if not batch:
         return None
-    if torch.compiler.is_compiling():  # a graph that is made does not know the numbers
+    if torch.compiler.is_compiling() or lengths.is_meta:  # a graph that is made does not know the numbers
         return lengths
     lengths = lengths.cpu()  # DistributedDataParallel moves every tensor it is handed to the GPU
     shortest, longest = int(lengths.min()), int(lengths.max())
@@ -353,7 +353,7 @@ def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: 
             expected=f"each from {least} to T = {steps}",
             remedy=without if too_short else "pad the data to the longest sequence",
         )
-    return None if shortest == steps else lengths
+    return None if shortest == steps and not torch.jit.is_tracing() else lengths
 
 
 def shares(**shares: float) -> None:
@@ -381,7 +381,7 @@ def _mask(weight: Tensor, p: float) -> Tensor:
 
 def _cast(x: Tensor) -> bool:
     """Whether autocast makes x and the parameters alike."""
-    return x.is_floating_point() and torch.is_autocast_enabled(x.device.type)
+    return x.is_floating_point() and is_autocast(x.device.type)
 
 
 def _parameter(shape: tuple[int, ...] | None) -> nn.Parameter | None:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from elman.errors import ConfigError, nearest
 from elman.kernels.aten import Aten
-from elman.kernels.base import Advance, Case, Cell, Job, Kernel, LayerStepper, Result, Weights
+from elman.kernels.base import Advance, Case, Cell, Job, Kernel, LayerStepper, Result, Weights, is_autocast
 from elman.kernels.loop import Loop
 from elman.kernels.native import Native
 
 VARIABLE = "ELMAN_KERNEL"
 """The environment variable that forces a kernel. It is read once: to look at it takes too long."""
 
-_LOOP = Loop()
+_ATEN, _LOOP = Aten(), Loop()
 _TABLE: tuple[Kernel, ...] = (
-    Native(_LOOP),
-    Aten(),
+    Native(_LOOP, _ATEN),
+    _ATEN,
     _LOOP,
 )  # in order of preference; the last serves everything
 
@@ -81,7 +82,7 @@ def choose(case: Case, forced: str | None = None) -> tuple[Kernel, str]:
     forced = forced or _forced
     if forced:
         return _force(get(forced, where), case, where), f"forced by {where}"
-    return _prefer(case)
+    return _prefer(_TABLE, case)
 
 
 def explain(case: Case) -> list[tuple[str, str]]:
@@ -197,14 +198,15 @@ def _case_of_step(cell: Cell, tensor: Tensor, weights: Weights) -> Case:
     return Case(cell.name, device, _products(tensor.dtype, device), 1, False, normed, False, projected)
 
 
-def _prefer(case: Case) -> tuple[Kernel, str]:
+@lru_cache(256)
+def _prefer(table: tuple[Kernel, ...], case: Case) -> tuple[Kernel, str]:
     passed = []
-    for kernel in _TABLE[:-1]:
+    for kernel in table[:-1]:
         refusal, better = kernel.refuses(case), kernel.yields(case)
         if refusal is None and better is None:
             return kernel, "; ".join(passed) or "the fastest"
         passed.append(f"{kernel.name} refuses: {refusal}" if refusal else f"{kernel.name} yields: {better}")
-    return _TABLE[-1], "; ".join(passed)
+    return table[-1], "; ".join(passed)
 
 
 def _force(kernel: Kernel, case: Case, where: str) -> Kernel:
@@ -216,6 +218,6 @@ def _force(kernel: Kernel, case: Case, where: str) -> Kernel:
 
 def _products(dtype: torch.dtype, device: str) -> torch.dtype:
     """What products of that kind are made in; autocast leaves float64 alone."""
-    if torch.is_autocast_enabled(device) and dtype != torch.float64:
+    if is_autocast(device) and dtype != torch.float64:
         return torch.get_autocast_dtype(device)
     return dtype

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from elman.kernels.base import Case, Cell, Job, Kernel, Result, Weights
+from elman.kernels.base import Case, Cell, Job, Kernel, Result, Weights, is_autocast
 
 _FUNCTIONS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
     "rnn": torch.rnn_tanh,
@@ -55,6 +55,8 @@ class Aten(Kernel):
             return f"torch has no fused {case.cell!r}"
         if case.steps == 0:
             return "torch's fused functions want a step at least"
+        if case.device == "meta" and case.ragged:
+            return "torch packs no sequences without their numbers"
         for flag, what in _LACKING.items():
             if getattr(case, flag):
                 return f"torch's fused functions have no {what}"
@@ -74,7 +76,8 @@ class Aten(Kernel):
 def _is_single(job: Job) -> bool:
     """Whether it is one step as torch's cells take it; autocast gives them other dtypes than layers."""
     plain = job.x.shape[0] == 1 and job.weights.w_hr is None
-    return plain and not torch.is_autocast_enabled(job.x.device.type)
+    # A trace of one step would be one step of any sequence.
+    return plain and not (is_autocast(job.x.device.type) or torch.jit.is_tracing())
 
 
 def _single(name: str, job: Job) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -136,7 +139,8 @@ def _call(
     flat, biased = _flat(weights)
     hx = [s.unsqueeze(0).contiguous() for s in state]
     # cuDNN keeps what backward needs only when told that this is training, whatever mode the module is in.
-    training = torch.is_grad_enabled()
+    # A trace is for both.
+    training = torch.is_grad_enabled() or torch.jit.is_tracing()
     options = (flat, biased, 1, 0.0, training, False)
     if len(data) == 1:
         options = (*options, False)
@@ -150,6 +154,6 @@ def _flat(weights: Weights) -> tuple[list[Tensor], bool]:
     projection = [] if weights.w_hr is None else [weights.w_hr]
     if b_ih is None and b_hh is None:
         return [w_ih, w_hh, *projection], False
-    none = w_ih.new_zeros(len(w_ih))
-    biases = [none if b_ih is None else b_ih, none if b_hh is None else b_hh]
+    given = b_hh if b_ih is None else b_ih
+    biases = [torch.zeros_like(given) if b is None else b for b in (b_ih, b_hh)]
     return [w_ih, w_hh, *biases, *projection], True

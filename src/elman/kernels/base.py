@@ -222,6 +222,13 @@ def _advance(
     return kernel.step(cell, x, state, weights)
 
 
+def is_autocast(device: str) -> bool:
+    """Whether autocast is on for that type of device; some, as "meta", have none."""
+    if device != "cpu" and not torch.amp.autocast_mode.is_autocast_available(device):
+        return False
+    return torch.is_autocast_enabled(device)
+
+
 def padding(steps: int, lengths: Tensor, device: torch.device) -> Tensor:
     """Where padding stands: [T, B] bool, true from each length on."""
     return torch.arange(steps, device=device)[:, None] >= lengths.to(device)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from elman import cells, kernels
 from elman.cells.base import Cell
-from elman.kernels.base import Weights
+from elman.errors import DataError
+from elman.kernels.base import Weights, is_autocast
+from elman.kernels.native.plain import wants_names
+from elman.nn.foreign import Foreign, tracer_of
 
 _RNN = {"tanh": cells.get("rnn"), "relu": cells.get("rnn_relu")}
 _LSTM, _GRU = cells.get("lstm"), cells.get("gru")
@@ -24,7 +26,14 @@ def _step_of_one(cell: Cell, x: Tensor, state: tuple[Tensor, ...], weights: Weig
     return tuple(s.squeeze(0) for s in last)
 
 
-class _OneStep(nn.RNNCellBase):
+def _check_dimensions(x: Tensor, state: tuple[Tensor, ...]) -> None:
+    """Raise where torch computes something or crashes: a batch in the state, and none in the input."""
+    if x.dim() == 1 and any(s.dim() == 2 for s in state):
+        got = ", ".join(str(list(s.shape)) for s in state)
+        raise DataError("hx", got, expected="[H], as the input has no batch", remedy="give both a batch")
+
+
+class _OneStep(Foreign, nn.RNNCellBase):
     """What the three have in common: a step forward."""
 
     @property
@@ -43,13 +52,19 @@ class _OneStep(nn.RNNCellBase):
 
         Raises:
             ValueError, RuntimeError: a shape or dtype does not fit, in torch's words.
+            DataError: the state has a batch, and the input has none.
         """
+        if type(input) is not Tensor and (tracer := tracer_of(input, hx)):
+            return self.noted(tracer, (input,), {"hx": hx})
         cell = self._cell
         if cell is None:
             return super().forward(input, hx)
         state, weights = self._state(cell, input, hx), self._weights()
-        if not self._fits(cell, input, state, weights) or torch.is_autocast_enabled(input.device.type):
-            return super().forward(input, hx)  # it says what is wrong; and autocast has it give other dtypes
+        if not self._fits(cell, input, state, weights):
+            _check_dimensions(input, state)
+            return super().forward(input, hx)  # it says what is wrong
+        if is_autocast(input.device.type) or wants_names(input, weights.w_ih, *state):
+            return super().forward(input, hx)  # autocast has it give other dtypes
         run = kernels.step if input.dim() == 2 else _step_of_one
         last = run(cell, input, state, weights)
         return last if cell.states > 1 else last[0]

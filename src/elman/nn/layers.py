@@ -13,7 +13,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman import cells, kernels
 from elman.errors import ConfigError, DataError
-from elman.kernels.base import Job, Result, Weights
+from elman.kernels.base import Job, Result, Weights, is_autocast
+from elman.kernels.native.plain import wants_names
+from elman.nn.foreign import Foreign, tracer_of
 from elman.recurrent import checked_lengths, dropout, hidden_mask, shares
 from elman.stepper import Stepper
 
@@ -47,7 +49,7 @@ class _Call(NamedTuple):
     every: bool
 
 
-class Layers(nn.RNNBase):
+class Layers(Foreign, nn.RNNBase):
     """What RNN, LSTM and GRU have in common: torch's layer of that name on Elman's kernels, and more.
 
     Args:
@@ -126,6 +128,8 @@ class Layers(nn.RNNBase):
             ValueError, RuntimeError: input or hx does not fit, in torch's words.
             DataError: lengths or reset does not fit, or stands beside a PackedSequence.
         """
+        if type(input) is not Tensor and (tracer := tracer_of(input, hx)):
+            return self.noted(tracer, (input,), {"hx": hx, "lengths": lengths, "reset": reset})
         if (lengths is None and reset is None and self._is_torchs_case(input)) or not self._fits(input, hx):
             return self._as_torch(input, hx)
         (y, *_), last = self._run(input, hx, lengths, reset, every=False)
@@ -170,8 +174,10 @@ class Layers(nn.RNNBase):
                 self.register_parameter(name.replace("weight", "gain"), gain)
 
     def _is_torchs_case(self, given: Any) -> bool:
-        """Where torch's one call for all layers is better: in cuDNN, and in a trace, which keeps its name."""
-        if _data(given).is_cpu and not torch.jit.is_tracing():
+        """Where torch's one call for all layers is better: in cuDNN, and where its name is looked for."""
+        x, packed = _data(given), isinstance(given, PackedSequence)
+        whole = packed and torch.compiler.is_compiling()  # a graph does not know how long sequences are
+        if x.is_cpu and not whole and not wants_names(x, self._weight("weight_ih_l0")):
             return False
         return not (self.recurrent_dropout or self.zoneout or self.layer_norm or self.variational)
 
@@ -218,6 +224,9 @@ class Layers(nn.RNNBase):
         state = None if hx is None else self._state_of(hx)
         if isinstance(given, PackedSequence):
             _check_alone(lengths, reset)
+            if torch.jit.is_tracing():
+                remedy = "trace it with padded sequences and lengths"
+                raise ConfigError("torch.jit.trace", "a PackedSequence beyond torch's layer", remedy=remedy)
             return self._run_packed(given, state, every)
         if reset is not None:
             _check_reset(reset, given)
@@ -396,7 +405,7 @@ def _data(given: Any) -> Tensor:
 
 def _is_cast(x: Tensor) -> bool:
     """Whether autocast makes tensors of different dtypes alike."""
-    return torch.is_autocast_enabled(x.device.type)
+    return is_autocast(x.device.type)
 
 
 def _stacked(runs: tuple[Tensor, ...]) -> Tensor:

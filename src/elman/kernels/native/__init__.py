@@ -12,10 +12,13 @@ from torch import Tensor
 
 from elman.kernels.base import Advance, Case, Cell, Job, Kernel, LayerStepper, Result, Weights
 from elman.kernels.native import packs
-from elman.kernels.native.call import Call, Grads, step
+from elman.kernels.native.call import Call, step
 from elman.kernels.native.extension import CELLS, NUMBERS, missing, module
-from elman.kernels.native.operation import traced
+from elman.kernels.native.operation import differentiated, run_operation
+from elman.kernels.native.plain import is_operation_served, is_plain, is_traced, is_transformed
 from elman.kernels.native.stepper import NativeAdvance, NativeStepper
+
+_is_compiled = torch.compiler.is_compiling
 
 _EXTRAS = (
     ("normed", "layer normalisation inside the cell"),
@@ -44,12 +47,17 @@ def use(instruction_set: str) -> None:
 
 
 class Native(Kernel):
-    """The C++ kernels of this package; `differentiable` is the kernel that second derivatives go through."""
+    """The C++ kernels of this package.
+
+    Args:
+        differentiable: the kernel that second derivatives go through, and what looks at single operations.
+        named: the one of torch's own functions, which other runtimes know by their names; None: the same.
+    """
 
     name = "native"
 
-    def __init__(self, differentiable: Kernel) -> None:
-        self.differentiable = differentiable
+    def __init__(self, differentiable: Kernel, named: Kernel | None = None) -> None:
+        self.differentiable, self.named = differentiable, named or differentiable
 
     def refuses(self, case: Case) -> str | None:
         """Other cells, devices and numbers than it is written for, and what it lacks inside the step."""
@@ -69,11 +77,11 @@ class Native(Kernel):
     def run(self, cell: Cell, job: Job) -> Result:
         """Run one layer in one direction; see `Kernel.run`."""
         x, state, weights, lengths, reverse, mask, reset, *_ = job
-        if _is_traced(x):
-            return traced(cell, job)
-        if _is_transformed():
-            return self.differentiable.run(cell, job)
-        if _has_gradient(x, state, weights):
+        if _is_compiled() or not is_plain(*_tensors(job)):
+            return self._seen(cell, job)
+        if _has_gradient(x, state, weights, mask):
+            if mask is not None and mask.requires_grad:
+                return self.differentiable.run(cell, job)
             around = lengths, reverse, mask, reset
             y, *last = _apply(self.differentiable, cell, *around, x, *weights[:4], *state)
             return (y,), tuple(last)
@@ -83,35 +91,47 @@ class Native(Kernel):
 
     def step(self, cell: Cell, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Tensor, ...]:
         """Run one step; see `Kernel.step`."""
-        if _is_traced(x) or _is_transformed() or _has_gradient(x, state, weights):
+        if _is_compiled() or _has_gradient(x, state, weights) or not is_plain(x, *state, *weights[:4]):
             return super().step(cell, x, state, weights)
         return step(cell.name, x, state, weights)
 
+    def _seen(self, cell: Cell, job: Job) -> Result:
+        """Run a job by operations that others see, each as it wants: its own, torch's, or single ones."""
+        if not _is_compiled() and is_traced():
+            masked, reset = job.hidden_mask is not None, job.reset is not None
+            refusal = self.named.refuses(Case(cell.name, steps=len(job.x), masked=masked, reset=reset))
+            return (self.differentiable if refusal else self.named).run(cell, job)
+        if is_transformed() or not (_is_compiled() or is_operation_served(*_tensors(job))):
+            return self.differentiable.run(cell, job)
+        return run_operation(cell, job, self.differentiable)
+
     def stepper(self, cell: Cell, weights: Weights, state: tuple[Tensor, ...]) -> LayerStepper:
         """Make ready for step after step; see `Kernel.stepper`."""
+        if not is_plain(*weights[:4], *state):
+            return super().stepper(cell, weights, state)
         return NativeStepper(cell.name, weights, state)
 
     def advance(self, cell: Cell, weights: Weights) -> Advance:
         """Make ready for steps of any batch; see `Kernel.advance`."""
+        if not is_plain(*weights[:4]):
+            return super().advance(cell, weights)
         return NativeAdvance(cell.name, weights)
 
 
-def _is_traced(x: Tensor) -> bool:
-    """Whether x stands for a tensor in the graph that torch.compile or torch.export makes."""
-    return torch.compiler.is_compiling() or type(x) is not Tensor
+def _tensors(job: Job) -> tuple[Tensor | None, ...]:
+    """All that a native kernel reads."""
+    x, state, weights, lengths, _, mask, reset, *_ = job
+    return x, *state, *weights[:4], lengths, mask, reset
 
 
-def _is_transformed() -> bool:
-    """Whether torch.func is at work, whose tensors have no memory to point at."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
-
-
-def _has_gradient(x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> bool:
+def _has_gradient(
+    x: Tensor, state: tuple[Tensor, ...], weights: Weights, mask: Tensor | None = None
+) -> bool:
     if not torch.is_grad_enabled():
         return False
     if weights.w_hh.requires_grad or x.requires_grad:
         return True
-    return any(t is not None and t.requires_grad for t in (*weights[:4], *state))
+    return any(t is not None and t.requires_grad for t in (*weights[:4], *state, mask))
 
 
 class _WithGradient(torch.autograd.Function):
@@ -135,8 +155,8 @@ class _WithGradient(torch.autograd.Function):
         wanted = ctx.needs_input_grad[6:]
         *tensors, kept = ctx.saved_tensors
         job = _job((*ctx.around, *tensors))
-        if torch.is_grad_enabled():
-            return *(None,) * 6, *_differentiated(ctx.differentiable, ctx.cell, job, wanted, grads)
+        if torch.is_grad_enabled() or not is_plain(*tensors, *grads):
+            return *(None,) * 6, *differentiated(ctx.differentiable, ctx.cell, job, wanted, grads)
         call, pack = Call(ctx.cell.name, job, ctx.groups), ctx.pack
         if ctx.spent:  # the first time, the gates gave place to their gradients
             kept = torch.empty_like(kept)
@@ -152,18 +172,3 @@ _apply = super(torch.autograd.Function, _WithGradient).apply  # pyrefly: ignore
 def _job(arguments: tuple[Any, ...]) -> Job:
     lengths, reverse, mask, reset, x, w_ih, w_hh, b_ih, b_hh, *state = arguments
     return Job(x, tuple(state), Weights(w_ih, w_hh, b_ih, b_hh), lengths, reverse, mask, reset)
-
-
-def _differentiated(
-    kernel: Kernel, cell: Cell, job: Job, wanted: tuple[bool, ...], grads: Grads
-) -> list[Tensor | None]:
-    """The gradients through a kernel of torch functions, so that they can be differentiated again."""
-    (y,), last = kernel.run(cell, job)
-    given = [(out, grad) for out, grad in zip((y, *last), grads, strict=True) if grad is not None]
-    tensors = (job.x, *job.weights[:4], *job.state)
-    inputs = [t for t, want in zip(tensors, wanted, strict=True) if want and t is not None]
-    if not given:
-        return [None] * len(tensors)
-    outs, values = zip(*given, strict=True)
-    found = iter(torch.autograd.grad(outs, inputs, values, create_graph=True, allow_unused=True))
-    return [next(found) if want and t is not None else None for t, want in zip(tensors, wanted, strict=True)]

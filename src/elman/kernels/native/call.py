@@ -54,7 +54,7 @@ class Call:
             None if reset is None else reset.contiguous(),
         )
         _, batch, features = x.shape
-        self.kind = CELLS[name], NUMBERS[x.dtype], features, state[0].shape[1]
+        self.kind = CELLS[name], NUMBERS[x.dtype], int(features), int(state[0].shape[1])
         self.groups = _groups(batch, self.weights.w_hh) if groups is None else groups
 
     def outputs(self) -> tuple[Tensor, ...]:

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elman.kernels.base import Cell, Job, Result, Weights
-from elman.kernels.native.call import Call
+from elman.errors import DataError
+from elman.kernels.base import Cell, Job, Kernel, Result, Weights
+from elman.kernels.native.call import Call, Grads
 
 _SCHEMA = (
     "str cell, Tensor? lengths, bool reverse, Tensor? mask, Tensor? reset, "
@@ -16,11 +17,42 @@ _SCHEMA = (
 )
 
 
-def traced(cell: Cell, job: Job) -> Result:
-    """Run a job as that operation."""
+_second: dict[str, tuple[Kernel, Cell]] = {}
+"""By a cell's name: how its gradient is differentiated."""
+
+
+def run_operation(cell: Cell, job: Job, differentiable: Kernel) -> Result:
+    """Run a job as that operation; its gradient's own gradient goes through the other kernel."""
     x, state, weights, *around = job
+    if not torch.compiler.is_compiling():  # a graph's gradient has none of its own
+        _second.setdefault(cell.name, (differentiable, cell))
     found = torch.ops.elman.scan(cell.name, *around[:4], x, *weights[:4], list(state))
     return (found[0],), tuple(found[1 : 1 + len(state)])
+
+
+def differentiated(
+    kernel: Kernel, cell: Cell, job: Job, wanted: tuple[bool, ...], grads: Grads
+) -> list[Tensor | None]:
+    """The gradients of x, four weights and the states, by operations of torch, which can be differentiated.
+
+    What is differentiated are views of the arguments, one for each place: the gradient of one place does not
+    run into another, whether one argument is made from the other or both are one, while the gradient's own
+    gradient goes through the views to where they come from.
+    """
+    again = torch.is_grad_enabled()
+    tensors = (job.x, *job.weights[:4], *job.state)
+    with torch.enable_grad():
+        views = [None if t is None else t.view_as(t) for t in tensors]
+        x, *weights, first, second = [*views, None][:7]
+        state = (first,) if second is None else (first, second)
+        (y,), last = kernel.run(cell, job._replace(x=x, weights=Weights(*weights), state=state))
+    given = [(out, grad) for out, grad in zip((y, *last), grads, strict=True) if grad is not None]
+    inputs = [view for view, want in zip(views, wanted, strict=True) if want and view is not None]
+    if not given:
+        return [None] * len(tensors)
+    outs, values = zip(*given, strict=True)
+    found = iter(torch.autograd.grad(outs, inputs, values, create_graph=again, allow_unused=True))
+    return [next(found) if want and v is not None else None for v, want in zip(views, wanted, strict=True)]
 
 
 def _job(arguments: Any) -> Job:
@@ -75,10 +107,23 @@ def _differentiate(ctx: Any, grads: list[Tensor]) -> Any:
     cell, reverse = ctx.plain
     lengths, *inputs, kept = ctx.saved_tensors
     dy, *dlast = grads[:-1]
+    if torch.is_grad_enabled():
+        return _differentiate_again(ctx, inputs, lengths, (dy, *dlast))
     operation = torch.ops.elman.scan_backward
     found = iter(operation(cell, lengths, reverse, *inputs[:7], inputs[7:], kept, dy, dlast))
     given = [None if t is None else next(found) for t in inputs[2:]]
     return *(None,) * 5, *given[:5], given[5:]
+
+
+def _differentiate_again(ctx: Any, inputs: list[Tensor], lengths: Tensor | None, grads: Grads) -> Any:
+    cell, reverse = ctx.plain
+    if cell not in _second:
+        raise DataError("create_graph", "a graph that was compiled", remedy="run the layer without compiling")
+    mask, reset, *tensors = inputs
+    job = _job((cell, lengths, reverse, mask, reset, *tensors[:5], tensors[5:]))
+    wanted = (*ctx.needs_input_grad[5:10], *(s.requires_grad for s in job.state))
+    found = differentiated(*_second[cell], job, wanted, grads)
+    return *(None,) * 5, *found[:5], found[5:]
 
 
 _scan.register_autograd(_differentiate, setup_context=_set_up)
