@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
 import torch.autograd.forward_ad as fwd
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.testing._internal.two_tensor import TwoTensor
+from torch.utils.checkpoint import checkpoint
 
-from differential import CELLS, Inputs, Mode, Subject, called, inputs, loss
+from differential import CELLS, Inputs, Mode, Subject, called, flat, inputs, loss
 
 
 def _wanted(subject: Subject) -> list[Tensor]:
@@ -111,6 +116,73 @@ def backward(subject: Subject) -> list[Tensor]:
 
 def copied(subject: Subject) -> list[Tensor]:
     return gradient(subject._replace(module=copy.deepcopy(subject.module)))
+
+
+def checkpointed(subject: Subject) -> list[Tensor]:
+    """With the outputs thrown away, and computed again in backward."""
+    outs = checkpoint(lambda *leaves: subject(*leaves), *subject.inputs.leaves, use_reentrant=False)
+    return [*outs, *_gradients(subject, loss(subject.case, outs))]
+
+
+def hooked(subject: Subject) -> list[Tensor]:
+    """With what is saved for backward kept elsewhere, and hooks on the module."""
+    seen = []
+    handle = subject.module.register_forward_hook(lambda *_: seen.append(torch.ones(())))
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t.clone(), lambda t: t):
+        outs = subject(*subject.inputs.leaves)
+    handle.remove()
+    return [*outs, *_gradients(subject, loss(subject.case, outs)), *seen]
+
+
+def threads(subject: Subject) -> list[Tensor]:
+    """Three threads with one module, each its own backward, and all of them the same numbers."""
+
+    def work(_: int) -> list[Tensor]:
+        outs = subject(*subject.inputs.leaves)
+        return [*outs, *_gradients(subject, loss(subject.case, outs))]
+
+    with ThreadPoolExecutor(3) as pool:
+        return [t for found in pool.map(work, range(3)) for t in found]
+
+
+def autocast(subject: Subject) -> list[Tensor]:
+    with torch.autocast("cpu", torch.bfloat16):
+        outs = subject(*subject.inputs.leaves)
+    return [out.float() for out in outs]
+
+
+def _wrapped(subject: Subject, wrap: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """A call where x, the states or the weights are something else than plain tensors."""
+    x, *state = _plain(subject)
+    own, which = _own(subject), subject.case.seed % 4
+    x = wrap(x) if which in (0, 3) else x
+    state = [wrap(s) for s in state] if which in (1, 3) else state
+    own = {name: wrap(w) for name, w in own.items()} if which in (2, 3) else own
+    return _pure(subject, own, x, *state)
+
+
+def two_tensors(subject: Subject) -> list[Tensor]:
+    """With a subclass that computes everything twice; what it should give are two calls with plain tensors.
+
+    (torch's own layers add in place to a plain tensor what comes of the other kind, and so add twice.)
+    """
+    if not is_ours(subject.module):
+        one, two = _wrapped(subject, lambda t: t), _wrapped(subject, lambda t: 2 * t)
+        return [each for pair in zip(one, two, strict=True) for each in pair]
+    outs = _wrapped(subject, lambda t: TwoTensor(t.contiguous(), 2 * t.contiguous()))
+    return [each for out in outs for each in ((out.a, out.b) if isinstance(out, TwoTensor) else (out, out))]
+
+
+def is_ours(module: torch.nn.Module) -> bool:
+    """Whether it is what is tested, not what it is held against."""
+    return type(module).__module__.startswith("elman") and getattr(module, "kernel", None) != "loop"
+
+
+def fake(subject: Subject) -> list[Tensor]:
+    """With tensors that have a shape and no numbers."""
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        outs = _wrapped(subject, mode.from_tensor)
+    return [torch.zeros(out.shape, dtype=out.dtype) for out in outs]
 
 
 def _plain(subject: Subject) -> list[Tensor]:
@@ -257,6 +329,25 @@ def trace(subject: Subject) -> list[Tensor]:
     return list(graph(*_others(subject)))
 
 
+def symbolic_trace(subject: Subject) -> list[Tensor]:
+    """By torch.fx, of a module that holds this one."""
+    graph = torch.fx.symbolic_trace(_Holder(subject.module))
+    x, *state = subject.inputs.leaves
+    if not state or subject.case.kind == "Recurrent":
+        return subject(x, *state)
+    outs = flat(graph(x, tuple(state) if len(state) > 1 else state[0]))
+    return [*outs, *_gradients(subject, loss(subject.case, outs))]
+
+
+class _Holder(torch.nn.Module):
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor, hx: Any) -> Any:
+        return self.module(x, hx)
+
+
 def _made(subject: Subject, kind: str) -> list[Tensor]:
     graph = make_fx(lambda *leaves: tuple(subject(*leaves)), tracing_mode=kind)(*_plain(subject))
     return list(graph(*_others(subject)))
@@ -323,6 +414,10 @@ QUICK: dict[str, Mode] = {
     "data_in_place": data_in_place,
     "edited": edited,
     "copied": copied,
+    "checkpointed": checkpointed,
+    "hooked": hooked,
+    "threads": threads,
+    "autocast": autocast,
 }
 """Those that a step of training is made of: sizes up to 70."""
 
@@ -341,10 +436,13 @@ TRANSFORMED: dict[str, Mode] = {
     "forward_ad": forward_ad,
     "forward_ad_no_grad": forward_ad_no_grad,
     "forward_ad_of_weights": forward_ad_of_weights,
+    "two_tensors": two_tensors,
+    "fake": fake,
 }
 
 TRACED: dict[str, Mode] = {
     "trace": trace,
+    "symbolic_trace": symbolic_trace,
     "fx_real": fx_real,
     "fx_symbolic": fx_symbolic,
     "fx_gradient": fx_gradient,
