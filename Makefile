@@ -33,7 +33,7 @@ help:
 	@echo "make check    format, lint, types, layout, the command line's page"
 	@echo "make format   write Python and C++ in the format that check wants"
 	@echo "make native   build the native kernels anew after a change, in place"
-	@echo "make native-check  run native/tests under the address, undefined behaviour and thread sanitizers"
+	@echo "make native-check  run native/tests, the Python extension among them, under the sanitizers"
 	@echo "make bench    run the benchmarks (some take long; BENCH=benchmarks/NAME.py runs one)"
 	@echo "make lock     write $(LOCK) anew: the newest versions that the checks and tests are to run with"
 	@echo "make docs     write docs/command-line.md anew"
@@ -56,10 +56,11 @@ native: $(READY) $(CMAKE)
 	@$(CMAKE) -S . -B build/native -DCMAKE_BUILD_TYPE=Release -DPython_EXECUTABLE=$(abspath $(BIN)/python) >/dev/null
 	@$(CMAKE) --build build/native --parallel $(JOBS)
 
-native-check: $(CMAKE)
+native-check: $(READY) $(CMAKE)
 	@for kind in $(SANITIZERS); do \
 		folder=build/native-$${kind%%,*}; echo "== $$kind"; \
 		$(CMAKE) -S . -B $$folder -DELMAN_TESTS=ON -DCMAKE_BUILD_TYPE=Check \
+			-DPython_EXECUTABLE=$(abspath $(BIN)/python) \
 			-DCMAKE_CXX_FLAGS="$(SANITIZED) -fsanitize=$$kind" >/dev/null && \
 		$(CMAKE) --build $$folder --parallel $(JOBS) && \
 		(cd $$folder && $(dir $(CMAKE))ctest --output-on-failure) || exit; \

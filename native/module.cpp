@@ -24,7 +24,7 @@ namespace {
 
 const Kernels* chosen = available().front();
 
-// Of the functions below; native.py wants the one that it was written for, lest a build of old meet it.
+// Of the functions below; extension.py wants the one that it was written for, lest a build of old meet it.
 constexpr long INTERFACE = 3;
 
 // Reads a call's arguments one after another: integers, and tensors or None.

@@ -106,7 +106,11 @@ struct Power {
     explicit Power(Vec<float> x) {
         // Adding 1.5 * 2^23 leaves no bits behind the point: what comes back is x / ln 2, rounded.
         const Vec<float> shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
+#if defined(__FMA__) || defined(__aarch64__)
         const Vec<float> r = x - n * 0.693147182f; // ln 2 to 2e-9, by the luck of its digits
+#else // a product is rounded, but not of numbers of so few digits
+        const Vec<float> r = x - n * 0.693359375f + n * 2.12194440e-4f;
+#endif
         Vec<float> p = r * 1.38825e-3f + 8.36652e-3f;
         p = p * r + 4.16672e-2f;
         p = p * r + 1.6666544e-1f;

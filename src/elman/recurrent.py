@@ -6,7 +6,7 @@ It knows nothing of tasks, symbols or training: a `Seq` and a state come in, a `
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from elman import cells, kernels
 from elman.batch import Seq, State
 from elman.cells.base import Cell
 from elman.errors import ConfigError, DataError
+from elman.kernels import native
 from elman.kernels.base import Advance, Job, LayerStepper, Weights, is_autocast
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")  # as Weights orders them
@@ -200,6 +201,14 @@ class Recurrent(nn.Module):
     def weights(self, run: int) -> Weights:
         """The weights of a layer in a direction; run = layer * D + direction."""
         return Weights(*(getattr(self, name + self._suffix(run)) for name in _WEIGHTS))
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        native.forget(*self.parameters(recurse=False))
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *given: Any, **named: Any) -> None:
+        native.forget(*self.parameters(recurse=False))
+        super()._load_from_state_dict(*given, **named)
 
     def extra_repr(self) -> str:
         """What `print` tells of it."""

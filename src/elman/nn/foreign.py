@@ -9,6 +9,7 @@ from torch import nn
 from torch.fx import Proxy, Tracer
 
 from elman.errors import ConfigError
+from elman.kernels import native
 
 
 def tracer_of(*given: Any) -> Tracer | None:
@@ -39,6 +40,14 @@ class Foreign(nn.Module):
     @qconfig.deleter
     def qconfig(self) -> None:
         vars(self).pop("qconfig", None)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        native.forget(*self.parameters(recurse=False))
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *given: Any, **named: Any) -> None:
+        native.forget(*self.parameters(recurse=False))
+        super()._load_from_state_dict(*given, **named)
 
     def noted(self, tracer: Tracer, given: tuple[Any, ...], named: dict[str, Any]) -> Proxy:
         """A call of it as one node of the graph, as torch.fx notes calls of torch's own modules.

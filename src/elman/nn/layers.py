@@ -105,7 +105,6 @@ class Layers(Foreign, nn.RNNBase):
         self,
         input: Any,  # noqa: A002, torch's name
         hx: Any = None,
-        *,
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
     ) -> tuple[Any, Any]:

@@ -34,6 +34,11 @@ def available() -> str | None:
     return None if module is None else module.instruction_set()
 
 
+def forget(*weights: Tensor) -> None:
+    """Forget what is kept of these weights, which are to be replaced in place."""
+    packs.forget(*weights)
+
+
 def use(instruction_set: str) -> None:
     """Run with another instruction set that the processor has: "avx512", "avx2" or "base".
 
@@ -97,7 +102,7 @@ class Native(Kernel):
 
     def _seen(self, cell: Cell, job: Job) -> Result:
         """Run a job by operations that others see, each as it wants: its own, torch's, or single ones."""
-        if not _is_compiled() and is_traced():
+        if is_traced():
             masked, reset = job.hidden_mask is not None, job.reset is not None
             refusal = self.named.refuses(Case(cell.name, steps=len(job.x), masked=masked, reset=reset))
             return (self.differentiable if refusal else self.named).run(cell, job)

@@ -82,6 +82,14 @@ def dense(kind: Kind, weights: Weights) -> Weights:
     )
 
 
+def forget(*weights: Tensor | None) -> None:
+    """Forget what is laid out of these, for torch swaps no tensor that is watched for its end."""
+    for weight in weights:
+        known = _known.get(id(weight))
+        if known is not None and known.owner() is weight:
+            _known.pop(id(weight), None)
+
+
 def count() -> int:
     """How many layers' weights are kept packed."""
     return len(_known)

@@ -64,8 +64,8 @@ def is_transformed() -> bool:
 
 
 def is_traced() -> bool:
-    """Whether torch.jit.trace, or the exporter to ONNX that stands on it, writes down what is done."""
-    return _is_tracing()
+    """Whether torch.jit.trace or an exporter to ONNX writes down what is done, for those who know torch's names."""
+    return _is_exported() if torch.compiler.is_compiling() else _is_tracing()
 
 
 def is_operation_served(*tensors: Tensor | None) -> bool:
@@ -84,7 +84,12 @@ def is_operation_served(*tensors: Tensor | None) -> bool:
 
 def wants_names(*tensors: Tensor | None) -> bool:
     """Whether a trace, a mode or a subclass wants torch's own functions by their names."""
-    return not torch.compiler.is_compiling() and (is_traced() or _is_taken_over(*tensors))
+    return is_traced() or (not torch.compiler.is_compiling() and _is_taken_over(*tensors))
+
+
+@torch.compiler.assume_constant_result
+def _is_exported() -> bool:
+    return torch.onnx.is_in_onnx_export()
 
 
 def _is_taken_over(*tensors: Tensor | None) -> bool:
