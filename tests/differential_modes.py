@@ -169,7 +169,7 @@ def two_tensors(subject: Subject) -> list[Tensor]:
     if not is_ours(subject.module):
         one, two = _wrapped(subject, lambda t: t), _wrapped(subject, lambda t: 2 * t)
         return [each for pair in zip(one, two, strict=True) for each in pair]
-    outs = _wrapped(subject, lambda t: TwoTensor(t.contiguous(), 2 * t.contiguous()))
+    outs = _wrapped(subject, lambda t: TwoTensor(dense := t.new_empty(t.shape).copy_(t), 2 * dense))
     return [each for out in outs for each in ((out.a, out.b) if isinstance(out, TwoTensor) else (out, out))]
 
 
