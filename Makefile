@@ -12,6 +12,9 @@ LOCK = constraints.txt
 # What `make bench` runs.
 BENCH ?= $(sort $(wildcard benchmarks/*.py))
 
+# What `make fuzz` is given, such as FUZZ='table --seed 1234'.
+FUZZ ?= --inputs 200000 --kills 500 --replay --keep
+
 # What builds the native kernels; where the system has none, it is installed in the environment.
 CMAKE ?= $(or $(shell command -v cmake),$(BIN)/cmake)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -24,7 +27,7 @@ SANITIZERS = address,undefined thread
 # Warnings are errors here, and for nobody who only installs; the sanitizers are known to make up that one.
 SANITIZED = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -Werror -Wno-error=maybe-uninitialized
 
-.PHONY: help install native native-check demo test check format lock bench docs clean
+.PHONY: help install native native-check demo test check format lock bench fuzz docs package clean
 .DEFAULT_GOAL := help
 
 help:
@@ -35,8 +38,10 @@ help:
 	@echo "make native   build the native kernels anew after a change, in place"
 	@echo "make native-check  run native/tests, the Python extension among them, under the sanitizers"
 	@echo "make bench    run the benchmarks (some take long; BENCH=benchmarks/NAME.py runs one)"
+	@echo "make fuzz     damage every kind of input, and kill trainings, for hours (docs/fuzzing.md; FUZZ=...)"
 	@echo "make lock     write $(LOCK) anew: the newest versions that the checks and tests are to run with"
-	@echo "make docs     write docs/command-line.md anew"
+	@echo "make docs     write docs/command-line.md anew, and the documentation as a site: build/site/index.html"
+	@echo "make package  build an sdist and wheels, install each in an environment of its own, and try it"
 	@echo "make clean    remove caches and builds; runs/ and $(VENV) stay"
 	@echo "make install  make the environment $(VENV), which all of these do where it is missing"
 
@@ -102,9 +107,17 @@ bench: $(READY)
 	@test -n "$(BENCH)" || echo "there are no benchmarks"
 	@for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script || exit; done
 
+fuzz: $(READY)
+	$(BIN)/python -m fuzz $(FUZZ)
+
+# Not --quiet: mkdocs then counts no warnings, and --strict passes whatever is broken.
 docs: $(READY)
 	$(BIN)/python scripts/command_line.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+package: $(READY)
+	$(BIN)/python scripts/package_check.py
 
 clean:
 	rm -rf build dist src/elman/_native.* .pytest_cache .ruff_cache .hypothesis
-	find src tests scripts benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
+	find src tests fuzz scripts benchmarks examples -name __pycache__ -prune -exec rm -rf {} +

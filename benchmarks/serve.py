@@ -330,7 +330,7 @@ def load(run: Path, clients: int, seconds: float) -> int:
         left = socket.create_connection(("127.0.0.1", port))
         left.sendall(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
         told = b"".join(iter(lambda: left.recv(1 << 16), b"")).decode()
-    open_still = re.search(r"^elman_streams (\d+)$", told, re.MULTILINE)
+    open_still = re.search(r"^elman_streams (\d+)\.0$", told, re.MULTILINE)
     failed = [line for line in told.splitlines() if re.search(r'status="5(?!03)', line)]
     print(
         f"{clients} clients and 16 bad ones for {seconds:g} s: "

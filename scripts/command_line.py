@@ -32,15 +32,15 @@ def text() -> str:
 
 
 def _section(title: str, command: list[str]) -> str:
-    return f"## {title}\n\n```text\n{_help(command)}\n```\n"
+    return f"## {title}\n\n```text\n{help_text(command)}\n```\n"
 
 
-def _help(command: list[str]) -> str:
+def help_text(command: list[str], width: int = WIDTH) -> str:
     """A command's help at a fixed width, without colour."""
     # rich asks these before what it is told.
     environment = {name: os.environ.pop(name, None) for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE")}
     out = io.StringIO()
-    console = Console(file=out, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
+    console = Console(file=out, width=width, color_system=None, force_terminal=False, legacy_windows=False)
     try:
         app.help_print(command, console=console)
     finally:

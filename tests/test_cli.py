@@ -197,9 +197,13 @@ def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
         (["eval", "{run}", "{tmp}/columns.csv"], "columns.csv:2: no column 'text'; did you mean 'texts'?"),
         (
             ["predict", "{language}", "{tmp}/films.csv"],
-            "task 'language': expected classify, tag or recognize, got a task that",
+            "task 'language': expected tag, draw, translate, caption, recognize, recall or classify, "
+            "got a task that does not predict; use elman sample ",
         ),
-        (["sample", "{run}"], "task 'classify': expected language, got a task that writes nothing"),
+        (
+            ["sample", "{run}"],
+            "task 'classify': expected language, got a task that does not write; use elman predict ",
+        ),
     ],
 )
 def test_bad_input_for_a_classifier(

@@ -502,7 +502,7 @@ def test_what_cannot_be_drawn_is_told(trained, capsys, words, message):
 def test_a_language_model_does_not_draw(run, capsys):
     code, _, error = run_cli(capsys, "sample", run, "--start", "cross")
     assert (code, error) == (2, f"elman: --start: not for {run}, which writes; leave it out\n")
-    with pytest.raises(TaskError, match="expected draw, got a task that draws nothing"):
+    with pytest.raises(TaskError, match="expected draw, got a task that does not draw; use elman sample"):
         elman.load(run).draw()
 
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import elman
-from elman import cli, export, tasks
-from elman.batch import Seq
+from elman import cli, export, scoring, tasks
+from elman.batch import Record, Seq
 from elman.cells.base import Cell
 from elman.config import Run
 from elman.errors import ElmanError, TaskError
@@ -26,7 +26,7 @@ from elman.export.base import Piece, Sizes, on_cpu
 from elman.export.networks import NETWORKS, pieces
 from elman.export.networks.standing import stand_in
 from elman.tasks.base import Storing, Use
-from test_tasks import RECORDS
+from test_tasks import RECORDS, film
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -104,7 +104,8 @@ def test_cells_layers_and_directions(cell, layers, bidirectional, monkeypatch):
         "classify", network={"cell": cell, "layers": layers}, classify={"bidirectional": bidirectional}
     )
     (one,) = in_runtime(made)
-    assert one.off <= 1e-5
+    # Relu's states have no bound: over 1,000 steps rounding alone moves them by more, on some processors.
+    assert one.off <= (2e-5 if cell == "rnn_relu" else 1e-5)
     kinds = [node.op_type for node in one.model.graph.node]
     own = {"rnn": "RNN", "rnn_relu": "RNN", "lstm": "LSTM"}.get(cell, "GRU")
     assert kinds.count(own) == layers
@@ -317,6 +318,27 @@ def test_8_bits_are_smaller_and_scored(classifier, tmp_path):
     assert set(found.scores) == {"model", "int8"}
     assert found.scores["int8"]["loss"] == pytest.approx(found.scores["model"]["loss"], abs=0.05)
     assert found.scores["int8"]["loss"] != found.scores["model"]["loss"]
+
+
+@pytest.mark.parametrize("field", ["frames", "picture"])
+@pytest.mark.parametrize("name", ["caption", "classify"])
+def test_what_sees_pictures_is_scored_in_8_bits(name, field):
+    """Pixels are bytes; the graphs take numbers."""
+    target = "caption" if name == "caption" else "label"
+    records = [
+        Record({field: film(i) if field == "frames" else film(i)[0], target: "ab"[i % 2]}, f"line {i}")
+        for i in range(8)
+    ]
+    kind = tasks.get(name)
+    task = kind.prepare(records, Run.of({"network": {"hidden": 8}}, kind.Config))
+    made = task.build().eval()
+    small = [in_onnx.Session(in_onnx.quantised(one.model).SerializeToString()) for one in in_runtime(made)]
+    found = stand_in(pieces(made, streams=False), small)
+    assert found is not None
+    held = task.encode(records)
+    ours, theirs = (scoring.evaluate(task, network, held).scores for network in (made, found))
+    assert theirs.keys() == ours.keys()
+    assert theirs["loss"] == pytest.approx(ours["loss"], abs=0.05)
 
 
 @pytest.mark.parametrize("name", tasks.TASKS)

@@ -372,7 +372,7 @@ def test_bad_files_and_wishes_are_one_line(capsys, tmp_path, table):
     code, _, err = call(capsys, "forecast", run, "--picture", tmp_path / "a.gif", "--out", tmp_path / "o.csv")
     assert code == 2
     assert "expected one of png, svg, pdf" in err
-    with pytest.raises(TaskError, match="a task without a future"):
+    with pytest.raises(TaskError, match="expected forecast, got a task that does not forecast"):
         elman.load(language(tmp_path)).forecast()
 
 

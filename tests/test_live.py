@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import pty
-import re
 import select
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyte
 import pytest
 
 termios = pytest.importorskip("termios")
@@ -32,40 +34,90 @@ def test_a_word_is_completed(line, word, after):
     assert completed(line, word) == after
 
 
-class Screen:
-    """What a program has written to its terminal."""
+class Terminal:
+    """A terminal as a person sees it: what a program has drawn on it."""
 
-    def __init__(self, terminal: int) -> None:
-        self.terminal, self.text = terminal, ""
+    def __init__(self) -> None:
+        self.ours, self.theirs = pty.openpty()
+        self.screen = pyte.Screen(80, 24)
+        self.stream = pyte.ByteStream(self.screen)
 
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until the pattern is there; what comes up to its end is then forgotten."""
+    @property
+    def lines(self) -> list[str]:
+        return [line.rstrip() for line in self.screen.display]
+
+    def press(self, keys: str) -> None:
+        os.write(self.ours, keys.encode())
+
+    def wait_for(self, shown: Callable[[list[str]], bool]) -> list[str]:
+        """What is shown once it is so."""
         deadline = time.monotonic() + 60
-        while not (found := re.search(pattern, self.text)):
-            assert time.monotonic() < deadline, self.text
-            if select.select([self.terminal], [], [], 1)[0]:
-                self.text += os.read(self.terminal, 4096).decode()
-        self.text = self.text[found.end() :]
-        return found
+        while not shown(self.lines):
+            assert time.monotonic() < deadline, self.lines
+            if select.select([self.ours], [], [], 1)[0]:
+                self.stream.feed(os.read(self.ours, 4096))
+        return self.lines
 
 
-def test_typing_shows_words_and_tab_takes_the_first(run: Path):
-    ours, theirs = pty.openpty()
-    before = termios.tcgetattr(theirs)
-    command = [sys.executable, "-m", "elman", "complete", str(run), "--count", "3"]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.STDOUT)
-    screen = Screen(ours)
-    screen.wait_for("Tab takes the first word")
-    screen.wait_for("%")
-    os.write(ours, b"the d")
-    first = screen.wait_for(r"> the d\r\n  (d\w*) +\d")[1]
-    os.write(ours, b"\t")
-    screen.wait_for(f"> the {first} \r\n")
-    os.write(ours, b"\x7f\x7f~")
-    screen.wait_for("~")
-    os.write(ours, b"\x1b[A")
-    os.write(ours, b"\x15\n\x04")
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    terminal = Terminal()
+    yield terminal
+    os.close(terminal.ours)
+    os.close(terminal.theirs)
+
+
+def start(terminal: Terminal, *command: str) -> subprocess.Popen[bytes]:
+    place = {"stdin": terminal.theirs, "stdout": terminal.theirs, "stderr": subprocess.STDOUT}
+    quiet = {**os.environ, "PROMPT_TOOLKIT_NO_CPR": "1"}  # nobody answers where the cursor is
+    return subprocess.Popen([sys.executable, *command], env=quiet, **place)
+
+
+def test_typing_shows_words_and_tab_takes_the_first(run: Path, terminal: Terminal):
+    before = termios.tcgetattr(terminal.theirs)
+    process = start(terminal, "-m", "elman", "complete", str(run), "--count", "3")
+    assert "Tab takes the first word" in terminal.wait_for(lambda lines: "%" in lines[2])[0]
+    terminal.press("the d")
+    lines = terminal.wait_for(lambda lines: lines[1] == "> the d" and lines[2].startswith("  d"))
+    first = lines[2].split()[0]
+    terminal.press("\t")
+    terminal.wait_for(
+        lambda lines: lines[1] == f"> the {first}" and terminal.screen.cursor.x == 7 + len(first)
+    )
+    terminal.press("\x7f\x7f~")
+    terminal.wait_for(lambda lines: lines[1] == f"> the {first[:-1]}~")
+    terminal.press("\x1b[A")
+    terminal.press("\x15\r")
+    terminal.wait_for(lambda lines: lines[1] == ">" and lines[2] == ">")
+    terminal.press("\x04")
     assert process.wait(60) == 0
-    assert termios.tcgetattr(theirs) == before
-    os.close(theirs)
-    os.close(ours)
+    assert termios.tcgetattr(terminal.theirs) == before
+
+
+TYPE = """
+from elman.live import typed
+typed(lambda line: [("日本", 0.5), (f"word{len(line)}", 0.25)])
+"""
+
+
+def test_wide_characters_and_long_lines_keep_the_cursor_in_place(terminal: Terminal):
+    process = start(terminal, "-c", TYPE)
+    terminal.press("日本")
+    lines = terminal.wait_for(lambda lines: "word2" in lines[2])
+    assert [line.index("%") for line in lines[1:3]] == [26, 28]  # 日本 fills four columns, in two characters
+    assert terminal.screen.cursor.x == 6
+    terminal.press("x" * 100)
+    lines = terminal.wait_for(lambda lines: "word102" in lines[3])
+    assert terminal.screen.cursor.y == 1
+    assert "".join(lines[:2]).count("x") == 100
+    terminal.press("\x04")
+    assert process.wait(60) == 0
+
+
+def test_control_c_ends_typing(terminal: Terminal):
+    process = start(terminal, "-c", TYPE)
+    terminal.press("abc")
+    terminal.wait_for(lambda lines: "word3" in lines[2])
+    terminal.press("\x03")
+    assert process.wait(60) == -signal.SIGINT
+    terminal.wait_for(lambda lines: any("KeyboardInterrupt" in line for line in lines))

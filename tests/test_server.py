@@ -230,7 +230,7 @@ def test_requests_that_come_together_are_computed_together(models):
             for got, right in zip(found[text], (expected, nice), strict=True):
                 assert got["prediction"] == right["prediction"]
                 assert got["probability"] == pytest.approx(right["probability"], abs=1e-5)
-        assert 'elman_batch_size_bucket{le="4"} 1' in client.get("/metrics").text
+        assert 'elman_batch_size_bucket{le="4.0"} 1' in client.get("/metrics").text
 
 
 def test_a_token_must_be_known(models):

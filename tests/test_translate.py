@@ -192,7 +192,7 @@ def test_a_model_in_the_hand(translator, tmp_path):
 
 
 def test_only_translators_translate(classifier):
-    with pytest.raises(TaskError, match="a task that writes nothing for a source"):
+    with pytest.raises(TaskError, match="expected translate or caption, got a task that does not translate"):
         elman.load(classifier).translate(["good"])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from importlib.util import find_spec
+from itertools import count, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,10 +34,16 @@ HOP = 0.010
 WINDOW = 0.025
 """Seconds of a frame, unless another length is asked for."""
 
+MOST_RATE = 1_000_000
+"""Samples a second, at most: what is computed of a sound grows with them."""
+
+_LOUDEST = 1e9  # of a sample: some write floats as large as 32 bits; beyond, energies leave float32
+
 _FLOOR = 1e-10  # of an energy: the logarithm of digital silence would be minus infinity
 _CROSSINGS = 24  # zero crossings of the sinc on each side, in resampling
 _ROLLOFF = 0.94  # the share of the lower Nyquist frequency that resampling keeps
 _BETA = 9.0  # of the Kaiser window: about 90 dB below
+_MOST_WEIGHTS = 10_000_000  # of resampling
 _BLOCK = 1 << 15  # samples that are resampled at once, for memory
 
 
@@ -98,15 +105,22 @@ def resample(samples: Tensor, rate: int, to: int) -> Tensor:
         [ceil(N to / rate)], the first sample at the same moment as before.
 
     Raises:
-        ConfigError: a rate is below 1.
+        ConfigError: a rate is below 1, or above `MOST_RATE`; or they have so little in common that the
+            weights would fill the memory.
     """
     for name, value in (("rate", rate), ("to", to)):
         if value < 1:
             raise ConfigError(name, str(value), expected="1 sample a second or more")
+        if value > MOST_RATE:
+            raise ConfigError(name, f"{value:,}", expected=f"at most {MOST_RATE:,} samples a second")
     if rate == to:
         return samples
     common = math.gcd(rate, to)
-    weights, reach = _phases(rate // common, to // common)
+    down, up = rate // common, to // common
+    if 2 * _CROSSINGS * up * max(1, down // up) > _MOST_WEIGHTS:
+        got, remedy = f"{rate:,} and {to:,}", "convert it to a usual rate, for example by ffmpeg"
+        raise ConfigError("rate and to", got, expected="rates of a larger common divisor", remedy=remedy)
+    weights, reach = _phases(down, up)
     padded = F.pad(samples, (reach, reach + 1))
     windows = padded.unfold(0, weights.shape[1], 1)
     steps = torch.arange(-(-len(samples) * to // rate))
@@ -232,6 +246,13 @@ def _mono(where: object, sound: np.ndarray, rate: int) -> tuple[Tensor, int]:
         raise DataError(
             where, "a sample that is no finite number", expected="sound", remedy="make the file anew"
         )
+    if (loud := np.abs(sound) > _LOUDEST).any():
+        place = int(loud.any(1).argmax())
+        got = f"{sound[place][loud[place]][0]:g} at sample {place + 1:,}"
+        raise DataError(where, got, expected="samples from -1 to 1", remedy="make the file anew")
+    if not 1 <= rate <= MOST_RATE:
+        expected = f"from 1 to {MOST_RATE:,} samples a second"
+        raise DataError(where, f"{rate:,} Hz", expected=expected, remedy=_CONVERT)
     return torch.from_numpy(np.ascontiguousarray(sound.mean(1, dtype=np.float32))), rate
 
 
@@ -247,8 +268,11 @@ def _by_soundfile(path: Path) -> tuple[np.ndarray, int]:
     import soundfile
 
     try:
-        return soundfile.read(str(path), dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
+        with soundfile.SoundFile(str(path)) as file:  # in blocks: its head may promise more than there is
+            blocks = (file.read(_BLOCK, dtype="float32", always_2d=True) for _ in count())
+            found: list[np.ndarray] = [np.zeros((0, file.channels), np.float32), *takewhile(len, blocks)]
+            return np.concatenate(found), file.samplerate
+    except (soundfile.SoundFileError, ValueError, TypeError) as error:
         expected, got = f"sound ({', '.join(SUFFIXES)})", f"what soundfile cannot read ({error})"
         raise DataError(path, got, expected=expected, remedy=_CONVERT) from error
 
@@ -275,10 +299,9 @@ def _bytes(path: Path, count: int = -1) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(count)
-    except OSError as error:
-        raise DataError(
-            path, f"cannot be read: {error.strerror}", remedy="check the path and the disk"
-        ) from error
+    except (OSError, ValueError) as error:  # a name that holds NUL is a ValueError
+        got = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise DataError(path, got, remedy="check the path and the disk") from error
 
 
 def _coding(path: object, chunk: bytes) -> _Coding:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from elman import config, files, tasks, tensors
+from elman import config, digests, files, schema, tasks, tensors
 from elman.config import Run
-from elman.errors import RunError
+from elman.errors import ConfigError, RunError
 from elman.tasks.base import Task
 
 CONFIG = "config.toml"
@@ -38,7 +40,7 @@ def create(path: Path, run: Run, task: Task) -> None:
     if (path / CONFIG).exists():
         remedy = f"elman train --resume {path}, or another folder with --out"
         raise RunError(path, "holds a run already", remedy=remedy)
-    files.write_text(path / VOCAB, task.to_text())
+    files.write_text(path / VOCAB, digests.sealed(task.to_text()))
     # The settings come last: a folder with settings is a run.
     files.write_text(path / CONFIG, run.to_toml())
 
@@ -72,12 +74,43 @@ def restore_task(path: Path, run: Run) -> Task:
     try:
         text = where.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise RunError(where, "no such file", remedy="restore it from a copy of the run") from None
+        raise RunError(where, "no such file", remedy=digests.REMEDY) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(
-            where, f"cannot be read: {error}", remedy="restore it from a copy of the run"
-        ) from error
-    return tasks.get(run.task).restore(text, run, where)
+        raise RunError(where, f"cannot be read: {error}", remedy=digests.REMEDY) from error
+    text = digests.opened(text, where)
+    with schema.rebuilding(where):
+        return tasks.get(run.task).restore(text, run, where)
+
+
+def build(task: Task) -> nn.Module:
+    """A fresh network of the task.
+
+    Raises:
+        ConfigError: a setting that does not fit the others, or for which the memory is too small.
+    """
+    with enough_memory("network"):
+        return task.build()
+
+
+@contextmanager
+def enough_memory(what: str) -> Iterator[None]:
+    """Tell in one line where there is not enough memory for what is made within.
+
+    Raises:
+        ConfigError: there is not.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _NO_MEMORY.search(str(error)):
+            raise
+        remedy = "lower network.hidden, network.layers, training.batch_size or training.bptt"
+        got = f"more memory than there is ({' '.join(str(error).split())[-120:]})"
+        raise ConfigError(what, got, remedy=remedy) from error
+
+
+_NO_MEMORY = re.compile("not enough memory|can't allocate memory|out of memory|overflow", re.IGNORECASE)
+"""What torch says where it cannot have the memory that it asks for."""
 
 
 def load(path: Path, device: torch.device) -> Bundle:
@@ -88,9 +121,10 @@ def load(path: Path, device: torch.device) -> Bundle:
     """
     run = settings(path)
     task = restore_task(path, run)
-    network = task.build()
-    weights, _ = tensors.load(path / WEIGHTS)
+    network = build(task)
+    weights, notes = tensors.load(path / WEIGHTS)
     fill(network, weights, path / WEIGHTS)
+    _check_settings(run, notes.get("settings"), path / CONFIG)
     return Bundle(path, run, task, network.to(device).eval())
 
 
@@ -99,15 +133,26 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], notes: Mapping[str, 
     tensors.save(path / WEIGHTS, weights, {"format": config.FORMAT, **notes})
 
 
+def meaning(run: Run) -> dict[str, object]:
+    """The settings without which weights say something else, but those of data and training."""
+    sections = run.network, run.signal, run.options
+    return {f"{own.section}.{key}": value for own in sections for key, value in vars(own).items()}
+
+
+def _check_settings(run: Run, trained: object, where: Path) -> None:
+    """See that the weights were trained with these settings, as far as it was written beside them."""
+    if not isinstance(trained, dict):
+        return
+    for name, value in meaning(run).items():
+        if name in trained and trained[name] != value:
+            got, expected = f"{schema.shown(value)} for {name}", f"{schema.shown(trained[name])}, as trained"
+            raise RunError(where, got, expected=expected, remedy="set it back, or train a new run")
+
+
 def fill(network: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
     """Put `weights` into the network.
 
     Raises:
-        RunError: names or shapes differ from the network's.
+        RunError: names or shapes differ from the network's, or a weight is not finite.
     """
-    try:
-        network.load_state_dict(dict(weights))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        remedy = "settings and weights must be of one run"
-        raise RunError(where, f"weights that do not fit the settings ({reason})", remedy=remedy) from error
+    tensors.fill(network, weights, where)

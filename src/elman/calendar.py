@@ -23,7 +23,14 @@ MINUTE, HOUR, DAY, WEEK = 60 * SECOND, 3600 * SECOND, 86400 * SECOND, 7 * 86400 
 YEAR = 365.2425 * DAY
 
 _EPOCH = dt.datetime(1970, 1, 1)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_FIRST, _LAST = ((day - _EPOCH) // dt.timedelta(microseconds=1) for day in (dt.datetime.min, dt.datetime.max))
+_LEAST = 1e-9
+"""The shortest step of numbers that is told from none."""
+
+_MOST = 1e18
+"""The largest number of a time: nanoseconds of this age are below it, and int64 holds it and its steps."""
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})")
 _QUARTER = re.compile(r"(\d{4})[-/ ]?[qQ]([1-4])")
 _DAY_FIRST = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}.*")
@@ -79,13 +86,22 @@ def is_date(cell: object) -> bool:
 def _is_number(cell: object) -> bool:
     if isinstance(cell, str):
         return bool(_NUMBER.fullmatch(cell.strip()))
-    return isinstance(cell, int | float) and not isinstance(cell, bool) and math.isfinite(cell)
+    if not isinstance(cell, int | float) or isinstance(cell, bool):
+        return False
+    return isinstance(cell, int) or math.isfinite(cell)
 
 
 def _number(cell: object, where: Callable[[int], str], row: int) -> float:
     if not _is_number(cell) or is_date(cell):
         raise DataError(where(row), f"the time {cell!r}", expected="a number, as above it", remedy=_REMEDY)
-    return float(cell)  # pyrefly: ignore[bad-argument-type]
+    try:
+        number = float(cell)  # pyrefly: ignore[bad-argument-type]
+    except OverflowError:  # a whole number beyond the floats
+        number = math.inf
+    if abs(number) > _MOST:
+        expected = f"a number from -{_MOST:g} to {_MOST:g}"
+        raise DataError(where(row), f"the time {cell!r}", expected=expected, remedy=_REMEDY)
+    return number
 
 
 def _instant(cell: object, where: Callable[[int], str], row: int) -> int:
@@ -95,9 +111,13 @@ def _instant(cell: object, where: Callable[[int], str], row: int) -> int:
         found, why = None, f"a date ({error})"
     if found is None:
         raise DataError(where(row), f"the time {cell!r}", expected=why, remedy=_REMEDY)
-    if found.tzinfo is not None:
-        found = found.astimezone(dt.UTC).replace(tzinfo=None)
-    return (found - _EPOCH) // dt.timedelta(microseconds=1)
+    microsecond = dt.timedelta(microseconds=1)
+    offset = (found.utcoffset() or dt.timedelta()) // microsecond
+    moment = (found.replace(tzinfo=None) - _EPOCH) // microsecond - offset
+    if not _FIRST <= moment <= _LAST:
+        expected = "a time in the years 1 to 9999 of UTC"
+        raise DataError(where(row), f"the time {cell!r}", expected=expected, remedy=_REMEDY)
+    return moment
 
 
 def _date(cell: object) -> dt.datetime | None:
@@ -330,7 +350,8 @@ class Numbers(Frequency):
 
     def between(self, times: np.ndarray) -> np.ndarray:
         """See `Frequency`."""
-        return np.floor((times - times[0]) * self.parts / self.step + _LEEWAY).astype(np.int64)
+        steps = np.floor((times - times[0]) * self.parts / self.step + _LEEWAY)
+        return steps.clip(-_MOST, _MOST).astype(np.int64)
 
     def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
         """See `Frequency`."""
@@ -347,8 +368,18 @@ _LEEWAY = 0.02
 
 
 def of(table: dict[str, Any]) -> Frequency:
-    """The frequency that `Frequency.to_json` described."""
-    return _KINDS[table["kind"]](**{key: value for key, value in table.items() if key != "kind"})
+    """The frequency that `Frequency.to_json` described.
+
+    Raises:
+        KeyError, TypeError, ValueError: it described none.
+    """
+    fields = {key: value for key, value in table.items() if key != "kind"}
+    if not all(type(value) is int and 0 < value <= _LONGEST_STEP for value in fields.values()):
+        raise ValueError(f"{fields} of a frequency")
+    return _KINDS[table["kind"]](**fields)
+
+
+_LONGEST_STEP = 10_000 * YEAR
 
 
 def find(times: Sequence[np.ndarray], *, dated: bool) -> Frequency | None:
@@ -359,7 +390,7 @@ def find(times: Sequence[np.ndarray], *, dated: bool) -> Frequency | None:
         dated: whether they are dates.
     """
     steps = np.concatenate([np.diff(each) for each in times])
-    steps = steps[steps > 0]
+    steps = steps[steps > (0 if dated else _LEAST)]
     if not len(steps):
         return None
     if not dated:
@@ -418,6 +449,8 @@ def _counted(count: int, unit: str) -> str:
 
 
 def _dated(time: float, *, days: bool) -> str:
+    if not _FIRST <= time <= _LAST:  # a step beyond what Python's dates know
+        return str(np.datetime64(int(time), "us").astype("datetime64[D]" if days else "datetime64[s]"))
     moment = _EPOCH + dt.timedelta(microseconds=int(time))
     return moment.date().isoformat() if days else moment.isoformat(sep=" ")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from elman import tensors
+from elman import schema, tensors
 from elman.advice import Epoch, Look
 from elman.batch import State
 from elman.distributed import Processes
@@ -19,6 +19,10 @@ from elman.optim import Average
 
 LAST = "checkpoints/last.safetensors"
 BEST = "checkpoints/best.safetensors"
+
+
+Count = Annotated[int, ("minimum", 0), ("maximum", 1 << 53)]
+"""A number of things, in terms of `elman.schema`."""
 
 
 @dataclass
@@ -33,13 +37,13 @@ class Tally:
     """
 
     nats: float = 0.0
-    count: int = 0
-    symbols: int = 0
+    count: Count = 0
+    symbols: Count = 0
     norm: float = 0.0
-    clipped: int = 0
-    steps: int = 0
+    clipped: Count = 0
+    steps: Count = 0
     top_norm: float = 0.0
-    top_step: int = 0
+    top_step: Count = 0
 
 
 @dataclass
@@ -54,6 +58,7 @@ class Progress:
         halvings: how often a plateau halved the learning rate.
         seconds: time spent in training, over all its sittings.
         data: fingerprint of the data.
+        metrics: digest of the table of metrics up to here; empty, if that is not known.
         recent, whole: sums since the last row of metrics, and since the epoch's begin.
         epochs: the numbers of the epochs that are done.
         looked: the last step that was looked at.
@@ -61,40 +66,39 @@ class Progress:
         done: training came to its end.
     """
 
-    epoch: int = 0
-    window: int = 0
-    step: int = 0
+    epoch: Count = 0
+    window: Count = 0
+    step: Count = 0
     best: list[float] | None = None
-    best_epoch: int = 0
-    halvings: int = 0
+    best_epoch: Count = 0
+    halvings: Count = 0
     seconds: float = 0.0
     data: str = ""
+    metrics: str = ""
     recent: Tally = field(default_factory=Tally)
     whole: Tally = field(default_factory=Tally)
     epochs: list[Epoch] = field(default_factory=list)
-    looked: int = 0
+    looked: Count = 0
     look: Look | None = None
     done: bool = False
 
-    @classmethod
-    def of(cls, notes: Mapping[str, Any]) -> Progress:
-        """The progress that `asdict` turned into `notes`."""
-        inner: dict[str, Any] = {
-            "recent": Tally(**notes["recent"]),
-            "whole": Tally(**notes["whole"]),
-            "epochs": [_epoch(numbers) for numbers in notes["epochs"]],
-            "look": _look(notes.get("look")),
-        }
-        return cls(**{**notes, **inner})
+    def check(self) -> None:
+        """See that the numbers can be those of one training.
+
+        Raises:
+            ValueError: they cannot.
+        """
+        told = self.step >= self.whole.steps >= self.recent.steps and self.best_epoch <= self.epoch
+        if len(self.epochs) != self.epoch or not told or self.epoch > self.step:
+            raise ValueError("counts of epochs and steps that contradict each other")
 
 
-def _epoch(notes: Mapping[str, Any]) -> Epoch:
-    values: dict[str, Any] = {**notes, "look": _look(notes.get("look"))}
-    return Epoch(**values)
+class _Notes(NamedTuple):
+    """What stands beside the tensors of a checkpoint."""
 
-
-def _look(notes: Mapping[str, Any] | None) -> Look | None:
-    return Look(**notes) if notes else None
+    progress: Progress
+    world: Annotated[int, ("minimum", 1), ("maximum", 1 << 20)]
+    updates: Count
 
 
 @dataclass
@@ -130,32 +134,43 @@ def save(path: Path, learner: Learner, progress: Progress, processes: Processes)
         )
 
 
-def restore(path: Path, learner: Learner, processes: Processes) -> Progress:
+def restore(path: Path, learner: Learner, processes: Processes, usual: State | None) -> Progress:
     """Put everything back as `save` found it, and return the progress.
+
+    Args:
+        path: of the file.
+        learner: as at the start of the training.
+        processes: of this training.
+        usual: a state such as is carried over windows; None where none is.
 
     Raises:
         RunError: the file is missing or damaged, or the training had another number of processes.
     """
     named, notes = tensors.load(path)
-    if notes["world"] != processes.world:
-        remedy = f"resume with torchrun --nproc-per-node {notes['world']}"
-        raise RunError(
-            path, f"{processes.world} processes", expected=f"{notes['world']}, as before", remedy=remedy
-        )
-    try:
-        learner.network.load_state_dict(_part(named, "network."))
+    with schema.rebuilding(path, "a checkpoint that does not fit the settings", _REMEDY):
+        found = schema.build(_Notes, notes, "notes", finite=False)
+        found.progress.check()
+        if found.world != processes.world:
+            remedy = f"resume with torchrun --nproc-per-node {found.world}"
+            got, expected = f"{processes.world} processes", f"{found.world}, as before"
+            raise RunError(path, got, expected=expected, remedy=remedy)
+        if extra := [name for name in named if name.partition(".")[0] not in _PARTS]:
+            raise ValueError(f"an unknown tensor {extra[0]!r:.60}")
+        tensors.fill(learner.network, _part(named, "network."), path)
+        weights = _part(named, "average.")
+        tensors.check(weights, learner.average.weights if learner.average else {})
         if learner.average:
-            learner.average.updates = notes["updates"]
-            for name, value in _part(named, "average.").items():
+            learner.average.updates = found.updates
+            for name, value in weights.items():
                 learner.average.weights[name].copy_(value)
         _restore_optimizer(learner.optimizer, _part(named, "optimizer."))
-        mine = [value[processes.rank].to(processes.device) for value in _part(named, "state.").values()]
-        learner.state = tuple(mine) or None
+        learner.state = _state(_part(named, "state."), processes, usual if found.progress.window else None)
         _restore_random(_part(named, "random."), processes)
-        return Progress.of(notes["progress"])
-    except (RuntimeError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(path, f"a checkpoint that does not fit the settings ({reason})") from error
+        return found.progress
+
+
+_PARTS = ("network", "average", "optimizer", "state", "random")
+_REMEDY = "restore it from a copy of the run, or delete it to train from the start"
 
 
 def _part(named: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -163,11 +178,28 @@ def _part(named: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, named: Mapping[str, Tensor]) -> None:
+    """Give the optimiser back what it knew of each weight that it has changed."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    step = torch.zeros(())
     slots: dict[int, dict[str, Tensor]] = {}
     for name, value in named.items():
         index, slot = name.split(".", 1)
         slots.setdefault(int(index), {})[slot] = value
+    for index, found in slots.items():
+        sgd, weight = isinstance(optimizer, torch.optim.SGD), weights[index]
+        moments = {"step": step, "exp_avg": weight, "exp_avg_sq": weight}
+        tensors.check(found, {"momentum_buffer": weight} if sgd else moments)
+        if any(bool(value.isnan().any()) for value in found.values()):
+            raise ValueError(f"what the optimiser knows of weight {index} is not a number")
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _state(named: Mapping[str, Tensor], processes: Processes, usual: State | None) -> State | None:
+    """The state that this process carried."""
+    like = {str(number): tensor for number, tensor in enumerate(usual or ())}
+    mine = {name: value[processes.rank] for name, value in named.items() if len(value) == processes.world}
+    tensors.check(mine, like)
+    return tuple(mine[name].to(processes.device) for name in like) or None
 
 
 def _random_states(device: torch.device) -> dict[str, Tensor]:
@@ -178,6 +210,9 @@ def _random_states(device: torch.device) -> dict[str, Tensor]:
 
 
 def _restore_random(states: Mapping[str, Tensor], processes: Processes) -> None:
-    torch.set_rng_state(states["cpu"][processes.rank].clone())  # torch refuses a view
-    if "cuda" in states and processes.device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"][processes.rank].clone(), processes.device)
+    mine = {name: value[processes.rank].clone() for name, value in states.items()}  # torch refuses a view
+    cpu, cuda = torch.get_rng_state(), mine.pop("cuda", None)
+    tensors.check(mine, {"cpu": cpu})
+    torch.set_rng_state(mine["cpu"])
+    if cuda is not None and processes.device.type == "cuda":
+        torch.cuda.set_rng_state(cuda, processes.device)

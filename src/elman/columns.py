@@ -329,7 +329,8 @@ def _content(records: Sequence[Record], name: str) -> int:
 def _words(records: Sequence[Record], names: Sequence[str]) -> list[str]:
     """The columns that hold something but numbers, or nothing at all, in the first rows."""
     begin = records[:_PROBED]
-    values = {name: [row.fields[name] for row in begin if not _is_empty(row.fields[name])] for name in names}
+    cells = {name: [row.fields.get(name) for row in begin] for name in names}
+    values = {name: [cell for cell in column if not _is_empty(cell)] for name, column in cells.items()}
     return [name for name in names if not values[name] or not all(map(_is_number, values[name]))]
 
 
@@ -340,7 +341,7 @@ def _is_empty(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True
 

@@ -7,8 +7,10 @@ line, the commented file of `elman init` and every error message are made from t
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from elman.errors import ConfigError, nearest
+from elman.schema import shown
 
 FORMAT = 1
 """The version of the run folder's layout; a run of a newer one is refused."""
@@ -29,11 +32,15 @@ def option(
     above: float | None = None,
     high: float | None = None,
     below: float | None = None,
+    most: int = 10**9,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field with its explanation and bounds: low <= value <= high, above < value < below."""
+    """A dataclass field with its explanation and bounds: low <= value <= high, above < value < below.
+
+    No whole number may be above `most`, beyond which nothing can come of it but the end of the memory.
+    """
     bounds = {"low": low, "above": above, "high": high, "below": below, "choices": choices}
-    return dataclasses.field(default=default, metadata={"doc": doc, **bounds})
+    return dataclasses.field(default=default, metadata={"doc": doc, "most": most, **bounds})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +90,14 @@ class Data(Settings):
     lower: bool = option(False, "make small letters of capitals")
     vocab_size: int = option(0, "most symbols to know (word, bpe); 0: all words, 2000 subwords", low=0)
     min_count: int = option(1, "rarer words are <unk>", low=1)
-    ngrams: int = option(1, "n-grams of up to so many symbols have vectors too, in a text to classify", low=1)
+    ngrams: int = option(
+        1, "n-grams of up to so many symbols have vectors too, in a text to classify", low=1, most=64
+    )
     char_ngrams: int = option(
         0,
         "n-grams of 3 to so many characters of a word have vectors too, in a text to classify; 0: none",
         low=0,
+        most=64,
     )
     valid: float = option(
         0.05, "share that validates; 0: none, and the last weights are kept", low=0, below=1
@@ -136,14 +146,20 @@ class Signals(Settings):
         False, "take each sequence's mean off all its numbers, such as the loudness of sound"
     )
     sound: str = option("logmel", "what a frame of sound is", choices=("logmel", "mfcc"))
-    bands: int = option(40, "mel bands of a frame of sound", low=1)
+    bands: int = option(40, "mel bands of a frame of sound", low=1, most=4_096)
     rate: int = option(
-        0, "samples a second that all sound is brought to; 0: as the first has it, and others must", low=0
+        0,
+        "samples a second that all sound is brought to; 0: as the first has it, and others must",
+        low=0,
+        most=10_000_000,
     )
     picture: str = option("rows", "what a step of a picture is", choices=("rows", "columns", "pixels"))
-    size: int = option(0, "height and width that pictures are brought to; 0: as they are", low=0)
+    size: int = option(0, "height and width that pictures are brought to; 0: as they are", low=0, most=32_768)
     height: int = option(
-        0, "height that pictures are brought to, their width in proportion; 0: as size says", low=0
+        0,
+        "height that pictures are brought to, their width in proportion; 0: as size says",
+        low=0,
+        most=32_768,
     )
     noise: float = option(0.0, "deviation of noise that training adds to each number", low=0)
     scaling: float = option(0.0, "deviation of the random factor that training scales each channel by", low=0)
@@ -161,9 +177,11 @@ class Network(Settings):
     section = "network"
 
     cell: str = option("lstm", "what a layer is made of: rnn, rnn_relu, lstm, gru, gru_reset_before")
-    hidden: int = option(256, "units of a layer", low=1)
-    layers: int = option(1, "layers upon each other", low=1)
-    embedding: int = option(0, "size of a symbol's vector; 0: as many as hidden units, at most 128", low=0)
+    hidden: int = option(256, "units of a layer", low=1, most=100_000)
+    layers: int = option(1, "layers upon each other", low=1, most=1_000)
+    embedding: int = option(
+        0, "size of a symbol's vector; 0: as many as hidden units, at most 128", low=0, most=100_000
+    )
     embedding_init: float = option(
         0.0, "deviation that symbols' vectors start with; 0: size**-0.5, in an untied language model 1", low=0
     )
@@ -195,9 +213,11 @@ class Training(Settings):
     section = "training"
 
     epochs: int = option(10, "times through the training part", low=1)
-    steps: int = option(0, "optimiser steps to make, in whole epochs; 0: as epochs says", low=0)
+    steps: int = option(0, "optimiser steps to make, in whole epochs; 0: as epochs says", low=0, most=10**12)
     lr: float = option(0.004, "highest learning rate", above=0)
-    batch_size: int = option(16, "sequences, or rows of a text, read side by side in each process", low=1)
+    batch_size: int = option(
+        16, "sequences, or rows of a text, read side by side in each process", low=1, most=1_000_000
+    )
     bptt: int = option(64, "steps that a gradient goes back in a text; 0: the whole row", low=0)
     weight_noise: float = option(
         0.0, "deviation of noise on all weights, drawn anew for each batch (Graves 2011)", low=0
@@ -214,11 +234,11 @@ class Training(Settings):
     early_stop: int = option(0, "epochs without progress before training ends; 0: never", low=0)
     ema: float = option(0.0, "decay of averaged weights, such as 0.999, that are used if set", low=0, below=1)
     calibrate: bool = option(False, "fit one temperature of the scores on the validation part, when done")
-    accumulate: int = option(1, "batches whose gradients make one step", low=1)
+    accumulate: int = option(1, "batches whose gradients make one step", low=1, most=1_000_000)
     precision: str = option("float32", "arithmetic of the products", choices=("float32", "bfloat16"))
-    seed: int = option(1, "start of all random numbers", low=0)
+    seed: int = option(1, "start of all random numbers", low=0, most=10**13)
     device: str = option("auto", "cpu, cuda, cuda:1, mps; auto: the best there is")
-    threads: int = option(0, "processor threads; 0: as torch chooses", low=0)
+    threads: int = option(0, "processor threads; 0: as torch chooses", low=0, most=1_024)
     tensorboard: bool = option(True, "write the numbers for TensorBoard too, where it is installed")
     checkpoint_minutes: float = option(1.0, "most minutes between two checkpoints", above=0)
 
@@ -280,13 +300,33 @@ def read_tables(path: Path) -> dict[str, Any]:
         ConfigError: there is no such file, or it is no TOML (with line and column).
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _checked(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ConfigError(path, "no such file", remedy="elman init writes one") from None
     except OSError as error:
         raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise ConfigError(path, "no TOML: values nested too deep") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(path, f"no TOML: {error}") from error
+    except ValueError as error:  # of whole numbers, which TOML bounds
+        raise ConfigError(path, "no TOML: a whole number of more than 64 bits") from error
+
+
+def _checked(tables: dict[str, Any]) -> dict[str, Any]:
+    """The tables, whose whole numbers are seen to be of 64 bits, as TOML has them.
+
+    Raises:
+        ValueError: one has more.
+    """
+    values: list[Any] = [tables]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict | list):
+            values += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int) and value.bit_length() > 63:
+            raise ValueError("a whole number of more than 64 bits")
+    return tables
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -310,8 +350,8 @@ def assignment(text: str) -> dict[str, Any]:
         raise ConfigError("--set", repr(text), expected="section.key=value, such as training.lr=0.01")
     section, key, value = match.groups()
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = _checked(tomllib.loads(f"value = {value}"))["value"]
+    except (ValueError, RecursionError):  # also of what has too many digits, or is nested too deep
         parsed = value
     return {section: {key.replace("-", "_"): parsed}}
 
@@ -328,6 +368,10 @@ def section_of(key: str, own: type[Settings]) -> str:
     return owners[key]
 
 
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, bool) else shown(value)
+
+
 _KINDS = {"int": "a whole number", "float": "a number", "str": "a string", "bool": "true or false"}
 
 
@@ -335,10 +379,10 @@ def _typed(section: Settings, field: dataclasses.Field[Any]) -> Any:
     """The field's value in the type that it is declared with (an int serves as a float)."""
     value = getattr(section, field.name)
     kind = field.type if isinstance(field.type, str) else field.type.__name__
-    if kind == "float" and type(value) is int:
+    if kind == "float" and type(value) is int and value.bit_length() < sys.float_info.max_exp:
         return float(value)
-    if type(value).__name__ != kind or value != value:
-        raise ConfigError(f"{section.section}.{field.name}", repr(value), expected=_KINDS[kind])
+    if type(value).__name__ != kind or (kind == "float" and not math.isfinite(value)):
+        raise ConfigError(f"{section.section}.{field.name}", _shown(value), expected=_KINDS[kind])
     return value
 
 
@@ -352,13 +396,15 @@ _BOUNDS = {
 
 def _check_bounds(where: str, value: Any, meta: Mapping[str, Any]) -> None:
     if meta["choices"] and value not in meta["choices"]:
-        raise ConfigError(where, repr(value), expected=f"one of {', '.join(meta['choices'])}")
+        raise ConfigError(where, _shown(value), expected=f"one of {', '.join(meta['choices'])}")
     bounds = [
         (words, holds, meta[name]) for name, (words, holds) in _BOUNDS.items() if meta[name] is not None
     ]
     if not all(holds(value, bound) for _, holds, bound in bounds):
         expected = "a value " + " and ".join(f"{words} {bound:g}" for words, _, bound in bounds)
-        raise ConfigError(where, repr(value), expected=expected)
+        raise ConfigError(where, _shown(value), expected=expected)
+    if type(value) is int and value > meta["most"]:
+        raise ConfigError(where, _shown(value), expected=f"at most {meta['most']:,}")
 
 
 def _section_text(section: Settings) -> str:

@@ -232,11 +232,11 @@ def sheet(figure: Any, rows: Mapping[str, Sequence[Drawing]]) -> None:
         figure.set_size_inches(8, 1.6 * sum(lines) + 0.3 * len(rows))
         parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=lines)[:, 0]
     for part, (title, drawings) in zip(parts, rows.items(), strict=True):
-        part.suptitle(title, fontsize=9)
+        part.suptitle(figures.literal(title), fontsize=9)
         grid = part.subplots(-(-len(drawings) // columns), columns, squeeze=False).flatten()
         for axes, drawing in zip(grid, drawings, strict=False):
             drawing.paint(axes)
-            axes.set_title(drawing.start, fontsize=7)
+            axes.set_title(figures.literal(drawing.start), fontsize=7)
         for axes in grid[len(drawings) :]:
             axes.set_axis_off()
 
@@ -250,7 +250,7 @@ def looks(figure: Any, drawings: Sequence[Drawing]) -> None:
         assert one.looks is not None
         shares = one.looks / np.maximum(one.looks.sum(1, keepdims=True), 1e-9)
         left.imshow(shares.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-        left.set_yticks(range(len(one.start)), list(one.start), fontsize=8)
+        left.set_yticks(range(len(one.start)), [*map(figures.literal, one.start)], fontsize=8)
         left.set_xlabel("step", fontsize=8)
         left.tick_params(labelsize=8)
         one.paint(right)

@@ -6,7 +6,17 @@ Anything else that is raised is a fault of Elman itself and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_LONGEST = 400
+"""Characters of each part of a message, at most; a path may be twice as long."""
+
+_COMPARED = 60
+"""Characters of a name that are compared with others, at most."""
+
+_CONTROL = re.compile("[\x00-\x08\n-\x1f\x7f\x85\u2028\u2029]")
+"""Control characters, and whatever else ends a line."""
 
 
 class ElmanError(Exception):
@@ -21,8 +31,12 @@ class ElmanError(Exception):
 
     def __init__(self, where: object, got: str, *, expected: str = "", remedy: str = "") -> None:
         self.where, self.got, self.expected, self.remedy = str(where), got, expected, remedy
+        place, got, expected, remedy = (
+            shortened(part, most)
+            for part, most in ((self.where, 2 * _LONGEST), *((p, _LONGEST) for p in (got, expected, remedy)))
+        )
         found = f"expected {expected}, got {got}" if expected else got
-        super().__init__(f"{where}: {found}" + (f"; {remedy}" if remedy else ""))
+        super().__init__(f"{place}: {found}" + (f"; {remedy}" if remedy else ""))
 
 
 class ConfigError(ElmanError):
@@ -49,8 +63,15 @@ class TaskError(ElmanError):
     """Something asked of a task that it does not do."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def shortened(text: str, most: int = _LONGEST) -> str:
+    """A text as a message may show it: on one line, a long one without its middle, controls as `\\x00`."""
+    if len(text) > most:
+        text = f"{text[: most * 2 // 3]} ... {text[len(text) - most // 4 :]}"
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
     """The remedy for an unknown name: the nearest known one, or all of them if none is near."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name)[:_COMPARED], names, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"

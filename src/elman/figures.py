@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from elman import files
-from elman.errors import TaskError
+from elman.errors import TaskError, shortened
 
 _KINDS = ("png", "svg", "pdf")
+
+_LONGEST = 60
+"""Most characters of a text of the data in a picture."""
 
 _INSIDE = 4
 """Most entries of a legend that stands inside its axes."""
@@ -41,6 +44,12 @@ def write(path: Path, figure: Any, dpi: int = 130) -> None:
     dated = {"metadata": {"Date": None}} if kind == "svg" else {}
     with rc_context({"svg.hashsalt": path.name}):
         files.write(path, lambda beside: figure.savefig(beside, format=kind, dpi=dpi, **dated))
+
+
+def literal(text: str) -> str:
+    """A text of a user's data as a picture shows it: no formula, not too long, without half characters."""
+    whole = shortened(text, _LONGEST).encode("utf-8", "replace").decode("utf-8")
+    return whole.replace("$", r"\$")
 
 
 def legend(axes: Any, entries: int, place: str = "best") -> None:

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from elman.errors import RunError
 
+try:
+    import fcntl
+except ImportError:  # there is none on Windows, where two trainings in one folder are not told
+    fcntl = None
 
-def write(path: Path, fill: Callable[[Path], object]) -> None:
+_BESIDE = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
+"""The names that `tempfile` makes of what is written beside its place."""
+
+
+def write(path: Path, fill: Callable[[Path], object], *, private: bool = False) -> None:
     """Have `fill` write a file beside `path`, flush it to the disk, and rename it to `path`.
 
     A crash at any moment leaves `path` as it was or as it should be, never in between.
+
+    Args:
+        path: of the file.
+        fill: gets the path of a file that is there and empty.
+        private: whether nobody else may read it.
 
     Raises:
         RunError: the disk is full or the place cannot be written; `path` is as it was.
@@ -27,7 +43,7 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
         beside = Path(name)
         fill(beside)
         _to_disk(beside)
-        beside.chmod(0o666 & ~_umask())
+        beside.chmod(0o600 if private else 0o666 & ~_umask())
         beside.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -36,9 +52,64 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
             beside.unlink(missing_ok=True)
 
 
+@contextmanager
+def locked(folder: Path, written: Collection[str]) -> Iterator[None]:
+    """Hold a folder, which is made if need be, for one process; and first take away what others left.
+
+    The lock is the kernel's: it ends with the process, however that ends. File systems and platforms without
+    such locks go without.
+
+    Args:
+        folder: to hold.
+        written: the files, by their paths in the folder, that `write` may have been writing when it was
+            killed.
+
+    Raises:
+        RunError: another process holds it, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        if handle is not None and _lock(handle, folder):
+            _sweep(folder, written)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> bool:
+    """Whether the lock could be had; a RunError where another has it."""
+    assert fcntl is not None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            return False
+        remedy = "wait for its end, or choose another folder with --out"
+        raise RunError(folder, "another training is writing there", remedy=remedy) from error
+    return True
+
+
+def _sweep(folder: Path, written: Collection[str]) -> None:
+    """Take away what a killed process was writing; nobody else writes, for the folder is locked."""
+    for place in {(folder / name).parent for name in written}:
+        for path in place.glob(".*"):
+            found = _BESIDE.fullmatch(path.name)
+            if found and str((place / found[1]).relative_to(folder)) in written and not path.is_symlink():
+                path.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, all of it or nothing."""
-    write(path, lambda beside: beside.write_text(text, encoding="utf-8", newline="\n"))
+    """Write `text` as UTF-8 to `path`, all of it or nothing.
+
+    Half of a surrogate pair, which has no bytes, is written as `\\ud800`: in JSON, that is the same again.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    write(path, lambda beside: beside.write_bytes(data))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

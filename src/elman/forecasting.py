@@ -95,7 +95,12 @@ def weighted_quantile_loss(actual: np.ndarray, outlook: Outlook) -> float:
 
 
 def overall(found: dict[str, float], naive2: dict[str, float]) -> float:
-    """OWA: the mean of smape and mase, each over that of Naive2 (Makridakis et al. 2020)."""
+    """OWA: the mean of smape and mase, each over that of Naive2 (Makridakis et al. 2020).
+
+    Not-a-number where Naive2 is never wrong.
+    """
+    if not (naive2["smape"] and naive2["mase"]):
+        return math.nan
     return (found["smape"] / naive2["smape"] + found["mase"] / naive2["mase"]) / 2
 
 

@@ -107,5 +107,5 @@ def _panel(axes: Any, future: Future) -> None:
     places = [0, steps - 1] if steps > 1 else [0]
     axes.set_xticks(ahead[places], [future.times[place] for place in places], fontsize=7)
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_title(future.name, fontsize=8, loc="left")
+    axes.set_title(figures.literal(future.name), fontsize=8, loc="left")
     axes.grid(alpha=0.25)

@@ -49,3 +49,15 @@ def repeated(
     found = [keys(sequence.astype(np.int64), length, size) for sequence in sequences]
     values, counts = np.unique(np.concatenate(found), return_counts=True)
     return values[counts > 1]
+
+
+def restored(lists: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    """The keys of n-grams, a list for each n, as `repeated` gave them.
+
+    Raises:
+        ValueError: they are not sorted, or no keys.
+    """
+    found = [np.array(one, np.int64) for one in lists]
+    if any(len(one) and (one[0] < 0 or one[-1] >= _LARGEST or (np.diff(one) <= 0).any()) for one in found):
+        raise ValueError("keys of n-grams that are not in order")
+    return found

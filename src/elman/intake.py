@@ -6,10 +6,12 @@ What an intake keeps is bounded, whatever comes; it can be written down and read
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, final
+from typing import Annotated, Any, NamedTuple, final
 
 import torch
 from torch import Tensor
+
+from elman import schema
 
 
 class Intake(ABC):
@@ -41,7 +43,21 @@ class Intake(ABC):
 
     @abstractmethod
     def restore(self, content: dict[str, Any]) -> None:
-        """Keep what `content` gave."""
+        """Keep what `content` gave.
+
+        Raises:
+            DataError, ValueError, TypeError: it gave no such thing.
+        """
+
+
+class _Framed(NamedTuple):
+    """What `Frames` keep, in terms of JSON."""
+
+    steps: dict[str, Any]
+    kept: list[Any] | None
+    whole: bool
+    skipped: Annotated[int, ("minimum", 0)]
+    some: bool
 
 
 @final
@@ -100,10 +116,13 @@ class Frames(Intake):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Intake`."""
-        self._steps.restore(content["steps"])
-        kept, kind = content["kept"], torch.int64 if content["whole"] else torch.float32
-        self._kept = None if kept is None else torch.tensor(kept, dtype=kind)
-        self._skipped, self._some = int(content["skipped"]), bool(content["some"])
+        found = schema.build(_Framed, content)
+        self._steps.restore(found.steps)
+        kind = torch.int64 if found.whole else torch.float32
+        self._kept = None if found.kept is None else torch.tensor(found.kept, dtype=kind)
+        self._skipped, self._some = found.skipped, found.some
+        if self._skipped > self._hop or len(found.kept or ()) > self._size:
+            raise ValueError(f"{self._skipped} steps to skip, {len(found.kept or ())} kept")
 
     def _framed(self, fresh: Tensor) -> Tensor:
         skipped = min(self._skipped, len(fresh))

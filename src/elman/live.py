@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-import codecs
-import os
 import re
-import select
-import sys
-import termios
-import tty
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import lru_cache
 
-_END, _TAB, _ENTER, _DELETE, _CLEAR = "\x04", "\t", "\r\n", "\x7f\b", "\x15"
-_SEQUENCE = re.compile(r"\x1b(\[[0-9;]*[A-Za-z~]|O.)?")
-"""What an arrow or a function key sends; it changes nothing."""
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.filters import is_done
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
+from prompt_toolkit.key_binding.bindings.emacs import load_emacs_bindings
+from prompt_toolkit.layout import (
+    BufferControl,
+    ConditionalContainer,
+    FormattedTextControl,
+    HSplit,
+    Layout,
+    Window,
+)
+from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.utils import get_cwidth
 
 Suggest = Callable[[str], list[tuple[str, float]]]
 
+PROMPT = "> "
+
 
 def typed(suggest: Suggest) -> None:
-    """Read keys until Ctrl-D, and show what `suggest` says of the line so far.
+    """Read lines until Ctrl-D, and show below each, while it is typed, what `suggest` gives for it.
 
-    Tab takes the first suggestion, Enter starts a new line, Ctrl-U clears the line. Keys that come in while
-    suggestions are sought are all taken in before the next ones are.
+    Tab takes the first suggestion, Enter starts a new line, Ctrl-U clears the line. Keys that arrive while
+    suggestions are computed are all applied before the next ones are.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
-    line, words = "", suggest("")
-    with _keys() as keys:
-        _draw(line, words)
-        for text in keys:
-            for key in text:
-                if key == _END:
-                    _draw(line, [])
-                    sys.stdout.write("\n")
-                    return
-                line = _after(line, key, words)
-            words = suggest(line)
-            _draw(line, words)
+    while _application(suggest).run():
+        pass
 
 
 def completed(line: str, word: str) -> str:
@@ -47,44 +48,55 @@ def completed(line: str, word: str) -> str:
     return f"{head}{word} "
 
 
-def _after(line: str, key: str, words: list[tuple[str, float]]) -> str:
-    """The line after one key."""
-    if key in _ENTER:
-        sys.stdout.write(f"\r\x1b[J> {line}\n")
-        return ""
-    if key in _DELETE:
-        return line[:-1]
-    if key == _CLEAR:
-        return ""
-    if key == _TAB:
-        return completed(line, words[0][0]) if words else line
-    return line + key if key.isprintable() else line
+def _application(suggest: Suggest) -> Application[bool]:
+    """One line with its suggestions; it returns whether another line follows."""
+    buffer, latest = Buffer(multiline=False), lru_cache(maxsize=1)(suggest)
+    line = Window(
+        BufferControl(buffer, input_processors=[BeforeInput(PROMPT)]),
+        dont_extend_height=True,
+        wrap_lines=True,
+    )
+    rows = Window(FormattedTextControl(lambda: _rows(latest(buffer.text))), dont_extend_height=True)
+    own = _keys(buffer, lambda: latest(buffer.text))
+    return Application(
+        Layout(HSplit([line, ConditionalContainer(rows, ~is_done)])),
+        key_bindings=merge_key_bindings([load_emacs_bindings(), own]),
+    )
 
 
-def _draw(line: str, words: list[tuple[str, float]]) -> None:
-    """Draw the line and the suggestions below it, and leave the cursor at the line's end."""
-    rows = [f"  {word:<20} {probability:6.1%}" for word, probability in words]
-    below = "".join(f"\n{row}" for row in rows)
-    up = f"\x1b[{len(rows)}A" if rows else ""
-    sys.stdout.write(f"\r\x1b[J> {line}{below}{up}\r\x1b[{2 + len(line)}C")
-    sys.stdout.flush()
+def _rows(words: list[tuple[str, float]]) -> str:
+    return "\n".join(f"  {_padded(word, 20)} {probability:6.1%}" for word, probability in words)
 
 
-@contextmanager
-def _keys() -> Iterator[Iterator[str]]:
-    """What is typed, key by key or as much as has come; the terminal is as it was afterwards."""
-    terminal = sys.stdin.fileno()
-    before = termios.tcgetattr(terminal)
-    try:
-        tty.setcbreak(terminal)
-        yield _read(terminal)
-    finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+def _padded(word: str, columns: int) -> str:
+    """The word and spaces up to that many terminal columns; East Asian characters take two each."""
+    return word + " " * (columns - get_cwidth(word))
 
 
-def _read(terminal: int) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    while data := os.read(terminal, 4096):
-        while select.select([terminal], [], [], 0)[0]:
-            data += os.read(terminal, 4096)
-        yield _SEQUENCE.sub("", decoder.decode(data))
+def _keys(buffer: Buffer, words: Callable[[], list[tuple[str, float]]]) -> KeyBindings:
+    """The keys that mean something beyond editing."""
+    keys = KeyBindings()
+
+    @keys.add("enter")
+    def _(event: KeyPressEvent) -> None:
+        event.app.exit(result=True)
+
+    @keys.add("c-d")
+    def _(event: KeyPressEvent) -> None:
+        event.app.exit(result=False)
+
+    @keys.add("c-c")
+    def _(event: KeyPressEvent) -> None:
+        event.app.exit(exception=KeyboardInterrupt)
+
+    @keys.add("c-u")
+    def _(event: KeyPressEvent) -> None:
+        buffer.reset()
+
+    @keys.add("tab")
+    def _(event: KeyPressEvent) -> None:
+        if found := words():
+            buffer.text = completed(buffer.text, found[0][0])
+            buffer.cursor_position = len(buffer.text)
+
+    return keys

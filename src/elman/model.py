@@ -6,19 +6,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
-from elman import bundle, dataset, devices, formats, optim, scoring
+from elman import bundle, dataset, devices, formats, optim, schema, scoring, tasks
 from elman.batch import Record
 from elman.config import Run
 from elman.drawings import Drawing
-from elman.errors import DataError, TaskError
+from elman.errors import ConfigError, DataError, TaskError
 from elman.formats import write_json_lines
 from elman.futures import Future
 from elman.stream import Source, Stream
 from elman.tasks.base import Answering, Drawer, Forecaster, Searching, Translator, Use, Writer
 from elman.translation import Translation
 from elman.wording import Search
+
+_Ability = TypeVar("_Ability", Answering, Drawer, Forecaster, Searching, Translator, Writer)
 
 
 class Model:
@@ -72,7 +74,9 @@ class Model:
             VocabError: a character of the prompt is unknown to the model.
             ConfigError: a setting is out of bounds.
         """
-        return self._writer().write(
+        writer = self._able(Writer)
+        _check(length=length, seed=seed)
+        return writer.write(
             self.network, prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
         )
 
@@ -115,7 +119,9 @@ class Model:
             DataError: the start is unknown, or the prefix is no such sequence.
             ConfigError: a setting is out of bounds.
         """
-        return self._drawer().draw(
+        drawer = self._able(Drawer)
+        _check(count=count, length=length, seed=seed)
+        return drawer.draw(
             self.network,
             count=count,
             length=length,
@@ -153,7 +159,7 @@ class Model:
             TaskError: the task does not complete.
             VocabError: a character of the text is unknown to the model.
         """
-        return self._writer().complete(self.network, text, count)
+        return self._able(Writer).complete(self.network, text, count)
 
     def with_beam(self, width: int) -> Model:
         """The same model, whose predictions are looked for by a beam of another width; 1: greedy.
@@ -162,11 +168,7 @@ class Model:
             TaskError: the task's predictions are not looked for by a beam.
             ConfigError: a width below 1.
         """
-        task = self.task
-        if not isinstance(task, Searching):
-            got = "a task whose predictions are not looked for by a beam"
-            remedy = "elman translate has a --beam of its own"
-            raise TaskError(f"task {self.config.task!r}", got, expected="recognize", remedy=remedy)
+        task = self._able(Searching)
         return Model(replace(self._loaded, task=task.with_beam(width)))
 
     def evaluate(
@@ -207,7 +209,7 @@ class Model:
             TaskError: the task does not predict.
             DataError: a value cannot be read.
         """
-        task, found = self._answering(), _values(values)
+        task, found = self._able(Answering), _values(values)
         records = [task.record(value, f"value {i}") for i, value in enumerate(found, start=1)]
         return [answer for _, answer in self.answers(records)]
 
@@ -218,7 +220,7 @@ class Model:
             TaskError: the task does not predict.
             DataError: a record cannot be read.
         """
-        task = self._answering()
+        task = self._able(Answering)
         outputs = scoring.predict(task, self.network, self.task.encode(records, Use.PREDICT))
         for record, output in zip(records, outputs, strict=True):
             yield record, task.answer(output, record)
@@ -274,7 +276,8 @@ class Model:
             DataError: a value cannot be read.
             ConfigError: a setting is out of bounds.
         """
-        task = self._translator()
+        task = self._able(Translator)
+        _check(count=count, seed=seed)
         found = _values(values)
         names = names or [f"value {i}" for i in range(1, len(found) + 1)]
         records = [task.record(value, name) for value, name in zip(found, names, strict=True)]
@@ -306,7 +309,7 @@ class Model:
         Raises:
             TaskError: the task does not predict.
         """
-        task = self._answering()
+        task = self._able(Answering)
         for number, line in enumerate(lines, start=1):
             record = task.record(line.rstrip("\r\n"), f"line {number}")
             try:
@@ -341,7 +344,7 @@ class Model:
         Raises:
             TaskError, DataError: as `forecast`.
         """
-        task = self._forecaster()
+        task = self._able(Forecaster)
         task = task.ahead(horizon) if horizon else task
         windows = task.encode(records, Use.PREDICT)
         return task.futures(windows, scoring.predict(task, self.network, windows))
@@ -363,7 +366,7 @@ class Model:
             TaskError: the task does not forecast; statsmodels is missing for `smoothing`.
             DataError: the data cannot be read, a series is too short, or there is no test part.
         """
-        task = self._forecaster()
+        task = self._able(Forecaster)
         held = task.encode(self.part(Use.TEST, source, encoding), Use.TEST if source is None else Use.SCORE)
         scores = {"model": scoring.evaluate(self.task, self.network, held).scores}
         scores |= self.task.baselines([], {"held": held})["held"]
@@ -386,35 +389,36 @@ class Model:
         data = replace(self.config.data, format=form, encoding=encoding)
         return dataset.records(source, data, self.config.task)
 
-    def _forecaster(self) -> Forecaster:
-        if not isinstance(self.task, Forecaster):
-            raise TaskError(f"task {self.config.task!r}", "a task without a future", expected="forecast")
-        return self.task
+    def _able(self, ability: type[_Ability]) -> _Ability:
+        """The task as one that inherits an ability.
 
-    def _answering(self) -> Answering:
-        if isinstance(self.task, Forecaster):
-            got = "a forecaster, which answers for series, not for records"
-            raise TaskError("predict", got, remedy="elman forecast RUN FILE")
-        if not isinstance(self.task, Answering):
-            got = "a task that does not predict"
-            raise TaskError(f"task {self.config.task!r}", got, expected="classify, tag or recognize")
-        return self.task
+        Raises:
+            TaskError: it does not; the error names the tasks that do, and a command for this model.
+        """
+        if isinstance(self.task, ability):
+            return self.task
+        command = self.task.use()[0].replace("{name}", str(self.path))
+        raise TaskError(
+            f"task {self.config.task!r}",
+            f"a task that does not {ability.does}",
+            expected=tasks.able(ability),
+            remedy=f"use {command}",
+        )
 
-    def _translator(self) -> Translator:
-        if not isinstance(self.task, Translator):
-            got = "a task that writes nothing for a source"
-            raise TaskError(f"task {self.config.task!r}", got, expected="translate or caption")
-        return self.task
 
-    def _drawer(self) -> Drawer:
-        if not isinstance(self.task, Drawer):
-            raise TaskError(f"task {self.config.task!r}", "a task that draws nothing", expected="draw")
-        return self.task
+_MOST = 2**63 - 1
+"""Of a length, a count or a seed: beyond, no machine counts."""
 
-    def _writer(self) -> Writer:
-        if not isinstance(self.task, Writer):
-            raise TaskError(f"task {self.config.task!r}", "a task that writes nothing", expected="language")
-        return self.task
+
+def _check(**given: int | None) -> None:
+    """See that numbers by their names are from 0 to `_MOST`, where they are given.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for name, value in given.items():
+        if value is not None and not 0 <= value <= _MOST:
+            raise ConfigError(name, schema.shown(value), expected=f"a number from 0 to {_MOST}")
 
 
 def _values(values: Iterable[Any]) -> list[Any]:

@@ -5,7 +5,7 @@ Files are read by Pillow, which is an extra. It knows no tensors, no model and n
 
 from __future__ import annotations
 
-import math
+import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from io import BytesIO
@@ -24,6 +24,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """What a file may hold, whatever its name; some of Pillow's other formats run programs."""
+
+MOST_PIXELS = 1 << 26
+"""Pixels that a picture may have, unless it is said: a small file can hold a huge picture."""
 
 _REMEDY = "check the path, make the file anew, or leave it out"
 
@@ -220,22 +223,23 @@ def frames(film: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
     return _unit(film).reshape(len(film), -1)
 
 
-def _opened(file: Path | BytesIO, where: object, color: bool | None, most: float = math.inf) -> np.ndarray:
+def _opened(file: Path | BytesIO, where: object, color: bool | None, most: int = MOST_PIXELS) -> np.ndarray:
     _require(where)
     from PIL import Image, ImageOps
 
-    broken = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # Pillow raises each of these
     try:
-        with Image.open(file, formats=_FORMATS) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=_FORMATS) as image:
             if image.width * image.height > most:
                 got = f"a picture of {image.height} x {image.width} pixels"
                 raise DataError(where, got, expected=f"at most {most:,}")
             return _pixels(ImageOps.exif_transpose(image), color)
+    except DataError:
+        raise
     except Image.UnidentifiedImageError as error:
         raise DataError(
             where, "no picture", expected=f"one of {', '.join(SUFFIXES)}", remedy=_REMEDY
         ) from error
-    except broken as error:
+    except Exception as error:  # Pillow raises all kinds over damaged bytes
         got = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         raise DataError(where, got, remedy=_REMEDY) from error
 

@@ -114,7 +114,7 @@ class Logged(Show):
         """Say the line and write it down."""
         self._show.line(text)
         try:
-            with self._path.open("a", encoding="utf-8") as file:
+            with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
         except OSError as error:
             raise files.unwritable(self._path, error) from error

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from elman import files
-from elman.errors import RunError
+from elman import digests, figures, files, schema
+from elman.errors import RunError, shortened
 from elman.progress import duration
 
 METRICS = "metrics.csv"
@@ -47,15 +51,32 @@ _MOST_POINTS = 200
 class Metrics:
     """The table of a training's numbers; one row is added at a time."""
 
-    def __init__(self, path: Path, *, up_to: int) -> None:
-        """Go on with the table in folder `path`, without the rows of steps after `up_to`."""
+    def __init__(self, path: Path, *, up_to: int, digest: str = "") -> None:
+        """Go on with the table in folder `path`, without the rows of steps after `up_to`.
+
+        Args:
+            path: the folder.
+            up_to: the last step whose row stays.
+            digest: what `digest` gave when that step was done; empty, if it is not known.
+
+        Raises:
+            RunError: the table is damaged, or cannot be written.
+        """
         self._path = path / METRICS
+        there = self._path.exists()
         rows = [row for row in read(path) if int(row["step"]) <= up_to]
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+        self._digest = hashlib.sha256(buffer.getvalue().encode())
+        if there and digest and digest != self.digest():
+            raise _damaged(self._path, "not the rows that were written: the digest differs")
         files.write_text(self._path, buffer.getvalue())
+
+    def digest(self) -> str:
+        """A digest of the table as it is now."""
+        return self._digest.hexdigest()
 
     def add(self, row: Mapping[str, str | int]) -> None:
         """Add a row; columns that it lacks stay empty."""
@@ -64,8 +85,11 @@ class Metrics:
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(buffer.getvalue())
+                file.flush()
+                os.fsync(file.fileno())  # before a checkpoint tells of the row
         except OSError as error:
             raise files.unwritable(self._path, error) from error
+        self._digest.update(buffer.getvalue().encode())
 
 
 class Board:
@@ -73,35 +97,74 @@ class Board:
 
     def __init__(self, path: Path, *, up_to: int) -> None:
         """Go on with what is in folder `path`, without the numbers of steps after `up_to`."""
-        self._writer = None
+        self._writer, self._path = None, path / BOARD
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(path / BOARD), purge_step=up_to + 1)
+            with self._told():
+                self._writer = SummaryWriter(str(self._path), purge_step=up_to + 1)
 
     def add(self, row: Mapping[str, str | int]) -> None:
         """Add the numbers of a row of metrics."""
         if self._writer is None:
             return
-        for column, value in row.items():
-            if column != "step" and value != "":
-                self._writer.add_scalar(column, float(value), int(row["step"]))
-        self._writer.flush()
+        with self._told():
+            for column, value in row.items():
+                if column != "step" and value != "":
+                    self._writer.add_scalar(column, float(value), int(row["step"]))
+            self._writer.flush()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Within it a disk that is full is told in one line."""
+        try:
+            yield
+        except OSError as error:
+            self._writer = None
+            raise files.unwritable(self._path, error) from error
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """The rows of the run in folder `path`; a last row that was cut short is left out."""
+    """The rows of the run in folder `path`; a last row that was cut short is left out.
+
+    Raises:
+        RunError: the table is damaged.
+    """
+    where = path / METRICS
     try:
-        text = (path / METRICS).read_text(encoding="utf-8")
+        text = where.read_text(encoding="utf-8")
+        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+        rows = rows if text.endswith("\n") else rows[:-1]
+        for number, row in enumerate(rows, 2):
+            _check_row(row, number)
     except FileNotFoundError:
         return []
-    rows = list(csv.DictReader(io.StringIO(text)))
-    return rows if text.endswith("\n") else rows[:-1]
+    except (OSError, ValueError, csv.Error) as error:
+        raise _damaged(where, str(error)) from error
+    return rows
+
+
+def _check_row(row: Mapping[str, str], line: int) -> None:
+    """A ValueError where a row has other columns, or what is no number."""
+    if not {"step"} <= row.keys() <= set(COLUMNS) or None in row.values():
+        raise ValueError(f"other columns in line {line}")
+    for column, cell in row.items():
+        if column in ("step", "epoch"):
+            if not (cell.isascii() and cell.isdigit() and len(cell) < 16):
+                raise ValueError(f"{column} {cell!r:.40} in line {line}")
+        elif cell:
+            float(cell)
+
+
+def _damaged(where: Path, how: str) -> RunError:
+    remedy = "restore it from a copy of the run, or delete it to go on without its rows"
+    return RunError(where, f"damaged ({how})", remedy=remedy)
 
 
 def write_results(path: Path, results: Mapping[str, Any]) -> None:
     """Write the results and the model card made from them."""
-    files.write_text(path / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+    files.write_text(path / RESULTS, digests.sealed(text))
     files.write_text(path / CARD, card(path.name, results))
 
 
@@ -111,14 +174,32 @@ def read_results(path: Path) -> dict[str, Any]:
     Raises:
         RunError: the file is damaged.
     """
+    where, remedy = path / RESULTS, "delete it and resume the run"
     try:
-        return json.loads((path / RESULTS).read_text(encoding="utf-8"))
+        text = where.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise RunError(
-            path / RESULTS, f"cannot be read: {error}", remedy="delete it and resume the run"
-        ) from error
+        raise RunError(where, f"cannot be read: {error}", remedy=remedy) from error
+    with schema.rebuilding(where, remedy=remedy):
+        found = json.loads(digests.opened(text, where, remedy))
+        schema.build(_Results, found, "results", finite=False)
+    return found
+
+
+class _Results(NamedTuple):
+    """What stands in the results; a run that is new has all of it."""
+
+    data: dict[str, Any]
+    training: dict[str, Any]
+    scores: _Scores
+    baselines: _Scores
+    findings: dict[str, Any] = {}  # noqa: RUF012, a default that nobody changes
+    figures: list[str] = []  # noqa: RUF012
+    sample: str = ""
+
+
+_Scores = dict[str, dict[str, dict[str, float]]]
 
 
 def finished(path: Path) -> bool:
@@ -156,7 +237,7 @@ def card(name: str, results: Mapping[str, Any]) -> str:
         "## Use",
         "",
         "```",
-        *(line.format(name=name) for line in training["use"]),
+        *(line.replace("{name}", name) for line in training["use"]),
         "```",
         "",
     ]
@@ -235,6 +316,7 @@ def draw_confusion(figure: Any, matrix: np.ndarray, names: Sequence[str]) -> Non
     axes = figure.subplots()
     axes.imshow(matrix / np.maximum(matrix.sum(1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
     ticks, small = range(len(names)), 9 if len(names) <= 12 else 6
+    names = [figures.literal(name) for name in names]
     axes.set_xticks(ticks, names, rotation=90 if len(names) > 6 else 0, fontsize=small)
     axes.set_yticks(ticks, names, fontsize=small)
     axes.set_xlabel("predicted")
@@ -297,7 +379,9 @@ def _aligned(rows: Sequence[Sequence[object]]) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    return number(value) if isinstance(value, float) else str(value).replace("|", "\\|")
+    if isinstance(value, float):
+        return number(value)
+    return re.sub(r"[\r\n]+", " ", shortened(str(value))).replace("|", "\\|")
 
 
 def _plot(axes: Any, rows: Sequence[Mapping[str, str]], baselines: Mapping[str, float]) -> None:

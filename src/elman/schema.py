@@ -6,13 +6,17 @@ server and no model.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
-from collections.abc import Sequence
-from typing import Any, NoReturn, TypeAlias
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from elman.errors import DataError, nearest
+from elman.errors import DataError, ElmanError, RunError, nearest
 
 Schema: TypeAlias = dict[str, Any]
 """A description in terms of JSON Schema, of the words that `read` knows."""
@@ -32,8 +36,14 @@ _WORDS = {
     "array": "a list",
     "object": "an object",
     "null": "null",
+    "float": "a number",
 }
 _SHOWN = 40
+_MOST = 2**63 - 1
+_LARGEST = 1 << 1023
+"""Of a whole number that is still one in floats."""
+_TRIES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, AssertionError)
+_Made = TypeVar("_Made")
 
 
 def parse(text: str | bytes, where: str = "body") -> Any:
@@ -79,6 +89,120 @@ def read(schema: Schema, value: Any, where: str = "body") -> Any:
     return value
 
 
+def build(kind: type[_Made], value: Any, where: str = "value", *, finite: bool = True) -> _Made:
+    """What a value in terms of JSON stands for, as type hints describe it, checked before anything is made.
+
+    Args:
+        kind: a dataclass or a `NamedTuple`, whose fields are entries of an object; bool, int, float, str,
+            None, unions with None; lists, tuples, mappings of such; `Annotated` with more words of
+            `Schema` in pairs, such as ("minimum", 1).
+        value: to be read.
+        where: what to call it.
+        finite: whether numbers must be; else infinity and not-a-number stand as `json` writes them.
+
+    Raises:
+        DataError: the value is not so.
+    """
+    read(_of(kind, finite), value, where)
+    return _made(kind, value)
+
+
+@contextmanager
+def rebuilding(where: object, what: str = "damaged", remedy: str = "") -> Iterator[None]:
+    """Within it, whatever is wrong with a file that is read back is told as damage to that file.
+
+    Args:
+        where: the file.
+        what: the damage in words.
+        remedy: against it; else to restore the file from a copy.
+
+    Raises:
+        RunError: something is wrong.
+    """
+    try:
+        yield
+    except RunError:
+        raise
+    except (ElmanError, *_TRIES) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        remedy = remedy or "restore the file from a copy of the run"
+        raise RunError(where, f"{what} ({reason[:200]})", remedy=remedy) from error
+
+
+@cache
+def _of(kind: Any, finite: bool) -> Schema:
+    """The description of what `build` takes for a type."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _of(inner[0], finite) | dict(inner[1:])
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_of(each, finite) for each in inner]}
+    if origin is list or (origin is tuple and inner[1:] == (...,)):
+        return {"type": "array", "items": _of(inner[0], finite)}
+    if origin is tuple:
+        return {
+            "type": "array",
+            "items": _of(inner[0], finite),
+            "minItems": len(inner),
+            "maxItems": len(inner),
+        }
+    if origin in (dict, Mapping):
+        return {"type": "object", "additionalProperties": _of(inner[1], finite)}
+    if kind in _PLAIN:
+        return _PLAIN[kind] if finite or kind is not float else {"type": ["number", "float"]}
+    fields = {name: _of(hint, finite) for name, hint in _hints(kind).items()}
+    needed = [name for name in fields if name not in _defaults(kind)]
+    return {"type": "object", "properties": fields, "required": needed}
+
+
+_PLAIN: dict[Any, Schema] = {
+    bool: {"type": "boolean"},
+    int: {"type": "integer", "minimum": -_MOST, "maximum": _MOST},
+    float: {"type": "number"},
+    str: {"type": "string"},
+    types.NoneType: {"type": "null"},
+    Any: {"type": ["null", "boolean", "number", "float", "string", "array", "object"], "items": None},
+}
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+@cache
+def _defaults(kind: Any) -> frozenset[str]:
+    """The fields of a dataclass or `NamedTuple` that need not be given."""
+    if dataclasses.is_dataclass(kind):
+        none = dataclasses.MISSING
+        fields = dataclasses.fields(kind)
+        return frozenset(f.name for f in fields if f.default is not none or f.default_factory is not none)
+    return frozenset(kind._field_defaults)
+
+
+def _made(kind: Any, value: Any) -> Any:
+    """What a value that was checked stands for."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _made(inner[0], value)
+    if origin in (Union, types.UnionType):
+        return (
+            None
+            if value is None
+            else _made(next(each for each in inner if each is not types.NoneType), value)
+        )
+    if origin in (list, tuple):
+        made = value if inner[0] in (str, Any) else [_made(inner[0], each) for each in value]
+        return origin(made)
+    if origin in (dict, Mapping):
+        return {name: _made(inner[1], each) for name, each in value.items()}
+    if kind in (int, float):
+        return kind(value)
+    if kind in _PLAIN:
+        return value
+    return kind(**{name: _made(_hints(kind)[name], each) for name, each in value.items()})
+
+
 def _first_line(error: ValueError) -> str:
     return str(error).splitlines()[0]
 
@@ -88,8 +212,10 @@ def _is(kind: str, value: Any) -> bool:
         return type(value) is int or (type(value) is float and value.is_integer())
     if kind == "number":
         return type(value) is int or (type(value) is float and math.isfinite(value))
-    types = {"string": str, "boolean": bool, "array": list, "object": dict, "null": type(None)}
-    return isinstance(value, types[kind])
+    return isinstance(value, _TYPES[kind])
+
+
+_TYPES = {"string": str, "boolean": bool, "array": list, "object": dict, "null": type(None), "float": float}
 
 
 def _kind(schema: Schema, value: Any, where: str) -> str:
@@ -120,6 +246,8 @@ def _any(schemas: Sequence[Schema], value: Any, where: str) -> Any:
 
 
 def _object(schema: Schema, value: dict[str, Any], where: str) -> dict[str, Any]:
+    if "properties" not in schema and "additionalProperties" not in schema:
+        return value
     properties = schema.get("properties", {})
     if others := schema.get("additionalProperties"):
         properties = dict.fromkeys(value, others) | properties
@@ -143,9 +271,21 @@ def _array(schema: Schema, value: list[Any], where: str) -> list[Any]:
     if len(value) < schema.get("minItems", 0):
         _fault(where, value, f"at least {schema['minItems']}")
     items = schema["items"]
-    if items == {"type": "number"} and set(map(type, value)) <= {int}:  # the usual, and it may be long
+    if items is None or _all_fit(items, value):
         return value
     return [read(items, inner, f"{where}[{place}]") for place, inner in enumerate(value)]
+
+
+def _all_fit(items: Schema, value: list[Any]) -> bool:
+    """Whether all are whole numbers, floats or texts that fit, which is seen at once: a list may be long."""
+    if not value or items.keys() - {"type", "minimum", "maximum"}:
+        return not value
+    kind, found = items["type"], set(map(type, value))
+    if kind == "string":
+        return found == {str} and not _HALVES.search("\n".join(value))
+    if kind not in ("integer", "number") or found != {int}:
+        return False
+    return items.get("minimum", -_LARGEST) <= min(value) and max(value) <= items.get("maximum", _LARGEST)
 
 
 def _check_text(schema: Schema, value: str, where: str) -> None:
@@ -160,6 +300,8 @@ def _check_text(schema: Schema, value: str, where: str) -> None:
 
 
 def _check_number(schema: Schema, value: float, where: str) -> None:
+    if abs(value) >= _LARGEST and isinstance(value, int):
+        _fault(where, value, "a number below 1e308")
     if value < schema.get("minimum", -math.inf):
         _fault(where, value, f"at least {schema['minimum']:g}")
     if value > schema.get("maximum", math.inf):
@@ -169,10 +311,10 @@ def _check_number(schema: Schema, value: float, where: str) -> None:
 
 
 def _fault(where: str, value: Any, expected: str) -> NoReturn:
-    raise DataError(where, _shown(value), expected=expected)
+    raise DataError(where, shown(value), expected=expected)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value in a few words, however large it is."""
     if isinstance(value, str):
         return repr(value) if len(value) <= _SHOWN else f"a text of {len(value):,} characters"
@@ -180,4 +322,6 @@ def _shown(value: Any) -> str:
         return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value):,}"
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
-    return repr(value) if isinstance(value, float) or abs(value) < 1e30 else "a number of many digits"
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return "a number of many digits"
+    return f"{value!r:.60}"

@@ -34,7 +34,7 @@ def resolve(
         ConfigError, TaskError, DataError: something is unknown or out of bounds.
     """
     tables = config.read_tables(file) if file else {}
-    _check_version(tables, file)
+    _check_head(tables, file)
     said = config.merge(*(config.assignment(text) for text in assignments))
     known = {field.name for field in fields(config.Data)}
     about = {"data": {key: value for key, value in options.items() if key in known}}
@@ -49,7 +49,9 @@ def resolve(
     return Run.of(config.merge(tables, named, said, placed), own, file or "settings"), reason
 
 
-def _check_version(tables: Mapping[str, Any], file: Path | None) -> None:
+def _check_head(tables: Mapping[str, Any], file: Path | None) -> None:
+    if not isinstance(task := tables.get("task", ""), str):
+        raise ConfigError(f"{file}: task", repr(task), expected="the name of a task")
     version = tables.get("format", config.FORMAT)
     if version != config.FORMAT:
         raise ConfigError(
@@ -74,8 +76,11 @@ def _task_of(name: str | None, data: config.Data) -> tuple[str, str]:
 def _absolute(data: config.Data) -> dict[str, str]:
     """The paths among the settings of the data, so that they hold from whatever folder a run is resumed."""
     paths = {"path": data.path, "valid_path": data.valid_path, "test_path": data.test_path}
-    return {
-        key: path if path.startswith("sample:") else str(Path(path).resolve())
-        for key, path in paths.items()
-        if path
-    }
+    return {key: _absolute_path(key, path) for key, path in paths.items() if path}
+
+
+def _absolute_path(key: str, path: str) -> str:
+    try:
+        return path if path.startswith("sample:") else str(Path(path).resolve())
+    except (OSError, ValueError) as error:  # no file can have that name, or there is no folder to be in
+        raise ConfigError(f"data.{key}", repr(path), expected=f"a path ({error})") from error

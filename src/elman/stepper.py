@@ -8,7 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from elman.errors import ConfigError
 from elman.kernels.base import Advance, LayerStepper
+from elman.kernels.native.plain import is_plain
 
 
 class Stepper:
@@ -46,12 +48,14 @@ class Stepper:
 
         Raises:
             DataError, RuntimeError: a shape, dtype or device does not fit.
+            ConfigError: a tracer, transform or mode looks on, or x is of a subclass: steps write into memory.
         """
         y = self.advance(x)
         return y if self._residual or self._skip else y.clone()
 
     def advance(self, x: Tensor) -> Tensor:
         """The same, in memory that the next step may overwrite."""
+        _check_plain(x)
         if not (self._residual or self._skip):
             for layer in self._layers:
                 x = layer.advance(x)
@@ -80,6 +84,7 @@ class OneStep:
         Returns:
             What the layers give, as of `Stepper`, and the state after the step.
         """
+        _check_plain(x, *state)
         after: list[tuple[Tensor, ...]] = []
 
         def run(layer: Advance, x: Tensor) -> Tensor:
@@ -90,6 +95,12 @@ class OneStep:
         if len(after) == 1:
             return y, tuple([s.unsqueeze(0) for s in after[0]])
         return y, tuple([torch.stack(part) for part in zip(*after, strict=True)])
+
+
+def _check_plain(*tensors: Tensor) -> None:
+    if not is_plain(*tensors):
+        got, remedy = "a tracer, transform, mode or subclass of tensors", "call the layers themselves there"
+        raise ConfigError("stepper", got, expected="plain tensors", remedy=remedy)
 
 
 def through(layers: list[Callable[[Tensor], Tensor]], x: Tensor, residual: bool, skip: bool) -> Tensor:

@@ -39,6 +39,9 @@ _LOOK_EVERY = 100
 """Fewest steps between two that are looked at: a look takes about as long as one."""
 
 
+_LOWER = "lower --lr, or set --clip 1; the weights of the best epoch so far are in the run folder"
+
+
 @dataclass(frozen=True)
 class Job:
     """All of a training that stays the same from its first step to its last."""
@@ -61,7 +64,7 @@ class Trainer:
         self._config = config
         self._wrapped = processes.wrap(learner.network)
         self._plan = job.plan
-        self._metrics = Metrics(job.path, up_to=progress.step) if processes.main else None
+        self._metrics = self._table() if processes.main else None
         board = processes.main and config.tensorboard
         self._board = Board(job.path, up_to=progress.step) if board else None
         self._judged = copy.deepcopy(learner.network) if learner.average else learner.network
@@ -70,6 +73,9 @@ class Trainer:
         self._saved = self._since = time.monotonic()
         self._row = (time.monotonic(), progress.whole.symbols)
         self._entering: State | None = None
+
+    def _table(self) -> Metrics:
+        return Metrics(self.job.path, up_to=self.progress.step, digest=self.progress.metrics)
 
     @property
     def steps(self) -> int:
@@ -235,8 +241,12 @@ class Trainer:
     def _end_epoch(self) -> None:
         """Validate, say so, keep the best weights, and turn to the next epoch."""
         progress, whole, speed = self.progress, self.progress.whole, self._speed()
+        self._check_finite()
         scores = self.validate() if self.job.valid else {}
         train = self.job.processes.mean(whole.nats / max(1, whole.count))
+        for part, loss in (("training", train), ("validation", scores.get("loss", 0.0))):
+            if not math.isfinite(loss):
+                raise self._endless(part, loss)
         mean_norm, clipped = whole.norm / whole.steps, whole.clipped / whole.steps
         self._add_row(speed, scores)
         numbers = Epoch(train, scores, mean_norm, whole.top_norm, whole.top_step, clipped, progress.look)
@@ -297,14 +307,37 @@ class Trainer:
         )
 
     def _save(self) -> None:
+        self._check_finite()
         self._seconds()
+        if self._metrics:
+            self.progress.metrics = self._metrics.digest()
         checkpoint.save(self.job.path / LAST, self.learner, self.progress, self.job.processes)
         self._saved = time.monotonic()
 
     def _write_best(self) -> None:
         if self.job.processes.main:
             tensors.save(self.job.path / BEST, self.learner.weights(), {"step": self.progress.step})
-            bundle.save_weights(self.job.path, self.learner.weights(), {"step": self.progress.step})
+            notes = {"step": self.progress.step, "settings": bundle.meaning(self.job.run)}
+            bundle.save_weights(self.job.path, self.learner.weights(), notes)
+
+    def _check_finite(self) -> None:
+        """See that what would be kept is of use: after a gradient that is finite a step may be too long.
+
+        Raises:
+            DivergedError: it is not.
+        """
+        loss = self.progress.whole.nats
+        bad = [
+            name for name, weight in self.learner.network.named_parameters() if not weight.isfinite().all()
+        ]
+        if bad or not math.isfinite(loss):
+            got = f"the weight {bad[0]} is not finite" if bad else f"a loss of {loss}"
+            raise DivergedError(f"step {self.progress.step}", got, expected="finite ones", remedy=_LOWER)
+
+    def _endless(self, part: str, loss: float) -> DivergedError:
+        remedy = f"look for numbers far beyond the others in the {part} part, or lower --lr"
+        got = f"a loss of {loss} on the {part} part"
+        return DivergedError(f"step {self.progress.step}", got, expected="a finite one", remedy=remedy)
 
     def _diverged(self, norm: float) -> DivergedError:
         task, network = self.job.task, self.learner.network
@@ -320,7 +353,7 @@ class Trainer:
             f"step {self.progress.step}",
             f"a gradient norm of {norm}: {fault or 'not so without dropout'}",
             expected="a finite one",
-            remedy="lower --lr, or set --clip 1; the weights of the best epoch so far are in the run folder",
+            remedy=_LOWER,
         )
 
 

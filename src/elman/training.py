@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from elman import (
     checkpoint,
     dataset,
     devices,
+    files,
     loader,
     optim,
     report,
@@ -25,7 +26,7 @@ from elman import (
     tasks,
     tensors,
 )
-from elman.batch import Example
+from elman.batch import Example, Seq, State
 from elman.checkpoint import BEST, LAST, Learner, Progress
 from elman.config import Run
 from elman.distributed import Processes, processes
@@ -95,6 +96,15 @@ def continue_run(path: Path, show: Show) -> Model:
         return _Sitting(path, run, task, dataset.read(run), team, show).resume()
 
 
+_WRITTEN = frozenset(
+    {
+        *(bundle.CONFIG, bundle.VOCAB, bundle.WEIGHTS, LAST, BEST),
+        *(report.METRICS, report.RESULTS, report.CARD, report.CURVES),
+    }
+)
+"""The files of a run that are written beside their place."""
+
+
 class _Sitting:
     """One sitting of a training: what is made before the loop, and what is written after it."""
 
@@ -120,26 +130,43 @@ class _Sitting:
 
     def begin(self, reason: str) -> Model:
         """Make the folder and train from the start."""
-        if self._team.main:
-            bundle.create(self._path, self._run, self._task)
-        self._team.wait()
-        progress = Progress(data=self._fingerprint)
-        return self._train_and_report(progress, [reason, *self._introduction()])
+        with self._alone():
+            if self._team.main:
+                bundle.create(self._path, self._run, self._task)
+            self._team.wait()
+            progress = Progress(data=self._fingerprint)
+            return self._train_and_report(progress, [reason, *self._introduction()])
 
     def resume(self) -> Model:
         """Train from the last checkpoint, or from the start if there was none yet."""
-        last = self._path / LAST
-        if not last.exists():
-            progress = Progress(data=self._fingerprint)
-            return self._train_and_report(
-                progress, ["no checkpoint yet: from the start", *self._introduction()]
-            )
-        progress = checkpoint.restore(last, self._learner, self._team)
+        with self._alone():
+            if (self._path / LAST).exists():
+                return self._go_on(self._path / LAST)
+            progress, words = Progress(data=self._fingerprint), "no checkpoint yet: from the start"
+            return self._train_and_report(progress, [words, *self._introduction()])
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """The folder, for this training alone."""
+        return files.locked(self._path, _WRITTEN) if self._team.main else nullcontext()
+
+    def _go_on(self, last: Path) -> Model:
+        progress = checkpoint.restore(last, self._learner, self._team, self._carried())
+        if progress.window >= self._plan.steps and progress.window:
+            got, expected = f"window {progress.window}", f"below {self._plan.steps}"
+            raise RunError(last, got, expected=expected, remedy="the settings must be those of the run")
         if progress.data != self._fingerprint:
             remedy = "put the data back as they were, or train a new run"
             raise RunError(self._run.data.path, "other data than the run began with", remedy=remedy)
         words = [f"resumed {self._path} at step {progress.step}"] + ["it is done"] * progress.done
         return self._train_and_report(progress, words)
+
+    def _carried(self) -> State | None:
+        """A state such as is carried from one window of a text to the next."""
+        if not self._task.continuous:
+            return None
+        with scoring.evaluating(self._learner.network) as network, torch.no_grad():
+            seq = scoring.to_device(self._plan.batch(0, 0), self._team.device).seq
+            return network(Seq(seq.data[:1]), None)[1]
 
     def _train_and_report(self, progress: Progress, words: list[str]) -> Model:
         show = Logged(self._plain, self._path) if self._team.main else self._plain
@@ -149,7 +176,7 @@ class _Sitting:
                 show.line(line)
             baselines = self._baselines(show)
             trainer = Trainer(job, self._learner, progress)  # whose clock starts with it
-            with Interrupt() as interrupt:
+            with Interrupt() as interrupt, bundle.enough_memory("training"):
                 trainer.run(interrupt)
             if self._team.main:
                 self._conclude(trainer, baselines, show)
@@ -210,7 +237,8 @@ class _Sitting:
             show.line(self._calibrate(network))
             rows, outputs = self._scores("model", network)
             rows = {part: rows[part] | before[part] for part in rows}
-        bundle.save_weights(self._path, network.state_dict(), {"step": trainer.progress.step})
+        notes = {"step": trainer.progress.step, "settings": bundle.meaning(self._run)}
+        bundle.save_weights(self._path, network.state_dict(), notes)
         scores = {part: rows[part] | baselines.get(part, {}) for part in rows}
         part = list(self._held)[-1] if self._held else ""
         findings = self._findings(network, part, outputs[part]) if part else Findings({}, {})
@@ -322,7 +350,7 @@ def _session(run: Run) -> Iterator[Processes]:
 def _learner(run: Run, task: Task, team: Processes, train: Sequence[Example]) -> Learner:
     """A fresh network and optimiser: the same weights in every process, other random numbers afterwards."""
     torch.manual_seed(run.training.seed)
-    network = task.build().to(team.device).train()
+    network = bundle.build(task).to(team.device).train()
     if isinstance(task, Storing):
         task.store(network, train)
     torch.manual_seed(run.training.seed * 1_000_003 + team.rank)

@@ -88,8 +88,10 @@ def _grids(figure: Any, shown: Sequence[Translation]) -> None:
     for axes, one in zip(figure.subplots(high, wide, squeeze=False).flat, shown, strict=False):
         axes.imshow(one.looks, cmap="Blues", vmin=0, vmax=1)
         turned = 90 * (max(map(len, one.source)) > 1)
-        axes.set_xticks(range(len(one.source)), one.source, rotation=turned, fontsize=8)
-        axes.set_yticks(range(len(one.symbols)), one.symbols, fontsize=8)
+        axes.set_xticks(
+            range(len(one.source)), [*map(figures.literal, one.source)], rotation=turned, fontsize=8
+        )
+        axes.set_yticks(range(len(one.symbols)), [*map(figures.literal, one.symbols)], fontsize=8)
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
     for axes in figure.axes[len(shown) :]:
@@ -116,4 +118,4 @@ def _maps(figure: Any, shown: Sequence[Translation]) -> None:
             axes.imshow(
                 np.zeros_like(light), alpha=0.75 * shade, cmap="gray", extent=extent, interpolation="bilinear"
             )
-            axes.set_title(symbol, fontsize=8)
+            axes.set_title(figures.literal(symbol), fontsize=8)

@@ -346,16 +346,16 @@ def from_text(text: str, where: object = "vocabulary") -> Vocab:
     """
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise _damaged(where, f"no JSON at line {error.lineno}, column {error.colno}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+    except (ValueError, RecursionError) as error:
+        line, column = getattr(error, "lineno", 1), getattr(error, "colno", 1)
+        raise _damaged(where, f"no JSON at line {line}, column {column}") from error
+    if not isinstance(content, dict) or type(content.get("format")) is not int:
         raise _damaged(where, "no entry 'format' with a number")
     if content["format"] > FORMAT:
         expected, remedy = f"at most format {FORMAT}", "update Elman (pip install -U elman)"
         raise RunError(where, f"format {content['format']}", expected=expected, remedy=remedy)
-    unit = str(content.get("unit"))
-    if unit not in UNITS:
-        raise _damaged(where, f"unknown unit {unit!r}")
+    if (unit := str(content.get("unit"))) not in UNITS:
+        raise _damaged(where, f"unknown unit {unit!r:.60}")
     return UNITS[unit]._restore(content, where)
 
 

@@ -9,13 +9,13 @@ import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elman import metrics, search, vocab
+from elman import metrics, schema, search, vocab
 from elman.batch import Example
 from elman.beam import beam
 from elman.config import Data, Settings, option
@@ -116,6 +116,11 @@ class Pair(Example):
     source: str = ""
 
 
+class _Learnt(NamedTuple):
+    longest: Annotated[int, ("minimum", 1), ("maximum", 1 << 30)]
+    vocabulary: dict[str, Any]
+
+
 class Wording:
     """Texts as targets of a decoder.
 
@@ -153,8 +158,11 @@ class Wording:
         replaces: bool = False,
     ) -> Self:
         """The wording that gave `content`."""
-        symbols = vocab.from_text(json.dumps(content["vocabulary"]), where)
-        return cls(symbols, options, lower=data.lower, longest=content["longest"], replaces=replaces)
+        learnt = schema.build(_Learnt, content)
+        if learnt.longest > max(options.longest, _SHORTEST):
+            raise ValueError(f"targets of {learnt.longest} symbols, above the settings' {options.longest}")
+        symbols = vocab.from_text(json.dumps(learnt.vocabulary), where)
+        return cls(symbols, options, lower=data.lower, longest=learnt.longest, replaces=replaces)
 
     def content(self) -> dict[str, Any]:
         """What `restore` needs, in terms of JSON."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from cyclopts import App, CycloptsError
 
@@ -18,7 +19,7 @@ from elman.cli.stream import stream
 from elman.cli.train import init, train
 from elman.cli.translate import translate
 from elman.cli.use import complete, evaluate, predict, sample
-from elman.errors import ElmanError
+from elman.errors import ElmanError, shortened
 
 app = App(
     name="elman",
@@ -59,7 +60,14 @@ def main(tokens: Sequence[str] | None = None) -> None:
 
 
 def run(tokens: Sequence[str] | None = None) -> int:
-    """Run one command; what a user can cause is told in one line on standard error."""
+    """Run one command; what a user can cause is told in one line on standard error.
+
+    Bytes of standard input that are not of its encoding are kept, as names of files may have them; what
+    standard output cannot write of a text is written as `\\ud800`.
+    """
+    for pipe, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(pipe, TextIOWrapper):
+            pipe.reconfigure(errors=errors)
     try:
         app(sys.argv[1:] if tokens is None else list(tokens), result_action="return_value")
         sys.stdout.flush()
@@ -77,4 +85,4 @@ def run(tokens: Sequence[str] | None = None) -> int:
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return text if isinstance(error, ElmanError) else f"{text} (see elman --help)"
+    return text if isinstance(error, ElmanError) else f"{shortened(text)} (see elman --help)"

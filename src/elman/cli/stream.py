@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from elman.errors import DataError, ElmanError, TaskError
+from elman.formats.base import to_json
 from elman.interrupt import Interrupt
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _told(going: Stream, lines: Lines, piece: Any, fresh: bool) -> dict[str, Any
 
 
 def _put(told: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    sys.stdout.write(to_json(told) + "\n")
     sys.stdout.flush()
 
 

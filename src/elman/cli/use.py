@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from elman import formats
 from elman.errors import TaskError, VocabError
 
 if TYPE_CHECKING:
     from elman.drawings import Drawing
-
-Suggest = Callable[[str], list[tuple[str, float]]]
 
 
 def sample(
@@ -138,24 +136,14 @@ def complete(run: Path, /, *, count: int = 5, device: str = "auto") -> None:
             return []
 
     if sys.stdin.isatty():
-        _on_terminal(suggest)
+        from elman.live import typed
+
+        print("Type; Tab takes the first word, Ctrl-D ends.")
+        typed(suggest)
         return
     while line := sys.stdin.readline():
         words = suggest(line.rstrip("\r\n"))
         print("\t".join(f"{word}\t{probability:.4f}" for word, probability in words), flush=True)
-
-
-def _on_terminal(suggest: Suggest) -> None:
-    """Suggestions with every key; after every line where the system's terminals cannot be read by key."""
-    print("Type; Tab takes the first word, Ctrl-D ends.")
-    if find_spec("termios"):
-        from elman.live import typed
-
-        typed(suggest)
-        return
-    for line in sys.stdin:
-        words = suggest(line.rstrip("\r\n"))
-        print("\n".join(f"  {word:<20} {probability:6.1%}" for word, probability in words))
 
 
 def evaluate(
@@ -238,7 +226,12 @@ def predict(
 
 @contextmanager
 def _spooled(name: str) -> Iterator[str]:
-    """Standard input as a file, for formats that are read from one."""
+    """Standard input as a file, for formats that are read from one.
+
+    Raises:
+        ConfigError: there is no such format.
+    """
+    formats.find("standard input", name=name)
     with NamedTemporaryFile(prefix="standard-input-", suffix=f".{name}") as file:
         file.write(sys.stdin.buffer.read())
         file.flush()

@@ -73,7 +73,12 @@ class StateMap:
             interpolation="nearest",
         )
         if legible:
-            axes.set_xticks(range(steps), self.symbols, fontsize="small", rotation=90 * (longest > 1))
+            axes.set_xticks(
+                range(steps),
+                [*map(figures.literal, self.symbols)],
+                fontsize="small",
+                rotation=90 * (longest > 1),
+            )
             axes.tick_params(axis="x", length=0)
         axes.set(
             xlabel="what was read" if legible else "step", ylabel=f"{self.values.shape[1]} units", yticks=[]

@@ -57,6 +57,12 @@ def find(source: str, among: Sequence[str] | None = None, name: str = AUTO) -> F
         ConfigError: there is no format of that name.
         DataError: there is nothing at that path, or text is not among the formats and none of them takes it.
     """
+    try:
+        os.lstat(source)
+    except OSError:  # told by whoever reads it
+        pass
+    except ValueError as error:
+        raise unreadable(Path(source), error) from error
     if name != AUTO:
         return _named(name)
     asked = [_named(each) for each in among or FORMATS]
@@ -112,7 +118,7 @@ def _no_reader(source: str, asked: Sequence[Format]) -> DataError:
     if not source.startswith(PREFIX) and not Path(source).exists():
         return unreadable(Path(source), FileNotFoundError(2, os.strerror(2), source))
     known = ", ".join(member.name for member in asked)
-    stem, remedy = str(Path(source).with_suffix("")), "if it is one of these, say --format NAME"
+    stem, remedy = source.removesuffix(Path(source).suffix), "if it is one of these, say --format NAME"
     if _PARALLEL in asked and _PARALLEL.takes(stem):
         remedy = f"parallel files are named by their stem: {stem}"
     return DataError(source, "data of another kind", expected=known, remedy=remedy)

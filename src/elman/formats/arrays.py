@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO, final
+from typing import Any, BinaryIO, TextIO, cast, final
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
@@ -17,11 +18,13 @@ from elman.formats.base import (
     first_bytes,
     has_suffix,
     read_array,
+    stored_array,
     write_json_lines,
 )
 
 _DATA = ("x", "X", "data", "series")
 _LABELS = ("y", "Y", "label", "labels", "target", "targets")
+_MOST_PACKED = 1032  # times that deflate makes a file smaller, at most
 _LENGTHS = ("lengths", "{}_lengths", "{}_len")
 
 
@@ -68,13 +71,15 @@ class Arrays(Format):
 def _load(path: Path) -> dict[str, np.ndarray]:
     if not (begin := first_bytes(path, 4)).startswith(b"PK"):
         raise DataError(path, f"a file that begins with {begin!r}", expected="NumPy arrays (.npz)")
-    with array_faults(path), np.load(path, allow_pickle=False) as arrays:
-        return {name: _array(arrays, name, path) for name in arrays.files}
+    with array_faults(path), ZipFile(path) as packed:
+        return {info.filename.removesuffix(".npy"): _array(packed, info, path) for info in packed.infolist()}
 
 
-def _array(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray:
-    with array_faults(f"{path}:{name}"):
-        return arrays[name]
+def _array(packed: ZipFile, info: ZipInfo, path: Path) -> np.ndarray:
+    with array_faults(f"{path}:{info.filename.removesuffix('.npy')}"), packed.open(info) as file:
+        # The entry's own word on its size is worth no more than what packing can make of the file.
+        size = min(info.file_size, _MOST_PACKED * path.stat().st_size)
+        return stored_array(cast(BinaryIO, file), size)
 
 
 def _data_name(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
@@ -93,7 +98,7 @@ def _series(path: Path, arrays: Mapping[str, np.ndarray], name: str) -> Sequence
     data = arrays[name]
     usual = (pattern.format(name) for pattern in _LENGTHS)
     key = next((pattern for pattern in usual if pattern in arrays), None)
-    if key is None:
+    if key is None or not data.ndim:
         if data.ndim < 2:
             got = f"{name} of shape {list(data.shape)}"
             raise DataError(path, got, expected="[N, T] or [N, T, C], or `lengths` beside it")
@@ -119,8 +124,14 @@ def _labels(path: Path, arrays: Mapping[str, np.ndarray], name: str, count: int)
     if key is None:
         return None
     labels = arrays[key]
+    if labels.dtype.names is not None or labels.dtype.kind not in "biufSU":
+        raise DataError(path, f"{key} of {labels.dtype}", expected="numbers or text")
     if labels.ndim == 0 or len(labels) != count:
         raise DataError(
             path, f"{key} of shape {list(labels.shape)}", expected=f"a label for each of {count:,} series"
         )
-    return np.char.decode(labels, "utf-8").tolist() if labels.dtype.kind == "S" else labels.tolist()
+    try:
+        return np.char.decode(labels, "utf-8").tolist() if labels.dtype.kind == "S" else labels.tolist()
+    except (ValueError, SystemError) as error:  # bytes that are not UTF-8, numbers beyond all characters
+        remedy = "store them as text, of dtype str"
+        raise DataError(path, f"{key} of texts that are not Unicode", remedy=remedy) from error

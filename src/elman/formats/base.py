@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import difflib
 import gzip
+import io
 import json
 import math
 import os
@@ -18,9 +19,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, TextIO
+from typing import Any, BinaryIO, ClassVar, TextIO
 
 import numpy as np
+from numpy.lib import format as npy
 
 from elman.batch import Record
 from elman.errors import DataError, nearest
@@ -39,9 +41,21 @@ MEDIA = {
 }
 """The suffix of a file that is one input and no text, and the field that it becomes."""
 
+_MAGIC = b"\x93NUMPY"
+
 HEAD = 1 << 16
 """How many bytes of a file tell what it is."""
 
+_NO_TEXT = ("idna", "punycode", "raw-unicode-escape", "unicode-escape")
+"""Encodings of names and of literals, which Python counts among those of texts."""
+
+_LEAST_UNPACKED, _MOST_PACKED = 1 << 28, 100
+"""A file may unpack to so many bytes in any case, and beyond that to so many times its own size."""
+
+_DEEPEST, _MOST_DIGITS = 60, 300
+"""Lists or objects in each other, and digits of a whole number, that a record may have."""
+
+_DIGITS = re.compile(rf"\d{{{_MOST_DIGITS}}}")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -100,6 +114,44 @@ def to_json(value: Any) -> str:
     return json.dumps(plain) if _SURROGATES.search(text) else text  # half of a pair has no bytes
 
 
+def from_json(text: str, where: object) -> Any:
+    """The value of a JSON text, of numbers that floats can hold and a depth that can be walked.
+
+    Raises:
+        DataError: it is not JSON, has a whole number of too many digits, or is nested too deep.
+    """
+    try:
+        value = json.loads(text, parse_int=_integer) if _DIGITS.search(text) else json.loads(text)
+    except json.JSONDecodeError as error:
+        got = f"no JSON: {error.msg} at column {error.colno}"
+        raise DataError(where, got, remedy="write one object a line") from error
+    except ValueError as error:
+        raise DataError(where, str(error), expected=f"at most {_MOST_DIGITS} digits") from error
+    except RecursionError as error:
+        raise _too_deep(where) from error
+    if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
+        raise _too_deep(where)
+    return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a whole number of {len(digits):,} digits")
+    return int(digits)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [part.values() if isinstance(part, dict) else part for part in level]
+        level = [each for part in inner if not isinstance(part, str | float | int | None) for each in part]
+    return any(isinstance(each, list | dict) for each in level)
+
+
+def _too_deep(where: object) -> DataError:
+    return DataError(where, f"lists or objects nested more than {_DEEPEST} deep", expected="a record")
+
+
 def _is_scalar(value: Any) -> bool:
     return isinstance(value, (str, int, float, np.generic)) or value is None
 
@@ -139,12 +191,23 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         data = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
+    return _unpacked(path, data) if path.suffix.lower() == ".gz" else data
+
+
+def _unpacked(path: Path, data: bytes) -> bytes:
+    """What gzip has packed: no more than a file of that size may well hold, for the sake of memory."""
+    most = max(_LEAST_UNPACKED, _MOST_PACKED * len(data))
     try:
-        return gzip.decompress(data) if path.suffix.lower() == ".gz" else data
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            unpacked = file.read(most + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(path, f"a damaged gzip file: {error}", remedy="fetch it again") from error
+    if len(unpacked) > most:
+        got = f"{len(data):,} bytes that unpack to more than {most:,}"
+        raise DataError(path, got, remedy="if that is right, unpack it with gunzip")
+    return unpacked
 
 
 def read_text(path: Path, encoding: str) -> str:
@@ -193,13 +256,21 @@ def check_encoding(name: str) -> None:
     """
     try:
         "".encode(name)  # some codecs, such as hex, are known but make no text
-    except (LookupError, UnicodeError) as error:
-        got = f"unknown encoding {name!r}"
-        raise DataError("encoding", got, remedy=nearest(name, ENCODINGS)) from error
+        known = codecs.lookup(name).name.replace("_", "-")
+    except (LookupError, ValueError) as error:
+        raise _no_encoding(f"unknown encoding {name!r}", name) from error
+    if known in _NO_TEXT:
+        raise _no_encoding(f"{name!r}, an encoding of names and literals", name)
 
 
-def unreadable(path: Path, error: OSError) -> DataError:
-    """What to tell where a path cannot be read: it does not exist, or what the system says."""
+def _no_encoding(got: str, name: str) -> DataError:
+    return DataError("encoding", got, remedy=nearest(name, ENCODINGS))
+
+
+def unreadable(path: Path, error: OSError | ValueError) -> DataError:
+    """What to tell where a path cannot be read: no file has such a name, or what the system says."""
+    if not isinstance(error, OSError):  # it holds NUL, or half of a surrogate pair
+        return DataError(repr(str(path)), f"a name that no file can have ({error})", remedy="check the path")
     path = Path(error.filename or path)
     if isinstance(error, FileNotFoundError):
         return DataError(path, "no such file or folder", remedy=_similar(path))
@@ -231,7 +302,7 @@ def first_bytes(path: Path, count: int) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(count)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
 
 
@@ -260,10 +331,36 @@ def read_array(path: Path) -> np.ndarray:
     Raises:
         DataError: there is no such file, or no array in it that can be read without pickle.
     """
-    if not (begin := first_bytes(path, 6)).startswith(b"\x93NUMPY"):
+    if not (begin := first_bytes(path, 6)).startswith(_MAGIC):
         raise DataError(path, f"a file that begins with {begin!r}", expected="a NumPy array (.npy)")
-    with array_faults(path):
-        return np.load(path, allow_pickle=False)
+    with array_faults(path), path.open("rb") as file:
+        return stored_array(file, path.stat().st_size)
+
+
+def stored_array(file: BinaryIO, size: int) -> np.ndarray:
+    """The array of NumPy's format in a file of that size; to be read within `array_faults`.
+
+    Raises:
+        ValueError: its head promises more than the file holds, for which memory would be taken first.
+    """
+    version = npy.read_magic(file)
+    read_head = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read_head(file)
+    promised, there = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if promised > there and not dtype.hasobject:
+        raise ValueError(f"{there:,} bytes in place of {promised:,} for {dtype} {list(shape)}")
+    file.seek(0)
+    return npy.read_array(file, allow_pickle=False)
+
+
+def float32(value: Any) -> np.ndarray:
+    """Numbers as an array of float32, without a warning where one is too large for it: that is infinite.
+
+    Raises:
+        TypeError, ValueError, OverflowError: they are no numbers, or lists of several lengths.
+    """
+    with np.errstate(over="ignore"):
+        return np.asarray(value, np.float32)
 
 
 def as_series(array: np.ndarray, where: object) -> np.ndarray:
@@ -276,7 +373,7 @@ def as_series(array: np.ndarray, where: object) -> np.ndarray:
         raise DataError(where, f"an array of {array.dtype}", expected="numbers")
     if array.ndim == 0 or not array.size:
         raise DataError(where, f"an array of shape {list(array.shape)}", expected="a series [T] or [T, C]")
-    series = array.reshape(len(array), -1).astype(np.float32, copy=False)
+    series = float32(array.reshape(len(array), -1))
     if np.isinf(series).any():
         step = int(np.isinf(series).any(axis=1).argmax()) + 1
         raise DataError(where, f"a number that is infinite at step {step}", remedy="NaN is a missing value")

@@ -24,7 +24,7 @@ TOKENS = "tokens"
 
 _NAMES = (TOKENS, "form")
 _CELL = re.compile(r"[^ \t]+")
-_ID = re.compile(r"([1-9]\d*)(?:-([1-9]\d*))?|(0|[1-9]\d*)\.([1-9]\d*)")
+_ID = re.compile(r"([1-9]\d{0,9})(?:-([1-9]\d{0,9}))?|(0|[1-9]\d{0,9})\.([1-9]\d{0,9})")
 _DOCUMENT = "-DOCSTART-"
 _PROBED = 40  # lines that tell what a file is
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO, final
 
 from elman.batch import Record
 from elman.errors import DataError
-from elman.formats.base import Format, has_suffix, read_text, to_json
+from elman.formats.base import Format, from_json, has_suffix, read_text, to_json
 
 _KINDS = {list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
@@ -45,12 +44,10 @@ class JsonLines(Format):
 
 
 def _object(text: str, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        got = f"no JSON: {error.msg} at column {error.colno}"
-        raise DataError(where, got, remedy="write one object a line") from error
+    value = from_json(text, where)
     if not isinstance(value, dict):
         got = _KINDS.get(type(value), "a number")
         raise DataError(where, got, expected='an object, such as {"text": "...", "label": "..."}')
+    if not value:
+        raise DataError(where, "an object without a key", remedy="fill it in, or leave the line out")
     return value

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO, final
+from uuid import UUID
 
 from elman.batch import Record
 from elman.errors import DataError
@@ -64,6 +65,11 @@ def _values(pyarrow: Any, column: Any) -> list[Any]:
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, (date, time)):
+    """A value in terms of JSON; a map is a list of pairs, what has bytes stays as it is and is told later."""
+    if isinstance(value, dict):
+        return {str(name): _value(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_value(inner) for inner in value]
+    if isinstance(value, (date, time, timedelta, UUID)):
         return str(value)
     return float(value) if isinstance(value, Decimal) else value

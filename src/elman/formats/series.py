@@ -21,6 +21,8 @@ _TAGS = (
     *("@serieslength", "@classlabel", "@targetlabel", "@data"),
 )
 
+_MOST_DIGITS = 9  # of the number of channels
+
 
 class _Head(NamedTuple):
     """What the head says: whether cases have labels, numbers or of some classes, and how many channels."""
@@ -106,7 +108,7 @@ def _with_tag(said: _Head, tag: str, words: list[str], where: str) -> _Head:
     if tag == "@targetlabel":
         return said._replace(labelled=is_true, is_value=is_true)
     if tag in ("@dimensions", "@dimension"):
-        if not (words and words[0].isdecimal()):
+        if not (words and words[0].isdecimal() and len(words[0]) <= _MOST_DIGITS):
             raise DataError(where, " ".join([tag, *words]), expected="a number of channels")
         return said._replace(channels=int(words[0]))
     return said

@@ -145,6 +145,8 @@ def _looks_like_one(begin: bytes) -> bool:
         return False
     lines = begin.decode("latin-1").replace("\r", "").strip("\n").split("\n")
     whole = lines[:-1] if len(begin) == HEAD else lines
+    if all(line.startswith("{") for line in whole[:_PROBED]):  # JSON lines have commas too
+        return False
     return len(whole) > 2 and all(whole[:_PROBED]) and bool(_delimiter("\n".join(whole[:_PROBED])))
 
 

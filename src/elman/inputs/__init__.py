@@ -84,5 +84,5 @@ def restore(content: dict[str, Any], run: Run, where: object) -> Input:
     content = dict(content)
     name = content.pop("input", None)
     if name not in INPUTS:
-        raise RunError(where, f"an unknown input {json.dumps(name)}", remedy=nearest(str(name), INPUTS))
+        raise RunError(where, f"an unknown input {json.dumps(name):.60}", remedy=nearest(str(name), INPUTS))
     return INPUTS[name].restore(content, run, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,14 +109,17 @@ def identity(value: Any) -> bytes:
 
 
 def beside(where: str, path: str) -> Path:
-    """A path as a file names it: beside that file, or else as it stands."""
+    """A path as a file names it: beside that file, or else as it stands.
+
+    A name that no file can have is not there, as is what may not be looked at; reading it tells why.
+    """
     near = Path(where.rsplit(":", 1)[0]).parent / path
-    return near if near.exists() or not Path(path).exists() else Path(path)
+    return near if os.path.exists(near) or not os.path.exists(path) else Path(path)  # noqa: PTH110, see above
 
 
 def named_in(where: str, error: DataError) -> DataError:
     """The fault of a file, with the place that names the file."""
-    if where in error.where or not Path(error.where).suffix:
+    if where in error.where or not Path(error.where.strip("'")).suffix:
         return error
     named = f"{error.where} (named in {where})"
     return DataError(named, error.got, expected=error.expected, remedy=error.remedy)

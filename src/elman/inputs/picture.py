@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Annotated, Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elman import pictures
+from elman import pictures, schema
 from elman.config import Run
-from elman.errors import DataError, RunError, TaskError
+from elman.errors import DataError, TaskError
+from elman.formats.base import unreadable
 from elman.inputs.base import Input, Raw, Reader, beside, named_in
 from elman.intake import Intake
 
 _LONGEST_PATH = 1024
 _CHANNELS = 3
+
+
+_Pixels = Annotated[int, ("minimum", 1), ("maximum", 1 << 15)]
+
+
+class _Learnt(NamedTuple):
+    film: bool
+    height: _Pixels
+    width: _Pixels
 
 
 @final
@@ -56,11 +67,8 @@ class Picture(Input):
     @classmethod
     def restore(cls, content: dict[str, Any], run: Run, where: object) -> Self:
         """The input of the kind and size in `content`."""
-        try:
-            return cls(bool(content["film"]), int(content["height"]), int(content["width"]), run)
-        except (KeyError, TypeError, ValueError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"a damaged input ({error})", remedy=remedy) from error
+        with schema.rebuilding(where, "a damaged input"):
+            return cls(*schema.build(_Learnt, content), run)
 
     @property
     def kind(self) -> str:
@@ -134,7 +142,7 @@ def _kind(raw: Raw) -> str:
         return ""
     if _is_name(value):
         return "picture"
-    return "film" if 0 < len(value) < _LONGEST_PATH and beside(raw.where, value).is_dir() else ""
+    return "film" if 0 < len(value) < _LONGEST_PATH and os.path.isdir(beside(raw.where, value)) else ""  # noqa: PTH112, a name that is too long is none
 
 
 def _is_name(value: Any) -> bool:
@@ -173,7 +181,11 @@ def _paths(raw: Raw) -> list[Path]:
     if not isinstance(raw.value, str):
         return [beside(raw.where, path) for path in raw.value]
     folder = beside(raw.where, raw.value)
-    if found := sorted(path for path in folder.iterdir() if _is_name(path.name)):
+    try:
+        found = sorted(path for path in folder.iterdir() if _is_name(path.name))
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    if found:
         return found
     raise DataError(raw.where, f"a folder without a picture: {folder}", expected="the frames of a film")
 

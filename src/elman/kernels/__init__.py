@@ -82,7 +82,9 @@ def choose(case: Case, forced: str | None = None) -> tuple[Kernel, str]:
     forced = forced or _forced
     if forced:
         return _force(get(forced, where), case, where), f"forced by {where}"
-    return _prefer(_TABLE, case)
+    # In a graph that is made, T may stand for any number.
+    made = type(case.steps) is not int or torch.compiler.is_compiling()
+    return (_prefer if made else _preferred)(_TABLE, case)
 
 
 def explain(case: Case) -> list[tuple[str, str]]:
@@ -198,7 +200,6 @@ def _case_of_step(cell: Cell, tensor: Tensor, weights: Weights) -> Case:
     return Case(cell.name, device, _products(tensor.dtype, device), 1, False, normed, False, projected)
 
 
-@lru_cache(256)
 def _prefer(table: tuple[Kernel, ...], case: Case) -> tuple[Kernel, str]:
     passed = []
     for kernel in table[:-1]:
@@ -207,6 +208,9 @@ def _prefer(table: tuple[Kernel, ...], case: Case) -> tuple[Kernel, str]:
             return kernel, "; ".join(passed) or "the fastest"
         passed.append(f"{kernel.name} refuses: {refusal}" if refusal else f"{kernel.name} yields: {better}")
     return table[-1], "; ".join(passed)
+
+
+_preferred = lru_cache(256)(_prefer)
 
 
 def _force(kernel: Kernel, case: Case, where: str) -> Kernel:

@@ -14,7 +14,7 @@ from elman.cells.base import Cell
 from elman.errors import DataError
 from elman.kernels.base import Weights, is_autocast
 from elman.kernels.native.plain import wants_names
-from elman.nn.foreign import Foreign, tracer_of
+from elman.nn.base import Foreign, tracer_of
 
 _RNN = {"tanh": cells.get("rnn"), "relu": cells.get("rnn_relu")}
 _LSTM, _GRU = cells.get("lstm"), cells.get("gru")

@@ -15,7 +15,7 @@ from elman import cells, kernels
 from elman.errors import ConfigError, DataError
 from elman.kernels.base import Job, Result, Weights, is_autocast
 from elman.kernels.native.plain import wants_names
-from elman.nn.foreign import Foreign, tracer_of
+from elman.nn.base import Foreign, tracer_of
 from elman.recurrent import checked_lengths, dropout, hidden_mask, shares
 from elman.stepper import Stepper
 

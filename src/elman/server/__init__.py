@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,7 +26,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from elman import exposition
 from elman.bounds import Bounds
 from elman.formats.base import to_json
 from elman.model import Model
@@ -65,7 +65,7 @@ class Application:
         state_dir: Path | None = None,
     ) -> None:
         self.bounds, metrics = bounds or Bounds(), Metrics()
-        worker = Worker(self.bounds.queue, self.bounds.together, metrics.batches.add)
+        worker = Worker(self.bounds.queue, self.bounds.together, metrics.batches.observe)
         metrics.watch("elman_queue", "Requests that wait for their turn.", lambda: worker.waiting)
         self._service = Service(named(models), self.bounds, worker, metrics)
         self._house = House(self._service, state_dir)
@@ -128,7 +128,7 @@ def _plain(service: Service, house: House, *, guarded: bool) -> list[Route]:
         return JSONResponse({"status": "ok"})
 
     async def metrics(request: Request) -> Response:
-        return Response(service.metrics.text(), headers={"Content-Type": exposition.TYPE})
+        return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def listed(request: Request) -> Response:
         return Response(told, media_type="application/json")

@@ -7,11 +7,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
+from prometheus_client import generate_latest as exposition
 from starlette.responses import JSONResponse
 
 from elman.bounds import Bounds
 from elman.errors import ConfigError, ElmanError
-from elman.exposition import Counter, Gauge, Histogram, memory, text
 from elman.model import Model
 from elman.schema import Schema
 from elman.worker import BusyError, Worker
@@ -100,23 +101,36 @@ def named(models: Mapping[str, Model]) -> dict[str, Served]:
 
 
 class Metrics:
-    """What is counted of a server."""
+    """What is counted of a server, for Prometheus; memory and processor time of the process beside it."""
 
     def __init__(self) -> None:
-        self.requests = Counter("elman_requests_total", "Requests by path and status.", ("path", "status"))
-        self.seconds = Histogram("elman_request_seconds", "Time from a request to its answer.", _SECONDS)
-        self.batches = Histogram("elman_batch_size", "Requests that were computed together.", _SIZES)
-        self.steps = Counter("elman_stream_steps_total", "Steps that streams made.", ("model",))
-        self.dropped = Counter("elman_streams_dropped_total", "Streams that were ended, by why.", ("why",))
-        self.gauges = [Gauge("elman_memory_bytes", "Resident memory of the process.", memory)]
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+        self.requests = Counter(
+            "elman_requests_total", "Requests by path and status.", ["path", "status"], registry=registry
+        )
+        self.seconds = Histogram(
+            "elman_request_seconds", "Time from request to response.", buckets=_SECONDS, registry=registry
+        )
+        self.batches = Histogram(
+            "elman_batch_size", "Requests computed together.", buckets=_SIZES, registry=registry
+        )
+        self.steps = Counter("elman_stream_steps_total", "Steps of streams.", ["model"], registry=registry)
+        self.dropped = Counter(
+            "elman_streams_dropped_total",
+            "Streams that the server ended, by reason.",
+            ["why"],
+            registry=registry,
+        )
 
     def watch(self, name: str, about: str, value: Callable[[], float]) -> None:
         """Show a value that goes up and down."""
-        self.gauges.append(Gauge(name, about, value))
+        Gauge(name, about, registry=self._registry).set_function(value)
 
-    def text(self) -> str:
-        """All of it, as Prometheus reads it."""
-        return text([self.requests, self.seconds, self.batches, self.steps, self.dropped, *self.gauges])
+    def text(self) -> bytes:
+        """All of it in Prometheus's text format."""
+        return exposition(self._registry)
 
 
 @dataclass(frozen=True)

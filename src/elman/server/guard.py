@@ -49,8 +49,8 @@ class Guard:
 
         async def counted(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                self._metrics.requests.add(path, str(message["status"]))
-                self._metrics.seconds.add(time.monotonic() - begun)
+                self._metrics.requests.labels(path, str(message["status"])).inc()
+                self._metrics.seconds.observe(time.monotonic() - begun)
             await send(message)
 
         if fault := self._fault(scope):

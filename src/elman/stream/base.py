@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from elman import tensors
+from elman import schema, tensors
 from elman.batch import State
 from elman.config import Run
-from elman.errors import ElmanError, RunError, TaskError
+from elman.errors import RunError, TaskError
 from elman.streaming import Ends, Streamer
 from elman.tasks.base import Streaming, Task
 
@@ -103,11 +103,11 @@ class Source:
         ends.restore(saved.ends)
         return ends
 
-    def save(self, path: Path, saved: Saved) -> None:
-        """Write a stream to a file, all of it or nothing."""
+    def save(self, path: Path, saved: Saved, *, private: bool = False) -> None:
+        """Write a stream to a file, all of it or nothing; one that is private nobody else may read."""
         named = {f"state.{number}": tensor for number, tensor in enumerate(saved.state)}
         kept = {"begin": saved.begin, "ends": saved.ends, "steps": saved.steps}
-        tensors.save(path, named, {"stream": FORMAT, "model": self.mark(), **kept})
+        tensors.save(path, named, {"stream": FORMAT, "model": self.mark(), **kept}, private=private)
 
     def load(self, path: Path) -> Saved:
         """The stream that a file holds.
@@ -122,20 +122,48 @@ class Source:
         if notes.get("model") != self.mark():
             remedy = "load it with the model that it was saved from, or begin a new stream"
             raise RunError(path, "the stream of another model", expected="one of this model", remedy=remedy)
-        state = tuple(named[name].to(self.like.device) for name in sorted(named, key=_number))
-        try:
-            saved = Saved(notes["begin"], state, notes["ends"], int(notes["steps"]))
-            usual = self.streamer.start(saved.begin)
-            if [_kind(s) for s in state] != [_kind(s) for s in usual]:
-                raise ValueError("a state of other shapes")
+        with schema.rebuilding(path, remedy="restore the file from a copy, or begin a new stream"):
+            kept = schema.build(_Kept, {name: notes[name] for name in _Kept._fields}, "notes")
+            usual = self.streamer.start(kept.begin)
+            state = tuple(named[f"state.{number}"].to(self.like.device) for number in range(len(named)))
+            _check_state(state, usual)
+            saved = Saved(kept.begin, state, kept.ends, kept.steps)
+            self._try(saved)
             return saved._replace(ends=self.ends(saved).content())
-        except (KeyError, TypeError, ValueError, ElmanError) as error:
-            raise RunError(path, f"damaged ({error})", remedy="restore the file from a copy") from error
+
+    def _try(self, saved: Saved) -> None:
+        """See that the ends can go on from what they kept: a sequence that ends here comes to its end."""
+        ends = self.ends(saved)
+        rest = ends.intake.rest()
+        if rest.shape[1:] != self.streamer.ends(saved.begin).intake.rest().shape[1:]:
+            raise ValueError(f"steps of shape {list(rest.shape[1:])} were held back")
+        ends.outlet.last()
 
 
-def _number(name: str) -> int:
-    return int(name.rpartition(".")[2]) if name.rpartition(".")[2].isdigit() else -1
+class _Kept(NamedTuple):
+    """What stands beside the state in a file."""
+
+    begin: Any
+    ends: dict[str, Any]
+    steps: Annotated[int, ("minimum", 0)]
 
 
-def _kind(tensor: Tensor) -> tuple[object, ...]:
-    return tensor.ndim, tensor.shape[1], tensor.shape[-1], tensor.dtype
+def _check_state(found: State, usual: State) -> None:
+    """See that a state is like one at the start; of what grows with others' there may be more rows.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if len(found) != len(usual):
+        raise ValueError(f"{len(found)} tensors, not {len(usual)}")
+    for mine, theirs in zip(found, usual, strict=True):
+        if mine.dtype != theirs.dtype or mine.ndim != theirs.ndim or mine.shape[1:] != theirs.shape[1:]:
+            raise ValueError("a state of other shapes")
+        if not len(theirs) <= len(mine) <= len(theirs) + _MOST_ROWS:
+            raise ValueError(f"a state of {len(mine)} rows")
+        if bool(theirs.isfinite().all()) and not bool(mine.isfinite().all()):
+            raise ValueError("a state that is not finite")
+
+
+_MOST_ROWS = 1 << 16
+"""Rows that a state may have beyond its own, having stood beside a longer one."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.batch import Seq, State
-from elman.errors import ElmanError, TaskError
+from elman.errors import TaskError
 from elman.slab import Slab
 from elman.stream.base import BLOCK, Saved, Source, Trained
 from elman.streaming import Ends, Runner, Teller, to_network
@@ -73,9 +73,9 @@ class Streams:
         self._slab.put(place.row, saved.state)
         place.ends, place.steps = self._source.ends(saved), 0
 
-    def save(self, key: int, path: str | Path) -> None:
-        """Write a stream to a file, as `Stream.save` does."""
-        self._source.save(Path(path), self._saved(key))
+    def save(self, key: int, path: str | Path, *, private: bool = False) -> None:
+        """Write a stream to a file, as `Stream.save` does; one that is private nobody else may read."""
+        self._source.save(Path(path), self._saved(key), private=private)
 
     def restore(self, path: str | Path) -> int:
         """The key of a stream that goes on from a file of `save` or `Stream.save`.
@@ -109,7 +109,8 @@ class Streams:
 
         Returns:
             Key -> the output, None where none is due yet. Of a stream whose step is refused it is the error,
-            an `ElmanError`; that stream is as it was, and the others have made their step.
+            an `ElmanError`; that stream is as it was, and the others have made their step. Another exception
+            is a fault of Elman itself, and no other stream's either.
         """
         found: dict[int, Any] = {}
         taken: dict[int, Any] = {}
@@ -119,7 +120,7 @@ class Streams:
                 found[key] = None
                 if (step := place.ends.intake.one(x)) is not None:
                     taken[key] = step
-            except ElmanError as error:
+            except Exception as error:  # of whatever kind, it is this stream's alone
                 found[key] = error
         for key, said in zip(taken, self._one_step(taken), strict=True):
             place = self._open[key]
@@ -138,7 +139,10 @@ class Streams:
     def finish(self, keys: Iterable[int]) -> dict[int, Any]:
         """The outputs of what streams held back, as `Stream.finish` gives them."""
         found = self._each(dict.fromkeys(keys), lambda ends, _: ends.intake.rest())
-        return {key: outputs + self._open[key].ends.outlet.last() for key, outputs in found.items()}
+        return {
+            key: said + self._open[key].ends.outlet.last() if isinstance(said, list) else said
+            for key, said in found.items()
+        }
 
     def _each(self, given: Mapping[int, Any], take: Callable[[Ends, Any], Tensor]) -> dict[int, Any]:
         """The outputs of what is taken from each of the pieces."""
@@ -149,7 +153,7 @@ class Streams:
             try:
                 taken[key] = take(place.ends, piece)
                 found[key] = []
-            except ElmanError as error:
+            except Exception as error:  # see `step`
                 found[key] = error
         for keys, raw, lengths in self._said(taken):
             for column, (key, length) in enumerate(zip(keys, lengths, strict=True)):

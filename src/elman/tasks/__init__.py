@@ -33,6 +33,12 @@ def get(name: str) -> type[Task]:
     return TASKS[name]
 
 
+def able(ability: type) -> str:
+    """The names of the tasks that inherit an ability, as words: "tag, classify or recall"."""
+    *names, last = [name for name, kind in TASKS.items() if issubclass(kind, ability)]
+    return f"{', '.join(names)} or {last}" if names else last
+
+
 def register(kind: type[Task]) -> None:
     """Make a task of your own known by the name of its settings' section, in place of one of that name."""
     TASKS[kind.Config.section] = kind

@@ -11,20 +11,33 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, NamedTuple, Self, final
 
 import torch
 from torch import nn
 
-from elman import columns, inputs, splits, translation, vocab, wording
+from elman import columns, inputs, schema, splits, translation, vocab, wording
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.columns import Columns
 from elman.config import Data, Network, Run, option
 from elman.decoder import NO_ATTENTION, Decoder, Reading
 from elman.encoder import Encoder, Pool
-from elman.errors import ConfigError, DataError, RunError
+from elman.errors import ConfigError, DataError
 from elman.inputs import Input, Raw, Reader
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Ending,
+    Evidence,
+    Explaining,
+    Findings,
+    Legible,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Task,
+    Translator,
+    Use,
+)
 from elman.translation import Translation
 from elman.vocab import Vocab
 from elman.wording import Line, Pair, Search, Wording, Writing
@@ -93,8 +106,14 @@ class TranslateNetwork(nn.Module):
         return self.decoder.read(hidden, self.summary(hidden, after)), after
 
 
+class _Content(NamedTuple):
+    columns: Columns
+    input: dict[str, Any]
+    target: dict[str, Any]
+
+
 @final
-class Translate(Task):
+class Translate(Task, Translator, Legible, Ending, Explaining):
     """One sequence into another: an encoder, and a decoder with attention."""
 
     Config = TranslateConfig
@@ -146,15 +165,12 @@ class Translate(Task):
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task as `to_text` described it."""
         assert isinstance(run.options, TranslateConfig)
-        try:
-            content = json.loads(text)
-            chosen, member = Columns(**content["columns"]), inputs.restore(content["input"], run, where)
+        with schema.rebuilding(where):
+            content = schema.build(_Content, json.loads(text))
+            member = inputs.restore(content.input, run, where)
             replaces = _replaces(run.options, member)
-            words = Wording.restore(content["target"], run.options, run.data, where, replaces=replaces)
-            return cls(run, chosen, member, words)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"damaged ({error})", remedy=remedy) from error
+            words = Wording.restore(content.target, run.options, run.data, where, replaces=replaces)
+            return cls(run, content.columns, member, words)
 
     def to_text(self) -> str:
         """Columns, input and the targets' symbols as JSON."""

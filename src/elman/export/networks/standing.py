@@ -104,6 +104,5 @@ def stand_in(pieces: Sequence[Piece], graphs: Sequence[Running]) -> nn.Module | 
 
 
 def _given(seq: Seq) -> Named:
-    data = seq.data if seq.data.is_floating_point() else seq.data.long()
-    steps, batch = data.shape[:2]
-    return {INPUT: data, LENGTHS: torch.full((batch,), steps) if seq.lengths is None else seq.lengths}
+    steps, batch = seq.data.shape[:2]
+    return {INPUT: seq.data, LENGTHS: torch.full((batch,), steps) if seq.lengths is None else seq.lengths}

@@ -26,6 +26,9 @@ normalised or a state is chaotic, cannot be met closer: so many times that movem
 SIZES = (1, 1), (2, 3), (7, 4), (16, 2)
 """Steps and sequences that are tried."""
 
+_TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
+"""What ONNX Runtime calls the types of our inputs."""
+
 
 class Session:
     """A graph in ONNX Runtime, on one thread.
@@ -40,12 +43,16 @@ class Session:
         options.log_severity_level = 3  # not that states and lengths may be left out
         self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         found = (*self._session.get_inputs(), *self._session.get_overridable_initializers())
-        self.inputs = {one.name for one in found}
+        self.inputs = {one.name: _TYPES[one.type] for one in found}
         self.outputs = [one.name for one in self._session.get_outputs()]
 
     def __call__(self, given: Named) -> Named:
-        """What it gives out, for what of `given` it has an input for."""
-        arrays = {name: tensor.numpy() for name, tensor in given.items() if name in self.inputs}
+        """What it gives out, for what of `given` it has an input for; bytes of pictures become numbers."""
+        arrays = {
+            name: tensor.numpy().astype(self.inputs[name], casting="same_kind", copy=False)
+            for name, tensor in given.items()
+            if name in self.inputs
+        }
         found = self._session.run(None, arrays)
         return {
             name: torch.from_numpy(np.asarray(array)) for name, array in zip(self.outputs, found, strict=True)

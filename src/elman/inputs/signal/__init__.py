@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, final
+from typing import Annotated, Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elman import audio, pictures
+from elman import audio, pictures, schema
 from elman.batch import Sound
 from elman.config import Run, Signals
-from elman.errors import DataError, RunError, TaskError
-from elman.formats.base import read_array
+from elman.errors import ConfigError, DataError, RunError, TaskError
+from elman.formats.base import float32, read_array
 from elman.inputs.base import Input, Raw, Reader, beside, named_in
 from elman.inputs.signal.intake import Rows, Steps, samples
 
@@ -28,6 +28,14 @@ class Scale(NamedTuple):
 
     mean: list[float]
     deviation: list[float]
+
+
+class _Learnt(NamedTuple):
+    kind: str
+    width: Annotated[int, ("minimum", 1), ("maximum", 1 << 24)]
+    mean: list[float]
+    deviation: list[Annotated[float, ("exclusiveMinimum", 0)]]
+    rate: Annotated[int, ("minimum", 0), ("maximum", 1 << 24)] = 0
 
 
 @final
@@ -80,15 +88,13 @@ class Signal(Input):
     @classmethod
     def restore(cls, content: dict[str, Any], run: Run, where: object) -> Self:
         """The input with the kind and scale in `content`."""
-        try:
-            kind, scale = str(content["kind"]), Scale(content["mean"], content["deviation"])
-            width, rate = int(content["width"]), int(content.get("rate", 0))
-        except (KeyError, TypeError, ValueError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"a damaged input ({error})", remedy=remedy) from error
-        if kind not in KINDS:
-            raise RunError(where, f"an input of the kind {kind!r}", remedy="update Elman")
-        return cls(kind, width, scale, run, rate)
+        with schema.rebuilding(where, "a damaged input"):
+            scale = Scale(content["mean"], content["deviation"])
+            learnt = schema.build(_Learnt, content)
+            _check_scale(scale, learnt.width)
+        if learnt.kind not in KINDS:
+            raise RunError(where, f"an input of the kind {learnt.kind!r:.60}", remedy="update Elman")
+        return cls(learnt.kind, learnt.width, scale, run, learnt.rate)
 
     @property
     def kind(self) -> str:
@@ -127,10 +133,10 @@ class Signal(Input):
             features = (features - np.array(self._scale.mean)) / np.array(self._scale.deviation)
         if self._settings.differences:
             features = np.concatenate([features, np.diff(features, axis=0, prepend=features[:1])], 1)
-        parts = [torch.from_numpy(np.ascontiguousarray(features, np.float32))]
+        parts = [torch.from_numpy(np.ascontiguousarray(float32(features)))]
         for _ in range(self._settings.deltas):
             parts.append(audio.deltas(parts[-1]))
-        return torch.cat(parts, 1)
+        return _finite(torch.cat(parts, 1), raw.where)
 
     def reader(self) -> Reader:
         """The features as they are; disturbed in training, as the settings say."""
@@ -210,8 +216,8 @@ class Kind(NamedTuple):
 def _series(raw: Raw, settings: Signals, rate: int) -> np.ndarray:
     value = read_array(_path(raw)) if isinstance(raw.value, str) else raw.value
     try:
-        series = np.asarray(value, np.float32)
-    except (TypeError, ValueError) as error:
+        series = float32(value)
+    except (TypeError, ValueError, OverflowError) as error:
         remedy = "give numbers, and every step as many"
         raise DataError(raw.where, f"no series ({error})", remedy=remedy) from error
     if series.ndim == 1:
@@ -257,7 +263,10 @@ def _sound(raw: Raw, settings: Signals, expected: int) -> np.ndarray:
             raw.where, f"sound of {rate} Hz", expected=f"{expected} Hz, as the others have", remedy=remedy
         )
     if settings.rate and rate != settings.rate:
-        samples, rate = audio.resample(samples, rate, settings.rate), settings.rate
+        try:
+            samples, rate = audio.resample(samples, rate, settings.rate), settings.rate
+        except ConfigError as error:
+            raise DataError(raw.where, str(error)) from error
     if settings.sound == "mfcc":
         return audio.mfcc(samples, rate, count=min(13, settings.bands), bands=settings.bands).numpy()
     return audio.log_mel(samples, rate, bands=settings.bands).numpy()
@@ -328,8 +337,28 @@ def _read(kind: str, raw: Raw, settings: Signals, rate: int) -> np.ndarray:
     return features - features.mean() if settings.level else features
 
 
+def _finite(features: Tensor, where: str) -> Tensor:
+    """The features [T, F], seen to be what float32 holds.
+
+    Raises:
+        DataError: one is not, its number being too large or too far from the others.
+    """
+    bad = ~features.isfinite()
+    if bad.any():
+        step, feature = bad.nonzero()[0].tolist()
+        got = f"a number that is too large at step {step + 1}, feature {feature + 1}"
+        raise DataError(where, got, expected="what float32 holds", remedy="mend it, or divide all of them")
+    return features
+
+
 def _path(raw: Raw) -> Path:
     return beside(raw.where, raw.value)
+
+
+def _check_scale(scale: Scale, width: int) -> None:
+    """A ValueError where there are not as many numbers as channels, or one for all, or none."""
+    if len(scale.mean) != len(scale.deviation) or len(scale.mean) not in (0, 1, width):
+        raise ValueError(f"{len(scale.mean)} means and {len(scale.deviation)} deviations of {width} channels")
 
 
 def _check_width(features: np.ndarray, width: int, where: str) -> None:

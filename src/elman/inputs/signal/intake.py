@@ -7,22 +7,39 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, final
+from typing import Annotated, Any, NamedTuple, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elman import audio
+from elman import audio, schema
 from elman.batch import Sound
 from elman.config import Signals
 from elman.errors import DataError
+from elman.formats.base import float32
 from elman.intake import Intake
 
 _REACH = 2
 """Steps to each side over which `audio.deltas` finds a slope."""
 
 _WHERE = "a piece of a signal"
+
+
+class _Last(NamedTuple):
+    last: list[float]
+
+
+class _Heard(NamedTuple):
+    kept: list[float]
+    some: bool
+
+
+class _Scaled(NamedTuple):
+    source: dict[str, Any]
+    before: list[float] | None
+    kept: list[Any]
+    given: Annotated[int, ("minimum", 0)]
 
 
 class Source(ABC):
@@ -81,8 +98,8 @@ class Rows(Source):
     def take(self, chunk: Any) -> np.ndarray:
         """See `Source`: [n, F]; or [n] of one channel, or [F]."""
         try:
-            rows = np.asarray(chunk, np.float32)
-        except (TypeError, ValueError) as error:
+            rows = float32(chunk)
+        except (TypeError, ValueError, OverflowError) as error:
             remedy = "give numbers, and every step as many"
             raise DataError(_WHERE, f"no numbers ({error})", remedy=remedy) from error
         if getattr(chunk, "dtype", None) == np.uint8:
@@ -119,7 +136,8 @@ class Rows(Source):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Source`."""
-        self._last = np.array(content["last"], np.float32).reshape(self._width)
+        last = schema.build(_Last, content).last
+        self._last = np.array(last, np.float32).reshape(self._width)
 
 
 @final
@@ -174,7 +192,10 @@ class Samples(Source):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Source`."""
-        self._kept, self._some = torch.tensor(content["kept"]), bool(content["some"])
+        kept, self._some = schema.build(_Heard, content)
+        self._kept = torch.tensor(kept, dtype=torch.float32)
+        if len(kept) >= self._window + self._hop:
+            raise ValueError(f"{len(kept)} samples of a window")
 
     def _read(self, chunk: Any) -> Tensor:
         samples, rate = chunk if isinstance(chunk, Sound) else (chunk, self._rate)
@@ -244,10 +265,12 @@ class Steps(Intake):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Intake`."""
-        self._source.restore(content["source"])
-        before = content["before"]
-        self._before = None if before is None else np.array(before)
-        self._kept, self._given = torch.tensor(content["kept"]), int(content["given"])
+        found = schema.build(_Scaled, content)
+        self._source.restore(found.source)
+        self._before = None if found.before is None else np.array(found.before)
+        self._kept, self._given = torch.tensor(found.kept, dtype=torch.float32), found.given
+        if self._given > len(found.kept) or len(found.kept) > 4 * _REACH * max(1, self._slopes):
+            raise ValueError(f"{self._given} of {len(found.kept)} steps told")
 
     def _scaled(self, rows: np.ndarray) -> Tensor:
         features = (rows - self._mean) / self._deviation if len(self._mean) else rows

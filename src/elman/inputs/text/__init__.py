@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elman import grams, vocab
+from elman import grams, schema, vocab
 from elman.config import Run
 from elman.errors import ConfigError, DataError, TaskError
 from elman.inputs.base import Input, Raw, Reader
@@ -66,9 +66,10 @@ class Text(Input):
     @classmethod
     def restore(cls, content: dict[str, Any], run: Run, where: object) -> Self:
         """The input with the vocabulary and the n-grams in `content`."""
-        repeated = [np.array(keys, np.int64) for keys in content.pop("ngrams", [])]
-        spelled = Spelled.restore(content.pop("char_ngrams")) if "char_ngrams" in content else None
-        return cls(vocab.from_text(json.dumps(content), where), repeated, spelled, run)
+        with schema.rebuilding(where, "a damaged input"):
+            repeated = grams.restored(schema.build(list[list[int]], content.pop("ngrams", []), "ngrams"))
+            spelled = Spelled.restore(content.pop("char_ngrams")) if "char_ngrams" in content else None
+            return cls(vocab.from_text(json.dumps(content), where), repeated, spelled, run)
 
     @property
     def kind(self) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 
-from elman import grams, spelling, vocab
+from elman import grams, schema, spelling, vocab
 from elman.inputs.text.embedding import CharNGrams
 from elman.vocab import CharVocab
 
@@ -16,6 +16,11 @@ SHORTEST = 3
 
 _LONGEST = 20
 """Characters that are read of a word, with the space on each side of it."""
+
+
+class _Learnt(NamedTuple):
+    characters: str
+    ngrams: list[list[int]]
 
 
 @final
@@ -50,7 +55,10 @@ class Spelled:
     @classmethod
     def restore(cls, content: dict[str, Any]) -> Self:
         """What gave `content`."""
-        return cls(CharVocab(list(content["characters"])), [np.array(k, np.int64) for k in content["ngrams"]])
+        learnt = schema.build(_Learnt, content)
+        if len(set(learnt.characters)) < len(learnt.characters):
+            raise ValueError("a character stands there twice")
+        return cls(CharVocab(list(learnt.characters)), grams.restored(learnt.ngrams))
 
     def content(self) -> dict[str, Any]:
         """Characters and keys, in terms of JSON."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Annotated, Any, NamedTuple, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from elman import schema
 from elman.errors import DataError
 from elman.inputs.text.spelled import Spelled
 from elman.intake import Intake
@@ -17,6 +18,11 @@ _LONGEST = 1 << 16
 """Characters, at most, that wait for the end of a word or of a space; memory is bounded by them."""
 
 _WHERE = "a piece of text"
+
+
+class _Kept(NamedTuple):
+    held: Annotated[str, ("maxLength", _LONGEST)]
+    begun: bool
 
 
 @final
@@ -85,7 +91,7 @@ class Symbols(Intake):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Intake`."""
-        self.held, self._begun = str(content["held"]), bool(content["begun"])
+        self.held, self._begun = schema.build(_Kept, content)
 
     def _encoded(self, text: str) -> Tensor:
         """Symbols [n], or [n, 1 + C] with their characters, of a text that is whole."""

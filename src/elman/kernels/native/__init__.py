@@ -129,9 +129,7 @@ def _tensors(job: Job) -> tuple[Tensor | None, ...]:
     return x, *state, *weights[:4], lengths, mask, reset
 
 
-def _has_gradient(
-    x: Tensor, state: tuple[Tensor, ...], weights: Weights, mask: Tensor | None = None
-) -> bool:
+def _has_gradient(x: Tensor, state: tuple[Tensor, ...], weights: Weights, mask: Tensor | None = None) -> bool:
     if not torch.is_grad_enabled():
         return False
     if weights.w_hh.requires_grad or x.requires_grad:

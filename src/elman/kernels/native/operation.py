@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 from elman.errors import DataError
 from elman.kernels.base import Cell, Job, Kernel, Result, Weights
@@ -42,10 +43,11 @@ def differentiated(
     again = torch.is_grad_enabled()
     tensors = (job.x, *job.weights[:4], *job.state)
     with torch.enable_grad():
-        views = [None if t is None else t.view_as(t) for t in tensors]
+        views: list[Any] = [None if t is None else t.view_as(t) for t in tensors]
         x, *weights, first, second = [*views, None][:7]
         state = (first,) if second is None else (first, second)
-        (y,), last = kernel.run(cell, job._replace(x=x, weights=Weights(*weights), state=state))
+        job = job._replace(x=x, weights=Weights(*weights), state=state)  # pyrefly: ignore
+        (y,), last = kernel.run(cell, job)
     given = [(out, grad) for out, grad in zip((y, *last), grads, strict=True) if grad is not None]
     inputs = [view for view, want in zip(views, wanted, strict=True) if want and view is not None]
     if not given:
@@ -124,6 +126,19 @@ def _differentiate_again(ctx: Any, inputs: list[Tensor], lengths: Tensor | None,
     wanted = (*ctx.needs_input_grad[5:10], *(s.requires_grad for s in job.state))
     found = differentiated(*_second[cell], job, wanted, grads)
     return *(None,) * 5, *found[:5], found[5:]
+
+
+@register_flop_formula(torch.ops.elman.scan)
+def _flops(*shapes: Any, out_shape: Any = None, **_: Any) -> int:
+    """Of both products; shapes stand in the places of the arguments."""
+    (steps, batch, features), (rows, hidden) = shapes[5], shapes[7]
+    return 2 * steps * batch * rows * (features + hidden)
+
+
+@register_flop_formula(torch.ops.elman.scan_backward)
+def _flops_of_backward(*shapes: Any, out_shape: Any = None, **_: Any) -> int:
+    """Of the products for what went in and for the weights."""
+    return 2 * _flops(*shapes)
 
 
 _scan.register_autograd(_differentiate, setup_context=_set_up)

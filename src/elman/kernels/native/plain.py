@@ -59,12 +59,12 @@ def is_plain(*tensors: Tensor | None) -> bool:
 
 @torch.compiler.assume_constant_result  # a graph is made anew where it is not: torch looks after that
 def is_transformed() -> bool:
-    """Whether torch.func or forward-mode differentiation is at work, in a graph that is made or out of one."""
+    """Whether torch.func or forward-mode differentiation is at work, in a graph that is made or not."""
     return _interpreter() is not None or forward_ad._current_level >= 0
 
 
 def is_traced() -> bool:
-    """Whether torch.jit.trace or an exporter to ONNX writes down what is done, for those who know torch's names."""
+    """Whether torch.jit.trace or an exporter to ONNX writes down what is done, by torch's names."""
     return _is_exported() if torch.compiler.is_compiling() else _is_tracing()
 
 

@@ -37,7 +37,7 @@ class Socket:
 
     def __init__(self, house: House, served: Served) -> None:
         self._house, self._served, self._name = house, served, served.name
-        self._steps = house.service.metrics.steps
+        self._steps = house.service.metrics.steps.labels(served.name)
         self._worker = house.service.worker
         self._takes = messages.schema(served.model, house.service.bounds.steps)
         self._kind, self._engine = messages.kind(served.model), house.engines.get(served.name)
@@ -120,7 +120,7 @@ class Socket:
         for part in op.parts(self._kind, said[name]):
             payload = Asked(held.key or 0, part, said.get("state", False))
             told: Told = await served((self._name, name), self._runs[name], payload)
-            self._steps.add(self._name, by=max(0, told.steps - held.steps))
+            self._steps.inc(max(0, told.steps - held.steps))
             held.steps, state = told.steps, told.state
             if told.outputs and single:
                 outputs = [_json(told.outputs[-1])]

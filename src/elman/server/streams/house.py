@@ -126,7 +126,7 @@ class House:
                 most = bounds.idle if held.waits == "idle" else bounds.seconds
                 if held.key is None or held.ended or _now() - held.since <= most:
                     continue
-                self.service.metrics.dropped.add(held.waits)
+                self.service.metrics.dropped.labels(held.waits).inc()
                 held.ended = True
                 if held.task is None:
                     self._drop(name)
@@ -140,8 +140,9 @@ class House:
         for name, held in self._held.items():
             if held.key is not None:
                 path, key = self._folder / held.served.name / f"{name}{_SUFFIX}", held.key
-                path.parent.mkdir(parents=True, exist_ok=True)
-                await self._do(held.served, lambda engine, key=key, path=path: engine.save(key, path))
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                # A stream's name is a secret, and so is what went through it.
+                await self._do(held.served, lambda engine, key=key, path=path: _keep(engine, key, path))
 
     def _find(self) -> None:
         """Know the streams that an earlier server kept: names that are asked for are looked up here alone."""
@@ -197,6 +198,10 @@ class House:
     async def _do(self, served: Served, work: Callable[[Streams], _Made]) -> _Made:
         engine = self.engines[served.name]
         return await self.service.worker.order(None, lambda _: [work(engine)], None)
+
+
+def _keep(engine: Streams, key: int, path: Path) -> None:
+    engine.save(key, path, private=True)
 
 
 def _now() -> float:

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from elman import received
 from elman.audio import HOP
 from elman.batch import Sound
-from elman.errors import ElmanError
 from elman.model import Model
 from elman.schema import Schema
 from elman.stream import Streams
@@ -90,7 +89,7 @@ def schema(model: Model, steps: int) -> Schema:
 def run(engine: Streams, op: Op) -> Run:
     """What computes an op for some streams, a `Told` or an error for each."""
 
-    def computed(payloads: Sequence[Asked]) -> list[Told | ElmanError]:
+    def computed(payloads: Sequence[Asked]) -> list[Told | Exception]:
         found = op.run(engine, {asked.key: asked.part for asked in payloads})
         due = [out for said in found.values() if isinstance(said, list) for out in said if out is not None]
         answers = iter(engine.answers(due))
@@ -108,7 +107,8 @@ def run(engine: Streams, op: Op) -> Run:
 
 
 def _told(engine: Streams, asked: Asked, answers: list[Any]) -> Told:
-    state = engine.state(asked.key)[0][:, 0].tolist() if asked.state else None
+    hidden = engine.state(asked.key) if asked.state else ()
+    state = hidden[0][:, 0].tolist() if hidden else [] if asked.state else None
     return Told(answers, engine.steps(asked.key), state)
 
 
@@ -162,7 +162,7 @@ def _true(of: str, true: bool) -> Iterator[Any]:
 
 def _run_step(engine: Streams, given: Given) -> Mapping[int, Any]:
     found = engine.step(given)
-    return {key: output if isinstance(output, ElmanError) else [output] for key, output in found.items()}
+    return {key: output if isinstance(output, Exception) else [output] for key, output in found.items()}
 
 
 def _run_steps(engine: Streams, given: Given) -> Mapping[int, Any]:
@@ -172,10 +172,10 @@ def _run_steps(engine: Streams, given: Given) -> Mapping[int, Any]:
         now = {
             key: xs[at]
             for key, xs in given.items()
-            if at < len(xs) and not isinstance(outputs[key], ElmanError)
+            if at < len(xs) and not isinstance(outputs[key], Exception)
         }
         for key, output in engine.step(now).items():
-            if isinstance(output, ElmanError):
+            if isinstance(output, Exception):
                 outputs[key] = output
             else:
                 outputs[key].append(output)

@@ -10,22 +10,34 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import columns, inputs, nearest, splits, translation, vocab, wording
+from elman import columns, inputs, nearest, schema, splits, translation, vocab, wording
 from elman.batch import Batch, Example, Record
 from elman.columns import Columns
 from elman.config import Data, Run
 from elman.convolution import map_size
 from elman.decoder import NO_ATTENTION, Reading
-from elman.errors import DataError, RunError
+from elman.errors import DataError
 from elman.inputs import Input, Picture, Raw, Signal, prepared
 from elman.loader import collate
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Ending,
+    Evidence,
+    Explaining,
+    Findings,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Task,
+    Translator,
+    Use,
+)
 from elman.tasks.caption.config import CaptionConfig
 from elman.tasks.caption.network import CaptionNetwork
 from elman.translation import Translation
@@ -41,8 +53,14 @@ _SPACE = "␣"
 """The sign that a word begins with where a space is before it."""
 
 
+class _Content(NamedTuple):
+    columns: Columns
+    input: dict[str, Any]
+    target: dict[str, Any]
+
+
 @final
-class Caption(Task):
+class Caption(Task, Translator, Ending, Explaining):
     """Words for what is seen: a convolution or recurrent layers, and a decoder with attention."""
 
     Config = CaptionConfig
@@ -83,13 +101,11 @@ class Caption(Task):
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task as `to_text` described it."""
         assert isinstance(run.options, CaptionConfig)
-        try:
-            content = json.loads(text)
-            chosen, member = Columns(**content["columns"]), inputs.restore(content["input"], run, where)
-            return cls(run, chosen, member, Wording.restore(content["target"], run.options, run.data, where))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"damaged ({error})", remedy=remedy) from error
+        with schema.rebuilding(where):
+            content = schema.build(_Content, json.loads(text))
+            member = inputs.restore(content.input, run, where)
+            words = Wording.restore(content.target, run.options, run.data, where)
+            return cls(run, content.columns, member, words)
 
     def to_text(self) -> str:
         """Columns, input and the captions' symbols as JSON."""

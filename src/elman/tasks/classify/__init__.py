@@ -5,20 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from statistics import median
-from typing import Any, NamedTuple, Self, final
+from typing import Annotated, Any, NamedTuple, Self, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import columns, inputs, splits
+from elman import columns, inputs, schema, splits
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.columns import Columns
 from elman.config import Data, Run
 from elman.encoder import EACH_STEP, Encoder, Frame, Pool, in_one_direction
-from elman.errors import ConfigError, DataError, RunError
+from elman.errors import ConfigError, DataError
 from elman.inputs import Input, Raw
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Answering,
+    Calibrated,
+    Findings,
+    Legible,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Streaming,
+    Task,
+    Use,
+)
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.config import ClassifyConfig
 from elman.tasks.classify.streamer import ClassifyStreamer
@@ -101,8 +113,18 @@ class ClassifyNetwork(nn.Module):
         return self.output(pooled), state
 
 
+class _Content(NamedTuple):
+    columns: Columns
+    input: dict[str, Any]
+    target: dict[str, Any]
+    frame: tuple[_Steps, _Steps]
+
+
+_Steps = Annotated[int, ("minimum", 1), ("maximum", 1 << 20)]
+
+
 @final
-class Classify(Task):
+class Classify(Task, Answering, Calibrated, Legible, Streaming):
     """A classifier of sequences of any kind that `elman.inputs` reads."""
 
     Config = ClassifyConfig
@@ -145,15 +167,12 @@ class Classify(Task):
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task as `to_text` described it."""
-        try:
-            content = json.loads(text)
-            chosen, frame = Columns(**content["columns"]), Frame(*content["frame"])
-            kind = targets.TARGETS[content["target"].pop("kind")]
-            target = kind.restore(content["target"], _options(run))
-            return cls(run, chosen, inputs.restore(content["input"], run, where), target, frame)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"damaged ({error})", remedy=remedy) from error
+        with schema.rebuilding(where):
+            content = schema.build(_Content, json.loads(text))
+            kind = targets.TARGETS[content.target.pop("kind")]
+            target = kind.restore(content.target, _options(run))
+            member = inputs.restore(content.input, run, where)
+            return cls(run, content.columns, member, target, Frame(*content.frame))
 
     def to_text(self) -> str:
         """Columns, input and target as JSON."""

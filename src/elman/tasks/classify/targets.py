@@ -6,14 +6,14 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, final
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elman import metrics
+from elman import metrics, schema
 from elman.errors import DataError, nearest
 from elman.inputs import Raw
 from elman.report import draw_calibration, draw_confusion
@@ -119,7 +119,10 @@ class OneClass(Target):
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
         """The classes and weights in `content`."""
-        return cls(content["classes"], content["weights"], config)
+        learnt = schema.build(_Weighed, content)
+        if learnt.weights and len(learnt.weights) != len(learnt.classes):
+            raise ValueError(f"{len(learnt.weights)} weights of {len(learnt.classes)} classes")
+        return cls(_different(learnt.classes), learnt.weights, config)
 
     def content(self) -> dict[str, Any]:
         """Classes and their weights."""
@@ -214,7 +217,7 @@ class Several(Target):
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
         """The classes in `content`."""
-        return cls(content["classes"], config)
+        return cls(_different(schema.build(_Classes, content).classes), config)
 
     def content(self) -> dict[str, Any]:
         """The classes."""
@@ -299,7 +302,7 @@ class Value(Target):
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
         """Mean and deviation in `content`."""
-        return cls(content["mean"], content["deviation"])
+        return cls(*schema.build(_Spread, content))
 
     def content(self) -> dict[str, Any]:
         """Mean and deviation."""
@@ -356,6 +359,20 @@ class Value(Target):
         return "mean", torch.tensor([self._mean, self._deviation])
 
 
+class _Weighed(NamedTuple):
+    classes: list[str]
+    weights: list[float]
+
+
+class _Classes(NamedTuple):
+    classes: list[str]
+
+
+class _Spread(NamedTuple):
+    mean: float
+    deviation: Annotated[float, ("exclusiveMinimum", 0)]
+
+
 TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (OneClass, Several, Value)}
 
 
@@ -374,6 +391,12 @@ def guess(values: Sequence[Raw], config: ClassifyConfig) -> str:
         whole = all(float(value).is_integer() for value in different)
         return "value" if not whole or len(different) > len(values) / 2 else "class"
     return "class"
+
+
+def _different(classes: list[str]) -> list[str]:
+    if not classes or len(set(classes)) < len(classes):
+        raise ValueError("no classes, or one twice")
+    return classes
 
 
 def _label(raw: Raw) -> str:
@@ -401,7 +424,7 @@ def _real(raw: Raw) -> float:
 def _is_real(value: Any) -> bool:
     try:
         return bool(np.isfinite(float(value)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

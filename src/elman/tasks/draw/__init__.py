@@ -8,20 +8,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman import columns, drawings, splits
+from elman import columns, drawings, schema, splits
 from elman.batch import Batch, Example, Record
 from elman.config import Data, Run
 from elman.drawings import Drawing
-from elman.errors import ConfigError, DataError, RunError
+from elman.errors import ConfigError, DataError
 from elman.inputs import Raw, identity
 from elman.mixtures import Steps
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Answering,
+    Drawer,
+    Findings,
+    Illustrated,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Sectional,
+    Streaming,
+    Task,
+    Use,
+)
 from elman.tasks.draw import kinds, starts
 from elman.tasks.draw.config import DrawConfig
 from elman.tasks.draw.examples import Transposed
@@ -37,8 +50,14 @@ _MOST_STEPS, _HEARD = 300, 48
 _TEMPERATURE = 0.8
 
 
+class _Content(NamedTuple):
+    columns: columns.Drawn
+    steps: dict[str, Any]
+    start: dict[str, Any]
+
+
 @final
-class Draw(Task):
+class Draw(Task, Answering, Drawer, Illustrated, Sectional, Streaming):
     """A distribution of the next step, and sequences drawn from it."""
 
     Config = DrawConfig
@@ -87,14 +106,10 @@ class Draw(Task):
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task as `to_text` described it."""
         assert isinstance(run.options, DrawConfig)
-        try:
-            content = json.loads(text)
-            kind = kinds.restore(content["steps"], run.options, where)
-            start = starts.restore(content["start"], where)
-            return cls(run, columns.Drawn(**content["columns"]), kind, start)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"damaged ({error})", remedy=remedy) from error
+        with schema.rebuilding(where):
+            content = schema.build(_Content, json.loads(text))
+            kind = kinds.restore(content.steps, run.options, where)
+            return cls(run, content.columns, kind, starts.restore(content.start, where))
 
     def to_text(self) -> str:
         """Columns, what a step is, and what sequences start from, as JSON."""

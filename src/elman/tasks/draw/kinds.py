@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Self, final
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elman import schema
 from elman.batch import Seq
 from elman.config import Signals
 from elman.drawings import Curve, Drawing, Piece, Sketch
 from elman.errors import DataError, RunError, nearest
-from elman.formats.base import read_array
+from elman.formats.base import float32, read_array
 from elman.inputs.base import Raw, Reader, beside, named_in
 from elman.mixtures import END, PEN_STATES, UP, Scale
 from elman.tasks.draw.baselines import Baseline, Frequencies, Line, RandomWalk
@@ -186,7 +187,7 @@ class Strokes(Kind):
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
         """See `Kind`."""
-        return cls(float(content["deviation"]), options)
+        return cls(schema.build(_Deviation, content).deviation, options)
 
     def content(self) -> dict[str, Any]:
         """See `Kind`."""
@@ -258,7 +259,7 @@ class Music(Kind):
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
         """See `Kind`."""
-        return cls(int(content["notes"]), options)
+        return cls(schema.build(_Notes, content).notes, options)
 
     def content(self) -> dict[str, Any]:
         """See `Kind`."""
@@ -332,8 +333,10 @@ class Values(Kind):
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
         """See `Kind`."""
-        centre, deviation = (torch.tensor(content[name]).float() for name in ("centre", "deviation"))
-        return cls(Scale(centre, deviation, options.least))
+        learnt = schema.build(_Spread, content)
+        if len(learnt.centre) != len(learnt.deviation) or min(learnt.deviation, default=0.0) <= 0:
+            raise ValueError(f"{len(learnt.centre)} channels with {len(learnt.deviation)} deviations above 0")
+        return cls(Scale(torch.tensor(learnt.centre), torch.tensor(learnt.deviation), options.least))
 
     def content(self) -> dict[str, Any]:
         """See `Kind`."""
@@ -380,6 +383,19 @@ KINDS: dict[str, type[Kind]] = {member.name: member for member in (Strokes, Musi
 """In this order they are asked whether data are of them."""
 
 
+class _Deviation(NamedTuple):
+    deviation: Annotated[float, ("exclusiveMinimum", 0)]
+
+
+class _Notes(NamedTuple):
+    notes: Annotated[int, ("minimum", 1), ("maximum", 100_000)]
+
+
+class _Spread(NamedTuple):
+    centre: list[float]
+    deviation: list[float]
+
+
 class Named(NamedTuple):
     """Steps [T, C] and where they came from."""
 
@@ -420,7 +436,7 @@ def restore(content: Mapping[str, Any], options: DrawConfig, where: object) -> K
     content = dict(content)
     name = content.pop("kind", None)
     if name not in KINDS:
-        raise RunError(where, f"an unknown kind of steps {name!r}", remedy=nearest(str(name), KINDS))
+        raise RunError(where, f"an unknown kind of steps {name!r:.60}", remedy=nearest(str(name), KINDS))
     return KINDS[name].restore(content, options)
 
 
@@ -443,10 +459,10 @@ def read(raw: Raw) -> np.ndarray:
         raise DataError(raw.where, repr(value)[:60], expected=expected)
     try:
         array = read_array(beside(raw.where, value)) if isinstance(value, str) else value
-        steps = np.asarray(array, np.float32)
+        steps = float32(array)
     except DataError as error:
         raise named_in(raw.where, error) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         remedy = "give numbers, and every step as many"
         raise DataError(raw.where, f"no sequence of steps ({error})", remedy=remedy) from error
     if not steps.size:

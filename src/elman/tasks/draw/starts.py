@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self, final
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, final
 
 import torch
 from torch import Tensor
 
-from elman import vocab
+from elman import schema, vocab
 from elman.batch import Record
 from elman.errors import DataError, RunError, nearest
 from elman.vocab import Vocab
@@ -65,6 +65,8 @@ class NoStart(Start):
     @classmethod
     def restore(cls, content: Mapping[str, Any], where: object) -> Self:
         """See `Start`."""
+        if content:
+            raise ValueError(f"an unknown entry {next(iter(content))!r:.60}")
         return cls()
 
     def content(self) -> dict[str, Any]:
@@ -109,7 +111,10 @@ class ClassStart(Start):
     @classmethod
     def restore(cls, content: Mapping[str, Any], where: object) -> Self:
         """See `Start`."""
-        return cls(content["classes"])
+        classes = schema.build(_Classes, content).classes
+        if not classes or len(set(classes)) < len(classes):
+            raise ValueError("no classes, or one twice")
+        return cls(classes)
 
     def content(self) -> dict[str, Any]:
         """See `Start`."""
@@ -162,7 +167,8 @@ class TextStart(Start):
     @classmethod
     def restore(cls, content: Mapping[str, Any], where: object) -> Self:
         """See `Start`."""
-        return cls(vocab.from_text(content["characters"], where), content["pace"], content["longest"])
+        learnt = schema.build(_Characters, content)
+        return cls(vocab.from_text(learnt.characters, where), learnt.pace, learnt.longest)
 
     def content(self) -> dict[str, Any]:
         """See `Start`."""
@@ -186,6 +192,16 @@ class TextStart(Start):
     def names(self) -> list[str]:
         """See `Start`."""
         return []
+
+
+class _Classes(NamedTuple):
+    classes: list[str]
+
+
+class _Characters(NamedTuple):
+    characters: str
+    pace: Annotated[float, ("exclusiveMinimum", 0)]
+    longest: Annotated[int, ("minimum", 1)]
 
 
 STARTS: dict[str, type[Start]] = {member.name: member for member in (NoStart, ClassStart, TextStart)}
@@ -223,7 +239,9 @@ def restore(content: Mapping[str, Any], where: object) -> Start:
     content = dict(content)
     name = content.pop("start", None)
     if name not in STARTS:
-        raise RunError(where, f"an unknown start {name!r}", remedy="restore the file from a copy of the run")
+        raise RunError(
+            where, f"an unknown start {name!r:.60}", remedy="restore the file from a copy of the run"
+        )
     return STARTS[name].restore(content, where)
 
 

@@ -19,7 +19,7 @@ from elman.errors import TaskError
 from elman.forecasting import LEVELS, Outlook
 from elman.futures import Future, draw
 from elman.loader import edge
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import Ending, Findings, Forecaster, Loss, Parted, Parts, Scores, Streaming, Task, Use
 from elman.tasks.forecast import example, roles, rolling
 from elman.tasks.forecast.config import ForecastConfig
 from elman.tasks.forecast.forecasters import SCALES, Autoregressive, Densities, Direct, Quantiles
@@ -39,7 +39,7 @@ _AT_ONCE = 20_000
 """Paths that are drawn at once, for the sake of memory."""
 
 
-class Forecast(Task):
+class Forecast(Task, Forecaster, Ending, Streaming):
     """The future of series in quantiles, learnt from windows at all origins of their pasts.
 
     Args:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from elman.errors import DataError
+from elman.formats.base import float32
 from elman.tasks.forecast.roles import is_number
 
 _MOST_KINDS = 100
@@ -46,7 +47,7 @@ class Coding:
             found = [[float(str(cell) == kind) for kind in self.kinds] for cell in cells]
             return np.array(found, np.float32).reshape(len(cells), self.channels)
         numbers = [(_number(cell, self.column, where) - self.mean) / self.std for cell in cells]
-        return np.nan_to_num(np.array(numbers, np.float32))[:, None]
+        return np.nan_to_num(float32(numbers))[:, None]
 
 
 def learn(column: str, cells: Sequence[object], where: str) -> Coding:
@@ -64,12 +65,6 @@ def learn(column: str, cells: Sequence[object], where: str) -> Coding:
         got = f"{len(kinds)} different texts in column {column!r}"
         raise DataError(where, got, expected=f"numbers, or {_MOST_KINDS} texts at most")
     return Coding(column, kinds)
-
-
-def of(table: Mapping[str, Any]) -> Coding:
-    """The coding that was written as a table of its fields."""
-    fields: dict[str, Any] = {**table, "kinds": tuple(table["kinds"])}
-    return Coding(**fields)
 
 
 def _number(cell: object, column: str, where: str) -> float:

@@ -119,7 +119,7 @@ def _lags(text: str, season: int) -> tuple[int, ...]:
     if text in ("season", "none"):
         return (season,) if text == "season" and season > 1 else ()
     lags = _names(text)
-    if not lags or not all(lag.isdecimal() and int(lag) > 0 for lag in lags):
+    if not lags or not all(lag.isdecimal() and len(lag) < 10 and int(lag) > 0 for lag in lags):
         raise ConfigError("forecast.lags", repr(text), expected="season, none, or steps such as 24,168")
     return tuple(sorted({int(lag) for lag in lags}))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -139,12 +140,13 @@ def missing(cell: object) -> bool:
 
 def is_number(cell: object) -> bool:
     """Whether a cell holds a number."""
-    if isinstance(cell, str):
-        try:
-            return float(cell) == float(cell)
-        except ValueError:
-            return False
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
+    if not isinstance(cell, str | int | float) or isinstance(cell, bool):
+        return False
+    try:
+        number = float(cell)
+    except (ValueError, OverflowError):
+        return False
+    return not (isinstance(cell, str) and math.isnan(number))
 
 
 def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
@@ -209,7 +211,7 @@ def _id(records: Sequence[Record], time: str, free: list[str], values: Sequence[
             if name.lower() == known:
                 return name
     times = [record.fields.get(time) for record in records]
-    if len(set(times)) == len(times):
+    if len(set(map(str, times))) == len(times):
         return ""
     head = records[:_LOOKED_AT]
     texts = [name for name in names if not _numeric(name, head) and not _timed(name, head)]

@@ -11,7 +11,7 @@ import numpy as np
 from elman import calendar
 from elman.batch import Record
 from elman.calendar import Frequency, Numbers
-from elman.errors import DataError
+from elman.errors import DataError, nearest
 from elman.tasks.forecast.roles import Roles, missing
 
 _STEPS, _SHARE = 1_000_000, 1000
@@ -113,7 +113,7 @@ def number(cell: object, where: str, column: str) -> float:
         return math.nan
     try:
         value = float(cell)  # pyrefly: ignore[bad-argument-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value) or isinstance(cell, bool):
         remedy = "leave the cell empty where a value is missing"
@@ -129,7 +129,7 @@ def _row(record: Record, columns: Roles) -> Series:
     if not length:
         raise DataError(record.where, "a series without a value", remedy="take the row out")
     times = np.arange(1, length + 1, dtype=np.float64)
-    return Series(str(record.fields[columns.id]), times, values[:length], length, {}, record.where)
+    return Series(str(_name(record, columns.id)), times, values[:length], length, {}, record.where)
 
 
 def _groups(records: Sequence[Record], columns: Roles) -> tuple[bool, list[_Rows]]:
@@ -137,7 +137,7 @@ def _groups(records: Sequence[Record], columns: Roles) -> tuple[bool, list[_Rows
     dated, times = calendar.read(cells, lambda row: records[row].where)
     groups: dict[object, list[int]] = {}
     for row, record in enumerate(records):
-        groups.setdefault(record.fields[columns.id] if columns.id else "", []).append(row)
+        groups.setdefault(_name(record, columns.id) if columns.id else "", []).append(row)
     found = []
     for name, rows in groups.items():
         places = [records[row].where for row in rows]
@@ -148,6 +148,16 @@ def _groups(records: Sequence[Record], columns: Roles) -> tuple[bool, list[_Rows
             values = [records[row].fields.get(value) for row in rows]
             found.append(_Rows(called, times[rows], values, extras, places))
     return dated, found
+
+
+def _name(record: Record, column: str) -> object:
+    """What names the series of a row: a text or a number."""
+    if column not in record.fields:
+        raise DataError(record.where, f"no column {column!r}", remedy=nearest(column, record.fields))
+    name = record.fields[column]
+    if isinstance(name, list | dict):
+        raise DataError(record.where, f"{name!r} in column {column!r}", expected="the name of a series")
+    return name
 
 
 def _cell(record: Record, column: str) -> object:

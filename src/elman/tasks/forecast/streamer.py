@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, final
+from typing import Annotated, Any, NamedTuple, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elman import calendar
+from elman import calendar, schema
 from elman.batch import Seq, State
 from elman.calendar import Frequency
 from elman.errors import DataError, TaskError
@@ -26,6 +26,8 @@ from elman.tasks.forecast.series import number
 from elman.tasks.forecast.tracks import Outline
 
 _WHERE = "an observation"
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 Says = Callable[[Tensor], Tensor]
 """Windows [before + context + horizon, N, F] -> mean and quantiles [N, H, 1 + Q], as a network counts."""
@@ -124,8 +126,21 @@ class ForecastStreamer(Streamer):
 
 def _observation(line: str) -> list[Any]:
     """The observation in a line: of one cell, or of a time and a value; an empty cell is a missing value."""
-    cells = next(csv.reader([line.strip()]), [""])
+    try:
+        cells = next(csv.reader([line.strip()]), [""])
+    except csv.Error as error:  # a carriage return in a cell, or one of more than 131,072 characters
+        raise DataError(_WHERE, f"no CSV: {error}", expected="a number, or time and number") from error
     return [cells[0] if len(cells) == 1 else tuple(cells)]
+
+
+class _Kept(NamedTuple):
+    first: Any
+    count: Annotated[int, ("minimum", 0)]
+    last: float | None
+
+
+class _Counted(NamedTuple):
+    count: Annotated[int, ("minimum", 0)]
 
 
 @final
@@ -177,10 +192,11 @@ class Observations(Intake):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Intake`."""
-        first = content["first"]
-        self.first = first if first is None or isinstance(first, int) else float(first)
-        last = content["last"]
-        self._count, self._last = int(content["count"]), math.nan if last is None else float(last)
+        found = schema.build(_Kept, content)
+        if found.first is not None and type(found.first) not in (int, float):
+            raise ValueError(f"{found.first!r:.40} for the first time")
+        self.first, self._count = found.first, found.count
+        self._last = math.nan if found.last is None else found.last
 
     def _kept(self, rows: list[_Row]) -> Tensor:
         if not rows:
@@ -212,6 +228,8 @@ class Observations(Intake):
         past = self._coded(outline.columns.past, cells)
         own = [(value - self._centre) / self._scale, there]
         channels = np.concatenate([own, always[0], past, always[1:].ravel()])
+        if abs(own[0]) > _LARGEST:
+            raise DataError(_WHERE, f"{cell!r}", expected="a number that float32 holds")
         return _Row(first, value, channels.astype(np.float32))
 
     def _parts(self, x: Any) -> tuple[Any, Any, Mapping[str, Any]]:
@@ -299,7 +317,7 @@ class _InUnits(Outlet):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Outlet`."""
-        self._count = int(content["count"])
+        (self._count,) = schema.build(_Counted, content)
 
 
 def _standard(outline: Outline, name: Any) -> tuple[float, float]:

@@ -6,16 +6,16 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 import torch
 
-from elman import calendar, forecasting
+from elman import calendar, forecasting, schema
 from elman.batch import Record
 from elman.calendar import Frequency
-from elman.errors import DataError, RunError
-from elman.tasks.forecast import covariates, series
+from elman.errors import DataError
+from elman.tasks.forecast import series
 from elman.tasks.forecast.covariates import Coding
 from elman.tasks.forecast.forecasters import Layout
 from elman.tasks.forecast.roles import Roles
@@ -71,27 +71,32 @@ class Outline:
         Raises:
             RunError: the text is damaged.
         """
-        try:
-            return cls._from_table(json.loads(text))
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"a damaged outline ({error})", remedy=remedy) from error
+        with schema.rebuilding(where, "a damaged outline"):
+            table = json.loads(text)
+            frequency = calendar.of(table.pop("frequency"))
+            learnt = schema.build(_Learnt, table)
+            found = cls(**learnt._asdict(), frequency=frequency)
+            found.check()
+        return found
 
-    @classmethod
-    def _from_table(cls, table: dict[str, Any]) -> Self:
-        standards = table["standards"]
-        layout: dict[str, Any] = {**table["layout"], "lags": tuple(table["layout"]["lags"])}
-        return cls(
-            columns=Roles.of(table["columns"]),
-            found=table["found"],
-            frequency=calendar.of(table["frequency"]),
-            season=table["season"],
-            layout=Layout(**layout),
-            cycles=tuple(table["cycles"]),
-            fill=table["fill"],
-            codings=tuple(covariates.of(coding) for coding in table["codings"]),
-            standards=standards and {name: (mean, std) for name, (mean, std) in standards.items()},
-        )
+    def check(self) -> None:
+        """See that the outline is one that the data could have had.
+
+        Raises:
+            ValueError: it is not.
+        """
+        layout, columns = self.layout, self.columns
+        if [coding.column for coding in self.codings] != list(columns.extras):
+            raise ValueError("codings of other columns")
+        if (
+            self.with_layout(layout).layout != layout
+            or min((layout.context, layout.horizon, *layout.lags)) < 1
+        ):
+            raise ValueError("a layout of other channels")
+        if columns.form not in ("long", "wide", "rows") or not (columns.values or columns.form == "rows"):
+            raise ValueError(f"a table of the form {columns.form!r:.60}")
+        if any(std <= 0 for _, std in (self.standards or {}).values()):
+            raise ValueError("a deviation that is not above 0")
 
     def facts(self) -> dict[str, str]:
         """The outline in words: the columns, the series, the windows."""
@@ -141,6 +146,7 @@ class Outline:
         centre, scale = self._standard(one)
         values = np.full(steps, math.nan)
         values[: one.length] = (one.values[: one.length] - centre) / scale
+        _check_large(values, one)
         channels = [
             forecasting.filled(values)[:, None],
             ~np.isnan(values)[:, None],
@@ -179,6 +185,26 @@ class Outline:
         if self.standards is None:
             return 0.0, 1.0
         return self.standards.get(one.name) or standard(one.values)
+
+
+class _Learnt(NamedTuple):
+    columns: Roles
+    found: str
+    season: Annotated[int, ("minimum", 1)]
+    layout: Layout
+    cycles: tuple[str, ...]
+    fill: bool
+    codings: tuple[Coding, ...]
+    standards: dict[str, tuple[float, float]] | None
+
+
+def _check_large(values: np.ndarray, one: Series) -> None:
+    """See that a series' values, as the network counts, are what float32 holds."""
+    if (np.abs(values) > np.finfo(np.float32).max).any():
+        got = f"{one.values[int(np.nanargmax(np.abs(values)))]:g}"
+        got += f" in series {one.name!r}" if one.name else " among the values"
+        remedy = "mend it, or divide all values"
+        raise DataError(one.where, got, expected="what float32 holds", remedy=remedy)
 
 
 def standard(values: np.ndarray) -> tuple[float, float]:

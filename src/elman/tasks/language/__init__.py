@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import ngram, search, vocab
+from elman import ngram, schema, search, vocab
 from elman.batch import Batch, Example, Record, Seq, State
 from elman.config import Data, Network, Run, Settings, option
 from elman.encoder import layers
@@ -21,7 +22,19 @@ from elman.errors import ConfigError, DataError
 from elman.inputs import LARGEST_EMBEDDING, Embedding
 from elman.loader import IGNORED
 from elman.recurrent import dropout
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Calibrated,
+    Findings,
+    Legible,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Streaming,
+    Task,
+    Use,
+    Writer,
+)
 from elman.tasks.language.streamer import LanguageStreamer
 from elman.vocab import Vocab
 
@@ -83,7 +96,7 @@ class LanguageNetwork(nn.Module):
         return dropout(vectors, share, self._config.variational, self.training)
 
 
-class Language(Task):
+class Language(Task, Calibrated, Legible, Streaming, Writer):
     """A language model over characters, bytes, words or subwords of one text."""
 
     Config = LanguageConfig
@@ -127,7 +140,11 @@ class Language(Task):
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task with the vocabulary that `text` describes."""
-        return cls(run, vocab.from_text(text, where))
+        symbols = vocab.from_text(text, where)
+        with schema.rebuilding(where):
+            if extra := json.loads(text).keys() - json.loads(vocab.to_text(symbols)).keys():
+                raise ValueError(f"an unknown entry {min(extra)!r:.60}")
+        return cls(run, symbols)
 
     def to_text(self) -> str:
         """The vocabulary as JSON."""
@@ -317,6 +334,11 @@ def _stepper(network: nn.Module) -> search.Step:
 
 
 def _text(records: Sequence[Record]) -> str:
+    for record in records:
+        if not isinstance(record.fields.get("text"), str):
+            got = f"columns {', '.join(map(repr, record.fields))}"
+            remedy = "leave --format out, or choose another task"
+            raise DataError(record.where, got, expected="a text and nothing else", remedy=remedy)
     return "\n".join(record.fields["text"] for record in records)
 
 

@@ -10,18 +10,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import zip_longest
-from typing import Any, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import torch
 from torch import Tensor, nn
 
-from elman import hopfield
+from elman import hopfield, schema
 from elman.batch import Batch, Example, Record
 from elman.config import Data, Run
-from elman.errors import RunError
 from elman.hopfield import Recall as Course
 from elman.loader import collate
-from elman.tasks.base import Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import Answering, Findings, Loss, Parted, Parts, Scores, Storing, Task, Use
 from elman.tasks.recall import cues, draw
 from elman.tasks.recall import network as networks
 from elman.tasks.recall.config import MODERN, TRAINED, RecallConfig
@@ -34,8 +33,13 @@ _SIZES, _LARGEST = 10, 400
 """Loads of the picture of the capacity, and most patterns and units that are tried for it."""
 
 
+class _Content(NamedTuple):
+    layout: Layout
+    names: list[str]
+
+
 @final
-class Recall(Task):
+class Recall(Task, Answering, Storing):
     """A memory of patterns of one size: bits or real numbers, rows or pictures."""
 
     Config = RecallConfig
@@ -67,12 +71,9 @@ class Recall(Task):
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task as `to_text` described it."""
-        try:
-            content = json.loads(text)
-            return cls(run, Layout.restore(content["layout"]), content["names"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"damaged ({error})", remedy=remedy) from error
+        with schema.rebuilding(where):
+            content = schema.build(_Content, json.loads(text))
+            return cls(run, content.layout.checked(), content.names)
 
     def to_text(self) -> str:
         """The layout and the names as JSON; the patterns are among the network's weights."""

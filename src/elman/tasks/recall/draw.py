@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman import figures
 from elman.hopfield import hebb_theory
 
 _SHOWN, _LINES = 6, 60
@@ -48,7 +49,7 @@ def states(figure: Any, recalls: Sequence[tuple[str, Tensor, Tensor]], shape: Se
     titles = ["damaged", *(f"step {step}" for step in steps[1:]), "stored"]
     axes.set_xticks([column * (width + aside) + (width - 1) / 2 for column in range(len(titles))], titles)
     middles = [row * (height + down) + (height - 1) / 2 for row in range(len(rows))]
-    axes.set_yticks(middles, [name for name, _, _ in recalls])
+    axes.set_yticks(middles, [figures.literal(name) for name, _, _ in recalls])
     axes.tick_params(length=0, labeltop=True, labelbottom=False, labelsize=9)
     axes.spines[:].set_visible(False)
 

@@ -16,7 +16,7 @@ from elman import pictures
 from elman.batch import Record
 from elman.config import Data
 from elman.errors import DataError, nearest
-from elman.formats.base import read_array
+from elman.formats.base import float32, read_array
 from elman.inputs.base import beside, named_in
 
 ALL = "*"
@@ -26,7 +26,7 @@ _PATTERNS = ("pattern", "picture", "image", "series", "path", "file", "text")
 _NAMES = ("name", "label", "class", "letter", "digit", "id", "target")
 _ON, _OFF, _UNKNOWN = "#", ".", "?"
 _MISSING = ("", _UNKNOWN, "nan", "na")
-_WHITE = 255
+_WHITE, _MOST_AXES = 255, 3
 _REMEDY = "recall.rule = modern takes real numbers"
 
 
@@ -93,11 +93,15 @@ class Layout:
         bits = cut or len(values) == 2
         return cls(read, name, shape, float(low), float(high), bits, strict, cut, spelled)
 
-    @classmethod
-    def restore(cls, content: dict[str, Any]) -> Self:
-        """The layout of which `dataclasses.asdict`, made JSON and read again, gave `content`."""
-        shape: Any = tuple(content["shape"])
-        return cls(**{**content, "shape": shape})
+    def checked(self) -> Self:
+        """The layout itself.
+
+        Raises:
+            ValueError: it is none that `learn` could have given.
+        """
+        if not self.low < self.high or not 1 <= len(self.shape) <= _MOST_AXES or min(self.shape) < 1:
+            raise ValueError(f"patterns of shape {self.shape} from {self.low} to {self.high}")
+        return self
 
     @property
     def size(self) -> int:
@@ -204,7 +208,7 @@ def _is_spelled(text: str) -> bool:
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True
 
@@ -217,7 +221,7 @@ def _numbers(record: Record, read: str, name: str) -> np.ndarray:
     fields = record.fields
     if read == ALL and (len(fields) > 1 or _is_number(next(iter(fields.values())))):
         cells = [_number(fields[column], record.where, column) for column in fields if column != name]
-        return np.array(cells, np.float32)
+        return float32(cells)
     if read not in fields and len(fields) > 1:
         raise DataError(record.where, f"no column {read!r}", remedy=nearest(read, fields))
     value = fields[read] if read in fields else next(iter(fields.values()))
@@ -250,22 +254,23 @@ def _from_text(text: str, where: str) -> np.ndarray:
     if len(text) > 1 and set(text) <= {_ON, _OFF, _UNKNOWN}:
         values = {_ON: 1.0, _OFF: 0.0, _UNKNOWN: float("nan")}
         return np.array([values[sign] for sign in text], np.float32)
-    cells = re.split(r"[\s,;]+" if "," not in text else r"\s*[,;]\s*", text.strip())
+    parts = re.split(r"[,;]" if "," in text else r"[\s,;]+", text.strip())
+    cells = [part.strip() for part in parts]
     if len(cells) < 2:
         raise DataError(where, repr(text), expected="numbers, the path of a picture, or a text of # and .")
-    return np.array([_number(cell, where, str(place)) for place, cell in enumerate(cells, 1)], np.float32)
+    return float32([_number(cell, where, str(place)) for place, cell in enumerate(cells, 1)])
 
 
 def _from_numbers(value: Any, where: str) -> np.ndarray:
     try:
-        numbers = value if isinstance(value, np.ndarray) else np.asarray(value, np.float32)
-    except (TypeError, ValueError) as error:
+        numbers = value if isinstance(value, np.ndarray) else float32(value)
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(where, f"no pattern ({error})", expected="numbers") from error
     if numbers.dtype.kind not in "biuf" or not numbers.size:
         raise DataError(where, f"an array of {numbers.dtype} {list(numbers.shape)}", expected="numbers")
     if numbers.dtype == np.uint8 and numbers.ndim == 3 and numbers.shape[2] == 3:  # as Pillow makes grey
         return (numbers @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)
-    return numbers if numbers.dtype == np.uint8 else numbers.astype(np.float32)
+    return numbers if numbers.dtype == np.uint8 else float32(numbers)
 
 
 def _check_size(numbers: np.ndarray, shape: tuple[int, ...], where: str) -> None:

@@ -11,25 +11,39 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import columns, ctc, guides, inputs, splits, vocab
+from elman import columns, ctc, guides, inputs, schema, splits, vocab
 from elman.batch import Batch, Example, Record, Sound
 from elman.columns import Columns
 from elman.config import Data, Run
 from elman.encoder import in_one_direction
-from elman.errors import DataError, RunError
+from elman.errors import DataError
 from elman.inputs import Raw, Signal, prepared
 from elman.loader import IGNORED, collate
 from elman.nearest import nearest
 from elman.ngram import NGram
 from elman.prefix_beam import Guide, prefix_beam
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Answering,
+    Ending,
+    Evidence,
+    Explaining,
+    Findings,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Searching,
+    Streaming,
+    Task,
+    Use,
+)
 from elman.tasks.recognize import texts
 from elman.tasks.recognize.config import RecognizeConfig
 from elman.tasks.recognize.heard import PANELS, Clock, Heard, draw, heard, pieces, rows
@@ -62,12 +76,19 @@ class Known:
     """
 
     spaced: bool
-    words: Sequence[str] = ()
-    taught: Sequence[str] = ()
+    words: tuple[str, ...] = ()
+    taught: tuple[str, ...] = ()
+
+
+class _Content(NamedTuple):
+    columns: Columns
+    input: dict[str, Any]
+    vocabulary: dict[str, Any]
+    known: Known
 
 
 @final
-class Recognize(Task):
+class Recognize(Task, Answering, Searching, Ending, Explaining, Streaming):
     """Sequences into texts by connectionist temporal classification."""
 
     Config = RecognizeConfig
@@ -111,23 +132,20 @@ class Recognize(Task):
         symbols = vocab.learn(unit, ready, size=size, min_count=counted)
         learnt = Known(
             spaced=sum(" " in text for text in known) > len(known) / 2,
-            words=_words(options, known, run.data),
-            taught=known if options.ngram else (),
+            words=tuple(_words(options, known, run.data)),
+            taught=tuple(known) if options.ngram else (),
         )
         return cls(run, chosen, member, symbols, learnt)
 
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task as `to_text` described it."""
-        try:
-            content = json.loads(text)
-            chosen, member = Columns(**content["columns"]), inputs.restore(content["input"], run, where)
-            assert isinstance(member, Signal)
-            symbols = vocab.from_text(json.dumps(content["vocabulary"]), where)
-            return cls(run, chosen, member, symbols, Known(**content["known"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            remedy = "restore the file from a copy of the run"
-            raise RunError(where, f"damaged ({error})", remedy=remedy) from error
+        with schema.rebuilding(where):
+            content = schema.build(_Content, json.loads(text))
+            member = inputs.restore(content.input, run, where)
+            assert isinstance(member, Signal), "no signal to be heard"
+            symbols = vocab.from_text(json.dumps(content.vocabulary), where)
+            return cls(run, content.columns, member, symbols, content.known)
 
     def to_text(self) -> str:
         """Columns, input, symbols and what may be written as JSON."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elman import ctc
+from elman import ctc, figures
 from elman.encoder import Frame
 
 PANELS = 2
@@ -163,7 +163,15 @@ def _draw_shares(axes: Any, one: Heard, names: Sequence[str], clock: Clock) -> N
         near = slice(max(0, start - 1), end + 1)  # elsewhere it may be another one of the same name
         (line,) = axes.plot(times[near], shares[near, place], linewidth=1.4)
         peak = start + int(shares[start:end, place].argmax())
-        axes.text(times[peak], 1.04, name, ha="center", va="bottom", fontsize=8, color=line.get_color())
+        axes.text(
+            times[peak],
+            1.04,
+            figures.literal(name),
+            ha="center",
+            va="bottom",
+            fontsize=8,
+            color=line.get_color(),
+        )
     axes.set_ylim(0, 1.25)
     axes.set_yticks([0, 1])
     axes.set_ylabel("probability")

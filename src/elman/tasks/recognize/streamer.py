@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
-from typing import Any, NamedTuple, final
+from typing import Annotated, Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from elman import schema
 from elman.batch import Seq, State
 from elman.encoder import Encoder
 from elman.errors import TaskError
@@ -98,6 +99,17 @@ class RecognizeStreamer(Streamer):
         return Lines(read=self._input.parse, tell=tell, rate=self._input.rate)
 
 
+class _Kept(NamedTuple):
+    last: Annotated[int, ("minimum", 0)]
+    frames: Annotated[int, ("minimum", 0)]
+    text: Annotated[str, ("maxLength", _LONGEST)]
+    pending: list[Any]
+
+
+_UTF8 = 3
+"""Most bytes that can be the beginning of a character without being one."""
+
+
 @final
 class _BestPath(Outlet):
     """The text of the best path so far (Graves et al. 2006).
@@ -141,10 +153,12 @@ class _BestPath(Outlet):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Outlet`."""
-        self._last, self._frames = int(content["last"]), int(content["frames"])
-        pending, flag = content["pending"]
-        self._text = str(content["text"])
-        self._utf8.setstate((bytes(pending), int(flag)))
+        found = schema.build(_Kept, content)
+        pending, flag = found.pending
+        if found.last > len(self._vocab) or flag or len(pending) > _UTF8:
+            raise ValueError(f"the symbol {found.last}, {len(pending)} bytes")
+        self._last, self._frames, self._text = found.last, found.frames, found.text
+        self._utf8.setstate((bytes(pending), 0))
 
     def _part(self, text: str) -> PartSaid | None:
         if not text:

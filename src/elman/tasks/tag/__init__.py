@@ -11,13 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import encoder, metrics, splits
+from elman import encoder, metrics, schema, splits
 from elman.batch import Batch, Example, Record, Seq
 from elman.config import Data, Run
 from elman.crf import Crf
@@ -25,7 +25,21 @@ from elman.errors import ConfigError, DataError, RunError, TaskError
 from elman.inputs import LARGEST_EMBEDDING
 from elman.loader import IGNORED, edge
 from elman.report import draw_confusion
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Scores, Task, Use
+from elman.tasks.base import (
+    Answering,
+    Ending,
+    Evidence,
+    Explaining,
+    Findings,
+    Legible,
+    Loss,
+    Parted,
+    Parts,
+    Scores,
+    Streaming,
+    Task,
+    Use,
+)
 from elman.tasks.tag import spans, tagging, tokens, transitions
 from elman.tasks.tag.config import TagConfig
 from elman.tasks.tag.network import Tagged, TagNetwork, WordInput
@@ -42,7 +56,16 @@ _NEVER = -1e4
 _PREVIEWED = range(4, 13)  # words of the sentence that each epoch shows
 
 
-class Tag(Task):
+class _Content(NamedTuple):
+    input: str
+    target: str
+    scheme: str
+    preview: str
+    tags: list[str]
+    words: dict[str, Any]
+
+
+class Tag(Task, Answering, Legible, Ending, Explaining, Streaming):
     """A tag for each token of a sentence: its part of speech, its place in a name, whatever a column says."""
 
     Config = TagConfig
@@ -109,10 +132,17 @@ class Tag(Task):
     @classmethod
     def restore(cls, text: str, run: Run, where: object) -> Self:
         """The task with the words and tags that `text` describes."""
-        content = _content(text, where)
-        words = Words.from_content(content["words"], where)
-        columns = Columns(content["input"], content["target"])
-        return cls(run, columns, words, content["tags"], content["scheme"], content["preview"])
+        with schema.rebuilding(where):
+            words = Words.from_content(_content(text, where)["words"], where)
+            content = schema.build(_Content, json.loads(text))
+            if len(set(content.tags)) < max(2, len(content.tags)) or content.scheme not in (
+                "none",
+                "loose",
+                *spans.SCHEMES,
+            ):
+                raise ValueError(f"{len(content.tags)} tags by the scheme {content.scheme!r:.60}")
+            columns = Columns(content.input, content.target)
+            return cls(run, columns, words, content.tags, content.scheme, content.preview)
 
     def to_text(self) -> str:
         """The columns, words, characters and tags as JSON."""

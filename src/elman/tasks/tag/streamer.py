@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple, final
+from typing import Annotated, Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
+from elman import schema
 from elman.batch import Seq, State
 from elman.errors import DataError, TaskError
 from elman.intake import Intake
@@ -88,6 +89,10 @@ class TagStreamer(Streamer):
         return Lines(read=str, tell=tell)
 
 
+class _Kept(NamedTuple):
+    held: Annotated[str, ("maxLength", _LONGEST)]
+
+
 @final
 class Tokens(Intake):
     """Tokens of a text, with spaces between them, or of lists.
@@ -136,7 +141,7 @@ class Tokens(Intake):
 
     def restore(self, content: dict[str, Any]) -> None:
         """See `Intake`."""
-        self._held = str(content["held"])
+        (self._held,) = schema.build(_Kept, content)
 
     def _listed(self, chunk: Any) -> list[str]:
         if self._held:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from elman import figures
 from elman.crf import Crf
 from elman.tasks.base import Evidence
 
@@ -58,7 +59,11 @@ def _draw(figure: Any, scores: Tensor, before: Sequence[str], after: Sequence[st
     axes.set_facecolor("0.85")
     bound = float(shown.nan_to_num().abs().max()) or 1.0
     image = axes.imshow(shown.numpy(), cmap="RdBu_r", vmin=-bound, vmax=bound)
-    axes.set_xticks(range(len(columns)), [after[place] for place in columns], rotation=90, fontsize="x-small")
-    axes.set_yticks(range(len(rows)), [before[place] for place in rows], fontsize="x-small")
+    across, down = (
+        [figures.literal(tags[place]) for place in places]
+        for tags, places in ((after, columns), (before, rows))
+    )
+    axes.set_xticks(range(len(columns)), across, rotation=90, fontsize="x-small")
+    axes.set_yticks(range(len(rows)), down, fontsize="x-small")
     axes.set(xlabel="tag", ylabel="tag before")
     figure.colorbar(image, label="score, nats", shrink=0.8)

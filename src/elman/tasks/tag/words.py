@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
-from typing import Any, Self, final
+from typing import Annotated, Any, NamedTuple, Self, final
 
 import numpy as np
 
-from elman import spelling, vocab
+from elman import schema, spelling, vocab
 from elman.errors import RunError
 from elman.vocab import CharVocab
 
@@ -103,5 +103,15 @@ class Words:
             if type(content.get(name)) is not kind:
                 remedy = "restore it from a copy, or train anew"
                 raise RunError(where, f"damaged: no entry {name!r} of kind {kind.__name__}", remedy=remedy)
-        chars = CharVocab(list(content["characters"]))
-        return cls(content["words"], chars, lower=content["lower"], longest=content["longest"])
+        learnt = schema.build(_Learnt, content)
+        if len(set(learnt.characters)) < len(learnt.characters):
+            raise ValueError("a character stands there twice")
+        chars = CharVocab(list(learnt.characters))
+        return cls(learnt.words, chars, lower=learnt.lower, longest=learnt.longest)
+
+
+class _Learnt(NamedTuple):
+    lower: bool
+    longest: Annotated[int, ("minimum", 1), ("maximum", 10_000)]
+    characters: str
+    words: dict[str, Annotated[int, ("minimum", 1)]]

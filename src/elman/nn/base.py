@@ -1,4 +1,4 @@
-"""What torch's own tools ask of a recurrent module: symbolic tracing and quantisation, which go by classes."""
+"""What torch's own tools ask of a module: symbolic tracing, swaps of parameters, quantisation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from elman.errors import ConfigError
 from elman.kernels import native
 
 
-def tracer_of(*given: Any) -> Tracer | None:
+def tracer_of(*given: Any) -> Any:
     """The tracer of torch.fx that one of these stands for a value of, or None."""
     return next((each.tracer for each in given if isinstance(each, Proxy)), None)
 
@@ -29,6 +29,7 @@ class Foreign(nn.Module):
 
     @qconfig.setter
     def qconfig(self, value: Any) -> None:
+        """Keep it, and warn that nothing comes of it."""
         vars(self)["qconfig"] = value
         name = type(self).__name__
         warnings.warn(
@@ -39,6 +40,7 @@ class Foreign(nn.Module):
 
     @qconfig.deleter
     def qconfig(self) -> None:
+        """Forget it, as torch.ao does at its end."""
         vars(self).pop("qconfig", None)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
@@ -49,15 +51,16 @@ class Foreign(nn.Module):
         native.forget(*self.parameters(recurse=False))
         super()._load_from_state_dict(*given, **named)
 
-    def noted(self, tracer: Tracer, given: tuple[Any, ...], named: dict[str, Any]) -> Proxy:
+    def noted(self, tracer: Tracer, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """A call of it as one node of the graph, as torch.fx notes calls of torch's own modules.
 
         Raises:
             ConfigError: it is itself what is traced.
         """
-        try:
-            path = tracer.path_of_module(self)
-        except NameError:
+        path = tracer.path_of_module(self)
+        if not path:
             got, remedy = f"elman.nn.{type(self).__name__} alone", "trace a module that holds it"
-            raise ConfigError("symbolic_trace", got, remedy=remedy) from None
-        return tracer.create_proxy("call_module", path, given, {k: v for k, v in named.items() if v is not None})
+            raise ConfigError("symbolic_trace", got, remedy=remedy)
+        return tracer.create_proxy(
+            "call_module", path, given, {k: v for k, v in named.items() if v is not None}
+        )

@@ -1,0 +1,77 @@
+"""Run folders that an earlier Elman left are loaded, predict what they did, and are resumed.
+
+`old_runs` holds three trainings that were stopped in the middle of their second epoch, and their data. The
+expected numbers are those of the Elman that wrote them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import elman
+
+OLD = Path(__file__).with_name("old_runs")
+EXPECTED = json.loads((OLD / "expected.json").read_text(encoding="utf-8"))
+DATA = {"language": "text.txt", "classify": "films.csv", "forecast": "tides.csv"}
+FILMS = ["it was so good in place 4", "bad", "", "it was so so poor"]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the folders, with the paths of their data relative to it."""
+    copy = tmp_path / "old_runs"
+    shutil.copytree(OLD, copy)
+    monkeypatch.chdir(copy)
+    return copy
+
+
+def outputs(name: str, model: elman.Model) -> dict[str, Any]:
+    """What a model of the task `name` says, in terms of JSON."""
+    scores = model.evaluate(DATA[name])["model"]
+    if name == "language":
+        sample = model.sample("the ", 40, temperature=0)
+        return {"scores": scores, "sample": sample, "words": model.complete("the ca")}
+    if name == "classify":
+        return {"scores": scores, "labels": model.predict(FILMS)}
+    return {"scores": scores, "median": [each.median.tolist() for each in model.forecast(DATA[name])]}
+
+
+def numbers(value: Any) -> list[float]:
+    """All numbers of a JSON value, in its order."""
+    if isinstance(value, dict):
+        return [number for key in sorted(value) for number in numbers(value[key])]
+    if isinstance(value, (list, tuple)):
+        return [number for member in value for number in numbers(member)]
+    return [float(value)] if isinstance(value, (int, float)) else []
+
+
+def words(value: Any) -> list[str]:
+    """All keys and texts of a JSON value, in its order."""
+    if isinstance(value, dict):
+        return [word for key in sorted(value) for word in (key, *words(value[key]))]
+    if isinstance(value, (list, tuple)):
+        return [word for member in value for word in words(member)]
+    return [value] if isinstance(value, str) else []
+
+
+def assert_as_written(found: Any, expected: Any, rtol: float = 1e-3, atol: float = 1e-4) -> None:
+    assert words(found) == words(expected)
+    np.testing.assert_allclose(numbers(found), numbers(expected), rtol, atol)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_loaded_as_it_was(runs: Path, name: str):
+    assert_as_written(outputs(name, elman.load(runs / name)), EXPECTED[name]["stopped"])
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_resumed_to_its_end(runs: Path, name: str):
+    model = elman.train(resume=runs / name, quiet=True)
+    # Kernels round differently, and what follows of training and sampling makes that larger.
+    assert_as_written(outputs(name, model), EXPECTED[name]["resumed"], rtol=0.1, atol=0.02)
