@@ -28,7 +28,7 @@ from differential_modes import COMPILED, MODES, QUICK, TRACED  # noqa: E402
 
 A_PROCESS = 2000
 """Cases of one process."""
-SHARES = {**dict.fromkeys(MODES, 1.0), **dict.fromkeys(TRACED, 0.3), **dict.fromkeys(COMPILED, 0.02)}
+SHARES = {**dict.fromkeys(MODES, 1.0), **dict.fromkeys(TRACED, 0.1), **dict.fromkeys(COMPILED, 0.02)}
 """How often a mode is called beside the others: some take long."""
 
 

@@ -15,7 +15,7 @@ from differential_modes import COMPILED, MODES, QUICK, TRACED
 
 EXAMPLES = int(os.environ.get("ELMAN_EXAMPLES", "2000"))
 COUNTS = {
-    mode: 80 if mode in QUICK else 20 if mode in TRACED else 2 if mode in COMPILED else 53 for mode in MODES
+    mode: 100 if mode in QUICK else 10 if mode in TRACED else 1 if mode in COMPILED else 40 for mode in MODES
 }
 """Of 2,000."""
 
