@@ -20,7 +20,8 @@ from elman import digests, files
 from elman.errors import RunError
 
 _NOTES, _DIGEST = "elman", "digest"
-_MARK = re.compile(rb'(?<!\\)"digest":"([0-9a-f]{64})"')
+# The first of the notes, which are one text in the head: the order of several would be another each time.
+_MARK = re.compile(rb'"elman":"\{\\"digest\\": \\"([0-9a-f]{64})\\"')
 _LONGEST = 100_000_000
 """Bytes of a head; safetensors takes no longer one."""
 _PIECE = 1 << 20
@@ -38,7 +39,7 @@ def save(
         private: whether nobody else may read the file.
     """
     apart = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    written = safetensors.torch.save(apart, {_NOTES: json.dumps(notes), _DIGEST: digests.NONE})
+    written = safetensors.torch.save(apart, {_NOTES: json.dumps({_DIGEST: digests.NONE, **notes})})
     digest, end = digests.of(written).encode(), 8 + int.from_bytes(written[:8], "little")
     place = _place(written[:end])
 
@@ -62,7 +63,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             head = file.metadata() or {}
         notes = json.loads(head.get(_NOTES, "{}"))
-        if not isinstance(notes, dict) or head.keys() - {_NOTES} != ({_DIGEST} if checked else set()):
+        if not isinstance(notes, dict) or (notes.pop(_DIGEST, None) is not None) != checked:
             raise ValueError("no such notes")
         return tensors, notes
     except FileNotFoundError:
