@@ -21,7 +21,8 @@ from elman.errors import RunError
 
 _NOTES, _DIGEST = "elman", "digest"
 # The first of the notes, which are one text in the head: the order of several would be another each time.
-_MARK = re.compile(rb'"elman":"\{\\"digest\\": \\"([0-9a-f]{64})\\"')
+MARK = re.compile(rb'"elman":"\{\\"digest\\": \\"([0-9a-f]{64})\\"')
+"""Where a file's digest stands."""
 _LONGEST = 100_000_000
 """Bytes of a head; safetensors takes no longer one."""
 _PIECE = 1 << 20
@@ -123,7 +124,7 @@ def _infinite(tensor: Tensor) -> bool:
 
 def _place(head: bytes) -> int:
     """Where in a file its digest begins; -1, where it has none."""
-    found = _MARK.search(head)
+    found = MARK.search(head)
     return found.start(1) if found else -1
 
 
