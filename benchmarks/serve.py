@@ -38,7 +38,7 @@ from pathlib import Path
 PATH = "/models/{name}/stream"
 TEXT = b'{"step":"e"}'
 LETTERS = "etaoin shrdlu"
-_NO_TEXT = (1007).to_bytes(2)  # what a WebSocket is closed with whose text is no UTF-8
+_NO_TEXT = (1007).to_bytes(2)  # what a WebSocket is closed with whose text is not valid UTF-8
 _WARM = 10.0  # seconds of load after which memory is what it needs
 _MORE = 5.0  # MiB that may have come since, for the heap is never packed the same
 ANNOUNCED = {101, 200, 400, 404, 405, 413, 415, 422, 503}

@@ -169,7 +169,7 @@ def test_without_soundfile(tmp_path, monkeypatch):
         ),
         (
             wav(struct.pack("<2f", 0, math.nan), codec=3, bits=32),
-            "expected sound, got a sample that is no finite number; make the file anew",
+            "expected sound, got a sample that is not finite; make the file anew",
         ),
     ],
 )

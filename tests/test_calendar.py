@@ -78,7 +78,7 @@ def test_an_offset_makes_it_universal_time():
         (["2012-01-01", "17"], r"f.csv:3: expected a date, got the time '17'"),
         (["1", "2012-01-01"], r"f.csv:3: expected a number, as above it, got the time '2012-01-01'"),
         (["1", "x"], r"f.csv:3: expected a number, as above it, got the time 'x'"),
-        (["2012-01-01", "01/02/2012"], r"f.csv:3: expected a date \(day and month cannot be told apart\)"),
+        (["2012-01-01", "01/02/2012"], r"f.csv:3: expected a date \(day and month are ambiguous\)"),
         (["2012-01-01", ""], r"f.csv:3: expected a date .* got the time ''"),
     ],
 )  # fmt: skip

@@ -250,7 +250,7 @@ def test_init_writes_what_train_reads(capsys, tmp_path, text):
         capsys, "train", text, "--config", tmp_path / "e.toml", "--out", tmp_path / "run", *QUICK
     )
     assert code == 0, err
-    assert "hidden = 16  # units of a layer" in (tmp_path / "run/config.toml").read_text()
+    assert "hidden = 16  # hidden units per layer" in (tmp_path / "run/config.toml").read_text()
 
 
 def test_runs_are_numbered(capsys, monkeypatch, tmp_path, text):

@@ -105,7 +105,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"none.toml: no such file; elman init writes one"):
         config.read_tables(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("[network\nhidden = 3")
-    with pytest.raises(ConfigError, match=r"bad.toml: no TOML: .* \(at line 1, column 9\)"):
+    with pytest.raises(ConfigError, match=r"bad.toml: not valid TOML: .* \(at line 1, column 9\)"):
         config.read_tables(tmp_path / "bad.toml")
 
 

@@ -300,11 +300,11 @@ def test_names_that_no_file_can_have(tmp_path):
 
 
 SETTINGS = [
-    ("hidden = " + DIGITS, "a.toml: no TOML: a whole number of more than 64 bits"),
-    ("x = " + DEEP, "a.toml: no TOML: values nested too deep"),
+    ("hidden = " + DIGITS, "a.toml: not valid TOML: a whole number of more than 64 bits"),
+    ("x = " + DEEP, "a.toml: not valid TOML: values nested too deep"),
     ("task = 8", "a.toml: task: expected the name of a task, got 8"),
     ("task = ['tag']", "a.toml: task: expected the name of a task, got ['tag']"),
-    ("[network]\nhidden = 0x" + "f" * 4000, "a.toml: no TOML: a whole number of more than 64 bits"),
+    ("[network]\nhidden = 0x" + "f" * 4000, "a.toml: not valid TOML: a whole number of more than 64 bits"),
     (
         '[data]\npath = "a\\u0000b"',
         r"'a\x00b': a name that no file can have (embedded null byte); check the path",

@@ -457,7 +457,7 @@ def test_a_preview_in_braille():
 def test_no_file_of_another_kind(tmp_path):
     with pytest.raises(TaskError, match=r"expected one of .svg, .png, .pdf, .mid, .midi, .npz, .jsonl"):
         drawings.save(tmp_path / "x.gif", [Piece(np.eye(3))])
-    with pytest.raises(TaskError, match="expected frames of notes, got drawings that are no music"):
+    with pytest.raises(TaskError, match="expected frames of notes, got drawings that are not music"):
         drawings.save(tmp_path / "x.mid", [Sketch(np.array(CROSS))])
 
 

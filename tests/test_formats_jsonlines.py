@@ -52,8 +52,8 @@ def test_character_that_ends_no_line(path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": 1}\n{"a": }\n', ":2: no JSON: Expecting value at column 7; write one object a line"),
-        ("[\n", ":1: no JSON: Expecting value at column 2; write one object a line"),
+        ('{"a": 1}\n{"a": }\n', ":2: not valid JSON: Expecting value at column 7; write one object a line"),
+        ("[\n", ":1: not valid JSON: Expecting value at column 2; write one object a line"),
         *(
             (text, f':1: expected an object, such as {{"text": "...", "label": "..."}}, got {got}')
             for text, got in (("[1]", "a list"), ('"a"', "text"), ("1.5", "a number"), ("null", "null"))

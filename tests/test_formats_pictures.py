@@ -209,8 +209,8 @@ def test_too_few_classes(put):
 def test_files_that_are_no_classes(put):
     folder = put("1.wav", "2.wav")
     assert fault(folder, "classes") == (
-        f"{folder}/1.wav: expected a folder per class, or a text file per class, got a file that is no text; "
-        "put it in its class's folder"
+        f"{folder}/1.wav: expected a folder per class, or a text file per class, got a file that "
+        "is not text; put it in its class's folder"
     )
     assert formats.find(str(folder)).name == "media"
 

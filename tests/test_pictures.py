@@ -188,7 +188,7 @@ def test_frames_that_differ(tmp_path):
     ],
 )
 def test_arrays_that_are_no_pictures(call, expected):
-    remedy = "give what `read` returns; numbers that are no pixels are a series as they are"
+    remedy = "give what `read` returns; values that are not pixels can be given as a series"
     assert fault(call) == f"picture: expected {expected}; {remedy}"
 
 

@@ -56,8 +56,8 @@ def test_the_first_fault_is_told(value, words):
     [
         (b"", "body: no JSON"),
         (b"{", "body: no JSON"),
-        (b"NaN", "body: no JSON: NaN is no JSON number"),
-        (b"[Infinity]", "body: no JSON: Infinity is no JSON number"),
+        (b"NaN", "body: not valid JSON: NaN is not a valid JSON number"),
+        (b"[Infinity]", "body: not valid JSON: Infinity is not a valid JSON number"),
         (b"\xff", "body: no JSON"),
         (b"[" * 100_000, "body: JSON that is nested too deeply"),
         (b"1" * 5_000, "body: no JSON"),

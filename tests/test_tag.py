@@ -397,7 +397,7 @@ def test_restored_as_it_was():
     assert again.to_text() == task.to_text()
     assert again.facts() == task.facts()
     assert fault(Tag.restore, "{", None, "v.json", kind=RunError) == (
-        "v.json: damaged: no JSON at line 1; restore it from a copy, or train anew"
+        "v.json: damaged: not valid JSON at line 1; restore it from a copy, or train anew"
     )
     assert fault(Tag.restore, "{}", None, "v.json", kind=RunError).startswith(
         "v.json: damaged: no entry 'input'"

@@ -112,7 +112,7 @@ def test_one_vocabulary_and_its_vectors_for_both_sides():
     assert task.wording.vocab.pieces == task.input.vocab.pieces
     series = [Record({"x": np.zeros((3, 2)), "text": "a b"}, "p:1")]
     with pytest.raises(
-        ConfigError, match=r"translate.shared: true, beside sources that are no texts \(p:1\); leave it false"
+        ConfigError, match=r"translate.shared: true, beside sources that are not text \(p:1\); leave it false"
     ):
         prepared(series, data={"input": "x", "target": "text"}, translate={"shared": True})
 

@@ -242,7 +242,7 @@ def test_half_a_surrogate_pair_is_no_text():
         with pytest.raises(VocabError) as caught:
             HELD[unit].encode("ab\ncd\udce9", where="prompt")
         assert str(caught.value) == (
-            "prompt: U+DCE9 at line 2, column 3 is no character but half of a pair; give the text as UTF-8"
+            "prompt: U+DCE9 at line 2, column 3 is a lone surrogate, not a character; give the text as UTF-8"
         )
     for unit in ("char", "word", "bpe"):
         with pytest.raises(VocabError, match="half of a pair"):
@@ -293,8 +293,8 @@ def content(**entries):
 @pytest.mark.parametrize(
     ("text", "how"),
     [
-        ("", "no JSON at line 1, column 1"),
-        ('{"format": 1,\n "unit', "no JSON at line 2, column 2"),
+        ("", "not valid JSON at line 1, column 1"),
+        ('{"format": 1,\n "unit', "not valid JSON at line 2, column 2"),
         ("[]", "no entry 'format' with a number"),
         (content(format="1"), "no entry 'format' with a number"),
         (content(unit="letter"), "unknown unit 'letter'"),
@@ -302,12 +302,12 @@ def content(**entries):
         (content(symbols=None), "no entry 'symbols' with a list of strings"),
         (content(symbols=["a", 1]), "no entry 'symbols' with a list of strings"),
         (content(symbols=["a", ""]), "no entry 'symbols' with a list of strings"),
-        (content(symbols=["a", "a"]), "a symbol stands there twice, or is no character"),
-        (content(symbols=["a", "\ud800"]), "a symbol stands there twice, or is no character"),
+        (content(symbols=["a", "a"]), "a symbol occurs twice, or is not a character"),
+        (content(symbols=["a", "\ud800"]), "a symbol occurs twice, or is not a character"),
         (content(symbols=["a", "bc"]), "a symbol of more than one character"),
         (content(unit="bpe"), "no entry 'model'"),
-        (content(unit="bpe", model="?"), "the model is no base64"),
-        (content(unit="bpe", model=3), "the model is no base64"),
+        (content(unit="bpe", model="?"), "the model is not valid base64"),
+        (content(unit="bpe", model=3), "the model is not valid base64"),
         (content(unit="bpe", model=""), "the model is not one of SentencePiece"),
         (content(unit="bpe", model="AAAA"), "the model is not one of SentencePiece"),
     ],

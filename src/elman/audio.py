@@ -243,9 +243,7 @@ def _mono(where: object, sound: np.ndarray, rate: int) -> tuple[Tensor, int]:
     if not sound.size:
         raise DataError(where, "no samples", expected="one sample or more", remedy="leave this file out")
     if not np.isfinite(sound).all():
-        raise DataError(
-            where, "a sample that is no finite number", expected="sound", remedy="make the file anew"
-        )
+        raise DataError(where, "a sample that is not finite", expected="sound", remedy="make the file anew")
     if (loud := np.abs(sound) > _LOUDEST).any():
         place = int(loud.any(1).argmax())
         got = f"{sound[place][loud[place]][0]:g} at sample {place + 1:,}"

@@ -138,7 +138,7 @@ def _date(cell: object) -> dt.datetime | None:
     if match := _MONTH.fullmatch(text):
         return dt.datetime(int(match[1]), int(match[2]), 1)
     if _DAY_FIRST.fullmatch(text):
-        raise ValueError("day and month cannot be told apart")
+        raise ValueError("day and month are ambiguous")
     if match := _YEAR_FIRST.fullmatch(text):
         text = f"{match[1]}-{int(match[2]):02}-{int(match[3]):02}{match[4]}"
     return dt.datetime.fromisoformat(text)

@@ -213,7 +213,7 @@ def transcribed(records: Sequence[Record], data: Data, readable: Callable[[Recor
     Raises:
         DataError: a column that is named is not there, or nothing can be guessed.
     """
-    expected = "one with what is heard, such as the path of a sound, and one with its text"
+    expected = "one with the audio, such as the path of a sound file, and one with its text"
     return _worded(records, data, readable, (HEARD, TRANSCRIPTS), expected)
 
 

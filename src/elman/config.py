@@ -76,40 +76,38 @@ class Data(Settings):
     section = "data"
 
     path: str = option("sample:python-docs", "file, folder, or sample:NAME (see elman samples)")
-    valid_path: str = option("", "file or folder to validate on, in place of a share of path")
-    test_path: str = option("", "file or folder to be scored on once, in place of a share of path")
-    format: str = option("auto", "how the data are stored (see docs/formats.md); auto: by name and content")
-    encoding: str = option("utf-8", "how the file's text is encoded")
-    input: str = option("", "column that is read; empty: guessed, and said")
-    target: str = option("", "column that is to be predicted; empty: guessed, and said")
+    valid_path: str = option("", "file or folder to validate on, instead of a share of path")
+    test_path: str = option("", "file or folder to test on, instead of a share of path")
+    format: str = option("auto", "file format (see docs/formats.md); auto: detected from name and content")
+    encoding: str = option("utf-8", "text encoding of the file")
+    input: str = option("", "input column; inferred and reported if empty")
+    target: str = option("", "target column; inferred and reported if empty")
     unit: str = option(
         "char",
-        "what one symbol of a text is; auto: word where texts have spaces",
+        "unit of text; auto: word where texts have spaces",
         choices=("auto", "char", "byte", "word", "bpe"),
     )
-    lower: bool = option(False, "make small letters of capitals")
-    vocab_size: int = option(0, "most symbols to know (word, bpe); 0: all words, 2000 subwords", low=0)
-    min_count: int = option(1, "rarer words are <unk>", low=1)
+    lower: bool = option(False, "lowercase the text")
+    vocab_size: int = option(0, "maximum vocabulary size (word, bpe); 0: all words, 2000 subwords", low=0)
+    min_count: int = option(1, "minimum count of a word; rarer words become <unk>", low=1)
     ngrams: int = option(
-        1, "n-grams of up to so many symbols have vectors too, in a text to classify", low=1, most=64
+        1, "longest n-gram of symbols with its own embedding (text classification)", low=1, most=64
     )
     char_ngrams: int = option(
         0,
-        "n-grams of 3 to so many characters of a word have vectors too, in a text to classify; 0: none",
+        "longest character n-gram (from 3) of a word with its own embedding (text classification); 0: none",
         low=0,
         most=64,
     )
-    valid: float = option(
-        0.05, "share that validates; 0: none, and the last weights are kept", low=0, below=1
-    )
-    test: float = option(0.05, "share that is scored once, at the end", low=0, below=1)
+    valid: float = option(0.05, "validation share; 0: none, and the last weights are kept", low=0, below=1)
+    test: float = option(0.05, "test share, scored once at the end", low=0, below=1)
     split: str = option(
         "random",
-        "how records are parted; random keeps identical inputs on one side, every takes each n-th of a file, "
-        "a text is cut in order always",
+        "how records are split; random keeps identical inputs in one part, every takes each n-th of a file, "
+        "a text is always cut in order",
         choices=("random", "every", "order"),
     )
-    group: str = option("", "column, such as the speaker, whose values are each kept on one side")
+    group: str = option("", "column, such as the speaker, whose values never span two parts")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,46 +126,50 @@ class Signals(Settings):
 
     normalise: str = option(
         "auto",
-        "what has mean 0 and deviation 1: each channel of the training part, each sequence by itself, all "
-        "numbers together; auto: channel, but all for pictures",
+        "standardisation to mean 0 and deviation 1: per channel of the training part, per sequence or over "
+        "all values; auto: channel, but all for pictures",
         choices=("auto", "channel", "sequence", "all", "none"),
     )
     missing: str = option(
-        "error", "what a missing number is: error, or the one before", choices=("error", "carry")
+        "error",
+        "how missing values are handled: error, or carry the last value forward",
+        choices=("error", "carry"),
     )
     vector: bool = option(
-        False, "numbers without channels are one step of so many features, not steps of one"
+        False, "read a flat row of numbers as one step of many features, not as steps of one feature"
     )
-    differences: bool = option(False, "put each step's difference from the one before beside it")
+    differences: bool = option(False, "append each step's difference from the previous step")
     deltas: int = option(
-        0, "put slopes over the steps around each beside it; 2: and the slopes of these", low=0, high=2
+        0, "append delta features (slopes over neighbouring steps); 2: and delta-delta", low=0, high=2
     )
-    level: bool = option(
-        False, "take each sequence's mean off all its numbers, such as the loudness of sound"
-    )
-    sound: str = option("logmel", "what a frame of sound is", choices=("logmel", "mfcc"))
-    bands: int = option(40, "mel bands of a frame of sound", low=1, most=4_096)
+    level: bool = option(False, "subtract each sequence's overall mean, such as the loudness of sound")
+    sound: str = option("logmel", "audio features", choices=("logmel", "mfcc"))
+    bands: int = option(40, "number of mel bands", low=1, most=4_096)
     rate: int = option(
         0,
-        "samples a second that all sound is brought to; 0: as the first has it, and others must",
+        "sample rate to resample audio to, in Hz; 0: that of the first file, which all others must have",
         low=0,
         most=10_000_000,
     )
-    picture: str = option("rows", "what a step of a picture is", choices=("rows", "columns", "pixels"))
-    size: int = option(0, "height and width that pictures are brought to; 0: as they are", low=0, most=32_768)
+    picture: str = option("rows", "how an image is read as a sequence", choices=("rows", "columns", "pixels"))
+    size: int = option(0, "height and width to resize images to; 0: unchanged", low=0, most=32_768)
     height: int = option(
         0,
-        "height that pictures are brought to, their width in proportion; 0: as size says",
+        "height to resize images to, keeping the aspect ratio; 0: use size",
         low=0,
         most=32_768,
     )
-    noise: float = option(0.0, "deviation of noise that training adds to each number", low=0)
-    scaling: float = option(0.0, "deviation of the random factor that training scales each channel by", low=0)
-    mask_steps: float = option(0.0, "most of the steps that training masks in a stretch", low=0, below=1)
-    mask_features: float = option(
-        0.0, "most of the features that training masks in a stretch", low=0, below=1
+    noise: float = option(0.0, "standard deviation of Gaussian noise added in training", low=0)
+    scaling: float = option(
+        0.0, "standard deviation of the random factor that scales each channel in training", low=0
     )
-    masks: int = option(1, "stretches of steps, and of features, that training masks", low=1)
+    mask_steps: float = option(
+        0.0, "largest share of steps masked in one span in training (SpecAugment)", low=0, below=1
+    )
+    mask_features: float = option(
+        0.0, "largest share of features masked in one span in training (SpecAugment)", low=0, below=1
+    )
+    masks: int = option(1, "number of masked spans of steps, and of features", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,32 +178,40 @@ class Network(Settings):
 
     section = "network"
 
-    cell: str = option("lstm", "what a layer is made of: rnn, rnn_relu, lstm, gru, gru_reset_before")
-    hidden: int = option(256, "units of a layer", low=1, most=100_000)
-    layers: int = option(1, "layers upon each other", low=1, most=1_000)
-    embedding: int = option(
-        0, "size of a symbol's vector; 0: as many as hidden units, at most 128", low=0, most=100_000
-    )
+    cell: str = option("lstm", "recurrent cell: rnn, rnn_relu, lstm, gru, gru_reset_before")
+    hidden: int = option(256, "hidden units per layer", low=1, most=100_000)
+    layers: int = option(1, "number of stacked layers", low=1, most=1_000)
+    embedding: int = option(0, "embedding size; 0: as many as hidden units, at most 128", low=0, most=100_000)
     embedding_init: float = option(
-        0.0, "deviation that symbols' vectors start with; 0: size**-0.5, in an untied language model 1", low=0
+        0.0, "standard deviation of initial embeddings; 0: size**-0.5, in an untied language model 1", low=0
     )
-    dropout: float = option(0.0, "share dropped of what leaves a layer", low=0, below=1)
-    input_dropout: float = option(0.0, "share dropped of what enters the first layer", low=0, below=1)
-    output_dropout: float = option(0.0, "share dropped of what leaves the last; 0: dropout", low=0, below=1)
-    variational: bool = option(False, "drop the same units at all steps of a window (Gal & Ghahramani 2016)")
-    embedding_dropout: float = option(0.0, "share of symbols dropped whole", low=0, below=1)
-    symbol_dropout: float = option(0.0, "share of a text that training reads as unknown", low=0, below=1)
-    recurrent_dropout: float = option(0.0, "share dropped of the state a step sees (slow)", low=0, below=1)
-    weight_dropout: float = option(0.0, "share dropped of recurrent weights (Merity 2018)", low=0, below=1)
-    layer_norm: bool = option(False, "normalise the products inside the cell (Ba et al. 2016; slow)")
+    dropout: float = option(0.0, "dropout rate on each layer's output", low=0, below=1)
+    input_dropout: float = option(0.0, "dropout rate on the first layer's input", low=0, below=1)
+    output_dropout: float = option(
+        0.0, "dropout rate on the last layer's output; 0: same as dropout", low=0, below=1
+    )
+    variational: bool = option(
+        False, "use one dropout mask for all steps of a window (Gal & Ghahramani 2016)"
+    )
+    embedding_dropout: float = option(0.0, "dropout rate on whole symbols' embeddings", low=0, below=1)
+    symbol_dropout: float = option(0.0, "share of symbols replaced by <unk> in training", low=0, below=1)
+    recurrent_dropout: float = option(
+        0.0, "dropout rate on the hidden state that enters a step (slow)", low=0, below=1
+    )
+    weight_dropout: float = option(
+        0.0, "dropout rate on recurrent weights (Merity et al. 2018)", low=0, below=1
+    )
+    layer_norm: bool = option(False, "layer normalisation inside the cell (Ba et al. 2016; slow)")
     residual: bool = option(False, "add a layer's input to its output")
-    skip: bool = option(False, "all layers see the input, and the output sees all layers (Graves 2013)")
-    learn_initial: bool = option(False, "learn the state that a sequence starts from")
-    init: str = option("orthogonal", "how weights start", choices=("orthogonal", "torch"))
-    init_gain: float = option(1.0, "by what recurrent matrices are multiplied at the start", above=0)
+    skip: bool = option(
+        False, "skip connections from the input to all layers and from all layers to the output (Graves 2013)"
+    )
+    learn_initial: bool = option(False, "learn the initial state")
+    init: str = option("orthogonal", "weight initialisation", choices=("orthogonal", "torch"))
+    init_gain: float = option(1.0, "factor on the initial recurrent matrices", above=0)
     memory: int = option(
         0,
-        "gates start so that units keep for up to so many steps (Tallec & Ollivier 2018); 0: by init",
+        "chrono initialisation for memories of up to this many steps (Tallec & Ollivier 2018); 0: off",
         low=0,
     )
 
@@ -212,35 +222,41 @@ class Training(Settings):
 
     section = "training"
 
-    epochs: int = option(10, "times through the training part", low=1)
-    steps: int = option(0, "optimiser steps to make, in whole epochs; 0: as epochs says", low=0, most=10**12)
-    lr: float = option(0.004, "highest learning rate", above=0)
+    epochs: int = option(10, "passes over the training part", low=1)
+    steps: int = option(0, "optimiser steps, rounded to whole epochs; 0: use epochs", low=0, most=10**12)
+    lr: float = option(0.004, "peak learning rate", above=0)
     batch_size: int = option(
-        16, "sequences, or rows of a text, read side by side in each process", low=1, most=1_000_000
+        16, "batch size per process: sequences, or parallel rows of a text", low=1, most=1_000_000
     )
-    bptt: int = option(64, "steps that a gradient goes back in a text; 0: the whole row", low=0)
+    bptt: int = option(64, "truncated BPTT length in a text; 0: the whole row", low=0)
     weight_noise: float = option(
-        0.0, "deviation of noise on all weights, drawn anew for each batch (Graves 2011)", low=0
+        0.0, "standard deviation of weight noise, drawn anew for each batch (Graves 2011)", low=0
     )
-    clip: float = option(1.0, "largest gradient norm; 0: no clipping", low=0)
+    clip: float = option(1.0, "maximum gradient norm; 0: no clipping", low=0)
     optimizer: str = option("adamw", "optimiser", choices=("adamw", "adam", "sgd"))
-    weight_decay: float = option(0.01, "pull of the weights to zero (adamw, sgd)", low=0)
-    beta2: float = option(0.999, "memory of squared gradients (adam, adamw)", above=0, below=1)
+    weight_decay: float = option(0.01, "weight decay (adamw, sgd)", low=0)
+    beta2: float = option(
+        0.999, "Adam's beta2: decay of the second-moment estimate (adam, adamw)", above=0, below=1
+    )
     momentum: float = option(0.9, "momentum (sgd)", low=0, below=1)
-    schedule: str = option("cosine", "course of the rate", choices=("cosine", "plateau", "constant"))
-    warmup: float = option(0.02, "share of all steps in which the rate rises", low=0, below=1)
-    final_lr: float = option(0.01, "share of lr that is left at the end (cosine)", low=0, high=1)
-    patience: int = option(1, "epochs without progress before the rate halves (plateau)", low=1)
-    early_stop: int = option(0, "epochs without progress before training ends; 0: never", low=0)
-    ema: float = option(0.0, "decay of averaged weights, such as 0.999, that are used if set", low=0, below=1)
-    calibrate: bool = option(False, "fit one temperature of the scores on the validation part, when done")
-    accumulate: int = option(1, "batches whose gradients make one step", low=1, most=1_000_000)
-    precision: str = option("float32", "arithmetic of the products", choices=("float32", "bfloat16"))
-    seed: int = option(1, "start of all random numbers", low=0, most=10**13)
-    device: str = option("auto", "cpu, cuda, cuda:1, mps; auto: the best there is")
-    threads: int = option(0, "processor threads; 0: as torch chooses", low=0, most=1_024)
-    tensorboard: bool = option(True, "write the numbers for TensorBoard too, where it is installed")
-    checkpoint_minutes: float = option(1.0, "most minutes between two checkpoints", above=0)
+    schedule: str = option("cosine", "learning-rate schedule", choices=("cosine", "plateau", "constant"))
+    warmup: float = option(0.02, "share of all steps used for linear warm-up", low=0, below=1)
+    final_lr: float = option(0.01, "final learning rate as a share of lr (cosine)", low=0, high=1)
+    patience: int = option(
+        1, "epochs without improvement before the learning rate is halved (plateau)", low=1
+    )
+    early_stop: int = option(0, "epochs without improvement before training stops; 0: never", low=0)
+    ema: float = option(
+        0.0, "decay of the exponential moving average of weights, such as 0.999; 0: none", low=0, below=1
+    )
+    calibrate: bool = option(False, "fit a softmax temperature on the validation part after training")
+    accumulate: int = option(1, "batches per optimiser step (gradient accumulation)", low=1, most=1_000_000)
+    precision: str = option("float32", "precision of matrix multiplications", choices=("float32", "bfloat16"))
+    seed: int = option(1, "random seed", low=0, most=10**13)
+    device: str = option("auto", "cpu, cuda, cuda:1 or mps; auto: the best available")
+    threads: int = option(0, "CPU threads; 0: torch's default", low=0, most=1_024)
+    tensorboard: bool = option(True, "also log to TensorBoard, if installed")
+    checkpoint_minutes: float = option(1.0, "maximum minutes between two checkpoints", above=0)
 
 
 SECTIONS: tuple[type[Settings], ...] = (Data, Signals, Network, Training)
@@ -297,7 +313,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
-        ConfigError: there is no such file, or it is no TOML (with line and column).
+        ConfigError: there is no such file, or it is not valid TOML (with line and column).
     """
     try:
         return _checked(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -306,11 +322,11 @@ def read_tables(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(path, f"cannot be read: {error.strerror}") from error
     except RecursionError as error:
-        raise ConfigError(path, "no TOML: values nested too deep") from error
+        raise ConfigError(path, "not valid TOML: values nested too deep") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(path, f"no TOML: {error}") from error
+        raise ConfigError(path, f"not valid TOML: {error}") from error
     except ValueError as error:  # of whole numbers, which TOML bounds
-        raise ConfigError(path, "no TOML: a whole number of more than 64 bits") from error
+        raise ConfigError(path, "not valid TOML: a whole number of more than 64 bits") from error
 
 
 def _checked(tables: dict[str, Any]) -> dict[str, Any]:
@@ -340,7 +356,7 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def assignment(text: str) -> dict[str, Any]:
-    """The nested table of one `section.key=value`; a value that is no TOML is taken as a string.
+    """The nested table of one `section.key=value`; a value that is not valid TOML is taken as a string.
 
     Raises:
         ConfigError: the text has another form.

@@ -267,7 +267,7 @@ def _write_midi(path: Path, drawings: Sequence[Drawing]) -> None:
     """Pieces one after the other, with two seconds of silence between them."""
     pieces = [one for one in drawings if isinstance(one, Piece)]
     if not pieces:
-        raise TaskError(path, "drawings that are no music", expected="frames of notes", remedy="write .svg")
+        raise TaskError(path, "drawings that are not music", expected="frames of notes", remedy="write .svg")
     if find_spec("mido") is None:
         raise TaskError(path, "mido is not installed", remedy="pip install 'elman[midi]'")
     import mido

@@ -13,12 +13,10 @@ class Effort(Settings):
 
     section = "probe"
 
-    parameters: int = option(20_000, "parameters that a network has, as nearly as its cell lets it", low=1)
-    steps: int = option(10_000, "most optimiser steps", low=1)
-    batch: int = option(32, "sequences a step, made anew at each", low=1)
-    lr: float = option(0.01, "rate of Adam, falling to a tenth of it by half a cosine", above=0)
-    clip: float = option(1.0, "the most that the norm of a gradient may be", above=0)
-    chrono: bool = option(
-        True, "gates start so that units keep for up to a sequence's length (Tallec & Ollivier 2018)"
-    )
-    every: int = option(100, "steps between two looks at the held-out sequences", low=1)
+    parameters: int = option(20_000, "target number of parameters of each network", low=1)
+    steps: int = option(10_000, "maximum optimiser steps", low=1)
+    batch: int = option(32, "batch size; every batch is freshly generated", low=1)
+    lr: float = option(0.01, "Adam's learning rate, decayed to a tenth by half a cosine", above=0)
+    clip: float = option(1.0, "maximum gradient norm", above=0)
+    chrono: bool = option(True, "chrono initialisation for the length of a sequence (Tallec & Ollivier 2018)")
+    every: int = option(100, "steps between two evaluations on held-out sequences", low=1)

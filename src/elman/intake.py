@@ -22,7 +22,7 @@ class Intake(ABC):
         """The one step that x is: the number of a symbol, or features [...]; None where one is not whole yet.
 
         Raises:
-            DataError: it is none, or more than one, or a part of one is held back; nothing is taken then.
+            DataError: it is none, or more than one, or a part of one is buffered; nothing is taken then.
         """
 
     @abstractmethod
@@ -35,7 +35,7 @@ class Intake(ABC):
 
     @abstractmethod
     def rest(self) -> Tensor:
-        """The steps [n, ...] that were held back, the sequence being at its end."""
+        """The steps [n, ...] that were buffered, the sequence being at its end."""
 
     @abstractmethod
     def content(self) -> dict[str, Any]:

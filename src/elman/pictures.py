@@ -267,7 +267,7 @@ def _check(array: np.ndarray, axes: int) -> None:
     """Check that an array is uint8 and has these axes, or one more for channels."""
     if array.dtype != np.uint8 or array.ndim not in (axes, axes + 1) or not array.size:
         shape = "[H, W] or [H, W, C]" if axes == 2 else "[T, H, W] or [T, H, W, C]"
-        remedy = "give what `read` returns; numbers that are no pixels are a series as they are"
+        remedy = "give what `read` returns; values that are not pixels can be given as a series"
         got = f"{array.dtype} {list(array.shape)}"
         raise DataError("picture", got, expected=f"uint8 {shape}", remedy=remedy)
 

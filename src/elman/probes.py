@@ -130,7 +130,7 @@ PROBLEMS = {
         ),
         Problem(
             "copy",
-            "ten symbols of eight, said again after so many blanks (Arjovsky, Shah & Bengio 2016)",
+            "ten symbols of eight, repeated after a number of blanks (Arjovsky, Shah & Bengio 2016)",
             SYMBOLS + 2,
             SYMBOLS,
             _copy,
@@ -154,7 +154,7 @@ PROBLEMS = {
         ),
         Problem(
             "recall",
-            "half of the sequence, symbols of eight, said again in the other half",
+            "half of the sequence, symbols of eight, repeated in the other half",
             SYMBOLS + 1,
             SYMBOLS,
             _recall,

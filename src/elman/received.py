@@ -145,7 +145,7 @@ def _read_sound(sent: dict[str, Any], where: str, steps: int) -> Sound:
     if seconds > most:
         raise DataError(where, f"{seconds:.1f} s of sound", expected=f"at most {most:g}")
     if sound.samples.dtype != np.int16 and not np.isfinite(sound.samples).all():
-        raise DataError(where, "a sample that is no finite number", expected="sound")
+        raise DataError(where, "a sample that is not finite", expected="sound")
     return sound
 
 

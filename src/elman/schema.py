@@ -23,7 +23,7 @@ Schema: TypeAlias = dict[str, Any]
 
 
 def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON number")
+    raise ValueError(f"{word} is not a valid JSON number")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_number)
@@ -50,7 +50,7 @@ def parse(text: str | bytes, where: str = "body") -> Any:
     """The value of a JSON text; only what the standard allows (RFC 8259: no NaN, no infinity).
 
     Raises:
-        DataError: it is no JSON, or nested too deeply.
+        DataError: it is not valid JSON, or nested too deeply.
     """
     try:
         if isinstance(text, bytes):
@@ -59,7 +59,7 @@ def parse(text: str | bytes, where: str = "body") -> Any:
     except RecursionError:
         raise DataError(where, "JSON that is nested too deeply") from None
     except ValueError as error:  # no UTF-8 and a number of more than 4,300 digits, too
-        raise DataError(where, f"no JSON: {_first_line(error)}") from error
+        raise DataError(where, f"not valid JSON: {_first_line(error)}") from error
 
 
 def read(schema: Schema, value: Any, where: str = "body") -> Any:

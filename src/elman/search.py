@@ -224,7 +224,7 @@ def completions(
 
     Returns:
         Words without the space before them and their probabilities, likeliest first, ties by the alphabet.
-        What is no UTF-8 is left out.
+        Invalid UTF-8 is left out.
 
     Raises:
         ConfigError: a count, width or limit below 1, or a prefix that begins no word.

@@ -29,7 +29,7 @@ class Outlet(ABC):
 
     @abstractmethod
     def last(self) -> list[Any]:
-        """The outputs that were held back, the sequence being at its end."""
+        """The outputs that were buffered, the sequence being at its end."""
 
     @abstractmethod
     def content(self) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Vocab(ABC):
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text that the symbols spell; bytes that are no UTF-8 become U+FFFD, `<unk>` becomes nothing."""
+        """The text that the symbols spell; invalid UTF-8 becomes U+FFFD, `<unk>` becomes nothing."""
         numbers = ids.tolist() if isinstance(ids, np.ndarray) else ids
         return b"".join([self.pieces[number] for number in numbers]).decode("utf-8", errors="replace")
 
@@ -291,7 +291,7 @@ class BpeVocab(Vocab):
         except KeyError as error:
             raise _damaged(where, "no entry 'model'") from error
         except (TypeError, binascii.Error) as error:
-            raise _damaged(where, "the model is no base64") from error
+            raise _damaged(where, "the model is not valid base64") from error
         except (RuntimeError, UnicodeDecodeError) as error:
             raise _damaged(where, "the model is not one of SentencePiece") from error
         if len(vocab) != content.get("size"):
@@ -348,7 +348,7 @@ def from_text(text: str, where: object = "vocabulary") -> Vocab:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         line, column = getattr(error, "lineno", 1), getattr(error, "colno", 1)
-        raise _damaged(where, f"no JSON at line {line}, column {column}") from error
+        raise _damaged(where, f"not valid JSON at line {line}, column {column}") from error
     if not isinstance(content, dict) or type(content.get("format")) is not int:
         raise _damaged(where, "no entry 'format' with a number")
     if content["format"] > FORMAT:
@@ -456,7 +456,7 @@ def _symbols(content: dict[str, Any], where: object) -> list[str]:
     if not isinstance(symbols, list) or not all(isinstance(symbol, str) and symbol for symbol in symbols):
         raise _damaged(where, "no entry 'symbols' with a list of strings")
     if len(set(symbols)) != len(symbols) or any(map(_SURROGATE.search, symbols)):
-        raise _damaged(where, "a symbol stands there twice, or is no character")
+        raise _damaged(where, "a symbol occurs twice, or is not a character")
     return symbols
 
 
@@ -481,10 +481,10 @@ def _place(text: str, position: int) -> str:
 
 
 def _broken(text: str, where: str) -> VocabError:
-    """A lone surrogate: what Python makes of a byte on the command line that is no UTF-8."""
+    """A lone surrogate: what Python makes of a byte on the command line that is not valid UTF-8."""
     found = _SURROGATE.search(text)
     assert found is not None
-    got = f"U+{ord(found[0]):04X} at {_place(text, found.start())} is no character but half of a pair"
+    got = f"U+{ord(found[0]):04X} at {_place(text, found.start())} is a lone surrogate, not a character"
     return VocabError(where, got, remedy="give the text as UTF-8")
 
 

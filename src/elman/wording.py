@@ -40,24 +40,27 @@ class Writing(Settings):
 
     attention: str = option(
         "general",
-        "what a step of the decoder looks at the source by; none: it knows a summary alone",
+        "attention of the decoder over the source; none: only a summary of the source",
         choices=("additive", "dot", "general", "none"),
     )
-    feed: bool = option(True, "a step also sees what the one before looked at (input feeding; slower)")
-    tie: bool = option(True, "one matrix for the decoder's reading and writing (Press & Wolf 2017)")
-    smoothing: float = option(0.1, "share of each target that training spreads over all", low=0, below=1)
+    feed: bool = option(True, "input feeding: each step also sees the previous attention output (slower)")
+    tie: bool = option(True, "tie the decoder's input and output embeddings (Press & Wolf 2017)")
+    smoothing: float = option(0.1, "label smoothing", low=0, below=1)
     sampled: float = option(
-        0.0, "share of steps that read what the decoder wrote itself, in training (slow)", low=0, below=1
+        0.0,
+        "scheduled sampling: share of steps fed with the decoder's own output in training (slow)",
+        low=0,
+        below=1,
     )
-    longest: int = option(500, "most symbols of a source or a target", low=1)
-    overlong: str = option("error", "what is done with a longer one", choices=("error", "cut"))
-    beam: int = option(5, "hypotheses of the search, when scored and by default; 1: greedy", low=1)
+    longest: int = option(500, "maximum length of a source or target, in symbols", low=1)
+    overlong: str = option("error", "how longer ones are handled", choices=("error", "cut"))
+    beam: int = option(5, "beam width for scoring and by default; 1: greedy", low=1)
     length_penalty: float = option(
-        1.0, "a, for log probabilities that are divided by length**a to be compared", low=0
+        1.0, "length penalty a: hypotheses are ranked by log probability / length**a", low=0
     )
     watch: str = option(
         "auto",
-        "the score that the best epoch is chosen by; auto: bleu of words and subwords, else exact_match",
+        "score that selects the best epoch; auto: bleu for words and subwords, else exact_match",
         choices=("auto", "bleu", "chrf", "exact_match", "symbol_error_rate", "loss"),
     )
 
@@ -373,7 +376,7 @@ class Wording:
         return {name: self.scores(held, texts) for name, texts in said.items()}
 
     def watch(self) -> str:
-        """The score by which the best epoch is chosen."""
+        """The score that selects the best epoch."""
         if self.options.watch != "auto":
             return self.options.watch
         words = self.vocab.unit in ("word", "bpe") and find_spec("sacrebleu") is not None

@@ -45,7 +45,7 @@ def export(
         File or folder to write; left out: the run folder. Several graphs have their names before the suffix.
     """
     if onnx + c + torch != 1:
-        raise ConfigError("elman export", "none or several of them", expected="one of --onnx, --c, --torch")
+        raise ConfigError("elman export", "choose exactly one of --onnx, --c, --torch")
     for name, given in (("streaming", streaming), ("int8", int8)):
         if given and not onnx:
             raise ConfigError(f"--{name}", "without --onnx", remedy="leave it out, or add --onnx")

@@ -34,7 +34,7 @@ def forecast(
     encoding
         How the text of the data is encoded.
     device
-        cpu, cuda, cuda:1, mps; auto: the best there is.
+        cpu, cuda, cuda:1 or mps; auto: the best available.
     """
     from elman import files, futures
     from elman.model import load
@@ -71,7 +71,7 @@ def backtest(
     encoding
         How the text of the data is encoded.
     device
-        cpu, cuda, cuda:1, mps; auto: the best there is.
+        cpu, cuda, cuda:1 or mps; auto: the best available.
     """
     from elman import report
     from elman.model import load

@@ -51,7 +51,7 @@ def serve(
     state_dir
         Folder where streams are kept while the server is down; left out: they end with it.
     device
-        cpu, cuda, cuda:1, mps; auto: the best there is.
+        cpu, cuda, cuda:1 or mps; auto: the best available.
     """
     bounds = Bounds.of({key: value for key, value in asdict(limits).items() if value is not None})
     names = _names(runs)

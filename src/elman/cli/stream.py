@@ -51,7 +51,7 @@ def stream(
     fresh
         Begin anew with every line.
     device
-        cpu, cuda, cuda:1, mps; auto: the best there is.
+        cpu, cuda, cuda:1 or mps; auto: the best available.
     """
     from elman.model import load
 

@@ -55,7 +55,9 @@ def train(
     given = {key: value for key, value in asdict(chosen).items() if value is not None}
     if resume and (data or task or out or config or set_ or given):
         raise ConfigError(
-            "--resume", "other options beside it", expected="none", remedy="a run keeps its settings"
+            "--resume",
+            "other options",
+            remedy="it cannot be combined with them: a run keeps its original settings",
         )
     # Settings are checked before torch is loaded: a wrong word is answered at once.
     for section in SECTIONS:

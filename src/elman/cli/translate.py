@@ -68,7 +68,7 @@ def translate(
     attention
         File for a picture of where the symbols of the first lines came from (png, svg, pdf).
     device
-        cpu, cuda, cuda:1, mps; auto: the best there is.
+        cpu, cuda, cuda:1 or mps; auto: the best available.
     """
     from elman.model import load
     from elman.translation import save_picture

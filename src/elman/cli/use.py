@@ -63,7 +63,7 @@ def sample(
     out
         File for drawings: svg, png, pdf; mid for music; npz and jsonl for steps.
     device
-        cpu, cuda, cuda:1, mps; auto: the best there is.
+        cpu, cuda, cuda:1 or mps; auto: the best available.
     """
     from elman.model import load
 
@@ -121,7 +121,7 @@ def complete(run: Path, /, *, count: int = 5, device: str = "auto") -> None:
     count
         How many words.
     device
-        cpu, cuda, cuda:1, mps; auto: the best there is.
+        cpu, cuda, cuda:1 or mps; auto: the best available.
     """
     from elman.model import load
 
@@ -171,7 +171,7 @@ def evaluate(
     beam
         Texts that a search follows, of the task recognize; left out: as the settings of the run say.
     device
-        cpu, cuda, cuda:1, mps; auto: the best there is.
+        cpu, cuda, cuda:1 or mps; auto: the best available.
     """
     from elman import report
     from elman.model import load
@@ -211,7 +211,7 @@ def predict(
     beam
         Texts that a search follows, of the task recognize; left out: as the settings of the run say.
     device
-        cpu, cuda, cuda:1, mps; auto: the best there is.
+        cpu, cuda, cuda:1 or mps; auto: the best available.
     """
     from elman.model import load
 

@@ -123,7 +123,7 @@ def from_json(text: str, where: object) -> Any:
     try:
         value = json.loads(text, parse_int=_integer) if _DIGITS.search(text) else json.loads(text)
     except json.JSONDecodeError as error:
-        got = f"no JSON: {error.msg} at column {error.colno}"
+        got = f"not valid JSON: {error.msg} at column {error.colno}"
         raise DataError(where, got, remedy="write one object a line") from error
     except ValueError as error:
         raise DataError(where, str(error), expected=f"at most {_MOST_DIGITS} digits") from error

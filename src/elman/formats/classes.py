@@ -134,7 +134,7 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[str, Record]]:
     if path.suffix.lower() in MEDIA:
         expected = "a folder per class, or a text file per class"
         raise DataError(
-            path, "a file that is no text", expected=expected, remedy="put it in its class's folder"
+            path, "a file that is not text", expected=expected, remedy="put it in its class's folder"
         )
     found = False
     for number, line in enumerate(read_text(path, encoding).split("\n"), 1):

@@ -28,7 +28,7 @@ class JsonLines(Format):
         """The objects in the order of the file; empty lines are left out.
 
         Raises:
-            DataError: a line is no JSON, or no object.
+            DataError: a line is not valid JSON, or no object.
         """
         path = Path(source)
         for line, text in enumerate(read_text(path, encoding).split("\n"), 1):

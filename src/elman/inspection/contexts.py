@@ -18,8 +18,8 @@ from elman.tasks.base import Sectional, Task
 TITLE = "What context is worth"
 
 _LEAD = (
-    "The loss of the same targets, the last of each sequence, where the network starts from nothing so "
-    "many steps before. Where the curve is flat, more past does not help, or is not remembered."
+    "The loss of the same targets, the last of each sequence, where the network starts from its "
+    "initial state that many steps earlier. Where the curve is flat, more past does not help, or is not remembered."
 )
 
 

@@ -13,7 +13,7 @@ from elman.tasks.base import Evidence, Explaining, Predictor
 
 TITLE = "How it came to its answers"
 
-_LEAD = "Where attention was, when symbols were heard, which tags follow which: as the task has it."
+_LEAD = "Where attention was, when symbols were recognised, which tags follow which, depending on the task."
 _SHOWN = 8
 """Examples that are answered for it."""
 

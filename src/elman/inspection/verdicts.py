@@ -30,9 +30,7 @@ def verdicts(material: Material, measured: Measured, sections: Sequence[Section]
     pairs = list(zip(measured.flow.flows, measured.dynamics.each, strict=True))
     long = [(flow, jacobians) for flow, jacobians in pairs if flow.steps >= _TOO_FEW]
     if not long:
-        words = (
-            f"sequences of fewer than {_TOO_FEW} steps, over which nothing is said to vanish or to explode."
-        )
+        words = f"fewer than {_TOO_FEW} steps: too short to judge whether gradients vanish or explode."
         return [Verdict("short", words), *_units(measured.gates.each), *_context(sections)]
     bad = [*_exploding(long, _calm(material.run)), *_vanishing(long, _hold(material.run))]
     found = bad or [_healthy([flow for flow, _ in long])]

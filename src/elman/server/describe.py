@@ -11,12 +11,12 @@ from elman.server.base import Call, Served, Writing
 
 _ERROR = {"$ref": "#/components/schemas/Error"}
 _REFUSED = {
-    "400": "The body is no JSON.",
+    "400": "The body is not valid JSON.",
     "401": "The token is missing or wrong.",
     "403": "The page that asks comes from elsewhere.",
     "408": "The body took too long to come.",
     "413": "The body is over the bound.",
-    "415": "The body is not said to be application/json.",
+    "415": "The content type is not application/json.",
     "422": "The body does not say what is asked for, or the model cannot read it.",
     "500": "A fault of Elman.",
     "503": "Too much is asked for at once, or it took too long; ask again later.",

@@ -136,7 +136,7 @@ class Source:
         ends = self.ends(saved)
         rest = ends.intake.rest()
         if rest.shape[1:] != self.streamer.ends(saved.begin).intake.rest().shape[1:]:
-            raise ValueError(f"steps of shape {list(rest.shape[1:])} were held back")
+            raise ValueError(f"steps of shape {list(rest.shape[1:])} were buffered")
         ends.outlet.last()
 
 

@@ -73,7 +73,7 @@ class Stream:
         return self._through(self._ends.intake.take(chunk))
 
     def finish(self) -> list[Any]:
-        """The outputs of what was held back, such as a word without an end; the sequence is at its end."""
+        """The outputs of what was buffered, such as a word without an end; the sequence is at its end."""
         outputs = self._through(self._ends.intake.rest())
         return outputs + self._ends.outlet.last()
 

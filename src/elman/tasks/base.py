@@ -149,7 +149,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def watch(self) -> str:
-        """The score by which the best epoch is chosen; "loss" needs no predictions."""
+        """The score that selects the best epoch; "loss" needs no predictions."""
 
     @abstractmethod
     def loss(self, scores: Any, batch: Batch) -> Loss:

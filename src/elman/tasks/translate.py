@@ -57,13 +57,13 @@ class TranslateConfig(Writing):
         "training": {"batch_size": 64, "epochs": 20, "lr": 0.002, "ema": 0.998},
     }
 
-    bidirectional: bool = option(True, "the encoder also reads from the end to the start")
+    bidirectional: bool = option(True, "bidirectional encoder")
     target_unit: str = option(
-        "same", "what one symbol of a target is", choices=("same", "auto", "char", "byte", "word", "bpe")
+        "same", "unit of the target text", choices=("same", "auto", "char", "byte", "word", "bpe")
     )
-    target_vocab_size: int = option(0, "most symbols of targets to know; 0: data.vocab_size", low=0)
-    shared: bool = option(False, "sources and targets have one vocabulary, and its vectors")
-    replace_unknown: bool = option(True, "write the source's word where attention was, in place of <unk>")
+    target_vocab_size: int = option(0, "maximum size of the target vocabulary; 0: data.vocab_size", low=0)
+    shared: bool = option(False, "share one vocabulary and its embeddings between source and target")
+    replace_unknown: bool = option(True, "replace <unk> by the source word with the most attention")
 
 
 class TranslateNetwork(nn.Module):
@@ -155,7 +155,7 @@ class Translate(Task, Translator, Legible, Ending, Explaining):
             assert isinstance(member, inputs.Text)
             symbols = member.vocab
         else:
-            got = f"true, beside sources that are no texts ({sources[0].where})"
+            got = f"true, beside sources that are not text ({sources[0].where})"
             raise ConfigError("translate.shared", got, remedy="leave it false")
         replaces = _replaces(options, member)
         words = Wording.learn(symbols, targets, options, run.data, replaces=replaces)

@@ -55,7 +55,7 @@ class Source(ABC):
 
     @abstractmethod
     def rest(self) -> np.ndarray:
-        """The steps that were held back."""
+        """The steps that were buffered."""
 
     @abstractmethod
     def content(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Rows(Source):
         return mended[1:]
 
     def rest(self) -> np.ndarray:
-        """See `Source`: nothing is held back."""
+        """See `Source`: nothing is buffered."""
         self._last = np.zeros(self._width, np.float32)
         return np.zeros((0, self._width), np.float32)
 
@@ -270,7 +270,7 @@ class Steps(Intake):
         self._before = None if found.before is None else np.array(found.before)
         self._kept, self._given = torch.tensor(found.kept, dtype=torch.float32), found.given
         if self._given > len(found.kept) or len(found.kept) > 4 * _REACH * max(1, self._slopes):
-            raise ValueError(f"{self._given} of {len(found.kept)} steps told")
+            raise ValueError(f"{self._given} of {len(found.kept)} steps given")
 
     def _scaled(self, rows: np.ndarray) -> Tensor:
         features = (rows - self._mean) / self._deviation if len(self._mean) else rows

@@ -1,4 +1,4 @@
-"""All streams of a server: who is open, who waits to be taken up, who has waited for too long."""
+"""All streams of a server: who is open, who waits to be resumed, who has waited for too long."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Held:
         served: its model.
         key: what the engine calls it; None while it has not got it yet.
         file: where it was kept, before it is taken up.
-        task: the connection that has it; None: it waits to be taken up.
+        task: the connection that has it; None: it waits to be resumed.
         since: when what it waits for began.
-        waits: for what: "idle" for a message, or to be taken up; "slow" for its client to read; "late" for
+        waits: for what: "idle" for a message, or to be resumed; "slow" for its client to read; "late" for
             the answer to be computed.
         ended: whether the connection is being ended, because that took too long.
         steps: how many steps it has made.
@@ -76,7 +76,7 @@ class House:
         return sum(held.file is None for held in self._held.values())
 
     async def begin(self, served: Served, name: str, start: str) -> tuple[str, Held]:
-        """A new stream with its name, for the connection that asks; or that one, which waits to be taken up.
+        """A new stream with its name, for the connection that asks; or that one, which waits to be resumed.
 
         Args:
             served: the model.
@@ -95,7 +95,7 @@ class House:
             return name, held
         held = self._held.get(name)
         if held is None or held.served is not served or held.task is not None:
-            raise RefusedError(404, "no such stream waits to be taken up")
+            raise RefusedError(404, "no resumable session with this id")
         if held.file is not None:
             self._check()
             await self._restore(name, held, held.file)
@@ -103,7 +103,7 @@ class House:
         return name, held
 
     async def fork(self, of: Held) -> str:
-        """The name of a stream that goes on from where that one is, and waits to be taken up."""
+        """The name of a stream that goes on from where that one is, and waits to be resumed."""
         key = of.key
         assert key is not None
         name, held = self._new(of.served, None)
@@ -187,7 +187,7 @@ class House:
             await self._fill(name, held, take)
         except ElmanError as error:
             words = str(error).replace(str(path), "its file")
-            raise RefusedError(422, f"the stream cannot be taken up: {words}") from error
+            raise RefusedError(422, f"the stream cannot be resumed: {words}") from error
 
     def _drop(self, name: str) -> None:
         held = self._held.pop(name)

@@ -20,30 +20,30 @@ class ClassifyConfig(Settings):
 
     kind: str = option(
         "auto",
-        "what is predicted: one class, several at once, or a value (a number)",
+        "target: one class, several labels, or a value (a number)",
         choices=("auto", "class", "several", "value"),
     )
-    separator: str = option("", "what stands between several labels in a column, such as | or ;")
+    separator: str = option("", "separator of several labels in a column, such as | or ;")
     pool: str = option(
         "mean_max",
-        "how the steps become one vector",
+        "pooling of the steps into one vector",
         choices=("last", "mean", "max", "attention", "mean_max"),
     )
-    bidirectional: bool = option(True, "read from the end to the start too")
+    bidirectional: bool = option(True, "bidirectional layers")
     class_weights: str = option(
-        "none", "balanced: a rare class counts as much as a frequent one", choices=("none", "balanced")
+        "none", "balanced: weight classes inversely to their frequency", choices=("none", "balanced")
     )
-    frame: int = option(1, "steps put side by side into one", low=1)
-    hop: int = option(0, "steps from one frame to the next; 0: a frame, so that none overlap", low=0)
+    frame: int = option(1, "steps stacked into one frame", low=1)
+    hop: int = option(0, "steps from one frame to the next; 0: frames do not overlap", low=0)
     frames: int = option(
-        0, "in place of these: about how many frames a sequence has, each over 4 hops", low=0
+        0, "instead of frame and hop: approximate number of frames per sequence, each over 4 hops", low=0
     )
     mixup: float = option(
-        0.0, "a, for pairs of sequences mixed by a share from Beta(a, a) in training", low=0
+        0.0, "mixup: a of Beta(a, a), from which the mixing share is drawn in training; 0: none", low=0
     )
     adversarial: float = option(
         0.0,
-        "share of its vectors' length that a sequence is disturbed by, to the worst, in training (slow)",
+        "adversarial training: size of the perturbation as a share of the embeddings' norm (slow)",
         low=0,
     )
-    smoothing: float = option(0.0, "share of each label that training spreads over all", low=0, below=1)
+    smoothing: float = option(0.0, "label smoothing", low=0, below=1)

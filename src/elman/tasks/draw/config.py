@@ -22,26 +22,29 @@ class DrawConfig(Settings):
 
     kind: str = option(
         "auto",
-        "what a step is: strokes are dx, dy, pen up; notes 0 or 1 each; auto: by the data",
+        "type of a step: strokes (dx, dy, pen up), notes (0 or 1 each) or values; auto: inferred",
         choices=("auto", "strokes", "notes", "values"),
     )
     start: str = option(
         "auto",
-        "what a sequence starts from beside nothing; auto: the text or class in the data, if there is one",
+        "condition that a sequence starts from; auto: the text or class in the data, if there is one",
         choices=("auto", "none", "class", "text"),
     )
     free: float = option(
-        0.1, "share of training that does not see what it starts from, to draw without it", low=0, below=1
+        0.1,
+        "share of training sequences without the condition, so that the model also draws without one",
+        low=0,
+        below=1,
     )
-    mixture: int = option(20, "Gaussians of a mixture (strokes, values)", low=1)
+    mixture: int = option(20, "mixture components (strokes, values)", low=1)
     least: float = option(
-        0.02, "least deviation of a Gaussian, in deviations of the data (strokes, values)", above=0
+        0.02, "minimum standard deviation of a component, relative to the data's (strokes, values)", above=0
     )
     chord: int = option(
-        64, "hidden units by which notes of one frame depend on each other; 0: each for itself", low=0
+        64, "hidden units that model dependence between the notes of a frame; 0: independent notes", low=0
     )
-    keys: int = option(1, "neighbouring keys that training transposes to, such as 12 (notes)", low=1)
-    lowest: int = option(21, "MIDI number of the first note; 21 is the lowest of a piano", low=0, high=127)
-    rate: float = option(4.0, "frames of notes a second, in MIDI", above=0)
-    window: int = option(10, "bumps of the window over a text", low=1)
-    feed: bool = option(True, "the first layer knows what the window saw a step before (Graves 2013; slower)")
+    keys: int = option(1, "keys that training transposes to, such as 12 (notes)", low=1)
+    lowest: int = option(21, "MIDI number of the lowest note; 21 is a piano's lowest", low=0, high=127)
+    rate: float = option(4.0, "frames per second in MIDI files", above=0)
+    window: int = option(10, "mixture components of the attention window over a text", low=1)
+    feed: bool = option(True, "feed the window's last output to the first layer (Graves 2013; slower)")

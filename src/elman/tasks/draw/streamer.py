@@ -173,7 +173,7 @@ class _Moves(Intake):
         return torch.from_numpy(steps)
 
     def rest(self) -> Tensor:
-        """See `Intake`: nothing is held back."""
+        """See `Intake`: nothing is buffered."""
         return torch.zeros(0, self._kind.channels)
 
     def content(self) -> dict[str, Any]:

@@ -25,14 +25,14 @@ class ForecastConfig(Settings):
 
     model: str = option(
         "quantiles",
-        "quantiles of the whole horizon at once, or a distribution step by step, which goes on for ever",
+        "quantiles of the whole horizon at once, or an autoregressive distribution for any horizon",
         choices=("quantiles", "autoregressive"),
     )
     horizon: int = option(0, "steps to forecast; 0: a season, or 8", low=0)
-    context: int = option(0, "steps that are read before; 0: three horizons or two seasons", low=0)
-    season: int = option(0, "steps of a season, such as 24 hours; 0: by the dates", low=0)
-    lags: str = option("season", "how many steps back to look beside each step: 24,168; season; none")
-    patch: int = option(1, "steps of the context read at once (quantiles)", low=1)
+    context: int = option(0, "steps of history read; 0: three horizons or two seasons", low=0)
+    season: int = option(0, "season length in steps, such as 24 hours; 0: inferred from the dates", low=0)
+    lags: str = option("season", "lagged values given beside each step: 24,168; season; none")
+    patch: int = option(1, "steps of history read at once (quantiles)", low=1)
     scale: str = option(
         "last",
         "what makes windows alike: around the last value or the mean, in standard deviations; size: by the "
@@ -40,33 +40,35 @@ class ForecastConfig(Settings):
         choices=tuple(SCALES),
     )
     distribution: str = option(
-        "student_t", "of the next value (autoregressive)", choices=tuple(DISTRIBUTIONS)
+        "student_t", "distribution of the next value (autoregressive)", choices=tuple(DISTRIBUTIONS)
     )
-    samples: int = option(100, "paths that a forecast draws (autoregressive)", low=10)
+    samples: int = option(100, "sample paths per forecast (autoregressive)", low=10)
     linear: bool = option(True, "a linear path beside the network (quantiles; Lai et al. 2018)")
-    calendar: bool = option(True, "the calendar of dates as input")
+    calendar: bool = option(True, "calendar features of the dates as input")
     standardise: bool = option(False, "give each series mean 0 and deviation 1 in training; adds mse and mae")
     watch: str = option(
         "loss",
-        "score by which the best epoch is chosen",
+        "score that selects the best epoch",
         choices=("loss", "mase", "smape", "wql", "mse", "mae"),
     )
     form: str = option("auto", "long: rows of time, value; wide: a column a series; rows: a row a series")
-    id: str = option("", "column that names a row's series; empty: guessed, and said")
-    time: str = option("", "column of times; empty: guessed, and said")
-    value: str = option("", "column of values, or several: a,b; empty: guessed, and said")
+    id: str = option("", "column that identifies the series; inferred and reported if empty")
+    time: str = option("", "time column; inferred and reported if empty")
+    value: str = option("", "value column, or several: a,b; inferred and reported if empty")
     known: str = option("", "columns whose future is known when a forecast is made: a,b")
     past: str = option("", "columns that are known up to now")
-    static: str = option("", "columns that never change within a series")
-    fill: bool = option(False, "take times that are left out for missing values")
-    start: str = option("", "leave out what is before this time")
-    end: str = option("", "leave out what is after this time")
-    valid_steps: int = option(0, "steps that validate, in place of data.valid", low=0)
-    test_steps: int = option(0, "steps that test, in place of data.test", low=0)
+    static: str = option("", "columns that are constant within a series")
+    fill: bool = option(False, "treat missing times as missing values")
+    start: str = option("", "ignore data before this time")
+    end: str = option("", "ignore data after this time")
+    valid_steps: int = option(0, "validation steps, instead of data.valid", low=0)
+    test_steps: int = option(0, "test steps, instead of data.test", low=0)
     learn_every: int = option(
-        0, "steps between two windows to learn from; 0: an epoch has 2000 to 20000", low=0
+        0, "steps between two training windows; 0: chosen for 2000 to 20000 windows per epoch", low=0
     )
-    score_every: int = option(0, "steps between two origins that are scored; 0: so many that 1000 are", low=0)
+    score_every: int = option(
+        0, "steps between two scored forecast origins; 0: chosen for about 1000 origins", low=0
+    )
 
     def __post_init__(self) -> None:
         for name in ("start", "end"):  # TOML reads what looks like a date as one

@@ -57,7 +57,7 @@ class Roles:
         values: the column of values; in the form "wide" a column for each series.
         known: columns whose future is known when a forecast is made.
         past: columns that are known up to now.
-        static: columns that never change within a series.
+        static: columns that are constant within a series.
     """
 
     form: str

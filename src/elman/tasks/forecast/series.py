@@ -59,7 +59,7 @@ def read(
         records: the rows.
         columns: which column is what.
         frequency: the step from one time to the next; None: found from the times.
-        fill: take times that are left out for missing values; else they are an error.
+        fill: treat missing times as missing values; else they are an error.
 
     Raises:
         DataError: a cell that is no time or no number, times out of order, twice, or left out.

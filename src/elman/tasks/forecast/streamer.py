@@ -182,7 +182,7 @@ class Observations(Intake):
         return self._kept(rows)
 
     def rest(self) -> Tensor:
-        """See `Intake`: nothing is held back."""
+        """See `Intake`: nothing is buffered."""
         return self._kept([])
 
     def content(self) -> dict[str, Any]:

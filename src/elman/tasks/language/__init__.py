@@ -49,8 +49,8 @@ class LanguageConfig(Settings):
 
     section = "language"
 
-    tie: bool = option(False, "one matrix for reading and writing symbols (Press & Wolf 2017)")
-    preview: int = option(100, "length of the line of text that each epoch shows, in symbols", low=0)
+    tie: bool = option(False, "tie input and output embeddings (Press & Wolf 2017)")
+    preview: int = option(100, "symbols of sample text shown after each epoch", low=0)
 
 
 class LanguageNetwork(nn.Module):

@@ -113,7 +113,7 @@ class LanguageStreamer(Composer, Completer, Teller):
             before[:] = said[-1:]
             told = self.answer(outputs[-1]) if outputs else {}
             if len(outputs) != len(symbols) or len(said) < 2:
-                return told  # a part of a word is held back, or nothing was before it
+                return told  # a part of a word is buffered, or nothing was before it
             first = symbols[: 1 + len(outputs) - len(said)]  # of the very first symbol nothing was said
             size = len(line) - len(self._vocab.decode(first))
             pairs = zip(said, symbols[len(first) :], strict=False)

@@ -32,22 +32,20 @@ class RecallConfig(Settings):
     )
     update: str = option(
         "asynchronous",
-        "whether a step updates bits one after the other, in a random order, or all at once",
+        "update order of the bits: one after the other in random order, or all at once",
         choices=("asynchronous", "synchronous"),
     )
-    iterations: int = option(20, "most steps of a recall; trained: all of them", low=1)
-    beta: float = option(
-        1.0, "inverse temperature (modern): the larger, the fewer patterns are mixed", above=0
-    )
-    flip: float = option(0.15, "share of a pattern's numbers turned round to be scored", low=0, high=1)
-    erase: float = option(0.0, "share of a pattern's numbers taken away to be scored", low=0, high=1)
+    iterations: int = option(20, "maximum steps of a recall; trained: exactly this many", low=1)
+    beta: float = option(1.0, "inverse temperature (modern); larger values mix fewer patterns", above=0)
+    flip: float = option(0.15, "share of a pattern's values flipped for scoring", low=0, high=1)
+    erase: float = option(0.0, "share of a pattern's values erased for scoring", low=0, high=1)
     jitter: float = option(
         0.0,
-        "deviation of noise added to the numbers to be scored; 1 is half of the range of all numbers",
+        "standard deviation of noise added for scoring; 1 is half of the range of all values",
         low=0,
     )
-    draws: int = option(4, "how often each pattern is damaged to be scored", low=1)
-    repeat: int = option(32, "times that an epoch has each pattern, damaged anew (trained)", low=1)
+    draws: int = option(4, "damaged copies of each pattern used for scoring", low=1)
+    repeat: int = option(32, "damaged copies of each pattern per epoch (trained)", low=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -143,7 +143,7 @@ class Recognize(Task, Answering, Searching, Ending, Explaining, Streaming):
         with schema.rebuilding(where):
             content = schema.build(_Content, json.loads(text))
             member = inputs.restore(content.input, run, where)
-            assert isinstance(member, Signal), "no signal to be heard"
+            assert isinstance(member, Signal), "no signal"
             symbols = vocab.from_text(json.dumps(content.vocabulary), where)
             return cls(run, content.columns, member, symbols, content.known)
 

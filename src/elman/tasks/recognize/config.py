@@ -21,28 +21,24 @@ class RecognizeConfig(Settings):
         "training": {"batch_size": 16, "epochs": 20, "lr": 0.003, "warmup": 0.05, "ema": 0.998},
     }
 
-    bidirectional: bool = option(True, "layers also read from the end to the start")
-    frame: int = option(2, "steps that are put side by side, into one frame of the layers", low=1)
-    hop: int = option(0, "steps from one frame to the next; 0: as many as a frame has", low=0)
-    speed: float = option(
-        0.0, "most that training makes a sequence faster or slower by, as a share", low=0, below=1
-    )
+    bidirectional: bool = option(True, "bidirectional layers")
+    frame: int = option(2, "steps stacked into one frame", low=1)
+    hop: int = option(0, "steps from one frame to the next; 0: frames do not overlap", low=0)
+    speed: float = option(0.0, "maximum random change of speed in training, as a share", low=0, below=1)
     step: float = option(
-        0.0, "seconds of a step, for times; 0: those of sound; else times are told in steps", low=0
+        0.0, "seconds per step, for time stamps; 0: that of the audio, or times in steps", low=0
     )
-    beam: int = option(1, "texts that the search follows; 1: the best path (greedy)", low=1)
+    beam: int = option(1, "beam width; 1: best path (greedy)", low=1)
     words: str = option(
-        "any", "words that a beam may write; known: those of the training part", choices=("any", "known")
+        "any", "words allowed in beam search; known: those of the training part", choices=("any", "known")
     )
-    word_list: str = option("", "file of the words that a beam may write, one a line")
-    ngram: int = option(
-        0, "order of an n-gram model of the training part's texts, for a beam; 0: none", low=0
-    )
-    ngram_weight: float = option(0.5, "what ln p of the n-gram model counts", low=0)
-    symbol_bonus: float = option(0.0, "what each symbol adds to the score of a beam's text")
-    word_bonus: float = option(0.0, "what each word after the first adds to it")
+    word_list: str = option("", "file of the words allowed in beam search, one per line")
+    ngram: int = option(0, "order of the n-gram language model used in beam search; 0: none", low=0)
+    ngram_weight: float = option(0.5, "weight of the n-gram model's log probability", low=0)
+    symbol_bonus: float = option(0.0, "bonus per symbol in beam search")
+    word_bonus: float = option(0.0, "bonus per word after the first in beam search")
     watch: str = option(
         "auto",
-        "the score that the best epoch is chosen by; auto: word_error_rate where texts have spaces",
+        "score that selects the best epoch; auto: word_error_rate where texts have spaces",
         choices=("auto", "word_error_rate", "symbol_error_rate", "exact_match", "loss"),
     )

@@ -359,7 +359,7 @@ def _content(text: str, where: object) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        raise RunError(where, f"damaged: no JSON at line {error.lineno}", remedy=remedy) from error
+        raise RunError(where, f"damaged: not valid JSON at line {error.lineno}", remedy=remedy) from error
     kinds = {"input": str, "target": str, "scheme": str, "preview": str, "tags": list, "words": dict}
     for name, kind in kinds.items():
         if not isinstance(content, dict) or not isinstance(content.get(name), kind):

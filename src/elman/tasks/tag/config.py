@@ -23,26 +23,28 @@ class TagConfig(Settings):
 
     scheme: str = option(
         "auto",
-        "whether tags mean spans, and by which scheme; auto: found in the training part, and said",
+        "span scheme of the tags, if any; auto: inferred from the training part and reported",
         choices=("auto", "none", *spans.SCHEMES),
     )
     output: str = option(
         "auto",
-        "what makes scores tags; crf scores whole sequences (Lafferty et al. 2001); auto: crf for spans",
+        "output layer; crf scores whole sequences (Lafferty et al. 2001); auto: crf for spans",
         choices=("auto", "softmax", "crf"),
     )
     unseen: str = option(
         "error",
-        "what a tag is that the training part lacks: an error; or a mistake of the model, if it is no span's",
+        "tags absent from the training part: an error, or counted as wrong predictions (not for spans)",
         choices=("error", "mistake"),
     )
-    bidirectional: bool = option(
-        True, "also read from the end to the start; false: tags depend on the past alone"
-    )
+    bidirectional: bool = option(True, "bidirectional layers; false: tags depend on the past only")
     word_dropout: float = option(
-        0.25, "a, for a word seen n times to be read as <unk> with a / (a + n) in training", low=0
+        0.25, "a: a word seen n times is replaced by <unk> with probability a / (a + n) in training", low=0
     )
-    char_embedding: int = option(32, "size of a character's vector", low=1)
-    char_hidden: int = option(64, "units, each way, of the network over a word's characters; 0: none", low=0)
-    char_layers: int = option(1, "its layers upon each other", low=1)
-    longest_word: int = option(24, "characters of a word that are read, half of them at its end", low=1)
+    char_embedding: int = option(32, "character embedding size", low=1)
+    char_hidden: int = option(
+        64, "hidden units per direction of the network over a word's characters; 0: none", low=0
+    )
+    char_layers: int = option(1, "its number of stacked layers", low=1)
+    longest_word: int = option(
+        24, "maximum number of characters read of a word, half of them from its end", low=1
+    )
