@@ -70,3 +70,9 @@ def test_an_error_is_told_from_other_strings_and_docstrings(words, tmp_path, mon
 def test_every_kind_of_text_is_searched(words):
     texts = [*words._pages(), *words._source(), *words._help()]
     assert {kind for kind, _, _ in texts} == set(words.KINDS)
+
+
+def test_users_read_none_of_them(words):
+    """The words of a sample in Morse are data."""
+    hits = words.hits("pages", "help", "errors", "strings")
+    assert not [hit for hit in hits if "morse.py" not in hit.place]

@@ -19,7 +19,7 @@ TITLE = "What context is worth"
 
 _LEAD = (
     "The loss of the same targets, the last of each sequence, where the network starts from its "
-    "initial state that many steps earlier. Where the curve is flat, more past does not help, or is not remembered."
+    "initial state that many steps earlier. Where the curve is flat, more past does not help or is forgotten."
 )
 
 
