@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import elman.nn
-from elman import diagnose
+from elman import diagnose, kernels
 from elman.batch import Seq
 from elman.cells.base import Cell
 from elman.diagnose.gates import opened
@@ -307,3 +308,44 @@ def test_the_worth_of_the_past():
     assert found.reach() == 8
     assert [row["context"] for row in found.table()] == [1, 2, 4, 8]
     assert found.plot().axes
+
+
+def test_threads_never_see_each_others_layers():
+    """One thread traces while another runs a layer of its own, which is in no trace."""
+    mine, theirs = nn.GRU(3, 4), elman.nn.GRU(3, 5)
+    begun, ran = threading.Event(), threading.Event()
+
+    def other() -> None:
+        begun.wait(60)
+        theirs(torch.randn(6, 2, 3))
+        ran.set()
+
+    def run(network: torch.nn.Module) -> None:
+        begun.set()
+        assert ran.wait(60)
+        network(torch.randn(7, 2, 3))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    (track,) = diagnose.trace(mine, run)
+    thread.join()
+    assert track.states[0].shape[-1] == 4
+
+
+def test_a_kernel_is_forced_in_one_thread_alone():
+    names = []
+    case = kernels.Case("gru")
+
+    def other() -> None:
+        names.append(kernels.choose(case)[0].name)
+
+    expected = kernels.choose(case)[0].name
+    kernels.force("loop")
+    try:
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        assert kernels.choose(case)[0].name == "loop"
+    finally:
+        kernels.force(None)
+    assert names == [expected]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +19,7 @@ except ImportError:  # there is none on Windows, where two trainings in one fold
     fcntl = None
 
 _BESIDE = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
-"""The names that `tempfile` makes of what is written beside its place."""
+"""The names of what is written beside its place."""
 
 
 def write(path: Path, fill: Callable[[Path], object], *, private: bool = False) -> None:
@@ -38,12 +38,12 @@ def write(path: Path, fill: Callable[[Path], object], *, private: bool = False) 
     beside = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        beside = Path(name)
+        name = _beside(path)
+        # The system applies the umask, which cannot be read without changing it for all threads.
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600 if private else 0o666))
+        beside = name
         fill(beside)
         _to_disk(beside)
-        beside.chmod(0o600 if private else 0o666 & ~_umask())
         beside.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -128,9 +128,10 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
     beside = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        name = _beside(path)
+        name.mkdir()
+        beside = name
         fill(beside)
-        beside.chmod(0o777 & ~_umask())
         _exchange(beside, path)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -144,7 +145,8 @@ def _exchange(new: Path, path: Path) -> None:
     if not path.exists():
         new.rename(path)
         return
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    aside = _beside(path)
+    aside.mkdir()
     path.replace(aside)
     try:
         new.rename(path)
@@ -168,7 +170,6 @@ def _to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _beside(path: Path) -> Path:
+    """A name that nothing beside `path` has, and that `_BESIDE` knows."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")

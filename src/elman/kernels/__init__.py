@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 
 import torch
@@ -27,28 +28,30 @@ _TABLE: tuple[Kernel, ...] = (
 )  # in order of preference; the last serves everything
 
 _forced = os.environ.get(VARIABLE)
-_instead: Kernel | None = None
+_choice: ContextVar[str | None] = ContextVar("elman kernel", default=None)
+"""The name of the kernel forced in this context, such as a thread; where there is none, `_forced` counts."""
+_instead: ContextVar[Kernel | None] = ContextVar("elman kernel in place of all", default=None)
 
 
 def force(name: str | None) -> None:
-    """Have what follows run on that kernel, as ELMAN_KERNEL does from the start; None: on the fastest.
+    """Run what follows in this context (a thread, an asyncio task) on that kernel.
+
+    It prevails over ELMAN_KERNEL, which holds for all contexts; None: that one, or else the fastest.
 
     Raises:
         ConfigError: no kernel has that name.
     """
-    global _forced
-    _forced = None if name is None else get(name).name
+    _choice.set(None if name is None else get(name).name)
 
 
 @contextmanager
 def through(kernel: Kernel) -> Iterator[None]:
-    """Have every `scan` meanwhile run on that kernel, of the table or not, whatever is forced."""
-    global _instead
-    before, _instead = _instead, kernel
+    """Run every `scan` of this context meanwhile on that kernel, of the table or not, whatever is forced."""
+    token = _instead.set(kernel)
     try:
         yield
     finally:
-        _instead = before
+        _instead.reset(token)
 
 
 def names() -> tuple[str, ...]:
@@ -79,7 +82,7 @@ def choose(case: Case, forced: str | None = None) -> tuple[Kernel, str]:
         ConfigError: the forced kernel is unknown, or does not serve the case.
     """
     where = "kernel" if forced else VARIABLE
-    forced = forced or _forced
+    forced = forced or _chosen()
     if forced:
         return _force(get(forced, where), case, where), f"forced by {where}"
     # In a graph that is made, T may stand for any number.
@@ -115,8 +118,9 @@ def scan(cell: Cell, job: Job, kernel: str | None = None) -> Result:
     Raises:
         ConfigError: the forced kernel is unknown, or does not serve the case.
     """
-    if _instead is not None:
-        return _instead.run(cell, job)
+    # Nobody looks on while a graph is made, and its maker cannot read what belongs to a context.
+    if not torch.compiler.is_compiling() and (instead := _instead.get()):
+        return instead.run(cell, job)
     return choose(case_of(cell, job), kernel)[0].run(cell, job)
 
 
@@ -198,6 +202,11 @@ def _case_of_step(cell: Cell, tensor: Tensor, weights: Weights) -> Case:
     device = tensor.device.type
     normed, projected = gain is not None, projection is not None
     return Case(cell.name, device, _products(tensor.dtype, device), 1, False, normed, False, projected)
+
+
+@torch.compiler.assume_constant_result
+def _chosen() -> str | None:
+    return _choice.get() or _forced
 
 
 def _prefer(table: tuple[Kernel, ...], case: Case) -> tuple[Kernel, str]:

@@ -6,7 +6,8 @@ oneDNN and cuDNN have no second derivative; where one is needed, take the loop.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -36,12 +37,6 @@ _LACKING = {
     "zoned": "zoneout",
     "every": "other state than the hidden one at all steps",
 }
-
-# cuDNN wants the weights in one block and copies them into one at each call. The copy is small beside the run
-# over time, and sparing it means to move the parameters' memory behind their owner's back.
-warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
-# torch says so once, and then takes its own way as it should.
-warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
 
 
 class Aten(Kernel):
@@ -144,8 +139,23 @@ def _call(
     options = (flat, biased, 1, 0.0, training, False)
     if len(data) == 1:
         options = (*options, False)
-    y, *last = _FUNCTIONS[name](*data, hx if name == "lstm" else hx[0], *options)
+    with _quiet() if flat[0].is_cuda else nullcontext():
+        y, *last = _FUNCTIONS[name](*data, hx if name == "lstm" else hx[0], *options)
     return y, tuple(s.squeeze(0) for s in last)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's advice to lay all weights out in one block.
+
+    cuDNN copies them into one at each call. The copy is small beside the run over time, and sparing it would
+    move the parameters' memory behind their owner's back.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="RNN module weights are not part of single contiguous chunk"
+        )
+        yield
 
 
 def _flat(weights: Weights) -> tuple[list[Tensor], bool]:
