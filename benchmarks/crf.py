@@ -13,7 +13,7 @@ import argparse
 import torch
 from torch import Tensor
 
-from elman.crf import Crf
+from elman.nn.crf import Crf
 from timing.clock import Plan, take_turns
 
 

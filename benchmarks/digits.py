@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from elman import audio
+from elman.inputs.signals import audio
 
 TRAIN, TEST = "train.tsv", "test.tsv"
 _PASSES = {TRAIN: 4, TEST: 3}

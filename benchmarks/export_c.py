@@ -16,12 +16,12 @@ from pathlib import Path
 
 import torch
 
-from elman import encoder
-from elman.config import Network
-from elman.export import c
-from elman.export import onnx as in_onnx
-from elman.export.networks import pieces
-from elman.tasks.language import LanguageNetwork
+from elman.core.run_config import NetworkSettings
+from elman.exporters import onnx as in_onnx
+from elman.exporters.c import c99
+from elman.nn import encoder
+from elman.tasks.graphs import pieces
+from elman.tasks.language.network import LanguageNetwork
 
 RUNS = 5
 FLAGS = ("-O3",), ("-O3", "-march=native")
@@ -62,7 +62,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = Network(cell=asked.cell, hidden=asked.hidden)
+    config = NetworkSettings(cell=asked.cell, hidden=asked.hidden)
     network = LanguageNetwork(asked.symbols, config, tie=False).eval()
     symbols = [7 * step % asked.symbols for step in range(asked.steps)]
     for name, seconds in ways(network, symbols):
@@ -72,20 +72,20 @@ def main() -> None:
 def ways(network: LanguageNetwork, symbols: list[int]) -> Iterator[tuple[str, float]]:
     """Each way with the seconds that all steps took."""
     (piece,) = pieces(network, streams=True)
-    compiler = c.compiler()
+    compiler = c99.compiler()
     if compiler:
-        made = c.made(piece, "net", "A benchmark.", "")
+        made = c99.generate(piece, "net", "A benchmark.", "")
         for flags in FLAGS:
             yield f"C, {' '.join(flags)}", in_c(made, compiler, flags, len(symbols))
     yield "Elman in Python", best(lambda: in_python(network, symbols))
-    session = in_onnx.Session(in_onnx.made(piece, {}, streams=True).data)
+    session = in_onnx.OnnxSession(in_onnx.made(piece, {}, streams=True).data)
     yield "ONNX Runtime from Python", best(lambda: in_runtime(session, symbols))
 
 
-def in_c(made: c.Made, compiler: str, flags: tuple[str, ...], steps: int) -> float:
+def in_c(made: c99.CSource, compiler: str, flags: tuple[str, ...], steps: int) -> float:
     """The best run of the compiled step."""
     with tempfile.TemporaryDirectory() as folder:
-        c.write(made, Path(folder))
+        c99.write(made, Path(folder))
         (Path(folder) / "main.c").write_text(MAIN % (RUNS, steps))
         subprocess.run(
             [compiler, "-std=c99", *flags, "main.c", "net.c", "-o", "main", "-lm"], cwd=folder, check=True
@@ -103,7 +103,7 @@ def in_python(network: LanguageNetwork, symbols: list[int]) -> None:
         output(step(table[symbol : symbol + 1]))
 
 
-def in_runtime(session: in_onnx.Session, symbols: list[int]) -> None:
+def in_runtime(session: in_onnx.OnnxSession, symbols: list[int]) -> None:
     """The streaming graph, step by step."""
     state: dict[str, torch.Tensor] = {}
     for symbol in symbols:

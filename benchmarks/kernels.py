@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from elman import kernels
-from elman.kernels import native
+from elman.nn import kernels
+from elman.nn.kernels import native
 from timing import layers, peers
 from timing.clock import Block, Plan, take_turns
 from timing.page import processor, write

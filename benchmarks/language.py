@@ -23,12 +23,15 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from elman import checkpoint, formats, kernels, optim, settings, tasks
-from elman.config import Run
-from elman.distributed import Processes
-from elman.loader import Windows
-from elman.progress import Silent
-from elman.trainer import Job, Trainer
+from elman import tasks
+from elman.core.console import NullReporter
+from elman.core.run_config import RunConfig
+from elman.data import formats
+from elman.data.batching import BpttWindows
+from elman.nn import kernels
+from elman.training import checkpoint, optimizers, resolve
+from elman.training.loop import Trainer, TrainingJob
+from elman.training.processes import ProcessGroup
 
 SETTINGS = Path(__file__).parents[1] / "examples/shakespeare.toml"
 TEXT = Path(__file__).parents[2] / "shared/data/tinyshakespeare/input.txt"
@@ -37,7 +40,7 @@ TEXT = Path(__file__).parents[2] / "shared/data/tinyshakespeare/input.txt"
 class Plain(nn.Module):
     """The network of examples/shakespeare.toml as one writes it with torch.nn alone."""
 
-    def __init__(self, symbols: int, run: Run) -> None:
+    def __init__(self, symbols: int, run: RunConfig) -> None:
         super().__init__()
         net = run.network
         self.net = net
@@ -66,7 +69,7 @@ class Plain(nn.Module):
         return self.output(both), [s1, s2]
 
 
-def plain_steps(network: Plain, run: Run, windows: Windows, steps: int) -> Callable[[int], float]:
+def plain_steps(network: Plain, run: RunConfig, windows: BpttWindows, steps: int) -> Callable[[int], float]:
     """The training loop of a plain script: a function that makes step number n and returns its loss."""
     config, state = run.training, None
     optimizer = torch.optim.AdamW(
@@ -78,7 +81,7 @@ def plain_steps(network: Plain, run: Run, windows: Windows, steps: int) -> Calla
         epoch, window = divmod(number, windows.steps)
         batch = windows.batch(epoch, window)
         for group in optimizer.param_groups:
-            group["lr"] = optim.rate(config, number, steps)
+            group["lr"] = optimizers.rate(config, number, steps)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
             scores, after = network(batch.seq.data, state if window else None)
         loss = F.cross_entropy(scores.flatten(0, 1).float(), batch.targets.flatten())
@@ -144,23 +147,23 @@ class Contenders:
     """
 
     def __init__(self, text: str, changed: dict[str, object]) -> None:
-        self.run, _ = settings.resolve(text, "language", SETTINGS, {"seed": 1, **changed})
+        self.run, _ = resolve.resolve(text, "language", SETTINGS, {"seed": 1, **changed})
         kind = tasks.get(self.run.task)
         parts = kind.split(formats.read(self.run.data.path), self.run.data)
         self.task = kind.prepare(parts.train, self.run)
         train, self.valid = self.task.encode(parts.train), self.task.encode(parts.valid)
         config = self.run.training
-        self.windows = Windows(train, config.batch_size, config.bptt, seed=config.seed)
+        self.windows = BpttWindows(train, config.batch_size, config.bptt, seed=config.seed)
 
     def trainer(self) -> Trainer:
         """Elman's trainer of a new network, always with the same weights."""
         config = self.run.training
         torch.manual_seed(config.seed)
         network = self.task.build()
-        average = optim.Average(network, config.ema)
-        learner = checkpoint.Learner(network, optim.optimizer(network, config), average, None)
-        folder, alone = Path(tempfile.mkdtemp()), Processes(0, 1, torch.device("cpu"))
-        job = Job(folder, self.run, self.task, self.windows, self.valid, alone, Silent())
+        average = optimizers.WeightAverage(network, config.ema)
+        learner = checkpoint.TrainingState(network, optimizers.optimizer(network, config), average, None)
+        folder, alone = Path(tempfile.mkdtemp()), ProcessGroup(0, 1, torch.device("cpu"))
+        job = TrainingJob(folder, self.run, self.task, self.windows, self.valid, alone, NullReporter())
         return Trainer(job, learner, checkpoint.Progress())
 
     def beside_torch(self) -> dict[str, Callable[[int], float]]:

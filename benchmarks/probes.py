@@ -21,11 +21,13 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from elman import diagnose, probes, probing
-from elman.diagnose import Flow
-from elman.probes import Attempt, Prober
-from elman.probing import Found, Survey
-from elman.progress import shown
+from elman import diagnostics
+from elman.core.console import shown
+from elman.diagnostics import Flow
+from elman.diagnostics.memory_tests import problems, trial
+from elman.diagnostics.memory_tests import survey as memory_tests_survey
+from elman.diagnostics.memory_tests.survey import Survey, SurveyResult
+from elman.diagnostics.memory_tests.trial import Trial, TrialNetwork
 from timing.page import processor, write
 
 HERE = Path(__file__).parent
@@ -49,7 +51,9 @@ def main() -> None:
     torch.set_num_threads(1)
     for name in given.problems:
         survey = replace(SURVEYS[name], seeds=tuple(map(int, given.seeds.split(","))))
-        found = probing.run(survey, given.out, tell=lambda each: print(line(each), flush=True), shown=shown)
+        found = memory_tests_survey.run(
+            survey, given.out, tell=lambda each: print(line(each), flush=True), shown=shown
+        )
         tell(
             name,
             "loss by length for each cell, and how far each remembers",
@@ -74,13 +78,13 @@ def tell(name: str, about: str, figure: Figure, rows: Iterable[str], given: argp
     write("\n".join([*lines, ""]), given.out / f"{name}.md", DOCS / "probe.md" if given.write else None, name)
 
 
-def line(each: Attempt) -> str:
+def line(each: Trial) -> str:
     """An attempt in a line."""
     solved = "solved" if each.solved else "not solved"
     return f"{each.problem} {each.cell} {each.length} seed {each.seed}: {solved}, loss {each.loss:.3g}"
 
 
-def table(found: Found) -> Iterator[str]:
+def table(found: SurveyResult) -> Iterator[str]:
     """Rows of a table: losses and steps, by length and cell."""
     yield "| length | cell | units | loss (each seed) | solved at step | seconds |"
     yield "|---|---|---|---|---|---|"
@@ -93,22 +97,22 @@ def table(found: Found) -> Iterator[str]:
             yield f"| {length} | {cell} | {each[0].hidden} | {losses} | {steps} | {seconds} |"
 
 
-def gradients(found: Found, folder: Path) -> dict[str, tuple[Flow, Flow]]:
+def gradients(found: SurveyResult, folder: Path) -> dict[str, tuple[Flow, Flow]]:
     """The gradients through time of each cell at the greatest length, before the training and after it."""
     survey, flows = found.survey, {}
-    problem, length = probes.get(survey.problem), max(survey.lengths)
+    problem, length = problems.get(survey.problem), max(survey.lengths)
     for cell in survey.cells:
         attempt = found.of(cell, length)[0]
-        start = probes.new(problem, cell, length, attempt.effort, seed=attempt.seed)
-        flows[cell] = flow(start, length), flow(probing.network(folder, attempt), length)
+        start = trial.new(problem, cell, length, attempt.effort, seed=attempt.seed)
+        flows[cell] = flow(start, length), flow(memory_tests_survey.network(folder, attempt), length)
     return flows
 
 
-def flow(network: Prober, length: int) -> Flow:
+def flow(network: TrialNetwork, length: int) -> Flow:
     """How the answer to the adding problem changes with the state k steps before the end."""
-    drawn = probes.get("adding").draw(length, SEQUENCES, torch.Generator().manual_seed(0))
-    drawn = probes.Drawn(*(tensor.double() for tensor in drawn))
-    return diagnose.gradient_flow(network.double(), lambda copy: copy(drawn)[0, :, 0]).flows[0]
+    drawn = problems.get("adding").draw(length, SEQUENCES, torch.Generator().manual_seed(0))
+    drawn = problems.ProblemBatch(*(tensor.double() for tensor in drawn))
+    return diagnostics.gradient_flow(network.double(), lambda copy: copy(drawn)[0, :, 0]).flows[0]
 
 
 def flow_table(flows: dict[str, tuple[Flow, Flow]]) -> Iterator[str]:

@@ -23,8 +23,8 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from elman import hopfield
-from elman.hopfield import Asynchronous, Capacity, Modern
+from elman.nn import hopfield
+from elman.nn.hopfield import Asynchronous, Capacity, Modern
 from timing.page import processor, write
 
 HERE = Path(__file__).parent
@@ -109,7 +109,7 @@ def modern_table() -> Iterator[str]:
     for times in TIMES:
         start, cells = time.perf_counter(), []
         generator = torch.Generator().manual_seed(times)
-        patterns = hopfield.drawn(times * SIZE, SIZE, generator)
+        patterns = hopfield.random_patterns(times * SIZE, SIZE, generator)
         wanted = patterns[:MOST]
         for share in FLIPPED:
             asked = hopfield.damaged(wanted, share, 0.0, generator)

@@ -6,7 +6,7 @@ A step: `stream.step(character)` of a GRU, beside the arithmetic in it: the nati
 made ready, and the product of the output matrix and the hidden state. Both take turns; of each the median and
 the least of all rounds are told, for others use the machine too.
 
-Many: steps a second of `elman.stream.Streams`, by how many streams make a step together.
+Many: steps a second of `elman.streaming.Streams`, by how many streams make a step together.
 
 Memory: with --steps N, what the process holds (resident) before, and after each tenth of N steps, of a stream
 by itself and of 64 together, N steps in all. With --write the tables go into docs/benchmarks.md.
@@ -27,14 +27,14 @@ import torch
 from torch import nn
 
 from elman import tasks
-from elman.batch import Record
-from elman.config import Run
-from elman.kernels import native
-from elman.kernels.native import call
-from elman.kernels.native.stepper import NativeStepper
-from elman.stream import Source, Stream, Streams
+from elman.core.records import Record
+from elman.core.run_config import RunConfig
+from elman.nn.kernels import native
+from elman.nn.kernels.native import launch
+from elman.nn.kernels.native.stepper import NativeStepper
+from elman.streaming import Stream, StreamFactory, Streams
 from elman.tasks.base import Task
-from elman.tasks.language import LanguageNetwork
+from elman.tasks.language.network import LanguageNetwork
 from timing.clock import Plan, take_turns
 from timing.page import processor, write
 
@@ -49,7 +49,7 @@ class Untrained:
 
     network: nn.Module
     task: Task
-    config: Run
+    config: RunConfig
     characters: str
 
 
@@ -81,7 +81,7 @@ def main() -> None:
 def untrained(symbols: int, hidden: int) -> Untrained:
     """A model of that many symbols, the unknown one among them."""
     kind = tasks.get("language")
-    run = Run.of({"network": {"cell": "gru", "hidden": hidden, "layers": 1}}, kind.Config)
+    run = RunConfig.of({"network": {"cell": "gru", "hidden": hidden, "layers": 1}}, kind.Config)
     characters = "".join(chr(0x21 + number) for number in range(symbols - 1))
     task = kind.prepare([Record({"text": characters}, "characters")], run)
     torch.manual_seed(0)
@@ -90,7 +90,7 @@ def untrained(symbols: int, hidden: int) -> Untrained:
 
 def alone(model: Untrained, rounds: int) -> Iterator[str]:
     """A stream by itself, beside its arithmetic."""
-    source = Source(model)
+    source = StreamFactory(model)
     stream, letters = Stream(source, source.fresh(None)), cycle(model.characters)
     contenders: dict[str, Callable[[], object]] = {
         "arithmetic": arithmetic(model),
@@ -117,7 +117,7 @@ def arithmetic(model: Untrained) -> Callable[[], object]:
 
     def step() -> None:
         places, weights = layer._places  # addresses, of memory that the layer holds
-        call.step_to(layer._kind, x, places, weights, y, places)
+        launch.step_to(layer._kind, x, places, weights, y, places)
         torch.mv(matrix, hidden)
 
     return step
@@ -147,7 +147,7 @@ def memory(model: Untrained, steps: int) -> Iterator[str]:
     if not steps:
         return
     yield from ("| steps | resident MiB, one stream | 64 streams together |", "|---|---|---|")
-    source = Source(model)
+    source = StreamFactory(model)
     stream, streams = Stream(source, source.fresh(None)), Streams(model)
     keys = [streams.open() for _ in range(TOGETHER)]
     first = [(0, held())]

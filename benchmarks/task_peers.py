@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from elman import forecasting
+from elman.metrics import forecasting
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared/data"

@@ -215,7 +215,9 @@ def replace() -> None:
 
 
 def node_tests() -> None:
-    """The ONNX package's node tests of RNN, LSTM and GRU, run as tests/test_nn_onnx.py runs them."""
+    """The ONNX package's node tests of RNN, LSTM and GRU, run as tests/nn/torch_compat/test_nn_onnx.py runs
+    them.
+    """
     tests = Path(__file__).parent.parent / "tests"
     sys.path.insert(0, str(tests))
     known = importlib.import_module("test_nn_onnx")

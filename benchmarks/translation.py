@@ -24,12 +24,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from elman import formats, loader, optim, tasks
-from elman.batch import Batch
-from elman.config import Run
-from elman.loader import IGNORED
-from elman.tasks.base import Use
-from elman.tasks.translate import TranslateNetwork
+from elman import tasks
+from elman.core.records import Batch
+from elman.core.run_config import RunConfig
+from elman.data import batching, formats
+from elman.data.batching import IGNORED
+from elman.tasks.base import Purpose
+from elman.tasks.translate.network import TranslateNetwork
+from elman.training import optimizers
 
 SETTINGS = Path(__file__).parent / "settings/multi30k.toml"
 DATA = Path(__file__).parents[2] / "shared/data/multi30k/train"
@@ -89,9 +91,9 @@ def same_weights(plain: Plain, network: TranslateNetwork) -> None:
             mine.copy_(theirs)
 
 
-def learner(network: nn.Module, run: Run, loss: Callable[[Batch], Tensor]) -> Callable[[Batch], float]:
+def learner(network: nn.Module, run: RunConfig, loss: Callable[[Batch], Tensor]) -> Callable[[Batch], float]:
     """One optimiser step on a batch, and its loss a target."""
-    optimizer = optim.optimizer(network, run.training)
+    optimizer = optimizers.optimizer(network, run.training)
 
     def step(batch: Batch) -> float:
         optimizer.zero_grad()
@@ -104,13 +106,15 @@ def learner(network: nn.Module, run: Run, loss: Callable[[Batch], Tensor]) -> Ca
     return step
 
 
-def learners(stem: str, source: str, target: str) -> tuple[dict[str, Callable[[Batch], float]], loader.Plan]:
+def learners(
+    stem: str, source: str, target: str
+) -> tuple[dict[str, Callable[[Batch], float]], batching.BatchPlan]:
     """Both, and the batches that they read."""
     kind = tasks.get("translate")
     tables = tomllib.loads(SETTINGS.read_text())
     tables["data"] |= {"path": stem, "input": source, "target": target}
     tables["network"] |= {"dropout": 0.0, "input_dropout": 0.0}
-    run = Run.of({name: table for name, table in tables.items() if name != "task"}, kind.Config)
+    run = RunConfig.of({name: table for name, table in tables.items() if name != "task"}, kind.Config)
     records = formats.read(stem)
     task = kind.prepare(records, run)
     torch.manual_seed(1)
@@ -138,8 +142,12 @@ def learners(stem: str, source: str, target: str) -> tuple[dict[str, Callable[[B
         )
 
     run = replace(run, training=replace(run.training, optimizer="adam"))
-    plan = loader.plan(
-        task.encode(records, Use.TRAIN), continuous=False, batch_size=run.training.batch_size, bptt=0, seed=1
+    plan = batching.plan(
+        task.encode(records, Purpose.TRAIN),
+        continuous=False,
+        batch_size=run.training.batch_size,
+        bptt=0,
+        seed=1,
     )
     return {"Elman": learner(network, run, ours), "torch.nn": learner(plain, run, theirs)}, plan
 
@@ -157,7 +165,7 @@ def main() -> None:
     tokens = []
     for start in range(0, given.steps, given.block):
         batches = [plan.batch(0, number) for number in range(start, start + given.block)]
-        tokens.append(sum(loader.steps_of(b.seq) + int((b.targets != IGNORED).sum()) for b in batches))
+        tokens.append(sum(batching.steps_of(b.seq) + int((b.targets != IGNORED).sum()) for b in batches))
         losses = {}
         for name, step in steps.items():
             began = time.perf_counter()

@@ -28,11 +28,11 @@ from pathlib import Path
 from sacrebleu.metrics import BLEU
 
 import elman
-from elman import formats
-from elman.config import Run
-from elman.tasks.base import Use
-from elman.tasks.translate import Translate
-from elman.wording import Line, Pair
+from elman.core.run_config import RunConfig
+from elman.data import formats
+from elman.tasks.base import Purpose
+from elman.tasks.seq2seq.target_text import Seq2SeqExample, TextHypothesis
+from elman.tasks.translate.task import Translate
 
 SETTINGS = Path(__file__).parent / "settings/multi30k.toml"
 DATA = Path(__file__).parents[2] / "shared/data/multi30k"
@@ -42,24 +42,24 @@ _LAST = 1 / 10  # share of the first learning rate that JoeyNMT has in its last 
 _LINE = re.compile(r"^(\S+ \S+) .* Step: +(\d+),", re.MULTILINE)
 
 
-def prepared(data: Path, epochs: int = 0) -> tuple[Run, Translate, dict[str, list[Pair]]]:
+def prepared(data: Path, epochs: int = 0) -> tuple[RunConfig, Translate, dict[str, list[Seq2SeqExample]]]:
     """The settings, the task with its subwords, and the sentences of each part in numbers."""
     tables = tomllib.loads(SETTINGS.read_text())
     tables["training"]["epochs"] = epochs or tables["training"]["epochs"]
     tables["data"] |= {"path": str(data / "train"), "input": "en", "target": "de"}
-    run = Run.of({name: table for name, table in tables.items() if name != "task"}, Translate.Config)
+    run = RunConfig.of({name: table for name, table in tables.items() if name != "task"}, Translate.Config)
     records = {part: formats.read(str(data / name)) for part, name in PARTS.items()}
     task = Translate.prepare(records["train"], run)
-    uses = {"train": Use.TRAIN, "dev": Use.VALID, "test": Use.TEST}
+    uses = {"train": Purpose.TRAIN, "dev": Purpose.VALID, "test": Purpose.TEST}
     held = {part: task.encode(records[part], use) for part, use in uses.items()}
     return (
         run,
         task,
-        {part: [pair for pair in pairs if isinstance(pair, Pair)] for part, pairs in held.items()},
+        {part: [pair for pair in pairs if isinstance(pair, Seq2SeqExample)] for part, pairs in held.items()},
     )
 
 
-def write_parts(held: dict[str, list[Pair]], folder: Path) -> None:
+def write_parts(held: dict[str, list[Seq2SeqExample]], folder: Path) -> None:
     """Files of numbers as words, a sentence a line."""
     for part, pairs in held.items():
         sides = {
@@ -71,7 +71,7 @@ def write_parts(held: dict[str, list[Pair]], folder: Path) -> None:
             (folder / f"{part}.{side}").write_text(text + "\n")
 
 
-def configure(folder: Path, run: Run, updates: int, beam: int) -> Path:
+def configure(folder: Path, run: RunConfig, updates: int, beam: int) -> Path:
     """A file of JoeyNMT's settings; JSON is YAML."""
     network, training = run.network, run.training
     falls = _LAST ** (1 / max(1, training.epochs - 1))
@@ -150,7 +150,7 @@ def rate(points: list[tuple[float, int]], batch: int) -> float:
     return (last - first) * batch / (ended - began)
 
 
-def theirs(python: str, folder: Path, run: Run, updates: int) -> float:
+def theirs(python: str, folder: Path, run: RunConfig, updates: int) -> float:
     """Sentences a second of JoeyNMT."""
     joeynmt(python, "train", str(configure(folder, run, updates, 1)), "--skip-test")
     lines = _LINE.findall((folder / "model/train.log").read_text())
@@ -169,7 +169,7 @@ def trained(folder: Path, data: Path, *settings: str) -> Path:
     return out
 
 
-def ours(folder: Path, data: Path, run: Run) -> float:
+def ours(folder: Path, data: Path, run: RunConfig) -> float:
     """Sentences a second of Elman, in one epoch."""
     out = trained(folder, data, "training.epochs=1", "data.valid=0.01")
     with (out / "metrics.csv").open() as file:
@@ -210,7 +210,7 @@ def train(given: argparse.Namespace, folder: Path) -> None:
         joeynmt(given.python, "test", str(config), "--output-path", str(folder / "said"))
         lines = (folder / "said.test").read_text().splitlines()
         numbers = [[int(word) for word in line.split() if word.isdigit()] for line in lines]
-        score("JoeyNMT", beam, [task.wording.text(Line(line, 0, 0)) for line in numbers])
+        score("JoeyNMT", beam, [task.wording.text(TextHypothesis(line, 0, 0)) for line in numbers])
     valid = f"data.valid_path={given.data / 'val'}"
     model = elman.load(trained(folder, given.data, valid, f"training.epochs={run.training.epochs}"))
     sources = (given.data / f"{PARTS['test']}.en").read_text().splitlines()

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from elman import figures
+from elman.plots import figures
 
 RUNS = {
     "with attention": "multi30k_en_de-1",
@@ -34,7 +34,7 @@ def main() -> None:
     for label, rows in tables.items():
         print(f"{label}: " + ", ".join(f"{lengths}: {bleu:.1f}" for lengths, _, bleu in rows))
     if given.write:
-        figures.save(given.write, lambda figure: draw(figure, tables))
+        figures.save_figure(given.write, lambda figure: draw(figure, tables))
 
 
 def draw(figure: Any, tables: dict[str, list[tuple[str, int, float]]]) -> None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import elman
-from elman.diagnose import Watch
+from elman.diagnostics import LayerMonitor
 
 STORY = {"task": "language", "path": "sample:python-docs", "epochs": 1000}
 CASES = {
@@ -34,9 +34,9 @@ class Stopwatch:
     def __init__(self, seconds: float) -> None:
         self.looks: list[float] = []
         self.spent = 0.0
-        self._look, self._first, self._seconds = Watch.look, 0.0, seconds
+        self._look, self._first, self._seconds = LayerMonitor.look, 0.0, seconds
 
-    def __call__(self, watch: Watch) -> object:
+    def __call__(self, watch: LayerMonitor) -> object:
         """Look, as the watch would."""
         began = time.perf_counter()
         seen = self._look(watch)
@@ -57,11 +57,11 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     print("| training | looks | a look | share of the time |\n|---|---:|---:|---:|")
     for name, options in CASES.items():
-        stopwatch, whole = Stopwatch(seconds), Watch.look
-        Watch.look = lambda watch, stopwatch=stopwatch: stopwatch(watch)  # type: ignore[method-assign]
+        stopwatch, whole = Stopwatch(seconds), LayerMonitor.look
+        LayerMonitor.look = lambda watch, stopwatch=stopwatch: stopwatch(watch)  # type: ignore[method-assign]
         with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
             elman.train(out=Path(folder) / "run", quiet=True, **options)
-        Watch.look = whole  # type: ignore[method-assign]
+        LayerMonitor.look = whole  # type: ignore[method-assign]
         looks, share = stopwatch.looks, sum(stopwatch.looks) / stopwatch.spent
         print(f"| {name} | {len(looks)} | {1000 * sorted(looks)[len(looks) // 2]:.1f} ms | {share:.2%} |")
 

@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from elman import digests, tensors
-from elman.errors import ElmanError
+from elman.core import digests, tensor_file
+from elman.core.errors import ElmanError
 
 _ENTRY = re.compile(r',\s+"digest": "[0-9a-f]{64}"(\s*\}\s*)\Z')
 
@@ -198,7 +198,7 @@ def sealed(name: str, data: bytes) -> bytes:
     if name.endswith(".json"):
         text = _ENTRY.sub(r"\1", data.decode("utf-8", "replace"))
         return digests.sealed(text).encode()
-    found = tensors.MARK.search(data[: 1 << 20])
+    found = tensor_file.MARK.search(data[: 1 << 20])
     if not name.endswith(".safetensors") or found is None:
         return data
     before, after = data[: found.start(1)], data[found.end(1) :]

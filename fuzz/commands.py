@@ -11,10 +11,12 @@ from pathlib import Path
 from random import Random
 from typing import Any, final
 
-from elman import cli, model, settings, training
-from elman.errors import DataError
-from elman.progress import Silent
-from elman.trainer import Trainer
+from elman import cli
+from elman.core.console import NullReporter
+from elman.core.errors import DataError
+from elman.tasks import model
+from elman.training import resolve, train
+from elman.training.loop import Trainer
 from fuzz import odd, structure, trained
 from fuzz.base import LONGEST, Input, Kind, WrongError, write
 from fuzz.mutations import mutated
@@ -72,9 +74,9 @@ class Settings(Kind):
         """See `Kind`."""
         here = str(self.folder).encode()
         write({name: content.replace(PLACE, here) for name, content in given.files.items()}, folder)
-        run, _ = settings.resolve(None, None, folder / _CONFIG, {}, given.about["said"])
+        run, _ = resolve.resolve(None, None, folder / _CONFIG, {}, given.about["said"])
         with _set(Trainer, "run", _enough), contextlib.suppress(_EnoughError):
-            training.begin(run, folder / "run", Silent())
+            train.begin(run, folder / "run", NullReporter())
 
     def original(self, given: Input, name: str) -> bytes | None:
         """See `Kind`."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from elman.errors import ElmanError
+from elman.core.errors import ElmanError
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 

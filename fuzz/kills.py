@@ -12,11 +12,12 @@ from typing import Any, final
 import torch
 
 import elman
-from elman import tensors, training
-from elman.bundle import CONFIG, WEIGHTS
-from elman.checkpoint import BEST, LAST
-from elman.errors import RunError
-from elman.progress import Silent
+from elman.core import tensor_file
+from elman.core.console import NullReporter
+from elman.core.errors import RunError
+from elman.runs.folder import CONFIG, WEIGHTS
+from elman.training import train
+from elman.training.checkpoint import BEST, LAST
 from fuzz import trained
 from fuzz.base import Input, Kind, WrongError
 from fuzz.killing import DONE, FAILED, REFUSED, Stop, until
@@ -69,7 +70,7 @@ class Kills(Kind):
         def sit() -> None:
             with trained.undrawn():
                 if (run / CONFIG).exists():
-                    training.continue_run(run, Silent())
+                    train.continue_run(run, NullReporter())
                 else:
                     elman.train(
                         trained.source(task, self.folder), task=task, out=run, **trained.options_of(task)
@@ -92,7 +93,7 @@ def _differs(expected: Path, got: Path) -> str:
     for name in (WEIGHTS, BEST, LAST):
         if (expected / name).exists():
             try:
-                mine, theirs = tensors.load(expected / name)[0], tensors.load(got / name)[0]
+                mine, theirs = tensor_file.load(expected / name)[0], tensor_file.load(got / name)[0]
             except RunError as error:
                 return str(error)[-200:]
             if mine.keys() != theirs.keys() or not all(torch.equal(mine[one], theirs[one]) for one in mine):

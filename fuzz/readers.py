@@ -9,9 +9,14 @@ from typing import Any, final
 import torch
 
 import elman
-from elman import audio, dataset, formats, loader, pictures, settings, tasks
-from elman.config import Run
-from elman.tasks.base import Parts, Predictor, Use
+from elman import tasks
+from elman.core.run_config import RunConfig
+from elman.data import batching, formats
+from elman.inputs.signals import audio, images
+from elman.tasks import base, dataset
+from elman.tasks.abilities import Predictor
+from elman.tasks.base import Parts, Purpose
+from elman.training import resolve
 from fuzz import odd, structure
 from fuzz.base import Input, Kind, write
 from fuzz.mutations import mutated
@@ -91,7 +96,7 @@ class Reader(Kind):
             with undrawn():
                 elman.train(source, task=about["task"] or None, out=folder / "run", **options, **_TRAINING)
             return
-        run, _ = settings.resolve(source, about["task"] or None, None, options)
+        run, _ = resolve.resolve(source, about["task"] or None, None, options)
         _learnt(run, about["depth"])
 
     def original(self, given: Input, name: str) -> bytes | None:
@@ -107,29 +112,29 @@ def _looked_at(source: str, options: dict[str, Any], name: str) -> None:
             samples, rate = audio.read(record.fields["audio"])
             audio.log_mel(audio.resample(samples, rate, 16_000), 16_000)
         elif name == "media" and "picture" in record.fields:
-            pictures.rows(pictures.read(record.fields["picture"]))
+            images.rows(images.read(record.fields["picture"]))
 
 
-def _learnt(run: Run, depth: str) -> None:
+def _learnt(run: RunConfig, depth: str) -> None:
     """What a training does before its first step, or up to a loss and an answer."""
-    parts = dataset.read(run)
+    parts = dataset.load_parts(run)
     task = tasks.get(run.task).prepare(parts.train, run)
     held = {
         use: task.encode(part, use)
-        for use, part in zip((Use.TRAIN, Use.VALID, Use.TEST), parts, strict=True)
+        for use, part in zip((Purpose.TRAIN, Purpose.VALID, Purpose.TEST), parts, strict=True)
         if part
     }
     task.facts()
     if depth == "loss" and isinstance(parts, Parts):
-        _asked(task, held[Use.TRAIN][:2], parts.train[:2])
+        _asked(task, held[Purpose.TRAIN][:2], parts.train[:2])
 
 
 @torch.no_grad()
-def _asked(task: tasks.Task, examples: Any, records: Any) -> None:
+def _asked(task: base.Task, examples: Any, records: Any) -> None:
     """The loss of a fresh network on examples, and what it predicts for them."""
     torch.manual_seed(0)
     network = task.build().eval()
-    batch = loader.collate(list(examples)) if not task.continuous else None
+    batch = batching.collate(list(examples)) if not task.continuous else None
     if batch is None:
         return
     scores, _ = network(batch.seq)

@@ -12,11 +12,11 @@ from typing import final
 import torch
 
 import elman
-from elman import training
-from elman.bundle import CONFIG, VOCAB, WEIGHTS
-from elman.checkpoint import LAST
-from elman.model import Model
-from elman.progress import Silent
+from elman.core.console import NullReporter
+from elman.runs.folder import CONFIG, VOCAB, WEIGHTS
+from elman.tasks.model import Model
+from elman.training import train
+from elman.training.checkpoint import LAST
 from fuzz import structure, trained
 from fuzz.base import Input, Kind, WrongError, sealed
 from fuzz.mutations import mutated
@@ -160,6 +160,6 @@ class Resumed(_OfRuns):
         """See `Kind`."""
         run, task = self.put(given, folder), given.about["task"]
         with trained.undrawn():
-            found = training.continue_run(run, Silent())
+            found = train.continue_run(run, NullReporter())
         if differs := _difference(trained.model_of(task, self.folder), found):
             self.judge(given, f"after a resumption {differs} are others")

@@ -9,8 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, final
 
-from elman.bounds import Bounds
 from elman.server import Application
+from elman.server.limits import Limits
 from fuzz import trained
 from fuzz.base import Input, Kind, WrongError
 from fuzz.mutations import mutated
@@ -85,7 +85,7 @@ class _Asked(Kind):
     def begin(self) -> None:
         """See `Kind`."""
         super().begin()
-        self._app = Application(self._models, bounds=Bounds(steps=200, values=4, streams=4))
+        self._app = Application(self._models, bounds=Limits(steps=200, values=4, streams=4))
         self._loop = asyncio.new_event_loop()
         self._lives = self._loop.create_task(self._life())
         self._loop.run_until_complete(asyncio.sleep(0.05))

@@ -9,8 +9,8 @@ from typing import Any, final
 
 import torch
 
-from elman.errors import TaskError
-from elman.formats.base import to_json
+from elman.core.errors import TaskError
+from elman.data.formats.base import to_json
 from fuzz import structure, trained
 from fuzz.base import Input, Kind, WrongError, sealed, write
 from fuzz.mutations import mutated

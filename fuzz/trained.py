@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import elman
-from elman import formats, report, tasks
-from elman.batch import Record
-from elman.formats.base import to_json
-from elman.model import Model
-from elman.tasks.base import Answering, Drawer, Forecaster, Writer
+from elman import tasks
+from elman.core.records import Record
+from elman.data import formats
+from elman.data.formats.base import to_json
+from elman.tasks.abilities import Drawer, Forecaster, PredictsRecords, Writer
+from elman.tasks.model import Model
+from elman.training import curves
 from fuzz.base import write
 from fuzz.killing import Stop, until
 from fuzz.seeds import SEEDS, Seed
@@ -39,12 +41,12 @@ RUNS = tuple(tasks.TASKS)
 @contextlib.contextmanager
 def undrawn() -> Iterator[None]:
     """Trainings whose reports have no pictures, which take longer than all else."""
-    before = report.draw
-    report.draw = lambda *_: ""  # pyrefly: ignore[bad-assignment]
+    before = curves.draw
+    curves.draw = lambda *_: ""  # pyrefly: ignore[bad-assignment]
     try:
         yield
     finally:
-        report.draw = before
+        curves.draw = before
 
 
 def seed_of(task: str) -> Seed:
@@ -110,6 +112,6 @@ def used(model: Model, records: list[Record]) -> str:
         said += [one.steps for one in model.draw(1, length=3, seed=1)]
     if isinstance(task, Forecaster):
         said += [str(one) for one in model.futures(records)]
-    elif isinstance(task, Answering):
+    elif isinstance(task, PredictsRecords):
         said += [answer for _, answer in model.answers(records)]
     return to_json(said)

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import elman
-from elman import figures
-from elman.inspection import Inspection
+from elman.diagnostics.report.inspection import Inspection
+from elman.plots import figures
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SETTINGS = {
@@ -39,7 +39,7 @@ def main() -> None:
     for run, name in SHOWN:
         (exhibit,) = (one for section in found[run].sections for one in section.exhibits if one.name == name)
         path = IMAGES / f"diagnose-{run}-{name.removesuffix('-1')}.png"
-        figures.write(path, exhibit.found.plot(), dpi=80)
+        figures.write_figure(path, exhibit.found.plot(), dpi=80)
     for name, one in found.items():
         print(name, *(f"{verdict.name}: {verdict.text}" for verdict in one.verdicts), sep="\n  ")
         print(*(" | ".join(map(str, row)) for row in one.page.overview), sep="\n  ")

@@ -33,7 +33,7 @@ _IMPORT = """\
 import sys
 from importlib.metadata import metadata
 import elman
-from elman.kernels.native import available
+from elman.nn.kernels.native import available
 assert elman.__file__.startswith(sys.prefix), elman.__file__
 assert elman.__version__ == metadata("elman")["Version"]
 assert metadata("elman")["License-Expression"] == "MIT", metadata("elman")["License-Expression"]

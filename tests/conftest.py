@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import elman
-from elman import kernels
+from elman.nn.kernels import dispatch
 
 TINY = {"hidden": 16, "epochs": 2, "batch_size": 4, "bptt": 16, "threads": 1, "lr": 0.01}
 """Settings of a training that takes a second."""
@@ -73,4 +73,4 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """One thread, known random numbers, and no kernel forced."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    monkeypatch.setattr(kernels, "_forced", None)
+    monkeypatch.setattr(dispatch, "_forced", None)

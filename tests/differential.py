@@ -1,8 +1,8 @@
 """Our layers beside torch's: one random call of both, in every way that torch's users call them.
 
-A `Case` says what is called and how; `judge` runs torch's module and ours with the same numbers and tells
-what is wrong with ours. The modes are in `differential_modes.py`; the tests and `benchmarks/differential.py`
-draw the cases.
+A `KernelRequest` says what is called and how; `judge` runs torch's module and ours with the same numbers and
+tells what is wrong with ours. The modes are in `differential_modes.py`; the tests and
+`benchmarks/differential.py` draw the cases.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from elman import cells, kernels
+from elman import cells
 from elman import nn as ours
-from elman.batch import Seq
-from elman.errors import ElmanError
-from elman.recurrent import Recurrent
+from elman.core.errors import ElmanError
+from elman.core.records import Seq
+from elman.nn import kernels
+from elman.nn.recurrent import Recurrent
 
 LAYERS, CELLS = ("RNN", "LSTM", "GRU"), ("RNNCell", "LSTMCell", "GRUCell")
 LAYOUTS = ("contiguous", "transposed", "expanded", "sliced", "offset", "negated", "parameter")

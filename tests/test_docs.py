@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from elman import tasks
+from elman.tasks import registry
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -41,7 +42,7 @@ RUNNABLE = [
 def test_python_runs_and_prints_what_is_shown(page, tmp_path, monkeypatch):
     """The Python blocks of a page run in order; a `text` block shows what the one before it prints."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tasks, "TASKS", dict(tasks.TASKS))  # what a page adds is gone after it
+    monkeypatch.setattr(registry, "TASKS", dict(tasks.TASKS))  # what a page adds is gone after it
     torch.set_num_threads(1)
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)

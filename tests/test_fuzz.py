@@ -12,9 +12,9 @@ from random import Random
 import pytest
 import torch
 
-from elman import digests, tensors
-from elman.errors import DataError, RunError
-from elman.formats import FORMATS
+from elman.core import digests, tensor_file
+from elman.core.errors import DataError, RunError
+from elman.data.formats import FORMATS
 from fuzz import cases, mutations, structure
 from fuzz.base import LONGEST, REFUSED, TAKEN, Input, Kind, WrongError, made, sealed, tried
 from fuzz.kinds import KINDS
@@ -150,14 +150,14 @@ def test_workers_outlive_what_they_try():
 
 def test_what_is_sealed_is_taken_for_what_was_written(tmp_path):
     path, text = tmp_path / "a.safetensors", digests.sealed('{"a": 1}')
-    tensors.save(path, {"x": torch.zeros(4)}, {})
+    tensor_file.save(path, {"x": torch.zeros(4)}, {})
     data = path.read_bytes()
     changed = data[:-1] + b"\x3f"
     path.write_bytes(changed)
     with pytest.raises(RunError, match="digest"):
-        tensors.load(path)
+        tensor_file.load(path)
     path.write_bytes(sealed(path.name, changed))
-    assert tensors.load(path)[0]["x"][-1] == 0.5
+    assert tensor_file.load(path)[0]["x"][-1] == 0.5
     assert sealed("a.json", text.replace("1", "2", 1).encode()) == digests.sealed('{"a": 2}').encode()
 
 

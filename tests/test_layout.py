@@ -1,9 +1,10 @@
-"""The house, checked from the source itself: levels, families, sizes, types, and what is not done here."""
+"""The house, checked from the source itself: rooms, sizes, types, and what is not done here."""
 
 from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -11,100 +12,39 @@ from pathlib import Path
 
 import pytest
 
-SRC = Path(__file__).parent.parent / "src"
+ROOT = Path(__file__).parent.parent
+SRC = ROOT / "src"
 PACKAGE = SRC / "elman"
+PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"])
+PUBLIC = {"cells", "errors", "export", "nn", "__version__"}
+PUBLIC |= {"train", "load", "inspect", "accelerate", "Recurrent", "Seq", "Model", "Acceleration"}
 
-# A file or family imports from lower levels only. A new one gets its level here.
-LEVELS = {
-    "advice": 0,
-    "batch": 0,
-    "digests": 0,
-    "distributed": 0,
-    "errors": -1,
-    "interrupt": 0,
-    "live": 0,
-    "schema": 0,
-    "spelling": 0,
-    "attention": 1,
-    "audio": 1,
-    "calendar": 1,
-    "cells": 1,
-    "config": 1,
-    "convolution": 1,
-    "ctc": 1,
-    "devices": 1,
-    "distributions": 1,
-    "files": 1,
-    "forecasting": 1,
-    "formats": 1,
-    "grams": 1,
-    "hopfield": 1,
-    "intake": 1,
-    "kernels": 1,
-    "marks": 1,
+# The rooms of the package. A room imports rooms of lower levels only; a new one gets its level here.
+ROOMS = {
+    "core": 0,
+    "nn": 1,
+    "data": 1,
     "metrics": 1,
-    "mixtures": 1,
-    "ngram": 1,
-    "pictures": 1,
-    "prefix_beam": 1,
-    "search": 1,
-    "slab": 1,
-    "vocab": 1,
-    "window": 1,
-    "worker": 1,
-    "bounds": 2,
-    "received": 2,
-    "beam": 2,
-    "columns": 2,
-    "figures": 2,
-    "guides": 2,
-    "crf": 2,
-    "effort": 2,
+    "decoding": 1,
+    "plots": 1,
     "inputs": 2,
-    "linear": 2,
-    "loader": 2,
-    "nearest": 2,
-    "optim": 2,
-    "progress": 2,
-    "recurrent": 2,
-    "splits": 2,
-    "stepper": 2,
-    "tensors": 2,
-    "checkpoint": 3,
-    "drawings": 3,
-    "encoder": 3,
-    "futures": 3,
-    "translation": 3,
-    "nn": 3,
-    "pages": 3,
-    "probes": 3,
-    "report": 3,
-    "acceleration": 4,
-    "decoder": 4,
-    "probing": 4,
-    "diagnose": 5,
-    "streaming": 5,
-    "wording": 5,
-    "tasks": 6,
-    "bundle": 7,
-    "dataset": 7,
-    "scoring": 7,
-    "settings": 7,
-    "stream": 7,
-    "model": 8,
-    "trainer": 8,
-    "inspection": 9,
-    "server": 9,
-    "export": 9,
-    "training": 9,
-    "cli": 10,
-    "__init__": 11,
-    "__main__": 11,
+    "exporters": 3,
+    "streaming": 3,
+    "tasks": 4,
+    "runs": 5,
+    "diagnostics": 6,
+    "server": 6,
+    "training": 7,
+    "cli": 8,
 }
-FAMILIES = {
-    *("cells", "cli", "diagnose", "export", "formats", "inputs", "inspection", "kernels", "nn"),
-    *("server", "stream", "tasks"),
-}
+MOST_ENTRIES = 16
+
+# What these hold is about their subject, whoever uses it. Elsewhere a module has users in two rooms, or lives
+# with its one.
+LIBRARIES = {"nn", "data", "metrics", "decoding", "plots", "inputs", "exporters", "streaming", "diagnostics"}
+# What rooms are entered by, and the table of what tasks export.
+ENTRIES = {"elman.runs.export", "elman.runs.load", "elman.server.app", "elman.server.limits"}
+ENTRIES |= {"elman.tasks.graphs", "elman.training.train"}
 
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_FUNCTION = 50
@@ -184,35 +124,136 @@ def at(path: Path, node: ast.AST) -> str:
     return f"{path.relative_to(SRC.parent)}:{getattr(node, 'lineno', 1)}"
 
 
-def fault(path: Path, importer: str, target: str) -> str:
+def fault(importer: str, target: str) -> str:
     """What is wrong with `importer` importing `target`; nothing, if it may."""
     mine, theirs = top(importer), top(target)
-    if mine != theirs:
-        low = LEVELS[theirs] < LEVELS[mine]
-        return "" if low else f"level {LEVELS[mine]} imports {target} of level {LEVELS[theirs]}"
-    if mine not in FAMILIES:
-        return f"imports itself: {target}"
-    if importer == f"elman.{mine}" or target == f"elman.{mine}.base":
+    if mine == theirs or mine in ("__init__", "__main__"):
         return ""
-    if importer.split(".")[2] == target.split(".")[2]:  # files of one member, which is a folder
-        return ""
-    return f"a member of {mine} imports {target}, which is not the family's base"
+    if theirs not in ROOMS:
+        return f"imports {target}, which is above all rooms"
+    low = ROOMS[theirs] < ROOMS[mine]
+    return "" if low else f"room {mine} of level {ROOMS[mine]} imports {target} of level {ROOMS[theirs]}"
 
 
-def test_table_of_levels_names_what_there_is():
-    there = {top(name) for name in MODULES}
-    assert there == set(LEVELS), "give each file and family its level in LEVELS, and take out what is gone"
-    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.py"))}
-    assert folders == FAMILIES
+def users() -> dict[str, set[str]]:
+    """Each module, and the modules that import it; a package that only passes its name on does not count."""
+    found: dict[str, set[str]] = {name: set() for name in MODULES}
+    for name, path in MODULES.items():
+        if path.name == "__init__.py":
+            continue
+        for _, target in imports(path):
+            found[target].add(name)
+    return found
 
 
-def test_imports_come_from_lower_levels(path):
+def test_rooms_are_what_there_is():
+    there = {top(name) for name in MODULES} - {"__init__", "__main__"}
+    assert there == set(ROOMS), "give each room its level in ROOMS, and take out what is gone"
+    entries = [path.name for path in PACKAGE.iterdir() if path.suffix == ".py" or path.name in ROOMS]
+    assert len(set(entries) - {"__init__.py", "__main__.py"}) <= MOST_ENTRIES
+
+
+def test_imports_come_from_lower_rooms(path):
     faults = [
         f"{at(path, node)}: {reason}"
         for node, target in imports(path)
-        if (reason := fault(path, module(path), target))
+        if (reason := fault(module(path), target))
     ]
     assert not faults
+
+
+def test_a_task_imports_no_other_task():
+    tasks = {path.parent.name for path in PACKAGE.glob("tasks/*/task.py")}
+    assert tasks
+    faults = [
+        f"{name} imports {target}"
+        for name, path in MODULES.items()
+        for _, target in imports(path)
+        if name.startswith("elman.tasks.") and target.startswith("elman.tasks.")
+        if (mine := name.split(".")[2]) in tasks and (theirs := target.split(".")[2]) in tasks
+        if mine != theirs
+    ]
+    assert not faults
+
+
+def test_a_module_with_one_importing_room_lives_there():
+    lonely = [
+        f"{name}: only {', '.join(sorted(rooms))} uses it"
+        for name, others in users().items()
+        if (rooms := {top(other) for other in others})
+        if len(rooms) == 1 and top(name) not in rooms | LIBRARIES | {"__init__", "__main__"}
+        if name not in ENTRIES and not rooms & {"__init__", "__main__"}
+    ]
+    assert not lonely
+
+
+def test_packages_hold_no_logic(path):
+    """A package has a docstring, imports, `__all__`, and names that are found when they are asked for."""
+    if path.name != "__init__.py" or path.parent == PACKAGE:
+        return
+    for node in tree(path).body:
+        targets = [ast.unparse(target) for target in getattr(node, "targets", [])]
+        plain = isinstance(node, ast.Import | ast.ImportFrom | ast.If | ast.Expr)
+        assert plain or targets in (["__all__"], ["__getattr__"]), at(path, node)
+
+
+def test_no_module_hides_one_of_python():
+    hidden = [name for name in MODULES if name.rpartition(".")[2] in sys.stdlib_module_names]
+    assert not hidden
+
+
+def test_no_module_is_there_twice():
+    """No file beside a folder of the same name."""
+    assert not [path for path in FILES if path.with_suffix("").is_dir()]
+
+
+def test_lazy_names_do_not_hide_modules(path):
+    """A name of a package that is a module of it too is the one or the other, as imports happen to go."""
+    if path.name == "__init__.py" and path.parent != PACKAGE:
+        listed = [node for node in tree(path).body if "__all__" in ast.unparse(node).split(" = ")[0]]
+        names = {element for node in listed for element in ast.literal_eval(node.value)}
+        assert not names & {other.stem for other in path.parent.iterdir() if other != path}
+
+
+def test_no_class_name_twice():
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(at(path, node))
+    assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
+PATHS = re.compile(
+    r"(?<![\w./-])(?:src/elman|elman|tests|docs|examples|benchmarks|native|scripts)/[\w./-]*\w(?:/|\.\w+)"
+)
+DOTTED = re.compile(r"(?<![\w./@-])elman(?:\.[A-Za-z_]\w*)+")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_in_the_docs_exist(page):
+    text = page.read_text(encoding="utf-8")
+    missing = [
+        path
+        for path in PATHS.findall(text)
+        if not (ROOT / path).exists() and not (SRC / path).exists() and not path.endswith((".so", "/x.h"))
+        if not any(part.isupper() for part in Path(path).with_suffix("").parts)  # stands for any name
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_in_the_docs_exist(page):
+    """A dotted name leads to a module, or to what one has."""
+    for name in set(DOTTED.findall(page.read_text(encoding="utf-8"))):
+        words = name.split(".")
+        if words[1] in PUBLIC or words[1].startswith("_") or name == "elman.toml":
+            continue
+        known = next((n for n in range(len(words), 0, -1) if ".".join(words[:n]) in MODULES), 0)
+        rest = words[known:]
+        source = MODULES[".".join(words[:known])].read_text(encoding="utf-8")
+        assert known > 1, name
+        assert not rest or re.search(rf"\b{rest[0]}\b", source), name
 
 
 def test_no_relative_import(path):
@@ -293,7 +334,7 @@ def test_no_eval(path):
 
 
 def test_prints_only_where_words_go(path):
-    if top(module(path)) not in ("cli", "progress"):
+    if top(module(path)) != "cli" and path.stem != "console":
         assert "print" not in set(called(path))
 
 

@@ -26,7 +26,7 @@ sys.modules["elman._native"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["elman._native"])
 
 import elman.nn  # noqa: E402
-from elman.kernels import native  # noqa: E402
+from elman.nn.kernels import native  # noqa: E402
 
 NAMES = ("RNN", "LSTM", "GRU")
 

@@ -2,7 +2,7 @@
 // sanitizers a read or a write beyond it, a leak and a race end the program. Besides: threads change no bit,
 // nor does the way in which the input lies; nothing is read that was not written, nothing beyond a length is
 // touched, and each instruction set has the numbers of the portable one. That those are right is
-// tests/test_kernels.py's to say.
+// tests/nn/test_kernels.py's to say.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

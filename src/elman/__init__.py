@@ -9,13 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from elman import cells, errors, export, nn
-    from elman.acceleration import Acceleration, accelerate
-    from elman.batch import Seq
-    from elman.inspection import inspect
-    from elman.model import Model, load
-    from elman.recurrent import Recurrent
-    from elman.training import train
+    from elman import nn
+    from elman.core import errors
+    from elman.core.records import Seq
+    from elman.diagnostics.report.inspection import inspect
+    from elman.nn import cells
+    from elman.nn.recurrent import Recurrent
+    from elman.nn.torch_compat.accelerate import Acceleration, accelerate
+    from elman.runs import export
+    from elman.runs.load import load
+    from elman.tasks.model import Model
+    from elman.training.train import train
 
     __version__: str
 
@@ -36,14 +40,21 @@ __all__ = [
 ]
 
 _PLACES = {
-    "Acceleration": "elman.acceleration",
-    "Model": "elman.model",
-    "Recurrent": "elman.recurrent",
-    "Seq": "elman.batch",
-    "accelerate": "elman.acceleration",
-    "inspect": "elman.inspection",
-    "load": "elman.model",
-    "train": "elman.training",
+    "Acceleration": "elman.nn.torch_compat.accelerate",
+    "Model": "elman.tasks.model",
+    "Recurrent": "elman.nn.recurrent",
+    "Seq": "elman.core.records",
+    "accelerate": "elman.nn.torch_compat.accelerate",
+    "inspect": "elman.diagnostics.report.inspection",
+    "load": "elman.runs.load",
+    "train": "elman.training.train",
+}
+
+_MODULES = {
+    "cells": "elman.nn.cells",
+    "errors": "elman.core.errors",
+    "export": "elman.runs.export",
+    "nn": "elman.nn",
 }
 
 
@@ -52,8 +63,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_PLACES[name]), name)
     if name == "__version__":
         return import_module("importlib.metadata").version("elman")
-    if name in __all__:
-        return import_module(f"elman.{name}")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     raise AttributeError(f"module 'elman' has no attribute {name!r}")
 
 

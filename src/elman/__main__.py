@@ -1,5 +1,5 @@
 """`python -m elman`: the command line."""
 
-from elman.cli import main
+from elman.cli.commands import main
 
 main()

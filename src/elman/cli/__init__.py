@@ -2,87 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Sequence
-from io import TextIOWrapper
+from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError
+from elman.core.lazy_names import lazy_names
 
-from elman.cli.export import export
-from elman.cli.forecast import backtest, forecast
-from elman.cli.inspect import inspect
-from elman.cli.probe import probe
-from elman.cli.serve import serve
-from elman.cli.show import kernels, samples
-from elman.cli.stream import stream
-from elman.cli.train import init, train
-from elman.cli.translate import translate
-from elman.cli.use import complete, evaluate, predict, sample
-from elman.errors import ElmanError, shortened
+if TYPE_CHECKING:
+    from elman.cli.commands import COMMANDS, app, main, run
 
-app = App(
-    name="elman",
-    help="Recurrent neural networks: train one on your sequences; predict, translate, forecast, write, draw.",
-    version_flags=["--version"],
-    help_format="plaintext",
-    print_error=False,
-    exit_on_error=False,
-    suppress_keyboard_interrupt=False,
+__all__ = [
+    "COMMANDS",
+    "app",
+    "main",
+    "run",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "COMMANDS": "elman.cli.commands",
+        "app": "elman.cli.commands",
+        "main": "elman.cli.commands",
+        "run": "elman.cli.commands",
+    },
 )
-
-COMMANDS = {
-    "train": train,
-    "init": init,
-    "predict": predict,
-    "translate": translate,
-    "forecast": forecast,
-    "backtest": backtest,
-    "sample": sample,
-    "complete": complete,
-    "eval": evaluate,
-    "inspect": inspect,
-    "probe": probe,
-    "stream": stream,
-    "serve": serve,
-    "export": export,
-    "samples": samples,
-    "kernels": kernels,
-}
-
-for _name, _function in COMMANDS.items():
-    app.command(_function, name=_name)
-
-
-def main(tokens: Sequence[str] | None = None) -> None:
-    """Run one command and leave with its exit code: 0, 2 for bad input, 130 for Ctrl-C."""
-    sys.exit(run(tokens))
-
-
-def run(tokens: Sequence[str] | None = None) -> int:
-    """Run one command; what a user can cause is told in one line on standard error.
-
-    Bytes of standard input that are not of its encoding are kept, as names of files may have them; what
-    standard output cannot write of a text is written as `\\ud800`.
-    """
-    for pipe, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
-        if isinstance(pipe, TextIOWrapper):
-            pipe.reconfigure(errors=errors)
-    try:
-        app(sys.argv[1:] if tokens is None else list(tokens), result_action="return_value")
-        sys.stdout.flush()
-    except (ElmanError, CycloptsError) as error:
-        print(f"elman: {_one_line(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("elman: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader has gone (`elman sample RUN | head`); nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, ElmanError) else f"{shortened(text)} (see elman --help)"

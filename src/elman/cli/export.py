@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from elman.errors import ConfigError
+from elman.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from elman.export import Exported
+    from elman.runs.export import Exported
 
 
 def export(
@@ -51,8 +51,8 @@ def export(
             raise ConfigError(f"--{name}", "without --onnx", remedy="leave it out, or add --onnx")
     if data is not None and not int8:
         raise ConfigError("--data", "without --int8", remedy="leave it out, or add --int8")
-    from elman import export as target
-    from elman.model import load
+    from elman.runs import export as target
+    from elman.runs.load import load
 
     model = load(run, device="cpu")
     if c:
@@ -62,14 +62,14 @@ def export(
     elif not int8:
         _tell(target.to_onnx(model, out, streaming=streaming))
     else:
-        from elman import report
+        from elman.core import formatting
 
         found = target.to_int8(model, out, streaming=streaming, data=data)
         _tell(found.files)
         size = sum(one.size for one in found.files)
         print(f"{size:,} bytes, {size / found.before:.0%} of {found.before:,}")
         if found.scores:
-            print("\n".join(report.table({Path(data).name if data else "test": found.scores})))
+            print("\n".join(formatting.markdown_table({Path(data).name if data else "test": found.scores})))
         else:
             print("what that costs is not measured for this network")
 

@@ -36,17 +36,18 @@ def forecast(
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
-    from elman import files, futures
-    from elman.model import load
+    from elman.core import atomic_files
+    from elman.runs.load import load
+    from elman.tasks.forecast import result
 
     made = load(run, device=device).forecast(data, horizon=horizon, encoding=encoding)
-    text = futures.to_csv(made)
+    text = result.to_csv(made)
     if out is None:
         sys.stdout.write(text)
     else:
-        files.write_text(out, text)
+        atomic_files.write_text(out, text)
     if picture:
-        futures.save_picture(picture, made)
+        result.save_picture(picture, made)
 
 
 def backtest(
@@ -73,8 +74,8 @@ def backtest(
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
-    from elman import report
-    from elman.model import load
+    from elman.core import formatting
+    from elman.runs.load import load
 
     scores = load(run, device=device).backtest(data, smoothing=smoothing, encoding=encoding)
-    print("\n".join(report.table({Path(data).name if data else "test": scores})))
+    print("\n".join(formatting.markdown_table({Path(data).name if data else "test": scores})))

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from elman.cli.base import options
-from elman.effort import Effort
-from elman.errors import ConfigError
+from elman.cli.options import options
+from elman.core.errors import ConfigError
+from elman.diagnostics.memory_tests.settings import TrialSettings
 
 if TYPE_CHECKING:
-    from elman.probes import Attempt
+    from elman.diagnostics.memory_tests.trial import Trial
+
 
 Options: Any = make_dataclass(
-    "Options", options(Effort), frozen=True, kw_only=True, namespace={"__module__": __name__}
+    "Options", options(TrialSettings), frozen=True, kw_only=True, namespace={"__module__": __name__}
 )
 _NONE = Options()
 
@@ -48,15 +49,19 @@ def probe(
         Folder for the table, the weights, the results and the picture; runs/probe-PROBLEM if not given.
     """
     numbers = {"lengths": _numbers("--lengths", lengths), "seeds": _numbers("--seeds", seeds)}
-    effort = Effort(**{name: value for name, value in asdict(chosen).items() if value is not None})
-    from elman import probing
-    from elman.progress import shown
+    effort = TrialSettings(**{name: value for name, value in asdict(chosen).items() if value is not None})
+    from elman.core.console import shown
+    from elman.diagnostics.memory_tests import survey as memory_tests_survey
 
-    survey = probing.Survey(problem=problem, cells=_words("--cell", cell), effort=effort, **numbers)
+    survey = memory_tests_survey.Survey(
+        problem=problem, cells=_words("--cell", cell), effort=effort, **numbers
+    )
     folder = out or Path("runs") / f"probe-{problem}"
     print(_HEAD, flush=True)
     try:
-        found = probing.run(survey, folder, tell=lambda each: print(_line(each), flush=True), shown=shown)
+        found = memory_tests_survey.run(
+            survey, folder, tell=lambda each: print(_line(each), flush=True), shown=shown
+        )
         print("\n".join(f"{name} remembers for {_reach(found.reach(name))}" for name in survey.cells))
     finally:
         print(f"kept in {folder}")
@@ -66,7 +71,7 @@ _ROW = "{:<16} {:>6} {:>4} {:>10} {:>8} {:>14} {:>8}"
 _HEAD = _ROW.format("cell", "length", "seed", "loss", "trivial", "solved at step", "seconds")
 
 
-def _line(each: Attempt) -> str:
+def _line(each: Trial) -> str:
     solved = f"{each.steps:,}" if each.solved else "not solved"
     losses = f"{each.loss:.4g}", f"{each.trivial:.4g}"
     return _ROW.format(each.cell, each.length, each.seed, *losses, solved, f"{each.seconds:.0f}")

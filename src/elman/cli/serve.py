@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from elman.bounds import Bounds
-from elman.cli.base import options
-from elman.errors import ConfigError, TaskError
+from elman.cli.options import options
+from elman.core.errors import ConfigError, TaskError
+from elman.server.limits import Limits as limits_Limits
 
 Limits: Any = make_dataclass(
-    "Limits", options(Bounds), frozen=True, kw_only=True, namespace={"__module__": __name__}
+    "Limits", options(limits_Limits), frozen=True, kw_only=True, namespace={"__module__": __name__}
 )
 _NONE = Limits()
 _NEEDED = ("starlette", "uvicorn", "websockets")
@@ -53,21 +53,21 @@ def serve(
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
-    bounds = Bounds.of({key: value for key, value in asdict(limits).items() if value is not None})
+    bounds = limits_Limits.of({key: value for key, value in asdict(limits).items() if value is not None})
     names = _names(runs)
     _require()
     listening = _listen(host, port)  # before torch is loaded: that it cannot is told at once
     made = "" if token or _is_here(host) else secrets.token_urlsafe(24)
-    from elman import server
-    from elman.model import load
+    from elman.runs.load import load
+    from elman.server import app as server_app
 
     models = {name: load(run, device=device) for name, run in names.items()}
-    app = server.Application(models, bounds=bounds, token=token or made, state_dir=state_dir)
+    app = server_app.Application(models, bounds=bounds, token=token or made, state_dir=state_dir)
     at = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
     print(f"serving {', '.join(names)} at {at}{f'/#{made}' if made else ''} (Ctrl-C ends it)", flush=True)
     if made:
         print(f"token: {made}", flush=True)
-    server.serve(app, listening)
+    server_app.serve(app, listening)
 
 
 def _names(runs: tuple[Path, ...]) -> dict[str, Path]:

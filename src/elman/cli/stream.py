@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from elman.errors import DataError, ElmanError, TaskError
-from elman.formats.base import to_json
-from elman.interrupt import Interrupt
+from elman.core.errors import DataError, ElmanError, TaskError
+from elman.core.graceful_stop import GracefulStop
+from elman.data.formats.base import to_json
 
 if TYPE_CHECKING:
-    from elman.stream import Stream
-    from elman.streaming import Lines
+    from elman.streaming.base import LineProtocol
+    from elman.streaming.stream import Stream
+
 
 _MOST = 1 << 16
 """Bytes of sound that are taken at once, at most."""
@@ -53,14 +54,14 @@ def stream(
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
-    from elman.model import load
+    from elman.runs.load import load
 
     if begin and start:
         raise TaskError("--start", f"{start!r} beside --from", remedy="leave one of them out")
     with load(run, device=device).stream(begin, start=start or None) as going:
         lines = going.lines()
         try:
-            with Interrupt() as asked:
+            with GracefulStop() as asked:
                 chunks = _chunks(asked)
                 _answer(going, lines, _sound(chunks, lines.rate) if lines.rate else _lines(chunks), fresh)
         finally:
@@ -68,7 +69,7 @@ def stream(
                 going.save(save)
 
 
-def _answer(going: Stream, lines: Lines, pieces: Iterator[Any], fresh: bool) -> None:
+def _answer(going: Stream, lines: LineProtocol, pieces: Iterator[Any], fresh: bool) -> None:
     """Answer each piece as it comes."""
     number = 0
     for number, piece in enumerate(pieces, start=1):
@@ -79,7 +80,7 @@ def _answer(going: Stream, lines: Lines, pieces: Iterator[Any], fresh: bool) -> 
         _put({"end": True, **told})
 
 
-def _told(going: Stream, lines: Lines, piece: Any, fresh: bool) -> dict[str, Any]:
+def _told(going: Stream, lines: LineProtocol, piece: Any, fresh: bool) -> dict[str, Any]:
     """What is told of a piece; of one that cannot be read, the error."""
     try:
         outputs = going.feed(lines.read(piece) if isinstance(piece, str) else piece)
@@ -96,7 +97,7 @@ def _put(told: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _chunks(asked: Interrupt) -> Iterator[bytes]:
+def _chunks(asked: GracefulStop) -> Iterator[bytes]:
     """What comes in, as it comes, until its end or Ctrl-C."""
     file = sys.stdin.fileno()
     while asked.wait(file) and (chunk := os.read(file, _MOST)):

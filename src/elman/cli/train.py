@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from elman.cli.base import options
-from elman.config import SECTIONS
-from elman.errors import ConfigError
+from elman.cli.options import options
+from elman.core.errors import ConfigError
+from elman.core.run_config import SECTIONS
 
 Options: Any = make_dataclass(
     "Options",
@@ -63,15 +63,17 @@ def train(
     for section in SECTIONS:
         known = {setting.name for setting in fields(section)}
         section.of({key: value for key, value in given.items() if key in known})
-    from elman import report, settings, training
-    from elman.progress import shown
+    from elman.core.console import shown
+    from elman.runs import model_card
+    from elman.training import resolve
+    from elman.training import train as training_train
 
     if resume:
-        model = training.continue_run(resume, shown())
+        model = training_train.continue_run(resume, shown())
     else:
-        run, reason = settings.resolve(data, task, config, given, set_)
-        model = training.begin(run, out, shown(), reason)
-    if not report.finished(model.path):
+        run, reason = resolve.resolve(data, task, config, given, set_)
+        model = training_train.begin(run, out, shown(), reason)
+    if not model_card.finished(model.path):
         raise KeyboardInterrupt
 
 
@@ -89,8 +91,9 @@ def init(path: Path = Path("elman.toml"), /, *, task: str = "language", force: b
     """
     if path.exists() and not force:
         raise ConfigError(path, "a file that is there already", remedy="another name, or --force")
-    from elman import files, tasks
-    from elman.config import Run
+    from elman.core import atomic_files
+    from elman.core.run_config import RunConfig
+    from elman.tasks import registry
 
-    files.write_text(path, Run.of({}, tasks.get(task).Config).to_toml())
+    atomic_files.write_text(path, RunConfig.of({}, registry.get(task).Config).to_toml())
     print(f"wrote {path}; train with: elman train --config {path}")

@@ -9,12 +9,13 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from elman.errors import DataError
+from elman.core.errors import DataError
 
 if TYPE_CHECKING:
-    from elman.translation import Translation
+    from elman.tasks.seq2seq.result import GeneratedText
 
-Say = Callable[..., "list[list[Translation]]"]
+
+Say = Callable[..., "list[list[GeneratedText]]"]
 """Texts, and their names -> what is written for each."""
 
 _READ, _AT_ONCE = 1 << 16, 64
@@ -70,8 +71,8 @@ def translate(
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
-    from elman.model import load
-    from elman.translation import save_picture
+    from elman.runs.load import load
+    from elman.tasks.seq2seq.result import save_picture
 
     say = partial(
         load(run, device=device).translate,
@@ -84,7 +85,7 @@ def translate(
         seed=seed,
         prefix=prefix,
     )
-    seen: list[Translation] = []
+    seen: list[GeneratedText] = []
     for first, lines in _arriving():
         found = _translated(say, first, lines)
         sys.stdout.writelines(_rows(found, first, n_best))
@@ -113,9 +114,9 @@ def _text(line: bytes) -> str:
     return line.decode("utf-8", "surrogateescape").removesuffix("\r")
 
 
-def _translated(say: Say, first: int, lines: list[str]) -> list[list[Translation]]:
+def _translated(say: Say, first: int, lines: list[str]) -> list[list[GeneratedText]]:
     """What is written for each line; nothing for an empty one, and for one that cannot be read."""
-    found: list[list[Translation]] = [[] for _ in lines]
+    found: list[list[GeneratedText]] = [[] for _ in lines]
     asked = [place for place, line in enumerate(lines) if line.strip()]
     try:
         told = say([lines[place] for place in asked], names=[f"line {first + place}" for place in asked])
@@ -128,7 +129,7 @@ def _translated(say: Say, first: int, lines: list[str]) -> list[list[Translation
     return found
 
 
-def _rows(found: list[list[Translation]], first: int, count: int) -> Iterator[str]:
+def _rows(found: list[list[GeneratedText]], first: int, count: int) -> Iterator[str]:
     for number, several in enumerate(found, start=first):
         if count == 1:
             yield f"{several[0].text if several else ''}\n"

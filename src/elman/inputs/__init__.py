@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from elman.config import Run
-from elman.errors import DataError, RunError, nearest
-from elman.inputs.base import Input, Raw, Reader, identity
-from elman.inputs.picture import Picture, Pixels
-from elman.inputs.signal import Signal
-from elman.inputs.text import LARGEST_EMBEDDING, Embedding, Symbols, Text, prepared
+from elman.core.lazy_names import lazy_names
 
-# In this order they are asked whether a value is theirs: a picture is read as a signal, by rows or pixels,
-# unless a task asks for `Picture`.
-INPUTS: dict[str, type[Input]] = {member.name: member for member in (Signal, Text, Picture)}
+if TYPE_CHECKING:
+    from elman.core.records import RawValue
+    from elman.inputs.base import Input, identity
+    from elman.inputs.image import Image
+    from elman.inputs.registry import INPUTS, learn, name_of, restore, takes, to_content
+    from elman.inputs.signals.signal_input import Signal
+    from elman.inputs.text.incremental import TextEncoder
+    from elman.inputs.text.text_input import Text, prepared
+    from elman.nn.embedding import LARGEST_EMBEDDING, Embedding
+    from elman.nn.readers import InputLayer, PixelInput
 
 __all__ = [
     "INPUTS",
     "LARGEST_EMBEDDING",
     "Embedding",
+    "Image",
     "Input",
-    "Picture",
-    "Pixels",
-    "Raw",
-    "Reader",
+    "InputLayer",
+    "PixelInput",
+    "RawValue",
     "Signal",
-    "Symbols",
     "Text",
+    "TextEncoder",
     "identity",
     "learn",
     "name_of",
@@ -38,51 +38,26 @@ __all__ = [
     "to_content",
 ]
 
-
-def takes(value: Any) -> bool:
-    """Whether some input reads such a value."""
-    return name_of(value) != ""
-
-
-def name_of(value: Any) -> str:
-    """The name of the input that reads such a value; empty, if none does."""
-    return next((name for name, member in INPUTS.items() if member.takes(value)), "")
-
-
-def learn(values: Sequence[Raw], run: Run) -> Input:
-    """The input that reads values such as the first one, learnt from all of them.
-
-    Args:
-        values: of the training part, at least one.
-        run: the settings.
-
-    Raises:
-        DataError: no input reads such a value, or one is broken.
-    """
-    first = values[0]
-    if name := name_of(first.value):
-        return INPUTS[name].learn(values, run)
-    raise DataError(
-        first.where,
-        f"an input of the type {type(first.value).__name__}",
-        expected="a text, numbers, or the path of a sound or a picture",
-        remedy="name the column with --input",
-    )
-
-
-def to_content(member: Input) -> dict[str, Any]:
-    """The input in terms of JSON."""
-    return {"input": member.name, **member.content()}
-
-
-def restore(content: dict[str, Any], run: Run, where: object) -> Input:
-    """The input that `to_content` described.
-
-    Raises:
-        RunError: the description is damaged, or of an input that is not known.
-    """
-    content = dict(content)
-    name = content.pop("input", None)
-    if name not in INPUTS:
-        raise RunError(where, f"an unknown input {json.dumps(name):.60}", remedy=nearest(str(name), INPUTS))
-    return INPUTS[name].restore(content, run, where)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Embedding": "elman.nn.embedding",
+        "INPUTS": "elman.inputs.registry",
+        "Image": "elman.inputs.image",
+        "Input": "elman.inputs.base",
+        "InputLayer": "elman.nn.readers",
+        "LARGEST_EMBEDDING": "elman.nn.embedding",
+        "PixelInput": "elman.nn.readers",
+        "RawValue": "elman.core.records",
+        "Signal": "elman.inputs.signals.signal_input",
+        "Text": "elman.inputs.text.text_input",
+        "TextEncoder": "elman.inputs.text.incremental",
+        "identity": "elman.inputs.base",
+        "learn": "elman.inputs.registry",
+        "name_of": "elman.inputs.registry",
+        "prepared": "elman.inputs.text.text_input",
+        "restore": "elman.inputs.registry",
+        "takes": "elman.inputs.registry",
+        "to_content": "elman.inputs.registry",
+    },
+)

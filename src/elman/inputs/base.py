@@ -6,36 +6,15 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from elman.config import Run
-from elman.errors import DataError
-from elman.intake import Intake
-
-
-class Raw(NamedTuple):
-    """A raw value and the place it came from (`path:line`), for errors and for the files that it names."""
-
-    value: Any
-    where: str
-
-
-class Reader(nn.Module, ABC):
-    """The first layer of a network: from what `Input.encode` gave to vectors [T, B, width].
-
-    Args:
-        width: how many features a vector has.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.width = width
-
-    @abstractmethod
-    def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Vectors [T, B, width] of symbols [T, B] or features [T, B, F], of any value beyond a length [B]."""
+from elman.core.errors import DataError
+from elman.core.records import RawValue
+from elman.core.run_config import RunConfig
+from elman.inputs.incremental import IncrementalEncoder
+from elman.nn.readers import InputLayer
 
 
 class Input(ABC):
@@ -53,7 +32,7 @@ class Input(ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, values: Sequence[Raw], run: Run) -> Self:
+    def learn(cls, values: Sequence[RawValue], run: RunConfig) -> Self:
         """The input with what it must know of the training part: symbols, scales, the shape of a step.
 
         Raises:
@@ -62,7 +41,7 @@ class Input(ABC):
 
     @classmethod
     @abstractmethod
-    def restore(cls, content: dict[str, Any], run: Run, where: object) -> Self:
+    def restore(cls, content: dict[str, Any], run: RunConfig, where: object) -> Self:
         """The input that gave `content`."""
 
     @property
@@ -83,7 +62,7 @@ class Input(ABC):
         """The value that a line of text stands for; what is none is told by `encode`."""
 
     @abstractmethod
-    def encode(self, raw: Raw) -> Tensor:
+    def encode(self, raw: RawValue) -> Tensor:
         """A value as symbols [T] int64, features [T, F] float32 or pixels [T, F] uint8, T at least 1.
 
         Raises:
@@ -91,11 +70,11 @@ class Input(ABC):
         """
 
     @abstractmethod
-    def reader(self) -> Reader:
+    def reader(self) -> InputLayer:
         """A fresh first layer for a network."""
 
     @abstractmethod
-    def intake(self) -> Intake:
+    def intake(self) -> IncrementalEncoder:
         """What makes steps, as `encode` does, of a value that comes piece by piece.
 
         Raises:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING
 
-from elman.nn.cells import GRUCell, LSTMCell, RNNCell
-from elman.nn.layers import GRU, LSTM, RNN
+from elman.core.lazy_names import lazy_names
 
-__all__ = ["GRU", "IN_PLACE_OF", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+if TYPE_CHECKING:
+    from elman.nn.torch_compat.cells import GRUCell, LSTMCell, RNNCell
+    from elman.nn.torch_compat.layers import GRU, LSTM, RNN
+    from elman.nn.torch_compat.replacements import IN_PLACE_OF
 
-IN_PLACE_OF: dict[type[nn.Module], type[nn.Module]] = {
-    nn.RNN: RNN,
-    nn.LSTM: LSTM,
-    nn.GRU: GRU,
-    nn.RNNCell: RNNCell,
-    nn.LSTMCell: LSTMCell,
-    nn.GRUCell: GRUCell,
-}
-"""torch's class -> ours, which has the same attributes and parameters."""
+__all__ = [
+    "GRU",
+    "IN_PLACE_OF",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "GRU": "elman.nn.torch_compat.layers",
+        "GRUCell": "elman.nn.torch_compat.cells",
+        "IN_PLACE_OF": "elman.nn.torch_compat.replacements",
+        "LSTM": "elman.nn.torch_compat.layers",
+        "LSTMCell": "elman.nn.torch_compat.cells",
+        "RNN": "elman.nn.torch_compat.layers",
+        "RNNCell": "elman.nn.torch_compat.cells",
+    },
+)

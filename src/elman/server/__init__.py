@@ -5,198 +5,29 @@
     models/NAME/stream                                 a WebSocket
 
 The loop reads, checks, sends, and computes single steps; one thread computes the rest. What arrives together
-is computed together.
-"""
+is computed together."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import socket
-from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from elman.core.lazy_names import lazy_names
 
-from elman.bounds import Bounds
-from elman.formats.base import to_json
-from elman.model import Model
-from elman.server import describe, process
-from elman.server.base import Metrics, RefusedError, Served, Service, named, refusal
-from elman.server.calls import CALLS, reads
-from elman.server.guard import Guard
-from elman.server.streams import House, Socket, messages
-from elman.server.web import endpoint
-from elman.tasks.base import Forecaster
-from elman.worker import Worker
+if TYPE_CHECKING:
+    from elman.server.app import Application, serve
+    from elman.server.limits import Limits
 
-__all__ = ["Application", "Bounds", "serve"]
+__all__ = [
+    "Application",
+    "Limits",
+    "serve",
+]
 
-_PAGE = Path(__file__).with_name("page.html")
-
-
-class Application:
-    """What answers for some models, as an ASGI application.
-
-    Args:
-        models: each under the name that it is asked by.
-        bounds: what a request may take; None: the defaults.
-        token: what must be known to ask; empty: nothing, and only this machine is answered.
-        state_dir: where streams are kept while the server is down; None: nowhere.
-
-    Raises:
-        ConfigError: a name that cannot stand in an address.
-    """
-
-    def __init__(
-        self,
-        models: Mapping[str, Model],
-        *,
-        bounds: Bounds | None = None,
-        token: str = "",
-        state_dir: Path | None = None,
-    ) -> None:
-        self.bounds, metrics = bounds or Bounds(), Metrics()
-        worker = Worker(self.bounds.queue, self.bounds.together, metrics.batches.observe)
-        metrics.watch("elman_queue", "Requests that wait for their turn.", lambda: worker.waiting)
-        self._service = Service(named(models), self.bounds, worker, metrics)
-        self._house = House(self._service, state_dir)
-        metrics.watch("elman_streams", "Streams that are open.", lambda: len(self._house))
-        routes = [
-            *_plain(self._service, self._house, guarded=bool(token)),
-            *_asked(self._service),
-            *_streams(self._service, self._house),
-        ]
-        handlers = {HTTPException: _not_there, Exception: _our_fault}
-        app = Starlette(routes=routes, lifespan=self._living, exception_handlers=handlers)
-        self._app = Guard(app, token, metrics, frozenset(route.path for route in routes))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See `starlette.types.ASGIApp`."""
-        await self._app(scope, receive, send)
-
-    def end(self) -> None:
-        """Know that the server ends: streams that break off now are kept."""
-        self._house.ending = True
-
-    @asynccontextmanager
-    async def _living(self, app: Starlette) -> AsyncIterator[None]:
-        self._service.worker.start()
-        watch = asyncio.create_task(self._house.watch())
-        try:
-            yield
-        finally:
-            watch.cancel()
-            await self._house.keep()
-            self._service.worker.stop()
-
-
-def serve(app: Application, listening: socket.socket) -> None:
-    """Serve until Ctrl-C or SIGTERM, which lets requests be answered first; a second Ctrl-C ends at once.
-
-    Args:
-        app: what answers.
-        listening: where; it is closed in the end.
-    """
-    process.serve(app, listening, app.bounds, ending=app.end)
-
-
-def _plain(service: Service, house: House, *, guarded: bool) -> list[Route]:
-    """What is read by GET."""
-    page = _PAGE.read_bytes()
-    told = to_json([_model(one, house) for one in service.served.values()])
-    sockets = {
-        _socket(service.served[name]): messages.schema(service.served[name].model, service.bounds.steps)
-        for name in house.engines
-    }
-    said = to_json(
-        describe.describe(service.served.values(), CALLS, service.bounds, sockets=sockets, guarded=guarded)
-    )
-
-    async def shown(request: Request) -> Response:
-        return Response(page, media_type="text/html", headers={"Content-Security-Policy": _policy(page)})
-
-    async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    async def metrics(request: Request) -> Response:
-        return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def listed(request: Request) -> Response:
-        return Response(told, media_type="application/json")
-
-    async def described(request: Request) -> Response:
-        return Response(said, media_type="application/json")
-
-    answers = {
-        "/": shown,
-        "/health": health,
-        "/metrics": metrics,
-        "/models": listed,
-        "/openapi.json": described,
-    }
-    return [Route(path, answer, methods=["GET"]) for path, answer in answers.items()]
-
-
-def _asked(service: Service) -> list[Route]:
-    """What is asked by POST."""
-    return [
-        Route(f"/models/{one.name}/{call.name}", endpoint(service, one, call), methods=["POST"])
-        for one in service.served.values()
-        for call in CALLS
-        if call.serves(one.model)
-    ]
-
-
-def _streams(service: Service, house: House) -> list[WebSocketRoute]:
-    """The WebSockets."""
-    return [WebSocketRoute(_socket(one), Socket(house, one)) for one in service.served.values()]
-
-
-def _socket(served: Served) -> str:
-    return f"/models/{served.name}/stream"
-
-
-def _model(served: Served, house: House) -> dict[str, object]:
-    """What is told of a model."""
-    model = served.model
-    return {
-        "name": served.name,
-        "task": model.config.task,
-        "about": [f"{name}: {words}" for name, words in model.task.facts().items()],
-        "reads": reads(model),
-        "streams": house.reasons.get(served.name, ""),
-        "calls": [call.name for call in CALLS if call.serves(model)],
-        "example": model.task.example() if isinstance(model.task, Forecaster) else None,
-    }
-
-
-def _policy(page: bytes) -> str:
-    """What the page may do: run its own script, and ask this server."""
-    script = page.split(b"<script>")[1].split(b"</script>")[0]
-    known = b64encode(hashlib.sha256(script).digest()).decode()
-    return (
-        f"default-src 'none'; script-src 'sha256-{known}'; style-src 'unsafe-inline'; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-
-
-async def _not_there(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    known = "GET /models tells the models and what each can be asked"
-    words = f"nothing is there; {known}" if error.status_code == 404 else f"{error.detail}; {known}"
-    answer = refusal(RefusedError(error.status_code, words))
-    answer.headers.update(error.headers or {})
-    return answer
-
-
-async def _our_fault(request: Request, error: Exception) -> Response:
-    return refusal(RefusedError(500, "a fault of Elman; the server's log tells it"))
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Application": "elman.server.app",
+        "Limits": "elman.server.limits",
+        "serve": "elman.server.app",
+    },
+)

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from elman.bounds import Bounds
-from elman.interrupt import Interrupt
+from elman.core.graceful_stop import GracefulStop
+from elman.server.limits import Limits
 
 _COMMON = ("Invalid UTF-8", "ASGI callable returned without completing handshake")
 """What uvicorn says of a message that is no text, and of each WebSocket that is refused."""
@@ -25,13 +25,13 @@ _MORE = 64
 class _Server(uvicorn.Server):
     """A server that ends when Ctrl-C or SIGTERM has come."""
 
-    def __init__(self, config: uvicorn.Config, interrupt: Interrupt, ending: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, interrupt: GracefulStop, ending: Callable[[], None]) -> None:
         super().__init__(config)
         self._interrupt, self._ending = interrupt, ending
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:  # pyrefly: ignore[bad-override]
-        """Nothing: `Interrupt` listens."""
+        """Nothing: `GracefulStop` listens."""
         yield
 
     async def on_tick(self, counter: int) -> bool:
@@ -45,7 +45,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    app: ASGIApp, listening: socket.socket, bounds: Bounds, *, ending: Callable[[], None] = lambda: None
+    app: ASGIApp, listening: socket.socket, bounds: Limits, *, ending: Callable[[], None] = lambda: None
 ) -> None:
     """Serve until Ctrl-C or SIGTERM, which lets requests be answered first; a second Ctrl-C ends at once.
 
@@ -72,7 +72,7 @@ def serve(
     gc.collect()
     gc.freeze()  # the models stay; to look for garbage among them again and again would hold up requests
     logging.getLogger("uvicorn.error").addFilter(_tells)
-    with Interrupt() as interrupt, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+    with GracefulStop() as interrupt, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_Server(config, interrupt, ending).serve([listening]))
 
 

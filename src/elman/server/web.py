@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from elman import schema
-from elman.formats.base import to_json
-from elman.schema import Schema
-from elman.server.base import Call, RefusedError, Served, Service, Writing, fault, refusal
+from elman.core import errors, json_schema
+from elman.core.json_schema import Schema
+from elman.data.formats.base import to_json
+from elman.server.service import HttpError, Operation, Served, Service, StreamingOperation, fault, refusal
 
 _LONG = 1 << 14
 """Bytes of a body that are read as JSON beside the loop, so that it stays quick."""
@@ -31,10 +31,10 @@ class _Turn(NamedTuple):
     ended: bool
 
 
-def endpoint(service: Service, served: Served, call: Call | Writing) -> Endpoint:
+def endpoint(service: Service, served: Served, call: Operation | StreamingOperation) -> Endpoint:
     """What answers a request for `call` of a model."""
     takes = call.takes(served.model, service.bounds)
-    respond = _computed if isinstance(call, Call) else _written
+    respond = _computed if isinstance(call, Operation) else _written
 
     async def answer(request: Request) -> Response:
         try:
@@ -49,7 +49,7 @@ def endpoint(service: Service, served: Served, call: Call | Writing) -> Endpoint
 async def _asked(request: Request, takes: Schema, service: Service) -> Mapping[str, Any]:
     """What a request says, as its schema describes it."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise RefusedError(415, "expected a body of the type application/json")
+        raise HttpError(415, "expected a body of the type application/json")
     body = await _body(request, service)
     if len(body) > _LONG:
         return await asyncio.to_thread(_parsed, body, takes)
@@ -61,29 +61,29 @@ async def _body(request: Request, service: Service) -> bytes:
     words = f"the body is over the bound of {most:,} bytes"
     said = request.headers.get("content-length", "0")
     if said.isdecimal() and int(said[:20]) > most:
-        raise RefusedError(413, words)
+        raise HttpError(413, words)
     try:
         async with asyncio.timeout(service.bounds.seconds):
             async for chunk in request.stream():
                 found += chunk
                 if len(found) > most:
-                    raise RefusedError(413, words)
+                    raise HttpError(413, words)
     except TimeoutError:
-        raise RefusedError(408, "the body took too long to come") from None
+        raise HttpError(408, "the body took too long to come") from None
     except ClientDisconnect:
-        raise RefusedError(400, "the body ended early") from None
+        raise HttpError(400, "the body ended early") from None
     return bytes(found)
 
 
 def _parsed(body: bytes, takes: Schema) -> Mapping[str, Any]:
     try:
-        value = schema.parse(body)
-    except schema.DataError as error:
-        raise RefusedError(400, str(error)) from error
-    return schema.read(takes, value)
+        value = json_schema.parse(body)
+    except errors.DataError as error:
+        raise HttpError(400, str(error)) from error
+    return json_schema.validate(takes, value)
 
 
-async def _computed(service: Service, served: Served, call: Call, asked: Mapping[str, Any]) -> Response:
+async def _computed(service: Service, served: Served, call: Operation, asked: Mapping[str, Any]) -> Response:
     alike = call.together(asked)
     key = None if alike is None else (served.name, call.name, alike)
 
@@ -95,7 +95,9 @@ async def _computed(service: Service, served: Served, call: Call, asked: Mapping
     return Response(answer, media_type="application/json")
 
 
-async def _written(service: Service, served: Served, call: Writing, asked: Mapping[str, Any]) -> Response:
+async def _written(
+    service: Service, served: Served, call: StreamingOperation, asked: Mapping[str, Any]
+) -> Response:
     turns = _turns(service, call.begin(served.model, asked))
     first = await anext(turns)
     if not call.whole:

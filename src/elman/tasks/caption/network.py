@@ -8,13 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman.batch import Seq, State
-from elman.config import Network
-from elman.convolution import Convolution, disturbed, map_size
-from elman.decoder import Decoder, Reading
-from elman.encoder import Encoder, Pool
-from elman.inputs import Input, Picture, Pixels, Reader
-from elman.tasks.caption.config import CaptionConfig
+from elman.core.records import Seq, State
+from elman.core.run_config import NetworkSettings
+from elman.inputs.base import Input
+from elman.inputs.image import Image
+from elman.nn.convolution import Convolution, disturbed, map_size
+from elman.nn.decoder import Decoder, DecoderContext
+from elman.nn.encoder import Encoder
+from elman.nn.pooling import Pool
+from elman.nn.readers import InputLayer, PixelInput
+from elman.tasks.caption.settings import CaptionConfig
 
 
 class CaptionNetwork(nn.Module):
@@ -27,7 +30,7 @@ class CaptionNetwork(nn.Module):
         options: the task's settings.
     """
 
-    def __init__(self, member: Input, symbols: int, config: Network, options: CaptionConfig) -> None:
+    def __init__(self, member: Input, symbols: int, config: NetworkSettings, options: CaptionConfig) -> None:
         super().__init__()
         self.source = source(member, config, options)
         self.decoder = Decoder(
@@ -40,27 +43,27 @@ class CaptionNetwork(nn.Module):
             tie=options.tie,
         )
 
-    def forward(self, seq: Seq, state: State | None = None) -> tuple[Reading, State]:
+    def forward(self, seq: Seq, state: State | None = None) -> tuple[DecoderContext, State]:
         """What there is to write of pixels or features [T, B, F], and the encoder's state at their ends."""
         values, summary, after = self.source(seq, state)
         return self.decoder.read(values, summary), after
 
 
-def source(member: Input, config: Network, options: CaptionConfig) -> Still | Moving:
+def source(member: Input, config: NetworkSettings, options: CaptionConfig) -> Still | Moving:
     """What makes of an input the memory and the summary."""
-    if not isinstance(member, Picture):
+    if not isinstance(member, Image):
         return Moving(member.reader(), config, options)
-    seen = Seen(member.reader(), options)
+    seen = ImageMaps(member.reader(), options)
     if member.film:
-        return Moving(Frames(seen), config, options)
+        return Moving(FilmInput(seen), config, options)
     height, width = map_size(member.height, member.width, options.blocks)
     return Still(seen, height * width, config.dropout)
 
 
-class Seen(nn.Module):
+class ImageMaps(nn.Module):
     """Pixels [T, B, H * W * 3] as maps [T, B, width, H', W'], disturbed in training as the settings say."""
 
-    def __init__(self, pixels: Pixels, options: CaptionConfig) -> None:
+    def __init__(self, pixels: PixelInput, options: CaptionConfig) -> None:
         super().__init__()
         self.pixels, self._options = pixels, options
         self.convolution = Convolution(options.channels, options.blocks, options.depth)
@@ -93,7 +96,7 @@ class Still(nn.Module):
         dropout: share dropped of the map.
     """
 
-    def __init__(self, seen: Seen, places: int, dropout: float) -> None:
+    def __init__(self, seen: ImageMaps, places: int, dropout: float) -> None:
         super().__init__()
         self.seen, self._dropout = seen, dropout
         self.value_size = self.summary_size = seen.convolution.width
@@ -111,7 +114,7 @@ class Still(nn.Module):
 class Moving(nn.Module):
     """A film or features: the states of recurrent layers are the memory, the last one is the summary."""
 
-    def __init__(self, reader: Reader, config: Network, options: CaptionConfig) -> None:
+    def __init__(self, reader: InputLayer, config: NetworkSettings, options: CaptionConfig) -> None:
         super().__init__()
         self.encoder = Encoder(reader, config, bidirectional=options.bidirectional)
         self.summary = Pool("last", self.encoder.recurrent)
@@ -124,10 +127,10 @@ class Moving(nn.Module):
 
 
 @final
-class Frames(Reader):
+class FilmInput(InputLayer):
     """The frames of films [T, B, H * W * 3] as the means of their maps, [T, B, width]."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: ImageMaps) -> None:
         super().__init__(seen.convolution.width)
         self.seen = seen
 

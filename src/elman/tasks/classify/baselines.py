@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elman import linear
-from elman.batch import Example
-from elman.linear import Features
+from elman.core.records import Example
+from elman.metrics.baselines import linear
+from elman.metrics.baselines.linear import Features
 from elman.tasks.classify.targets import OneClass, Several, Target
 
 _WORD_ORDER, _CHAR_ORDER = 2, 4
@@ -69,7 +69,7 @@ def _features(sequences: Sequence[Tensor]) -> Iterator[tuple[str, Extract]]:
         return
     size = 1 + max(int(sequence.max()) for sequence in sequences)
     order = _CHAR_ORDER if size <= _FEW_SYMBOLS else _WORD_ORDER
-    grams = linear.NGrams([sequence.numpy() for sequence in sequences], size, order)
+    grams = linear.NGramFeatures([sequence.numpy() for sequence in sequences], size, order)
     yield f"1- to {order}-grams", lambda asked: grams.of([sequence.numpy() for sequence in asked])
     length = len(sequences[0])
     if size <= _FEW_SYMBOLS and length <= _LONGEST and all(len(s) == length for s in sequences):

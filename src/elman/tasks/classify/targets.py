@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from elman import metrics, schema
-from elman.errors import DataError, nearest
-from elman.inputs import Raw
-from elman.report import draw_calibration, draw_confusion
+from elman.core import json_schema
+from elman.core.errors import DataError, nearest
+from elman.core.records import RawValue
+from elman.metrics import classification
+from elman.plots.classification import draw_calibration, draw_confusion
 from elman.tasks.base import Findings, Loss, Scores
-from elman.tasks.classify.config import ClassifyConfig
+from elman.tasks.classify.settings import ClassifyConfig
 
 _LEAST = 1e-7
 """The least probability whose logarithm is taken."""
@@ -36,7 +37,7 @@ class Target(ABC):
 
     @classmethod
     @abstractmethod
-    def learn(cls, values: Sequence[Raw], config: ClassifyConfig) -> Self:
+    def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The target with the classes, or the scale, of the training part."""
 
     @classmethod
@@ -53,7 +54,7 @@ class Target(ABC):
         """What is predicted, in words."""
 
     @abstractmethod
-    def encode(self, raw: Raw) -> Tensor:
+    def encode(self, raw: RawValue) -> Tensor:
         """The answer as a target.
 
         Raises:
@@ -106,7 +107,7 @@ class OneClass(Target):
         self._weights, self._smoothing = list(weights), config.smoothing
 
     @classmethod
-    def learn(cls, values: Sequence[Raw], config: ClassifyConfig) -> Self:
+    def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The classes in the order of their names; each must have two examples at least."""
         counts = Counter(_label(raw) for raw in values)
         for raw in values:
@@ -119,7 +120,7 @@ class OneClass(Target):
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
         """The classes and weights in `content`."""
-        learnt = schema.build(_Weighed, content)
+        learnt = json_schema.build(_Weighed, content)
         if learnt.weights and len(learnt.weights) != len(learnt.classes):
             raise ValueError(f"{len(learnt.weights)} weights of {len(learnt.classes)} classes")
         return cls(_different(learnt.classes), learnt.weights, config)
@@ -132,7 +133,7 @@ class OneClass(Target):
         """How many classes, and which."""
         return f"one of {_listed(self.classes)}"
 
-    def encode(self, raw: Raw) -> Tensor:
+    def encode(self, raw: RawValue) -> Tensor:
         """The number of the class."""
         return torch.tensor(_number(_label(raw), self._numbers, raw.where))
 
@@ -159,11 +160,11 @@ class OneClass(Target):
     def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
         """Accuracy, macro F1 and the calibration error."""
         truth, guess, top = targets.numpy(), outputs.argmax(-1).numpy(), outputs.amax(-1).numpy()
-        matrix = metrics.confusion(truth, guess, self.size)
+        matrix = classification.confusion(truth, guess, self.size)
         return {
             "accuracy": float((truth == guess).mean()),
-            "macro_f1": metrics.macro_f1(metrics.per_class(matrix), matrix.sum(0)),
-            "calibration_error": metrics.calibration(top, truth == guess)[0],
+            "macro_f1": classification.macro_f1(classification.per_class(matrix), matrix.sum(0)),
+            "calibration_error": classification.calibration(top, truth == guess)[0],
         }
 
     def answer(self, output: Tensor) -> dict[str, Any]:
@@ -179,12 +180,12 @@ class OneClass(Target):
     def findings(self, outputs: Tensor, targets: Tensor) -> Findings:
         """Scores of each class; the confusion matrix and the calibration as pictures."""
         truth, guess, top = targets.numpy(), outputs.argmax(-1).numpy(), outputs.amax(-1).numpy()
-        matrix = metrics.confusion(truth, guess, self.size)
-        _, bins = metrics.calibration(top, truth == guess)
+        matrix = classification.confusion(truth, guess, self.size)
+        _, bins = classification.calibration(top, truth == guess)
         figures = {"calibration": lambda figure: draw_calibration(figure, bins)}
         if self.size <= _MOST_DRAWN:
             figures["confusion"] = lambda figure: draw_confusion(figure, matrix, self.classes)
-        return Findings({"classes": _table(self.classes, metrics.per_class(matrix))}, figures)
+        return Findings({"classes": _table(self.classes, classification.per_class(matrix))}, figures)
 
     def trivial(self, targets: Tensor) -> tuple[str, Tensor]:
         """The share of each class, so that the most frequent one is always predicted."""
@@ -204,7 +205,7 @@ class Several(Target):
         self._config = config
 
     @classmethod
-    def learn(cls, values: Sequence[Raw], config: ClassifyConfig) -> Self:
+    def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The classes in the order of their names; each must have two examples at least."""
         counts = Counter(name for raw in values for name in _labels(raw, config))
         if not counts:
@@ -217,7 +218,7 @@ class Several(Target):
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
         """The classes in `content`."""
-        return cls(_different(schema.build(_Classes, content).classes), config)
+        return cls(_different(json_schema.build(_TargetsClasses, content).classes), config)
 
     def content(self) -> dict[str, Any]:
         """The classes."""
@@ -227,7 +228,7 @@ class Several(Target):
         """How many classes, and which."""
         return f"any of {_listed(self.classes)}"
 
-    def encode(self, raw: Raw) -> Tensor:
+    def encode(self, raw: RawValue) -> Tensor:
         """[1, C]: 1 for each class that the sequence has; the first axis stands for time."""
         target = torch.zeros(1, self.size)
         for name in _labels(raw, self._config):
@@ -258,7 +259,7 @@ class Several(Target):
         each = self._rates(truth, guess)
         hits = float((truth & guess).sum())
         return {
-            "macro_f1": metrics.macro_f1(each, guess.sum(0)),
+            "macro_f1": classification.macro_f1(each, guess.sum(0)),
             "micro_f1": 2 * hits / max(1, truth.sum() + guess.sum()),
             "subset_accuracy": float((truth == guess).all(1).mean()),
         }
@@ -278,12 +279,12 @@ class Several(Target):
         return "majority", targets[:, 0].mean(0)
 
     @staticmethod
-    def _rates(truth: np.ndarray, guess: np.ndarray) -> metrics.PerClass:
-        return metrics.rates((truth & guess).sum(0).astype(float), guess.sum(0), truth.sum(0))
+    def _rates(truth: np.ndarray, guess: np.ndarray) -> classification.PerClass:
+        return classification.rates((truth & guess).sum(0).astype(float), guess.sum(0), truth.sum(0))
 
 
 @final
-class Value(Target):
+class NumberTarget(Target):
     """A number: its mean and deviation under a normal distribution (Nix and Weigend 1994)."""
 
     name = "value"
@@ -294,7 +295,7 @@ class Value(Target):
         self._mean, self._deviation = mean, deviation
 
     @classmethod
-    def learn(cls, values: Sequence[Raw], config: ClassifyConfig) -> Self:
+    def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The mean and deviation of the training part, in which the network counts."""
         numbers = np.array([_real(raw) for raw in values])
         return cls(float(numbers.mean()), float(numbers.std()) or 1.0)
@@ -302,7 +303,7 @@ class Value(Target):
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
         """Mean and deviation in `content`."""
-        return cls(*schema.build(_Spread, content))
+        return cls(*json_schema.build(_TargetsSpread, content))
 
     def content(self) -> dict[str, Any]:
         """Mean and deviation."""
@@ -312,7 +313,7 @@ class Value(Target):
         """That it is a number, and its spread."""
         return f"a number (mean {self._mean:.4g}, deviation {self._deviation:.4g})"
 
-    def encode(self, raw: Raw) -> Tensor:
+    def encode(self, raw: RawValue) -> Tensor:
         """The number."""
         return torch.tensor(_real(raw))
 
@@ -341,8 +342,8 @@ class Value(Target):
         """The mean absolute error, R2, and the share within 1.96 deviations, which should be 0.95."""
         truth, mean, deviation = targets.numpy(), outputs[:, 0].numpy(), outputs[:, 1].numpy()
         return {
-            "mae": metrics.mae(truth, mean),
-            "r2": metrics.r2(truth, mean),
+            "mae": classification.mae(truth, mean),
+            "r2": classification.r2(truth, mean),
             "coverage_95": float((np.abs(truth - mean) <= 1.96 * deviation).mean()),
         }
 
@@ -364,19 +365,19 @@ class _Weighed(NamedTuple):
     weights: list[float]
 
 
-class _Classes(NamedTuple):
+class _TargetsClasses(NamedTuple):
     classes: list[str]
 
 
-class _Spread(NamedTuple):
+class _TargetsSpread(NamedTuple):
     mean: float
     deviation: Annotated[float, ("exclusiveMinimum", 0)]
 
 
-TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (OneClass, Several, Value)}
+TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (OneClass, Several, NumberTarget)}
 
 
-def guess(values: Sequence[Raw], config: ClassifyConfig) -> str:
+def guess(values: Sequence[RawValue], config: ClassifyConfig) -> str:
     """Which kind of target these are: `config.kind`, or what they look like.
 
     Lists, or texts with `config.separator`, are several classes; more than 20 different numbers, of which at
@@ -399,14 +400,14 @@ def _different(classes: list[str]) -> list[str]:
     return classes
 
 
-def _label(raw: Raw) -> str:
+def _label(raw: RawValue) -> str:
     text = str(raw.value).strip()
     if raw.value is None or not text:
         raise DataError(raw.where, "no label", expected="one", remedy="fill it in, or leave the row out")
     return text
 
 
-def _labels(raw: Raw, config: ClassifyConfig) -> list[str]:
+def _labels(raw: RawValue, config: ClassifyConfig) -> list[str]:
     if isinstance(raw.value, list | tuple):
         return [str(value) for value in raw.value]
     text = "" if raw.value is None else str(raw.value)
@@ -414,7 +415,7 @@ def _labels(raw: Raw, config: ClassifyConfig) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _real(raw: Raw) -> float:
+def _real(raw: RawValue) -> float:
     if not _is_real(raw.value):
         remedy = "mend it, or set classify.kind = class"
         raise DataError(raw.where, json.dumps(str(raw.value)), expected="a number", remedy=remedy)
@@ -437,7 +438,7 @@ def _number(name: str, numbers: dict[str, int], where: str) -> int:
     return numbers[name]
 
 
-def _check_count(raw: Raw, count: int, classes: int) -> None:
+def _check_count(raw: RawValue, count: int, classes: int) -> None:
     if count == 1 or classes == 1:
         got = f"{classes} class" if classes == 1 else f"the only example to learn {str(raw.value)!r} from"
         raise DataError(
@@ -457,7 +458,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"{len(names)} classes: {shown}"
 
 
-def _table(names: Sequence[str], each: metrics.PerClass) -> list[list[object]]:
+def _table(names: Sequence[str], each: classification.PerClass) -> list[list[object]]:
     rows = zip(names, each.precision, each.recall, each.f1, each.support, strict=True)
     head: list[object] = ["class", "precision", "recall", "F1", "examples"]
     return [head, *([name, float(p), float(r), float(f), int(n)] for name, p, r, f, n in rows)]

@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from elman.mixtures import END, PEN_STATES
+from elman.nn.mixture_densities import END, PEN_STATES
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -86,7 +86,7 @@ class Frequencies(Baseline):
 
 
 @final
-class Line(Baseline):
+class GaussianSteps(Baseline):
     """Each channel is a Gaussian; around its mean, or a line from its value a step before.
 
     Args:

@@ -8,14 +8,22 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from elman.mixtures import PEN_STATES, Chord, Gaussians, Notes, Pen, Scale, Steps
+from elman.nn.mixture_densities import (
+    PEN_STATES,
+    ChordNADE,
+    Gaussians,
+    IndependentNotes,
+    MixtureScale,
+    PenMixture,
+    StepDistribution,
+)
 
 
 class Head(nn.Module, ABC):
     """Features -> a distribution."""
 
     @abstractmethod
-    def forward(self, features: Tensor) -> Steps:
+    def forward(self, features: Tensor) -> StepDistribution:
         """How the next step is distributed at every place [...] of features [..., size]."""
 
 
@@ -32,7 +40,7 @@ class Mixture(Head):
     centre: Tensor
     deviation: Tensor
 
-    def __init__(self, size: int, parameters: int, count: int, scale: Scale) -> None:
+    def __init__(self, size: int, parameters: int, count: int, scale: MixtureScale) -> None:
         super().__init__()
         self.count, self.least = count, scale.least
         self.output = nn.Linear(size, parameters)
@@ -42,11 +50,11 @@ class Mixture(Head):
             nn.init.zeros_(self.output.bias)
             self.output.bias[count : count * (1 + len(scale.centre))].normal_()
 
-    def _said(self, features: Tensor) -> tuple[Tensor, int, Scale]:
+    def _said(self, features: Tensor) -> tuple[Tensor, int, MixtureScale]:
         return (
             self.output(features).float(),
             self.count,
-            Scale(self.centre, self.deviation, self.least),
+            MixtureScale(self.centre, self.deviation, self.least),
         )
 
 
@@ -54,21 +62,21 @@ class Mixture(Head):
 class PenHead(Mixture):
     """Moves and states of a pen."""
 
-    def __init__(self, size: int, count: int, scale: Scale) -> None:
-        super().__init__(size, Pen.parameters(count), count, scale)
+    def __init__(self, size: int, count: int, scale: MixtureScale) -> None:
+        super().__init__(size, PenMixture.parameters(count), count, scale)
         with torch.no_grad():
             self.output.bias[-PEN_STATES:] = torch.tensor([2.0, 0.0, 0.0])  # most points go on
 
-    def forward(self, features: Tensor) -> Pen:
+    def forward(self, features: Tensor) -> PenMixture:
         """See `Head`."""
-        return Pen.of(*self._said(features))
+        return PenMixture.of(*self._said(features))
 
 
 @final
 class ValuesHead(Mixture):
     """Any numbers."""
 
-    def __init__(self, size: int, count: int, scale: Scale) -> None:
+    def __init__(self, size: int, count: int, scale: MixtureScale) -> None:
         super().__init__(size, Gaussians.parameters(count, len(scale.centre)), count, scale)
 
     def forward(self, features: Tensor) -> Gaussians:
@@ -85,9 +93,9 @@ class NotesHead(Head):
         self.output = nn.Linear(size, notes)
         nn.init.constant_(self.output.bias, -3.0)  # few notes are on
 
-    def forward(self, features: Tensor) -> Notes:
+    def forward(self, features: Tensor) -> IndependentNotes:
         """See `Head`."""
-        return Notes(self.output(features).float())
+        return IndependentNotes(self.output(features).float())
 
 
 @final
@@ -102,7 +110,7 @@ class ChordHead(Head):
         self.read = nn.Parameter(torch.randn(notes, hidden) * hidden**-0.5)
         nn.init.constant_(self.output.bias[:notes], -3.0)
 
-    def forward(self, features: Tensor) -> Chord:
+    def forward(self, features: Tensor) -> ChordNADE:
         """See `Head`."""
         bias, start = self.output(features).float().tensor_split([self._notes], -1)
-        return Chord(bias, start, self.write, self.read)
+        return ChordNADE(bias, start, self.write, self.read)

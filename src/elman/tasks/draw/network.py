@@ -10,15 +10,15 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from elman import encoder
-from elman.batch import Seq, State
-from elman.config import Network, Run
-from elman.mixtures import Steps
-from elman.recurrent import dropout
-from elman.tasks.draw.config import DrawConfig
-from elman.tasks.draw.kinds import Kind
-from elman.tasks.draw.starts import ClassStart, Start, TextStart
-from elman.window import Script, Seen, Window
+from elman.core.records import Seq, State
+from elman.core.run_config import NetworkSettings, RunConfig
+from elman.nn import encoder
+from elman.nn.mixture_densities import StepDistribution
+from elman.nn.recurrent import dropout
+from elman.nn.soft_window import SoftWindow, WindowOutput, WindowText
+from elman.tasks.draw.conditions import ClassCondition, Condition, TextCondition
+from elman.tasks.draw.settings import DrawConfig
+from elman.tasks.draw.step_types import StepType
 
 Advance = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 """A step [B, width] -> the features after it, [B, output_size], and what a window saw, [B, U], if any."""
@@ -60,7 +60,7 @@ class FreeBody(Body):
         config: the network's settings.
     """
 
-    def __init__(self, width: int, config: Network) -> None:
+    def __init__(self, width: int, config: NetworkSettings) -> None:
         super().__init__()
         self.recurrent = encoder.layers(config, width)
         self.output_size = self.recurrent.output_size
@@ -95,7 +95,7 @@ class ClassBody(Body):
         config: the network's settings.
     """
 
-    def __init__(self, classes: int, width: int, config: Network) -> None:
+    def __init__(self, classes: int, width: int, config: NetworkSettings) -> None:
         super().__init__()
         size, self._config = config.embedding or 64, config
         self.recurrent = encoder.layers(replace(config, learn_initial=False), width + size)
@@ -146,14 +146,14 @@ class TextBody(Body):
     """
 
     def __init__(
-        self, characters: int, pace: float, width: int, config: Network, options: DrawConfig
+        self, characters: int, pace: float, width: int, config: NetworkSettings, options: DrawConfig
     ) -> None:
         super().__init__()
         size, self._config = config.embedding or 32, config
         first = replace(config, layers=1, skip=False, residual=False, learn_initial=False)
         self.recurrent = encoder.layers(first, width + size * options.feed)
         self.embedding = nn.Embedding(characters + 1, size, padding_idx=0)
-        self.window = Window(config.hidden, options.window, pace)
+        self.window = SoftWindow(config.hidden, options.window, pace)
         self.feed, self._states = options.feed, self.recurrent.cell.states
         self.output_size = config.hidden + size
         self.upper = None
@@ -177,7 +177,7 @@ class TextBody(Body):
     def forward(self, x: Seq, state: State) -> tuple[Tensor, State, Tensor | None]:
         """See `Body`."""
         *inner, seen, place, vectors, codes = state
-        script = Script(vectors, codes > 0)
+        script = WindowText(vectors, codes > 0)
         lower, upper = tuple(inner[: self._states]), tuple(inner[self._states :])
         if self.feed:
             hidden, lower, saw = self._fed(x.data, lower, seen, script, place[0])
@@ -197,7 +197,7 @@ class TextBody(Body):
         upper = None
         if self.upper is not None:
             upper = encoder.stepper(self.upper, tuple(inner[self._states :]))
-        script, context, at = Script(vectors, codes > 0), seen[0], place[0]
+        script, context, at = WindowText(vectors, codes > 0), seen[0], place[0]
 
         def advance(x: Tensor) -> tuple[Tensor, Tensor | None]:
             nonlocal context, at
@@ -216,8 +216,8 @@ class TextBody(Body):
         return hidden.data, state
 
     def _fed(
-        self, data: Tensor, state: State, seen: Tensor, script: Script, place: Tensor
-    ) -> tuple[Tensor, State, Seen]:
+        self, data: Tensor, state: State, seen: Tensor, script: WindowText, place: Tensor
+    ) -> tuple[Tensor, State, WindowOutput]:
         """The first layer and its window step by step: hidden states [T, B, H], the state, what was seen."""
         hiddens, all_seen = [], []
         for x in data.split(1):
@@ -227,7 +227,7 @@ class TextBody(Body):
             hiddens.append(hidden)
             all_seen.append(saw)
         context, weights, _ = zip(*all_seen, strict=True)
-        return torch.cat(hiddens), state, Seen(torch.cat(context), torch.cat(weights), place)
+        return torch.cat(hiddens), state, WindowOutput(torch.cat(context), torch.cat(weights), place)
 
     def _dropped(self, features: Tensor) -> Tensor:
         config = self._config
@@ -244,7 +244,7 @@ class DrawNetwork(nn.Module):
         run: the settings.
     """
 
-    def __init__(self, kind: Kind, start: Start, run: Run) -> None:
+    def __init__(self, kind: StepType, start: Condition, run: RunConfig) -> None:
         super().__init__()
         options = run.options
         assert isinstance(options, DrawConfig)
@@ -254,7 +254,7 @@ class DrawNetwork(nn.Module):
         self.led = start.columns > 0
         self.head = kind.head(self.body.output_size, options)
 
-    def forward(self, seq: Seq, state: State | None = None) -> tuple[Steps, State]:
+    def forward(self, seq: Seq, state: State | None = None) -> tuple[StepDistribution, State]:
         """How the step after each is distributed, at [T, B], and the state at the end.
 
         Args:
@@ -285,11 +285,11 @@ class DrawNetwork(nn.Module):
         """The weights [T, B, U] of the window at steps [T, B, C] of sequences with codes [U, B]."""
         return self.body(Seq(self.reader(steps)), self.begin(codes))[2]
 
-    def advance(self, state: State) -> Callable[[Tensor], tuple[Steps, Tensor | None]]:
+    def advance(self, state: State) -> Callable[[Tensor], tuple[StepDistribution, Tensor | None]]:
         """What says after a step [B, C] how the next is distributed, and what the window saw."""
         stepper = self.body.stepper(state)
 
-        def step(made: Tensor) -> tuple[Steps, Tensor | None]:
+        def step(made: Tensor) -> tuple[StepDistribution, Tensor | None]:
             features, look = stepper(self.reader(made[None])[0])
             return self.head(features), look
 
@@ -325,9 +325,9 @@ def generate(
         yield made, look
 
 
-def _body(start: Start, width: int, config: Network, options: DrawConfig) -> Body:
-    if isinstance(start, ClassStart):
+def _body(start: Condition, width: int, config: NetworkSettings, options: DrawConfig) -> Body:
+    if isinstance(start, ClassCondition):
         return ClassBody(len(start.classes), width, config)
-    if isinstance(start, TextStart):
+    if isinstance(start, TextCondition):
         return TextBody(len(start.vocab), start.pace, width, config, options)
     return FreeBody(width, config)

@@ -9,9 +9,9 @@ from typing import final
 
 import numpy as np
 
-from elman.errors import DataError
-from elman.formats.base import float32
-from elman.tasks.forecast.roles import is_number
+from elman.core.errors import DataError
+from elman.data.formats.base import float32
+from elman.tasks.forecast.column_roles import is_number
 
 _MOST_KINDS = 100
 

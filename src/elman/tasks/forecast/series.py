@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from elman import calendar
-from elman.batch import Record
-from elman.calendar import Frequency, Numbers
-from elman.errors import DataError, nearest
-from elman.tasks.forecast.roles import Roles, missing
+from elman.core.errors import DataError, nearest
+from elman.core.records import Record
+from elman.tasks.forecast import frequencies, timestamps
+from elman.tasks.forecast.column_roles import ColumnRoles, missing
+from elman.tasks.forecast.frequencies import Frequency, NumericSteps
 
 _STEPS, _SHARE = 1_000_000, 1000
 """A series of more steps must have a value in so many at least."""
@@ -24,7 +24,7 @@ class Series:
 
     Args:
         name: what it is called; "" for an only one.
-        times: [T] as `calendar.Times` keeps them, one step of the frequency apart.
+        times: [T] as `timestamps.Times` keeps them, one step of the frequency apart.
         values: [T] float64; not-a-number where one is missing.
         length: how many steps there are up to the last value; what comes after is the future.
         extras: the cells of the other columns that are used, T each; None where one is empty.
@@ -51,7 +51,7 @@ class _Rows:
 
 
 def read(
-    records: Sequence[Record], columns: Roles, frequency: Frequency | None = None, *, fill: bool = False
+    records: Sequence[Record], columns: ColumnRoles, frequency: Frequency | None = None, *, fill: bool = False
 ) -> tuple[list[Series], Frequency]:
     """All series of a table, in the order in which they begin, and their frequency.
 
@@ -65,11 +65,11 @@ def read(
         DataError: a cell that is no time or no number, times out of order, twice, or left out.
     """
     if columns.form == "rows":
-        return [_row(record, columns) for record in records], frequency or Numbers()
+        return [_row(record, columns) for record in records], frequency or NumericSteps()
     dated, groups = _groups(records, columns)
     for rows in groups:
         _check_order(rows, dated, frequency)
-    frequency = frequency or calendar.find([rows.times for rows in groups], dated=dated)
+    frequency = frequency or frequencies.find([rows.times for rows in groups], dated=dated)
     if frequency is None:
         got = "one time in every series"
         raise DataError(groups[0].places[0], got, expected="at least two, from which the step is seen")
@@ -97,7 +97,7 @@ def between(one: Series, start: str, end: str) -> Series:
 
 
 def _bound(one: Series, setting: str, text: str) -> float:
-    dated, values = calendar.read([text], lambda _: setting)
+    dated, values = timestamps.read([text], lambda _: setting)
     if dated != (one.times.dtype == np.int64):
         raise DataError(setting, repr(text), expected="a time as the data have")
     return values[0]
@@ -121,7 +121,7 @@ def number(cell: object, where: str, column: str) -> float:
     return value
 
 
-def _row(record: Record, columns: Roles) -> Series:
+def _row(record: Record, columns: ColumnRoles) -> Series:
     """A row that is a series: its name, then its values up to the last that is there."""
     cells = {name: cell for name, cell in record.fields.items() if name != columns.id}
     values = np.array([number(cell, record.where, name) for name, cell in cells.items()])
@@ -132,9 +132,9 @@ def _row(record: Record, columns: Roles) -> Series:
     return Series(str(_name(record, columns.id)), times, values[:length], length, {}, record.where)
 
 
-def _groups(records: Sequence[Record], columns: Roles) -> tuple[bool, list[_Rows]]:
+def _groups(records: Sequence[Record], columns: ColumnRoles) -> tuple[bool, list[_Rows]]:
     cells = [record.fields.get(columns.time) for record in records]
-    dated, times = calendar.read(cells, lambda row: records[row].where)
+    dated, times = timestamps.read(cells, lambda row: records[row].where)
     groups: dict[object, list[int]] = {}
     for row, record in enumerate(records):
         groups.setdefault(_name(record, columns.id) if columns.id else "", []).append(row)
@@ -171,8 +171,8 @@ def _check_order(rows: _Rows, dated: bool, frequency: Frequency | None) -> None:
     if not len(wrong):
         return
     at = int(wrong[0]) + 1
-    unit = calendar.SECOND if (rows.times % calendar.DAY).any() else calendar.DAY
-    show = calendar.Span(unit) if dated else Numbers()
+    unit = frequencies.SECOND if (rows.times % frequencies.DAY).any() else frequencies.DAY
+    show = frequencies.FixedSpan(unit) if dated else NumericSteps()
     of = f" of series {rows.name!r}" if rows.name else ""
     time, before = show.show(rows.times[at]), show.show(rows.times[at - 1])
     if steps[wrong[0]] == 0:
@@ -182,7 +182,7 @@ def _check_order(rows: _Rows, dated: bool, frequency: Frequency | None) -> None:
     raise DataError(rows.places[at], f"{time}{of} after {before}", expected="times in order", remedy=remedy)
 
 
-def _regular(rows: _Rows, columns: Roles, frequency: Frequency, fill: bool) -> Series:
+def _regular(rows: _Rows, columns: ColumnRoles, frequency: Frequency, fill: bool) -> Series:
     """The rows as a series without gaps, from its first value on."""
     column = columns.values[0] if len(columns.values) == 1 else rows.name
     values = np.array(

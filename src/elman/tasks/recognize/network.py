@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman.batch import Seq, State
-from elman.config import Network
-from elman.encoder import Encoder, Frame
-from elman.inputs import Reader
-from elman.tasks.recognize.config import RecognizeConfig
+from elman.core.records import Seq, State
+from elman.core.run_config import NetworkSettings
+from elman.nn.encoder import Encoder
+from elman.nn.framing import Frame
+from elman.nn.readers import InputLayer
+from elman.tasks.recognize.settings import RecognizeConfig
 
 
-class Said(NamedTuple):
+class CtcScores(NamedTuple):
     """What the network says: scores [T', B, V + 1] of frames, the blank last, and their numbers [B]."""
 
     scores: Tensor
@@ -32,14 +33,16 @@ class RecognizeNetwork(nn.Module):
         options: the task's settings.
     """
 
-    def __init__(self, reader: Reader, symbols: int, config: Network, options: RecognizeConfig) -> None:
+    def __init__(
+        self, reader: InputLayer, symbols: int, config: NetworkSettings, options: RecognizeConfig
+    ) -> None:
         super().__init__()
         self._dropout, self._speed = config.output_dropout or config.dropout, options.speed
         frame = frame_of(options)
         self.encoder = Encoder(reader, config, bidirectional=options.bidirectional, frame=frame)
         self.output = nn.Linear(self.encoder.recurrent.output_size, symbols + 1)
 
-    def forward(self, seq: Seq, state: State | None = None) -> tuple[Said, State]:
+    def forward(self, seq: Seq, state: State | None = None) -> tuple[CtcScores, State]:
         """What is said of steps [T, B, F], and the layers' state at their ends."""
         if self.training and self._speed:
             seq = at_other_speed(seq, self._speed)
@@ -48,7 +51,7 @@ class RecognizeNetwork(nn.Module):
         frames, batch = hidden.data.shape[:2]
         lengths = torch.full((batch,), frames) if hidden.lengths is None else hidden.lengths
         scores = self.output(F.dropout(hidden.data, self._dropout, self.training))
-        return Said(scores, lengths), state
+        return CtcScores(scores, lengths), state
 
 
 def frame_of(options: RecognizeConfig) -> Frame:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman import encoder
-from elman.batch import Seq, State
-from elman.config import Data, Network
-from elman.crf import Crf
-from elman.recurrent import Recurrent, dropout
-from elman.tasks.tag.config import TagConfig
-from elman.tasks.tag.words import Words
+from elman.core.records import Seq, State
+from elman.core.run_config import DataSettings, NetworkSettings
+from elman.nn import encoder
+from elman.nn.crf import Crf
+from elman.nn.recurrent import Recurrent, dropout
+from elman.tasks.tag.settings import TagConfig
+from elman.tasks.tag.words import TaggerWords
 
 
 class Tagged(NamedTuple):
@@ -37,7 +37,9 @@ class WordInput(nn.Module):
 
     frequencies: Tensor
 
-    def __init__(self, words: Words, width: int, data: Data, options: TagConfig, config: Network) -> None:
+    def __init__(
+        self, words: TaggerWords, width: int, data: DataSettings, options: TagConfig, config: NetworkSettings
+    ) -> None:
         super().__init__()
         kept = [
             count for count in words.counts.values() if count >= data.min_count
@@ -107,7 +109,7 @@ class TagNetwork(nn.Module):
     """
 
     def __init__(
-        self, words: WordInput, tags: int, config: Network, *, bidirectional: bool, crf: Crf | None
+        self, words: WordInput, tags: int, config: NetworkSettings, *, bidirectional: bool, crf: Crf | None
     ) -> None:
         super().__init__()
         self._config = config

@@ -31,7 +31,7 @@ class Span(NamedTuple):
     stop: int
 
 
-class Counts(NamedTuple):
+class SpanCounts(NamedTuple):
     """Spans that are right, that were predicted, and that there are."""
 
     right: int
@@ -121,7 +121,7 @@ def spans(tags: Sequence[str]) -> list[Span]:
     return found
 
 
-def compare(there: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> dict[str, Counts]:
+def compare(there: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> dict[str, SpanCounts]:
     """Counts of spans by type, in the order of their names: one is right if its type and both ends are.
 
     Args:
@@ -134,13 +134,15 @@ def compare(there: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) 
         right.update(span.kind for span in ours & theirs)
         wanted.update(span.kind for span in ours)
         found.update(span.kind for span in theirs)
-    return {kind: Counts(right[kind], found[kind], wanted[kind]) for kind in sorted(wanted | found)}
+    return {kind: SpanCounts(right[kind], found[kind], wanted[kind]) for kind in sorted(wanted | found)}
 
 
-def total(counts: Mapping[str, Counts]) -> Counts:
+def total(counts: Mapping[str, SpanCounts]) -> SpanCounts:
     """The counts of all types together, whose scores are the micro averages."""
     return (
-        Counts(*(sum(column) for column in zip(*counts.values(), strict=True))) if counts else Counts(0, 0, 0)
+        SpanCounts(*(sum(column) for column in zip(*counts.values(), strict=True)))
+        if counts
+        else SpanCounts(0, 0, 0)
     )
 
 

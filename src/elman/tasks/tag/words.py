@@ -13,16 +13,17 @@ from typing import Annotated, Any, NamedTuple, Self, final
 
 import numpy as np
 
-from elman import schema, spelling, vocab
-from elman.errors import RunError
-from elman.vocab import CharVocab
+from elman.core import json_schema
+from elman.core.errors import RunError
+from elman.inputs.text import char_table, vocab
+from elman.inputs.text.vocab import CharVocab
 
 PADDING, STRANGE = 0, 1
 """Numbers that are no character: what follows a word, and a character that is not known."""
 
 
 @final
-class Words:
+class TaggerWords:
     """The words of a training part, most frequent first, and their characters.
 
     Args:
@@ -72,7 +73,7 @@ class Words:
         named = (word.lower() for word in distinct) if self.lower else iter(distinct)
         table[:, 0] = np.fromiter(map(self._numbers.get, named, repeat(0)), np.int32, len(distinct))
         # A vocabulary gives 0 to what it does not know; here that is the padding.
-        table[:, 1:] = spelling.rows(
+        table[:, 1:] = char_table.char_table(
             list(distinct), lambda text: self.chars.encode(text) + STRANGE, self.longest
         )
         return table[np.fromiter(map(distinct.__getitem__, words), np.int64, len(words))]
@@ -103,14 +104,14 @@ class Words:
             if type(content.get(name)) is not kind:
                 remedy = "restore it from a copy, or train anew"
                 raise RunError(where, f"damaged: no entry {name!r} of kind {kind.__name__}", remedy=remedy)
-        learnt = schema.build(_Learnt, content)
+        learnt = json_schema.build(_WordsLearnt, content)
         if len(set(learnt.characters)) < len(learnt.characters):
             raise ValueError("a character stands there twice")
         chars = CharVocab(list(learnt.characters))
         return cls(learnt.words, chars, lower=learnt.lower, longest=learnt.longest)
 
 
-class _Learnt(NamedTuple):
+class _WordsLearnt(NamedTuple):
     lower: bool
     longest: Annotated[int, ("minimum", 1), ("maximum", 10_000)]
     characters: str

@@ -1,0 +1,134 @@
+"""What a training says while it runs: a bar and lines on a terminal, plain lines elsewhere, all in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+from elman.core import atomic_files
+
+LOG = "train.log"
+_LINE_EVERY = 15.0
+"""Seconds between two lines of progress where there is no bar."""
+
+
+class Reporter(ABC):
+    """Where a training's words go."""
+
+    @abstractmethod
+    def line(self, text: str) -> None:
+        """Say one line that stays."""
+
+    @abstractmethod
+    def step(self, done: int, total: int, text: str) -> None:
+        """Say how far it has come: `done` of `total` steps, and numbers in `text`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class NullReporter(Reporter):
+    """Says nothing."""
+
+    def line(self, text: str) -> None:
+        """Say nothing."""
+
+    def step(self, done: int, total: int, text: str) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
+class LineReporter(Reporter):
+    """Plain lines, for files and pipes."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._next = out, 0.0
+
+    def line(self, text: str) -> None:
+        """Print the line; where the reader has gone, training goes on without."""
+        with suppress(BrokenPipeError):
+            print(text, file=self._out, flush=True)
+
+    def step(self, done: int, total: int, text: str) -> None:
+        """Print a line now and then."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _LINE_EVERY
+            self.line(f"step {done}/{total}  {text}")
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
+class ProgressReporter(Reporter):
+    """A progress bar with lines above it, for a terminal."""
+
+    def __init__(self, out: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._console = Console(file=out, highlight=False, soft_wrap=True)
+        columns = (
+            BarColumn(24),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.description}"),
+        )
+        self._progress = Progress(
+            *columns, TimeRemainingColumn(compact=True, elapsed_when_finished=True), console=self._console,
+            transient=True, refresh_per_second=5,
+        )  # fmt: skip
+        self._bar = self._progress.add_task("", total=None)
+        self._started = False
+
+    def line(self, text: str) -> None:
+        """Print the line above the bar."""
+        self._console.print(text, markup=False)
+
+    def step(self, done: int, total: int, text: str) -> None:
+        """Move the bar."""
+        if not self._started:
+            self._progress.start()
+            self._started = True
+        self._progress.update(self._bar, completed=done, total=total, description=text)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._started:
+            self._progress.stop()
+
+
+class LoggingReporter(Reporter):
+    """Another one's words, kept in the run folder too, each line with the time it was said."""
+
+    def __init__(self, show: Reporter, folder: Path) -> None:
+        self._show, self._path = show, folder / LOG
+
+    def line(self, text: str) -> None:
+        """Say the line and write it down."""
+        self._show.line(text)
+        try:
+            with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
+        except OSError as error:
+            raise atomic_files.unwritable(self._path, error) from error
+
+    def step(self, done: int, total: int, text: str) -> None:
+        """Say how far it has come."""
+        self._show.step(done, total, text)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._show.close()
+
+
+def shown(out: TextIO | None = None) -> Reporter:
+    """A bar where `out` (standard error if None) is a terminal, plain lines where it is not."""
+    out = out or sys.stderr
+    return ProgressReporter(out) if out.isatty() else LineReporter(out)

@@ -1,0 +1,58 @@
+"""Format numbers, durations and tables as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from elman.core.errors import shortened
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: 48 s, 3:20 min, 2:05 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole // 60 % 60:02d} h"
+
+
+def markdown_table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
+    """Lines of a table for each part (valid, test) -> predictor -> metric -> value."""
+    if not scores:
+        return ["There is neither a validation nor a test part, so nothing was scored."]
+    lines = []
+    for part, rows in scores.items():
+        metrics = list(dict.fromkeys(name for row in rows.values() for name in row))
+        head = [part, *(name.replace("_", " ") for name in metrics)]
+        cells = [[name, *(row.get(metric, "") for metric in metrics)] for name, row in rows.items()]
+        lines += ["", *aligned([head, *cells])]
+    return lines[1:]
+
+
+def number(value: float) -> str:
+    """A score in words: as many digits as tell something."""
+    if value and not 0.001 <= abs(value) < 100:
+        return f"{value:,.0f}" if 10_000 <= abs(value) < 1e9 else f"{value:.4g}"
+    return f"{value:.3f}"
+
+
+def aligned(rows: Sequence[Sequence[object]]) -> list[str]:
+    """A table in Markdown whose cells stand below each other; names to the left, numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
+    lines = [
+        f"| {name.ljust(first)} | "
+        + " | ".join(cell.rjust(width) for cell, width in zip(row, others, strict=True))
+        + " |"
+        for name, *row in cells
+    ]
+    rule = f"|{'-' * (first + 2)}|" + "".join(f"{'-' * (width + 1)}:|" for width in others)
+    return [lines[0], rule, *lines[1:]]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return number(value)
+    return re.sub(r"[\r\n]+", " ", shortened(str(value))).replace("|", "\\|")

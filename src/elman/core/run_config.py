@@ -1,0 +1,286 @@
+"""Run settings: frozen dataclasses that check themselves, read from and written to commented TOML.
+
+A setting stands here once: its name, its default, its bounds and the sentence that explains it. The command
+line, the commented file of `elman init` and every error message are made from that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from elman.core.errors import ConfigError, nearest
+from elman.core.settings import FORMAT, Settings, merge, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings(Settings):
+    """What is read, and the symbols it is made of."""
+
+    section = "data"
+
+    path: str = option("sample:python-docs", "file, folder, or sample:NAME (see elman samples)")
+    valid_path: str = option("", "file or folder to validate on, instead of a share of path")
+    test_path: str = option("", "file or folder to test on, instead of a share of path")
+    format: str = option("auto", "file format (see docs/formats.md); auto: detected from name and content")
+    encoding: str = option("utf-8", "text encoding of the file")
+    input: str = option("", "input column; inferred and reported if empty")
+    target: str = option("", "target column; inferred and reported if empty")
+    unit: str = option(
+        "char",
+        "unit of text; auto: word where texts have spaces",
+        choices=("auto", "char", "byte", "word", "bpe"),
+    )
+    lower: bool = option(False, "lowercase the text")
+    vocab_size: int = option(0, "maximum vocabulary size (word, bpe); 0: all words, 2000 subwords", low=0)
+    min_count: int = option(1, "minimum count of a word; rarer words become <unk>", low=1)
+    ngrams: int = option(
+        1, "longest n-gram of symbols with its own embedding (text classification)", low=1, most=64
+    )
+    char_ngrams: int = option(
+        0,
+        "longest character n-gram (from 3) of a word with its own embedding (text classification); 0: none",
+        low=0,
+        most=64,
+    )
+    valid: float = option(0.05, "validation share; 0: none, and the last weights are kept", low=0, below=1)
+    test: float = option(0.05, "test share, scored once at the end", low=0, below=1)
+    split: str = option(
+        "random",
+        "how records are split; random keeps identical inputs in one part, every takes each n-th of a file, "
+        "a text is always cut in order",
+        choices=("random", "every", "order"),
+    )
+    group: str = option("", "column, such as the speaker, whose values never span two parts")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.valid + self.test >= 1:
+            got = f"{self.valid} + {self.test}"
+            raise ConfigError(
+                "data.valid + data.test", got, expected="less than 1", remedy="leave some to learn"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalSettings(Settings):
+    """How series, sound and pictures become sequences, and how training disturbs them."""
+
+    section = "signal"
+
+    normalise: str = option(
+        "auto",
+        "standardisation to mean 0 and deviation 1: per channel of the training part, per sequence or over "
+        "all values; auto: channel, but all for pictures",
+        choices=("auto", "channel", "sequence", "all", "none"),
+    )
+    missing: str = option(
+        "error",
+        "how missing values are handled: error, or carry the last value forward",
+        choices=("error", "carry"),
+    )
+    vector: bool = option(
+        False, "read a flat row of numbers as one step of many features, not as steps of one feature"
+    )
+    differences: bool = option(False, "append each step's difference from the previous step")
+    deltas: int = option(
+        0, "append delta features (slopes over neighbouring steps); 2: and delta-delta", low=0, high=2
+    )
+    level: bool = option(False, "subtract each sequence's overall mean, such as the loudness of sound")
+    sound: str = option("logmel", "audio features", choices=("logmel", "mfcc"))
+    bands: int = option(40, "number of mel bands", low=1, most=4_096)
+    rate: int = option(
+        0,
+        "sample rate to resample audio to, in Hz; 0: that of the first file, which all others must have",
+        low=0,
+        most=10_000_000,
+    )
+    picture: str = option("rows", "how an image is read as a sequence", choices=("rows", "columns", "pixels"))
+    size: int = option(0, "height and width to resize images to; 0: unchanged", low=0, most=32_768)
+    height: int = option(
+        0,
+        "height to resize images to, keeping the aspect ratio; 0: use size",
+        low=0,
+        most=32_768,
+    )
+    noise: float = option(0.0, "standard deviation of Gaussian noise added in training", low=0)
+    scaling: float = option(
+        0.0, "standard deviation of the random factor that scales each channel in training", low=0
+    )
+    mask_steps: float = option(
+        0.0, "largest share of steps masked in one span in training (SpecAugment)", low=0, below=1
+    )
+    mask_features: float = option(
+        0.0, "largest share of features masked in one span in training (SpecAugment)", low=0, below=1
+    )
+    masks: int = option(1, "number of masked spans of steps, and of features", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(Settings):
+    """The recurrent network itself."""
+
+    section = "network"
+
+    cell: str = option("lstm", "recurrent cell: rnn, rnn_relu, lstm, gru, gru_reset_before")
+    hidden: int = option(256, "hidden units per layer", low=1, most=100_000)
+    layers: int = option(1, "number of stacked layers", low=1, most=1_000)
+    embedding: int = option(0, "embedding size; 0: as many as hidden units, at most 128", low=0, most=100_000)
+    embedding_init: float = option(
+        0.0, "standard deviation of initial embeddings; 0: size**-0.5, in an untied language model 1", low=0
+    )
+    dropout: float = option(0.0, "dropout rate on each layer's output", low=0, below=1)
+    input_dropout: float = option(0.0, "dropout rate on the first layer's input", low=0, below=1)
+    output_dropout: float = option(
+        0.0, "dropout rate on the last layer's output; 0: same as dropout", low=0, below=1
+    )
+    variational: bool = option(
+        False, "use one dropout mask for all steps of a window (Gal & Ghahramani 2016)"
+    )
+    embedding_dropout: float = option(0.0, "dropout rate on whole symbols' embeddings", low=0, below=1)
+    symbol_dropout: float = option(0.0, "share of symbols replaced by <unk> in training", low=0, below=1)
+    recurrent_dropout: float = option(
+        0.0, "dropout rate on the hidden state that enters a step (slow)", low=0, below=1
+    )
+    weight_dropout: float = option(
+        0.0, "dropout rate on recurrent weights (Merity et al. 2018)", low=0, below=1
+    )
+    layer_norm: bool = option(False, "layer normalisation inside the cell (Ba et al. 2016; slow)")
+    residual: bool = option(False, "add a layer's input to its output")
+    skip: bool = option(
+        False, "skip connections from the input to all layers and from all layers to the output (Graves 2013)"
+    )
+    learn_initial: bool = option(False, "learn the initial state")
+    init: str = option("orthogonal", "weight initialisation", choices=("orthogonal", "torch"))
+    init_gain: float = option(1.0, "factor on the initial recurrent matrices", above=0)
+    memory: int = option(
+        0,
+        "chrono initialisation for memories of up to this many steps (Tallec & Ollivier 2018); 0: off",
+        low=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(Settings):
+    """How the network learns."""
+
+    section = "training"
+
+    epochs: int = option(10, "passes over the training part", low=1)
+    steps: int = option(0, "optimiser steps, rounded to whole epochs; 0: use epochs", low=0, most=10**12)
+    lr: float = option(0.004, "peak learning rate", above=0)
+    batch_size: int = option(
+        16, "batch size per process: sequences, or parallel rows of a text", low=1, most=1_000_000
+    )
+    bptt: int = option(64, "truncated BPTT length in a text; 0: the whole row", low=0)
+    weight_noise: float = option(
+        0.0, "standard deviation of weight noise, drawn anew for each batch (Graves 2011)", low=0
+    )
+    clip: float = option(1.0, "maximum gradient norm; 0: no clipping", low=0)
+    optimizer: str = option("adamw", "optimiser", choices=("adamw", "adam", "sgd"))
+    weight_decay: float = option(0.01, "weight decay (adamw, sgd)", low=0)
+    beta2: float = option(
+        0.999, "Adam's beta2: decay of the second-moment estimate (adam, adamw)", above=0, below=1
+    )
+    momentum: float = option(0.9, "momentum (sgd)", low=0, below=1)
+    schedule: str = option("cosine", "learning-rate schedule", choices=("cosine", "plateau", "constant"))
+    warmup: float = option(0.02, "share of all steps used for linear warm-up", low=0, below=1)
+    final_lr: float = option(0.01, "final learning rate as a share of lr (cosine)", low=0, high=1)
+    patience: int = option(
+        1, "epochs without improvement before the learning rate is halved (plateau)", low=1
+    )
+    early_stop: int = option(0, "epochs without improvement before training stops; 0: never", low=0)
+    ema: float = option(
+        0.0, "decay of the exponential moving average of weights, such as 0.999; 0: none", low=0, below=1
+    )
+    calibrate: bool = option(False, "fit a softmax temperature on the validation part after training")
+    accumulate: int = option(1, "batches per optimiser step (gradient accumulation)", low=1, most=1_000_000)
+    precision: str = option("float32", "precision of matrix multiplications", choices=("float32", "bfloat16"))
+    seed: int = option(1, "random seed", low=0, most=10**13)
+    device: str = option("auto", "cpu, cuda, cuda:1 or mps; auto: the best available")
+    threads: int = option(0, "CPU threads; 0: torch's default", low=0, most=1_024)
+    tensorboard: bool = option(True, "also log to TensorBoard, if installed")
+    checkpoint_minutes: float = option(1.0, "maximum minutes between two checkpoints", above=0)
+
+
+SECTIONS: tuple[type[Settings], ...] = (DataSettings, SignalSettings, NetworkSettings, TrainingSettings)
+"""The sections that every task has; one more carries the task's name and its own settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """All settings of a run: which task, the common sections, and the task's own."""
+
+    task: str
+    data: DataSettings
+    signal: SignalSettings
+    network: NetworkSettings
+    training: TrainingSettings
+    options: Settings
+
+    @classmethod
+    def of(cls, tables: Mapping[str, Any], own: type[Settings], where: object = "config") -> RunConfig:
+        """The settings that nested `tables` describe, for the task whose own section is `own`.
+
+        Raises:
+            ConfigError: an unknown section or key (the nearest known one is named), a value out of bounds.
+        """
+        sections: dict[str, type[Settings]] = {section.section: section for section in (*SECTIONS, own)}
+        for name, table in tables.items():
+            if name not in sections and name not in ("task", "format"):
+                raise ConfigError(f"{where}: [{name}]", "an unknown section", remedy=nearest(name, sections))
+            if name in sections and not isinstance(table, Mapping):
+                raise ConfigError(f"{where}: {name}", repr(table), expected=f"a section [{name}]")
+        tables = merge(own.defaults, tables)
+        return cls(
+            task=own.section,
+            data=DataSettings.of(tables.get("data", {})),
+            signal=SignalSettings.of(tables.get("signal", {})),
+            network=NetworkSettings.of(tables.get("network", {})),
+            training=TrainingSettings.of(tables.get("training", {})),
+            options=own.of(tables.get(own.section, {})),
+        )
+
+    @property
+    def sections(self) -> tuple[Settings, ...]:
+        """The sections in the order in which they are written."""
+        return self.data, self.signal, self.network, self.training, self.options
+
+    def to_toml(self) -> str:
+        """The settings as commented TOML."""
+        head = "# Settings of an Elman run. Every key may be left out.\n"
+        head += f'format = {FORMAT}\ntask = "{self.task}"\n'
+        return head + "".join(_section_text(section) for section in self.sections)
+
+
+def section_of(key: str, own: type[Settings]) -> str:
+    """The section that has the setting `key`: a common one, or the task's `own`.
+
+    Raises:
+        ConfigError: none has it; the nearest known one is named.
+    """
+    owners = {field.name: kind.section for kind in (own, *SECTIONS) for field in dataclasses.fields(kind)}
+    if key not in owners:
+        raise ConfigError(key, "an unknown setting", remedy=nearest(key, owners))
+    return owners[key]
+
+
+def _section_text(section: Settings) -> str:
+    lines = [f"\n[{section.section}]"]
+    for field in dataclasses.fields(section):
+        choices = field.metadata["choices"]
+        doc = field.metadata["doc"] + (f": {', '.join(choices)}" if choices else "")
+        lines.append(f"{field.name} = {_toml(getattr(section, field.name))}  # {doc}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\u{ord(match[0]):04x}", escaped) + '"'
+    return repr(value)

@@ -1,0 +1,167 @@
+"""Declare settings: options with a default, bounds and an explanation, and tables of them in TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from elman.core.errors import ConfigError, nearest
+from elman.core.json_schema import shown
+
+FORMAT = 1
+"""The version of the run folder's layout; a run of a newer one is refused."""
+
+
+def option(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    above: float | None = None,
+    high: float | None = None,
+    below: float | None = None,
+    most: int = 10**9,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field with its explanation and bounds: low <= value <= high, above < value < below.
+
+    No whole number may be above `most`, beyond which nothing can come of it but the end of the memory.
+    """
+    bounds = {"low": low, "above": above, "high": high, "below": below, "choices": choices}
+    return dataclasses.field(default=default, metadata={"doc": doc, "most": most, **bounds})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One section of the settings. A subclass names its `section` and its fields by `option`.
+
+    A task's own section may have `defaults` for the common ones: section -> setting -> value.
+    """
+
+    section: ClassVar[str]
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _typed(self, field)
+            object.__setattr__(self, field.name, value)
+            _check_bounds(f"{self.section}.{field.name}", value, field.metadata)
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Self:
+        """The section that `table` describes; an unknown key is an error that names the nearest known one."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in table:
+            if key not in known:
+                raise ConfigError(f"{cls.section}.{key}", "an unknown setting", remedy=nearest(key, known))
+        return cls(**table)
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigError: there is no such file, or it is not valid TOML (with line and column).
+    """
+    try:
+        return _checked(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ConfigError(path, "no such file", remedy="elman init writes one") from None
+    except OSError as error:
+        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise ConfigError(path, "not valid TOML: values nested too deep") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(path, f"not valid TOML: {error}") from error
+    except ValueError as error:  # of whole numbers, which TOML bounds
+        raise ConfigError(path, "not valid TOML: a whole number of more than 64 bits") from error
+
+
+def _checked(tables: dict[str, Any]) -> dict[str, Any]:
+    """The tables, whose whole numbers are seen to be of 64 bits, as TOML has them.
+
+    Raises:
+        ValueError: one has more.
+    """
+    values: list[Any] = [tables]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict | list):
+            values += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int) and value.bit_length() > 63:
+            raise ValueError("a whole number of more than 64 bits")
+    return tables
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables on top of each other: a later one's keys replace an earlier one's."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+            merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def parse_override(text: str) -> dict[str, Any]:
+    """The nested table of one `section.key=value`; a value that is not valid TOML is taken as a string.
+
+    Raises:
+        ConfigError: the text has another form.
+    """
+    match = re.fullmatch(r"\s*([\w-]+)\.([\w-]+)\s*=\s*(.*?)\s*", text, re.DOTALL)
+    if not match:
+        raise ConfigError("--set", repr(text), expected="section.key=value, such as training.lr=0.01")
+    section, key, value = match.groups()
+    try:
+        parsed = _checked(tomllib.loads(f"value = {value}"))["value"]
+    except (ValueError, RecursionError):  # also of what has too many digits, or is nested too deep
+        parsed = value
+    return {section: {key.replace("-", "_"): parsed}}
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, bool) else shown(value)
+
+
+_KINDS = {"int": "a whole number", "float": "a number", "str": "a string", "bool": "true or false"}
+
+
+def _typed(section: Settings, field: dataclasses.Field[Any]) -> Any:
+    """The field's value in the type that it is declared with (an int serves as a float)."""
+    value = getattr(section, field.name)
+    kind = field.type if isinstance(field.type, str) else field.type.__name__
+    if kind == "float" and type(value) is int and value.bit_length() < sys.float_info.max_exp:
+        return float(value)
+    if type(value).__name__ != kind or (kind == "float" and not math.isfinite(value)):
+        raise ConfigError(f"{section.section}.{field.name}", _shown(value), expected=_KINDS[kind])
+    return value
+
+
+_BOUNDS = {
+    "low": ("at least", operator.ge),
+    "high": ("at most", operator.le),
+    "above": ("above", operator.gt),
+    "below": ("below", operator.lt),
+}
+
+
+def _check_bounds(where: str, value: Any, meta: Mapping[str, Any]) -> None:
+    if meta["choices"] and value not in meta["choices"]:
+        raise ConfigError(where, _shown(value), expected=f"one of {', '.join(meta['choices'])}")
+    bounds = [
+        (words, holds, meta[name]) for name, (words, holds) in _BOUNDS.items() if meta[name] is not None
+    ]
+    if not all(holds(value, bound) for _, holds, bound in bounds):
+        expected = "a value " + " and ".join(f"{words} {bound:g}" for words, _, bound in bounds)
+        raise ConfigError(where, _shown(value), expected=expected)
+    if type(value) is int and value > meta["most"]:
+        raise ConfigError(where, _shown(value), expected=f"at most {meta['most']:,}")

@@ -1,0 +1,1 @@
+"""Files become records, records become parts, parts become batches."""

@@ -1,0 +1,360 @@
+"""Which column is read, and which one is to be predicted: as the settings say, or a guess that is told.
+
+It knows names and values of columns, no tensors and no task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elman.core.errors import DataError, nearest
+from elman.core.records import Record
+from elman.core.run_config import DataSettings
+
+INPUTS = ("text", "sentence", "sequence", "series", "audio", "picture", "frames", "path", "file", "tokens")
+"""Names that a column to be read often has, the likeliest first."""
+
+TARGETS = ("label", "labels", "class", "target", "category", "y", "tags", "sentiment")
+"""Names that a column to be predicted often has."""
+
+SOURCES = ("source", "src", "question", "input", "word", "text")
+"""Names that a column to be read often has where a sequence is to be written of it."""
+
+WRITTEN = ("target", "tgt", "trg", "answer", "output", "translation", "caption", "text")
+"""Names that a column to be written often has."""
+
+PICTURED = ("picture", "image", "path", "file", "filename", "photo", "frames", "video", "features")
+"""Names that a column to be read often has where it is to be described."""
+
+CAPTIONS = ("caption", "captions", "description", "text", "title", "sentence", "target", "name")
+"""Names that a column with descriptions often has."""
+
+DRAWN = ("strokes", "drawing", "notes", "frames", "steps", "series", "x", "path", "file", "filename")
+"""Names that a column with sequences to be drawn often has."""
+
+STARTS = ("text", "word", "words", "sentence", "transcript", *TARGETS, "caption", "name")
+"""Names that a column with what a sequence starts from often has."""
+
+HEARD = ("audio", "path", "file", "filename", "wav", "sound", "features", "picture", "image", "series")
+"""Names that a column to be read often has where its text is to be recognised."""
+
+TRANSCRIPTS = ("text", "transcript", "transcription", "sentence", "words", "target", "label")
+"""Names that a column with such texts often has."""
+
+_PROBED = 100
+"""Rows that tell whether columns hold numbers."""
+
+ALL = "*"
+"""The name for all other columns, if they are numbers: a step each."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that serve.
+
+    Args:
+        input: what is read, or `ALL`.
+        target: what is to be predicted.
+        guessed: whether one of them was guessed.
+        steps: how many columns are read, if all others are; 0 else.
+    """
+
+    input: str
+    target: str
+    guessed: bool
+    steps: int = 0
+
+    def read(self, record: Record) -> Any:
+        """What is read of a record.
+
+        Raises:
+            DataError: the column is not there, or one that should be a number is none; or, where all others
+                are read, there are more or fewer than there were.
+        """
+        if len(record.fields) == 1:  # nothing else can be meant, whatever its name
+            return next(iter(record.fields.values()))
+        return self._column(record, self.input) if self.input != ALL else self._numbers(record)
+
+    def wanted(self, record: Record) -> Any:
+        """What is to be predicted of a record.
+
+        Raises:
+            DataError: the column is not there.
+        """
+        return self._column(record, self.target)
+
+    def about(self) -> str:
+        """Which ones, in words."""
+        words = f"{self.input!r} is read" if self.input != ALL else "all other columns are read, a step each"
+        said = f"{words}, {self.target!r} is predicted"
+        return f"{said} (guessed; --input and --target set them)" if self.guessed else said
+
+    def _numbers(self, record: Record) -> list[float]:
+        """All columns but the target; all, if that is missing: without names others have its number then.
+
+        A series that ends early has empty cells after its end; one within it is a missing number.
+        """
+        names = [name for name in record.fields if name != self.target or len(record.fields) == self.steps]
+        if len(names) != self.steps:
+            remedy = "give the columns that the model learnt from"
+            raise DataError(
+                record.where, f"{len(names)} columns to read", expected=str(self.steps), remedy=remedy
+            )
+        while len(names) > 1 and _is_empty(record.fields[names[-1]]):
+            names.pop()
+        return [_float(record, name) for name in names]
+
+    def _column(self, record: Record, name: str) -> Any:
+        if name not in record.fields:
+            raise DataError(record.where, f"no column {name!r}", remedy=nearest(name, record.fields))
+        return record.fields[name]
+
+
+@dataclass(frozen=True)
+class DrawColumns:
+    """The columns that serve where sequences are drawn.
+
+    Args:
+        input: the sequence.
+        start: what it starts from; empty, if there is no such column.
+    """
+
+    input: str
+    start: str = ""
+
+    def read(self, record: Record) -> Any:
+        """The sequence of a record.
+
+        Raises:
+            DataError: the column is not there.
+        """
+        if len(record.fields) == 1:  # nothing else can be meant, whatever its name
+            return next(iter(record.fields.values()))
+        if self.input not in record.fields:
+            raise DataError(
+                record.where, f"no column {self.input!r}", remedy=nearest(self.input, record.fields)
+            )
+        return record.fields[self.input]
+
+
+def infer_columns(records: Sequence[Record], data: DataSettings, readable: Callable[[Any], bool]) -> Columns:
+    """The columns of these records.
+
+    The input is the column of a usual name; else all that are left, if they are numbers; else the one with
+    most in it, not counting what repeats.
+    The target is the column of a usual name. Else, beside numbers, it is the column that is none, or the
+    first or the last, whichever has fewer different values; beside anything else it is the first other one
+    whose values repeat, or the last one.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either.
+        readable: whether a value can be read at all.
+
+    Raises:
+        DataError: a column that is named is not there, or nothing can be guessed.
+    """
+    first = records[0]
+    _check_there(first, data)
+    others = [name for name in first.fields if name != data.target]
+    known = data.target or _named(TARGETS, [name for name in others if name != data.input])
+    read = data.input or _guess_input(records, [name for name in others if name != known], readable, known)
+    target = known or _guess_target(records, [name for name in others if name != read], read)
+    steps = len(first.fields) - 1 if read == ALL else 0
+    return Columns(read, target, not (data.input and data.target), steps)
+
+
+def pair(records: Sequence[Record], data: DataSettings) -> Columns:
+    """The columns of a sequence to read and one to write: of usual names, else the first and the next one.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either.
+
+    Raises:
+        DataError: a column that is named is not there, or there is but one.
+    """
+    first = records[0]
+    _check_there(first, data)
+    if len(first.fields) < 2:
+        got = f"one column, {next(iter(first.fields))!r}"
+        raise DataError(first.where, got, expected="one to read and one to write")
+    left = [name for name in first.fields if name != data.target]
+    read = data.input or _named(SOURCES, left) or left[0]
+    left = [name for name in first.fields if name != read]
+    return Columns(read, data.target or _named(WRITTEN, left) or left[0], not (data.input and data.target))
+
+
+def described(
+    records: Sequence[Record], data: DataSettings, readable: Callable[[Record, str], bool]
+) -> Columns:
+    """The columns of something to describe and of its description: of usual names, else the first that fits.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either.
+        readable: whether a record's field can be what is described.
+
+    Raises:
+        DataError: a column that is named is not there, or nothing can be guessed.
+    """
+    expected = "one with what is described, such as the path of a picture, and one with captions"
+    return _worded(records, data, readable, (PICTURED, CAPTIONS), expected)
+
+
+def transcribed(
+    records: Sequence[Record], data: DataSettings, readable: Callable[[Record, str], bool]
+) -> Columns:
+    """The columns of something heard or written by hand and of its text, found as `described` does.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either.
+        readable: whether a record's field can be what is recognised.
+
+    Raises:
+        DataError: a column that is named is not there, or nothing can be guessed.
+    """
+    expected = "one with the audio, such as the path of a sound file, and one with its text"
+    return _worded(records, data, readable, (HEARD, TRANSCRIPTS), expected)
+
+
+def _worded(
+    records: Sequence[Record],
+    data: DataSettings,
+    readable: Callable[[Record, str], bool],
+    usual: tuple[Sequence[str], Sequence[str]],
+    expected: str,
+) -> Columns:
+    """The first column that can be read, and one with words of it; those of usual names, if there are any."""
+    first = records[0]
+    _check_there(first, data)
+    left = [name for name in first.fields if name != data.target and (data.input or readable(first, name))]
+    read = data.input or _named(usual[0], left) or next(iter(left), "")
+    words = [name for name in first.fields if name != read]
+    if not (read and words):
+        got = f"columns {', '.join(map(repr, first.fields))}"
+        remedy = "name them with --input and --target"
+        raise DataError(first.where, got, expected=expected, remedy=remedy)
+    return Columns(read, data.target or _named(usual[1], words) or words[0], not (data.input and data.target))
+
+
+def drawn(records: Sequence[Record], data: DataSettings, readable: Callable[[Any], bool]) -> DrawColumns:
+    """The columns of a sequence to draw, and of a class or a text that it starts from, if there is one.
+
+    Args:
+        records: of the training part, at least one.
+        data: the settings, which may name either: input and target.
+        readable: whether a value can be a sequence.
+
+    Raises:
+        DataError: a column that is named is not there, or none holds a sequence.
+    """
+    first = records[0]
+    _check_there(first, data)
+    able = [name for name, value in first.fields.items() if name != data.target and readable(value)]
+    read = data.input or _named(DRAWN, able) or next(iter(able), "")
+    if not read:
+        got = f"columns {', '.join(map(repr, first.fields))}"
+        expected = "one with sequences: lists of steps, or paths of .npy files"
+        raise DataError(first.where, got, expected=expected, remedy="name it with --input")
+    return DrawColumns(read, data.target or _named(STARTS, [name for name in first.fields if name != read]))
+
+
+def drawable(record: Record, readable: Callable[[Any], bool]) -> bool:
+    """Whether a column that is called strokes, drawing or notes holds a sequence."""
+    return any(name.lower() in DRAWN[:3] and readable(value) for name, value in record.fields.items())
+
+
+def _check_there(first: Record, data: DataSettings) -> None:
+    """Check that the columns that the settings name are there."""
+    for name in filter(None, (data.input, data.target)):
+        if name not in first.fields and name != ALL:
+            raise DataError(first.where, f"no column {name!r}", remedy=nearest(name, first.fields))
+
+
+def _guess_input(
+    records: Sequence[Record], names: Sequence[str], readable: Callable[[Any], bool], target: str
+) -> str:
+    first = records[0]
+    usual = _named(INPUTS, [name for name in names if readable(first.fields[name])])
+    if usual:
+        return usual
+    words = _words(records, names)
+    is_target = len(words) == 1 and not target and _repeats(records, words[0])
+    if len(names) - len(words) > 1 and (not words or is_target):
+        return ALL
+    lengths = {name: _content(records, name) for name in names if readable(first.fields[name])}
+    if not lengths:
+        remedy = "name the column to read with --input"
+        raise DataError(first.where, f"columns {', '.join(map(repr, first.fields))}", remedy=remedy)
+    return max(lengths, key=lengths.__getitem__)
+
+
+def _guess_target(records: Sequence[Record], names: Sequence[str], read: str) -> str:
+    if not names:
+        raise DataError(
+            records[0].where,
+            f"columns {', '.join(map(repr, records[0].fields))}",
+            expected="one to read and one to predict",
+            remedy="name the column to predict with --target",
+        )
+    if read == ALL:
+        return (
+            _words(records, names)
+            or sorted((names[0], names[-1]), key=lambda name: _different(records, name))
+        )[0]
+    repeated = [name for name in names if _repeats(records, name)]
+    return (repeated or list(names)[-1:])[0]
+
+
+def _repeats(records: Sequence[Record], name: str) -> bool:
+    return 1 < _different(records, name) <= max(2, len(records) / 2)
+
+
+def _different(records: Sequence[Record], name: str) -> int:
+    """How many different values a column has."""
+    return len({repr(record.fields.get(name)) for record in records})
+
+
+def _named(usual: Sequence[str], names: Sequence[str]) -> str:
+    small: Mapping[str, str] = {name.lower(): name for name in names}
+    return next((small[name] for name in usual if name in small), "")
+
+
+def _content(records: Sequence[Record], name: str) -> int:
+    """How much there is to read in a column: the length of its different values together."""
+    different = {repr(record.fields.get(name)) for record in records}
+    return sum(map(len, different))
+
+
+def _words(records: Sequence[Record], names: Sequence[str]) -> list[str]:
+    """The columns that hold something but numbers, or nothing at all, in the first rows."""
+    begin = records[:_PROBED]
+    cells = {name: [row.fields.get(name) for row in begin] for name in names}
+    values = {name: [cell for cell in column if not _is_empty(cell)] for name, column in cells.items()}
+    return [name for name in names if not values[name] or not all(map(_is_number, values[name]))]
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _float(record: Record, name: str) -> float:
+    value = record.fields[name]
+    if _is_empty(value):
+        return float("nan")
+    if not _is_number(value):
+        remedy = "leave the column out, or name the one to read with --input"
+        raise DataError(record.where, f"{value!r} in column {name!r}", expected="a number", remedy=remedy)
+    return float(value)

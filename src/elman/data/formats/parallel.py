@@ -1,0 +1,109 @@
+"""Parallel text: files of one stem, such as `train.en` and `train.de`, whose lines belong together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO, final
+
+from elman.core.errors import DataError
+from elman.core.records import Record
+from elman.data.formats.base import Format, check_encoding, read_text, to_json, unreadable
+
+_COLUMN = re.compile(r"([A-Za-z][\w-]{0,29})(?:\.gz)?", re.IGNORECASE)
+
+LANGUAGES = frozenset(("fa", "ts"))
+"""Suffixes of other formats that are languages too: here they are Persian and Tsonga."""
+
+NO_COLUMNS = frozenset(
+    (
+        *("7z", "avi", "bak", "bin", "bz2", "cfg", "ckpt", "conf", "doc", "docx", "gz", "ipynb"),
+        *("lock", "mat", "md5", "model", "mp3", "mp4", "old", "orig", "pdf", "pkl", "safetensors"),
+        *("sha1", "sha256", "swp", "tar", "tgz", "tmp", "vocab", "xz", "yml", "zip", "zst"),
+    )
+)
+"""Suffixes of what lies beside such files and is none of them, as copies, archives and models."""
+
+
+@final
+class Parallel(Format):
+    """Files STEM.COLUMN, also .gz, a line of each a record: the columns in the order of their names.
+
+    Args:
+        others: the suffixes of the other formats, which are no columns.
+    """
+
+    name = "parallel"
+    suffixes = ()
+    is_name = True
+
+    def __init__(self, others: Iterable[str]) -> None:
+        self._others = {suffix.removeprefix(".") for suffix in others} - LANGUAGES | NO_COLUMNS
+
+    def takes(self, source: str) -> bool:
+        """Whether there is no such file or folder, but two or more columns of that stem."""
+        return not Path(source).exists() and len(self._columns(source)) > 1
+
+    def read(self, source: str, encoding: str) -> Iterator[Record]:
+        """A record a line, as it is; an empty line is an empty text.
+
+        Raises:
+            DataError: there are fewer than two files, one of them cannot be read, is empty, binary or not so
+                encoded, or they have not equally many lines.
+        """
+        check_encoding(encoding)
+        try:
+            files = self._columns(source)
+        except OSError as error:
+            raise unreadable(Path(source), error) from error
+        if len(files) < 2:
+            raise _too_few(source, files)
+        lines = {column: _lines(path, encoding) for column, path in files.items()}
+        if len({len(each) for each in lines.values()}) > 1:
+            raise _uneven(source, {path.name: len(lines[column]) for column, path in files.items()})
+        for number, texts in enumerate(zip(*lines.values(), strict=True), 1):
+            yield Record(dict(zip(lines, texts, strict=True)), f"{source}:{number}")
+
+    def write(self, rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
+        """The predictions alone, one a line, as a further column would have them."""
+        for _, answer in rows:
+            out.write(_line(next(iter(answer.values()), "")) + "\n")  # the first part of an answer is it
+            out.flush()
+
+    def _columns(self, source: str) -> dict[str, Path]:
+        """The files of a stem by column, in the order of the names; unpacked ones before .gz."""
+        stem = Path(source)
+        if not stem.name or not stem.parent.is_dir():
+            return {}
+        found: dict[str, Path] = {}
+        for path in sorted(stem.parent.iterdir()):
+            column = _COLUMN.fullmatch(path.name.removeprefix(f"{stem.name}."))
+            if path.name.startswith(f"{stem.name}.") and column and self._is_column(column[1], path):
+                found.setdefault(column[1], path)
+        return dict(sorted(found.items()))
+
+    def _is_column(self, name: str, path: Path) -> bool:
+        return name.lower() not in self._others and path.is_file()
+
+
+def _lines(path: Path, encoding: str) -> list[str]:
+    return read_text(path, encoding).removesuffix("\n").split("\n")
+
+
+def _line(value: Any) -> str:
+    """A value on one line."""
+    return re.sub(r"[\r\n]+", " ", value) if isinstance(value, str) else to_json(value)
+
+
+def _too_few(source: str, files: Mapping[str, Path]) -> DataError:
+    name = Path(source).name
+    there = next((f"{path.name} alone" for path in files.values()), "no file of that stem")
+    expected = f"two files or more, such as {name}.en and {name}.de"
+    return DataError(source, there, expected=expected, remedy="name what all of them begin with")
+
+
+def _uneven(source: str, counts: Mapping[str, int]) -> DataError:
+    (first, count), *rest = counts.items()
+    got = ", ".join([f"{first} has {count:,} lines", *(f"{name} {count:,}" for name, count in rest)])
+    return DataError(source, got, remedy="give each as many lines, for they belong together line by line")

@@ -1,0 +1,1 @@
+"""Search over a step function: sampling, beams, and what scores their hypotheses."""

@@ -1,0 +1,1 @@
+"""Tests of memory: problems, trials, and surveys over cells and lengths."""

@@ -1,0 +1,1 @@
+"""Graphs of networks for other runtimes: ONNX, C99 and torch.export, and their checks."""

@@ -1,0 +1,334 @@
+"""Numbers in time: series, sound, pictures read by rows or pixels, and the frames of a film."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, Self, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elman.core import json_schema
+from elman.core.errors import ConfigError, DataError, RunError, TaskError
+from elman.core.records import RawValue, Sound
+from elman.core.run_config import RunConfig, SignalSettings
+from elman.data.formats.base import float32, read_array
+from elman.inputs.base import Input, beside, named_in
+from elman.inputs.signals import audio, images
+from elman.inputs.signals.incremental import RowSource, SignalEncoder, samples
+from elman.nn.augmentation import SignalAugmentation
+from elman.nn.readers import InputLayer
+
+_SMALLEST = 1e-5
+"""The least standard deviation that features are divided by: a channel that never changes stays small."""
+
+
+class ChannelScale(NamedTuple):
+    """What is taken off each channel, and what it is divided by: two numbers, or two lists of them."""
+
+    mean: list[float]
+    deviation: list[float]
+
+
+class _SignalInputLearnt(NamedTuple):
+    kind: str
+    width: Annotated[int, ("minimum", 1), ("maximum", 1 << 24)]
+    mean: list[float]
+    deviation: list[Annotated[float, ("exclusiveMinimum", 0)]]
+    rate: Annotated[int, ("minimum", 0), ("maximum", 1 << 24)] = 0
+
+
+@final
+class Signal(Input):
+    """A sequence of steps of features, standardised as `signal.normalise` says.
+
+    Args:
+        kind: which of `KINDS` the raw values are.
+        width: features of a step as the file has them.
+        scale: of the channels; nothing is done where it is empty.
+        run: the settings.
+        rate: samples a second that a sound must have; 0: any.
+    """
+
+    name = "signal"
+
+    def __init__(self, kind: str, width: int, scale: ChannelScale, run: RunConfig, rate: int = 0) -> None:
+        self._kind, self._width, self._scale, self._run = kind, width, scale, run
+        self._settings, self._rate = run.signal, rate
+
+    @classmethod
+    def takes(cls, value: Any) -> bool:
+        """Whether that is an array, a sound, a list of numbers or pictures, or the path of one."""
+        return _kind(value) != ""
+
+    @classmethod
+    def learn(cls, values: Sequence[RawValue], run: RunConfig) -> Self:
+        """The kind of the values, the width of a step, and the scale of the channels."""
+        kind = _kind(values[0].value)
+        rate = _heard(values[0])[1] if kind == "sound" and not run.signal.rate else 0
+        total, squares, steps, width = np.zeros(1), np.zeros(1), 0, 0
+        for raw in values:
+            features = _read(kind, raw, run.signal, rate)
+            width = width or features.shape[1]
+            _check_width(features, width, raw.where)
+            exact = features.astype(np.float64)
+            total = total + exact.sum(0)
+            squares = squares + (exact * exact).sum(0)
+            steps += len(features)
+        how = run.signal.normalise
+        how = ("all" if kind in ("picture", "frames") else "channel") if how == "auto" else how
+        if how in ("sequence", "none"):
+            return cls(kind, width, ChannelScale([], []), run, rate)
+        if how == "all":
+            total, squares, steps = total.sum(keepdims=True), squares.sum(keepdims=True), steps * width
+        mean = total / steps
+        deviation = np.sqrt(np.maximum(squares / steps - mean * mean, 0))
+        return cls(
+            kind, width, ChannelScale(mean.tolist(), np.maximum(deviation, _SMALLEST).tolist()), run, rate
+        )
+
+    @classmethod
+    def restore(cls, content: dict[str, Any], run: RunConfig, where: object) -> Self:
+        """The input with the kind and scale in `content`."""
+        with json_schema.rebuilding(where, "a damaged input"):
+            scale = ChannelScale(content["mean"], content["deviation"])
+            learnt = json_schema.build(_SignalInputLearnt, content)
+            _check_scale(scale, learnt.width)
+        if learnt.kind not in KINDS:
+            raise RunError(where, f"an input of the kind {learnt.kind!r:.60}", remedy="update Elman")
+        return cls(learnt.kind, learnt.width, scale, run, learnt.rate)
+
+    @property
+    def kind(self) -> str:
+        """Which of `KINDS`."""
+        return self._kind
+
+    def content(self) -> dict[str, Any]:
+        """Kind, width, rate and scale."""
+        return {"kind": self._kind, "width": self._width, "rate": self._rate, **self._scale._asdict()}
+
+    @property
+    def seconds(self) -> float:
+        """How long a step is; 0 where that is not known."""
+        return audio.HOP if self._kind == "sound" else 0.0
+
+    def about(self) -> str:
+        """The kind, and how wide a step is."""
+        return f"{KINDS[self._kind].about(self._settings)}, {self._width} numbers a step"
+
+    def parse(self, line: str) -> str | list[float]:
+        """A path; or, of a series, numbers with commas, semicolons or spaces between them."""
+        if self._kind != "series" or _kind(line) == "series":
+            return line
+        try:
+            return [float(number) for number in re.split(r"[\s,;]+", line.strip())]
+        except ValueError:
+            return line
+
+    def encode(self, raw: RawValue) -> Tensor:
+        """The features [T, F] of a value, scaled, with differences and slopes as the settings say."""
+        features = _read(self._kind, raw, self._settings, self._rate)
+        _check_width(features, self._width, raw.where)
+        if self._settings.normalise == "sequence":
+            features = (features - features.mean(0)) / np.maximum(features.std(0), _SMALLEST)
+        elif self._scale.mean:
+            features = (features - np.array(self._scale.mean)) / np.array(self._scale.deviation)
+        if self._settings.differences:
+            features = np.concatenate([features, np.diff(features, axis=0, prepend=features[:1])], 1)
+        parts = [torch.from_numpy(np.ascontiguousarray(float32(features)))]
+        for _ in range(self._settings.deltas):
+            parts.append(audio.deltas(parts[-1]))
+        return _finite(torch.cat(parts, 1), raw.where)
+
+    def reader(self) -> InputLayer:
+        """The features as they are; disturbed in training, as the settings say."""
+        settings = self._settings
+        return SignalAugmentation(self._width * (1 + settings.differences) * (1 + settings.deltas), settings)
+
+    def intake(self) -> SignalEncoder:
+        """Steps, scaled, as they come; sound by its samples, pictures by their rows; see `Input`."""
+        settings = self._settings
+        if settings.normalise == "sequence" or settings.level:
+            wrong = "signal.level = true" if settings.level else "signal.normalise = sequence"
+            remedy = "train with signal.level = false and signal.normalise = channel"
+            raise TaskError("a stream of a signal", f"{wrong}, which looks at the whole", remedy=remedy)
+        rate = settings.rate or self._rate
+        source = (
+            samples(rate, self._width, settings)
+            if self._kind == "sound"
+            else RowSource(self._width, settings.missing == "carry")
+        )
+        return SignalEncoder(source, *self._scale, settings)
+
+    @property
+    def rate(self) -> int:
+        """Samples a second of the sound that it reads; 0 of what is no sound."""
+        return (self._settings.rate or self._rate) if self._kind == "sound" else 0
+
+
+class SignalKind(NamedTuple):
+    """One kind of raw value: in words, and how it is read; a sound must have the rate, if that is not 0."""
+
+    about: Callable[[SignalSettings], str]
+    read: Callable[[RawValue, SignalSettings, int], np.ndarray]
+
+
+def _series(raw: RawValue, settings: SignalSettings, rate: int) -> np.ndarray:
+    value = read_array(_path(raw)) if isinstance(raw.value, str) else raw.value
+    try:
+        series = float32(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        remedy = "give numbers, and every step as many"
+        raise DataError(raw.where, f"no series ({error})", remedy=remedy) from error
+    if series.ndim == 1:
+        series = series[None] if settings.vector else series[:, None]
+    if series.ndim != 2 or not series.size:
+        raise DataError(raw.where, f"an array of shape {list(series.shape)}", expected="[T] or [T, C], T > 0")
+    bad = ~np.isfinite(series)
+    if bad.any() and settings.missing == "error":
+        step, channel = np.argwhere(bad)[0]
+        got = f"{series[step, channel]} at step {step + 1}, channel {channel + 1}"
+        remedy = "fill it, or set signal.missing = carry to go on with the value before"
+        raise DataError(raw.where, got, expected="a number", remedy=remedy)
+    return _carried(series) if bad.any() else series
+
+
+def _carried(series: np.ndarray) -> np.ndarray:
+    """Each missing value as the one before it in its channel; 0 where there is none."""
+    last = np.where(np.isfinite(series), np.arange(len(series))[:, None], -1)
+    np.maximum.accumulate(last, axis=0, out=last)
+    taken = np.take_along_axis(series, np.maximum(last, 0), 0)
+    return np.where(last >= 0, taken, 0)
+
+
+def _heard(raw: RawValue) -> tuple[Tensor, int]:
+    """The samples [N] of a sound and its rate."""
+    if not isinstance(raw.value, Sound):
+        try:
+            return audio.read(_path(raw))
+        except DataError as error:
+            raise named_in(raw.where, error) from error
+    samples, rate = raw.value
+    if samples.ndim != 1 or not samples.size:
+        raise DataError(raw.where, f"samples of shape {list(samples.shape)}", expected="[N], N > 0")
+    scale = 32768 if samples.dtype == np.int16 else 1
+    return torch.from_numpy(samples.astype(np.float32) / scale), rate
+
+
+def _sound(raw: RawValue, settings: SignalSettings, expected: int) -> np.ndarray:
+    samples, rate = _heard(raw)
+    if expected and rate != expected:
+        remedy = f"set signal.rate={expected}, to which all are brought, in training"
+        raise DataError(
+            raw.where, f"sound of {rate} Hz", expected=f"{expected} Hz, as the others have", remedy=remedy
+        )
+    if settings.rate and rate != settings.rate:
+        try:
+            samples, rate = audio.resample(samples, rate, settings.rate), settings.rate
+        except ConfigError as error:
+            raise DataError(raw.where, str(error)) from error
+    if settings.sound == "mfcc":
+        return audio.mfcc(samples, rate, count=min(13, settings.bands), bands=settings.bands).numpy()
+    return audio.log_mel(samples, rate, bands=settings.bands).numpy()
+
+
+def _picture(raw: RawValue, settings: SignalSettings, rate: int) -> np.ndarray:
+    picture = images.read(_path(raw)) if isinstance(raw.value, str) else np.asarray(raw.value)
+    if settings.height:
+        picture = images.to_height(picture, settings.height)
+    elif settings.size:
+        picture = images.resize(picture, (settings.size, settings.size))
+    return _READ_BY[settings.picture](picture)
+
+
+_READ_BY = {"rows": images.rows, "columns": images.columns, "pixels": images.pixels}
+
+
+def _frames(raw: RawValue, settings: SignalSettings, rate: int) -> np.ndarray:
+    size = (settings.size, settings.size) if settings.size else None
+    if isinstance(raw.value, np.ndarray):
+        return images.frames(raw.value, size)
+    paths = [beside(raw.where, path) for path in raw.value]
+    return images.frames(images.read_frames(paths, size))
+
+
+KINDS: dict[str, SignalKind] = {
+    "series": SignalKind(lambda settings: "series", _series),
+    "sound": SignalKind(lambda settings: f"sound as {settings.sound}", _sound),
+    "picture": SignalKind(lambda settings: f"pictures by {settings.picture}", _picture),
+    "frames": SignalKind(lambda settings: "films by frames", _frames),
+}
+
+
+def _kind(value: Any) -> str:
+    """Which kind a raw value is of; empty if of none."""
+    if isinstance(value, Sound):
+        return "sound"
+    if isinstance(value, np.ndarray):
+        return _pictured(value.shape) if value.dtype == np.uint8 else "series"
+    if isinstance(value, list | tuple) and value:
+        pictured = isinstance(value[0], str) and Path(value[0]).suffix.lower() in images.SUFFIXES
+        return "frames" if pictured else "" if isinstance(value[0], str) else "series"
+    if isinstance(value, str):
+        suffix = Path(value).suffix.lower() if len(value) < 4096 else ""
+        return next((kind for kind, suffixes in _SUFFIXES.items() if suffix in suffixes), "")
+    return ""
+
+
+def _pictured(shape: tuple[int, ...]) -> str:
+    """Bytes are [H, W] or [H, W, 3] of a picture, or [T, H, W] or [T, H, W, 3] of a film, or a series."""
+    if len(shape) == 2 or (len(shape) == 3 and shape[2] == 3):
+        return "picture"
+    return "frames" if len(shape) in (3, 4) else "series"
+
+
+_SUFFIXES = {"sound": audio.SUFFIXES, "picture": images.SUFFIXES, "series": (".npy",)}
+
+
+def _read(kind: str, raw: RawValue, settings: SignalSettings, rate: int) -> np.ndarray:
+    """The features [T, F] of a raw value that must be of the kind."""
+    found = _kind(raw.value)
+    if found != kind:
+        raise DataError(raw.where, f"a {found or type(raw.value).__name__}", expected=f"a {kind}, as before")
+    try:
+        features = KINDS[kind].read(raw, settings, rate)
+    except DataError as error:
+        raise named_in(raw.where, error) from error
+    return features - features.mean() if settings.level else features
+
+
+def _finite(features: Tensor, where: str) -> Tensor:
+    """The features [T, F], seen to be what float32 holds.
+
+    Raises:
+        DataError: one is not, its number being too large or too far from the others.
+    """
+    bad = ~features.isfinite()
+    if bad.any():
+        step, feature = bad.nonzero()[0].tolist()
+        got = f"a number that is too large at step {step + 1}, feature {feature + 1}"
+        raise DataError(where, got, expected="what float32 holds", remedy="mend it, or divide all of them")
+    return features
+
+
+def _path(raw: RawValue) -> Path:
+    return beside(raw.where, raw.value)
+
+
+def _check_scale(scale: ChannelScale, width: int) -> None:
+    """A ValueError where there are not as many numbers as channels, or one for all, or none."""
+    if len(scale.mean) != len(scale.deviation) or len(scale.mean) not in (0, 1, width):
+        raise ValueError(f"{len(scale.mean)} means and {len(scale.deviation)} deviations of {width} channels")
+
+
+def _check_width(features: np.ndarray, width: int, where: str) -> None:
+    if features.shape[1] != width:
+        raise DataError(
+            where,
+            f"{features.shape[1]} numbers a step",
+            expected=f"{width}, as in the others",
+            remedy="give all sequences the same channels, pictures the same size (signal.size or height)",
+        )

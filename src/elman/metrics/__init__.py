@@ -1,0 +1,1 @@
+"""Scores of predictions, and trivial predictors to compare with."""

@@ -1,0 +1,1 @@
+"""Predictors that every network has to beat."""

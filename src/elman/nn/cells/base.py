@@ -1,0 +1,135 @@
+"""What a cell is: one time step as an algebra, without parameters of its own.
+
+It knows no time, batch layout, kernel, layer or direction: those who run it hand it the products W x and U h.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from elman.core.errors import ConfigError
+
+
+class Recur(Protocol):
+    """The recurrent product of some gates: `U[first:last] h + b[first:last]`, normalised if the layer is."""
+
+    def __call__(self, h: Tensor, first_gate: int = 0, last_gate: int | None = None) -> Tensor:
+        """The product for gates `first_gate` to before `last_gate` (None: to the last).
+
+        Args:
+            h: [B, H].
+
+        Returns:
+            [B, (last_gate - first_gate) * H].
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Cell(ABC):
+    """One step of a recurrent network: `state = f(W x + b, U h + b', state)`.
+
+    A new cell sets `name`, `gates` and `states`, and implements `pointwise`; that is all it needs.
+
+    Attributes:
+        gates: G, how many gates the products W x and U h have, H wide each.
+        states: S, how many tensors [B, H] the state has; the first, the hidden state, is the output.
+        gate_names: of the G gates, in the order of the weights; none where they have no names.
+        keeps: the one of `opened` that says which share of its memory a unit keeps; "" where none does.
+        writes: the gate beside it that says which share of what is new a unit takes; "" where none does.
+    """
+
+    gates: ClassVar[int]
+    states: ClassVar[int]
+    gate_names: ClassVar[tuple[str, ...]] = ()
+    keeps: ClassVar[str] = ""
+    writes: ClassVar[str] = ""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name in the table of cells, by which kernels know it."""
+
+    @abstractmethod
+    def pointwise(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The algebra between the products, element by element.
+
+        Args:
+            wx: [B, G * H], the input product with its bias, gate after gate.
+            uh: [B, G * H], the recurrent product with its bias.
+            state: S tensors [B, H] before the step.
+
+        Returns:
+            S tensors [B, H] after it.
+        """
+
+    def opened(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """How far each gate is open, for those who look inside: name -> [B, H] from 0 to 1.
+
+        Args:
+            wx, uh, state: as `pointwise` takes them.
+        """
+        return {}
+
+    def step(self, wx: Tensor, state: tuple[Tensor, ...], recur: Recur) -> tuple[Tensor, ...]:
+        """One step with its recurrent product; a cell with other products than `U h` overrides this.
+
+        Args:
+            wx: [B, G * H].
+            state: S tensors [B, H].
+            recur: gives the recurrent product of a [B, H].
+
+        Returns:
+            S tensors [B, H].
+        """
+        return self.pointwise(wx, recur(state[0]), state)
+
+    @torch.no_grad()
+    def initialise(self, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None) -> None:
+        """Fill the weights in place: each gate's U orthogonal (Saxe et al. 2014), W normal, no bias.
+
+        W ~ N(0, 1 / F) (LeCun et al. 1998): inputs of variance 1 give products of variance 1.
+
+        Args:
+            w_ih: [G * H, F].
+            w_hh: [G * H, H].
+            b_ih: [G * H], or None.
+            b_hh: [G * H], or None.
+        """
+        nn.init.normal_(w_ih, std=w_ih.shape[1] ** -0.5)
+        for gate in w_hh.chunk(self.gates):
+            nn.init.orthogonal_(gate)
+        for bias in (b_ih, b_hh):
+            if bias is not None:
+                nn.init.zeros_(bias)
+
+    @torch.no_grad()
+    def remember(self, b_ih: Tensor, b_hh: Tensor, steps: int) -> None:
+        """Have units keep for so long at first: up to `steps` steps, in place (chrono initialisation).
+
+        b_keep = log(u), u ~ U(1, steps - 1), and b_write = -b_keep where there is such a gate: with no input
+        a unit keeps the share u / (1 + u) of its memory at a step, which is a memory of 1 + u steps.
+
+        Args:
+            b_ih: [G * H].
+            b_hh: [G * H].
+            steps: at least 3.
+
+        Raises:
+            ConfigError: the cell has no gate that keeps.
+
+        Source: Tallec and Ollivier (2018).
+        """
+        if self.keeps not in self.gate_names:
+            raise ConfigError("memory", f"the cell {self.name}", expected="a cell with a gate that keeps")
+        share = torch.empty(len(b_ih) // self.gates).uniform_(1, steps - 1).log()
+        for name, sign in ((self.keeps, 1), (self.writes, -1)):
+            if name:
+                at = self.gate_names.index(name)
+                b_ih.chunk(self.gates)[at].copy_(sign * share)
+                b_hh.chunk(self.gates)[at].zero_()

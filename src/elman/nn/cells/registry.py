@@ -1,0 +1,73 @@
+"""The table of cells: a name -> one time step as an algebra.
+
+Names can be asked for without torch, so that the command line checks a setting quickly; a cell's own file
+is imported when the cell is.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from elman.core.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from elman.nn.cells.base import Cell
+
+
+_BUILT_IN: dict[str, tuple[str, str, dict[str, str]]] = {
+    "rnn": ("elman.nn.cells.rnn", "RNNEquations", {}),
+    "rnn_relu": ("elman.nn.cells.rnn", "RNNEquations", {"nonlinearity": "relu"}),
+    "lstm": ("elman.nn.cells.lstm", "LSTMEquations", {}),
+    "gru": ("elman.nn.cells.gru", "GRUEquations", {}),
+    "gru_reset_before": ("elman.nn.cells.gru", "GRUEquations", {"reset": "before"}),
+}
+_REGISTERED: dict[str, Cell] = {}
+
+
+def names() -> tuple[str, ...]:
+    """The names that `get` knows: the built-in cells, then the registered ones."""
+    return (*_BUILT_IN, *_REGISTERED)
+
+
+def get(name: str) -> Cell:
+    """The cell of that name.
+
+    Raises:
+        ConfigError: no cell has that name; it tells the nearest one.
+    """
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    if name not in _BUILT_IN:
+        raise ConfigError("cell", f"unknown name {name!r}", remedy=nearest(name, names()))
+    module, cell, settings = _BUILT_IN[name]
+    return getattr(import_module(module), cell)(**settings)
+
+
+def register(name: str, cell: Cell) -> None:
+    """Let a cell of your own be known by its name, in place of one that you registered so before.
+
+    Raises:
+        ConfigError: the cell calls itself otherwise, or the name is that of a built-in cell.
+    """
+    if cell.name != name:
+        raise ConfigError("cells.register", f"{cell.name!r}", expected=f"a cell with the name {name!r}")
+    _REGISTERED[name] = checked(cell)
+
+
+def checked(cell: Cell) -> Cell:
+    """The cell itself, if it may carry its name.
+
+    A kernel knows a cell by its name: another algebra under a built-in name would run as the built-in.
+
+    Raises:
+        ConfigError: it has a built-in cell's name and is another cell.
+    """
+    if cell.name in _BUILT_IN and cell != get(cell.name):
+        raise ConfigError(
+            f"cell {type(cell).__name__}",
+            f"the name {cell.name!r} of a built-in cell",
+            expected="a name of its own",
+            remedy="set `name` in your class",
+        )
+    return cell

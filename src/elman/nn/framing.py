@@ -1,0 +1,48 @@
+"""Join several steps into one frame."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch.nn import functional as F
+
+from elman.core.records import Seq
+
+
+class Frame(NamedTuple):
+    """How many steps are put side by side into one, and how many lie from one to the next."""
+
+    size: int = 1
+    hop: int = 1
+
+    def frames(self, steps: int) -> int:
+        """How many frames a sequence of so many steps has."""
+        return 1 + max(0, -((self.size - steps) // self.hop))
+
+
+EACH_STEP = Frame()
+
+
+def framed(seq: Seq, frame: Frame) -> Seq:
+    """Steps side by side in frames, each beginning `hop` steps after the one before.
+
+    Args:
+        seq: [T, B, F], zero beyond a length.
+        frame: of how many steps, and how far apart.
+
+    Returns:
+        [T', B, size * F]; a sequence of n steps has 1 + ceil((n - size) / hop) frames, and at least one, the
+        last one filled up with zeros.
+    """
+    if frame == EACH_STEP:
+        return seq
+    steps, counts = seq.data.shape[0], None
+    if seq.lengths is None:
+        most = frame.frames(steps)  # no number of a tensor: a graph can be made of it
+    else:
+        counts = (-((frame.size - seq.lengths).clamp(max=0) // frame.hop)) + 1
+        most = int(counts.max())
+    needed = (most - 1) * frame.hop + frame.size
+    padded = F.pad(seq.data, (0, 0, 0, 0, 0, max(0, needed - steps)))[:needed]
+    data = padded.unfold(0, frame.size, frame.hop).transpose(2, 3).flatten(2)
+    return Seq(data, counts)

@@ -1,0 +1,113 @@
+"""A stack of layers run a step at a time, as a stream comes in: its memory is the state and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from elman.core.errors import ConfigError
+from elman.nn.kernels.base import LayerStepper, StepFn
+from elman.nn.kernels.native.plain import is_plain
+
+
+class LayerStackStepper:
+    """Layers one above the other without gradients or dropout, a step at a call, from a state that they keep.
+
+    The weights are those that there were when it was made.
+
+    Args:
+        layers: one above the other.
+        residual: each layer beyond the first adds its input to its output.
+        skip: every layer sees the input too, and the output is that of all layers side by side.
+    """
+
+    def __init__(self, layers: list[LayerStepper], *, residual: bool = False, skip: bool = False) -> None:
+        self._layers, self._residual, self._skip = layers, residual, skip
+
+    @property
+    def state(self) -> tuple[tuple[Tensor, ...], ...]:
+        """For each layer S tensors [B, H], the state after the last step; later steps do not change them."""
+        return tuple([layer.state for layer in self._layers])
+
+    def put(self, state: tuple[Tensor, ...]) -> None:
+        """Go on from another state: S tensors [L, B, H], copied."""
+        for number, layer in enumerate(self._layers):
+            layer.put(tuple([s[number] for s in state]))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """One step.
+
+        Args:
+            x: [B, F].
+
+        Returns:
+            What the layers give for that step, [B, H]; with `skip` that of all of them, [B, L * H].
+
+        Raises:
+            DataError, RuntimeError: a shape, dtype or device does not fit.
+            ConfigError: a tracer, transform or mode looks on, or x is of a subclass: steps write into memory.
+        """
+        y = self.advance(x)
+        return y if self._residual or self._skip else y.clone()
+
+    def advance(self, x: Tensor) -> Tensor:
+        """The same, in memory that the next step may overwrite."""
+        _check_plain(x)
+        if not (self._residual or self._skip):
+            for layer in self._layers:
+                x = layer.advance(x)
+            return x
+        return through([layer.__call__ for layer in self._layers], x, self._residual, self._skip)
+
+
+class StackStep:
+    """One step of layers one above the other, for any batch and from any state.
+
+    Args:
+        layers: one above the other.
+        residual, skip: see `LayerStackStepper`.
+    """
+
+    def __init__(self, layers: list[StepFn], *, residual: bool = False, skip: bool = False) -> None:
+        self._layers, self._residual, self._skip = layers, residual, skip
+
+    def __call__(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """One step.
+
+        Args:
+            x: [B, F].
+            state: S tensors [L, B, H].
+
+        Returns:
+            What the layers give, as of `LayerStackStepper`, and the state after the step.
+        """
+        _check_plain(x, *state)
+        after: list[tuple[Tensor, ...]] = []
+
+        def run(layer: StepFn, x: Tensor) -> Tensor:
+            after.append(layer(x, tuple([s[len(after)] for s in state])))
+            return after[-1][0]
+
+        y = through([partial(run, layer) for layer in self._layers], x, self._residual, self._skip)
+        if len(after) == 1:
+            return y, tuple([s.unsqueeze(0) for s in after[0]])
+        return y, tuple([torch.stack(part) for part in zip(*after, strict=True)])
+
+
+def _check_plain(*tensors: Tensor) -> None:
+    if not is_plain(*tensors):
+        got, remedy = "a tracer, transform, mode or subclass of tensors", "call the layers themselves there"
+        raise ConfigError("stepper", got, expected="plain tensors", remedy=remedy)
+
+
+def through(layers: list[Callable[[Tensor], Tensor]], x: Tensor, residual: bool, skip: bool) -> Tensor:
+    """What layers one above the other give of x [B, F], each a function of what enters it."""
+    first, outs = x, list[Tensor]()
+    for number, layer in enumerate(layers):
+        y = layer(torch.cat([first, x], -1) if number and skip else x)
+        x = x + y if number and residual else y
+        outs.append(x)
+    return torch.cat(outs, -1) if skip else x

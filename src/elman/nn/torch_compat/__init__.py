@@ -1,0 +1,1 @@
+"""Drop-in replacements of torch.nn's recurrent modules."""

@@ -1,0 +1,1 @@
+"""Run folders: load a model, its card, its exports."""

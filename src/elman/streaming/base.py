@@ -1,0 +1,306 @@
+"""What a task must say for its models to run as streams: the two ends of a stream, and the network between.
+
+All that a stream remembers is its state, tensors [*, B, *] with a column for each of B streams, and what its
+two ends keep back. It knows no task.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from elman.core.records import Seq, State
+from elman.inputs.incremental import FrameBuffer, IncrementalEncoder
+from elman.nn.framing import EACH_STEP, Frame
+from elman.nn.stepping import LayerStackStepper
+
+
+class IncrementalDecoder(ABC):
+    """What the network says of steps -> what is told of them."""
+
+    @abstractmethod
+    def give(self, raw: Tensor) -> Any:
+        """The output of the next step, of which `raw` [...] was said; None: there is none yet."""
+
+    @abstractmethod
+    def last(self) -> list[Any]:
+        """The outputs that were buffered, the sequence being at its end."""
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """What is kept, in terms of JSON."""
+
+    @abstractmethod
+    def restore(self, content: dict[str, Any]) -> None:
+        """Keep what `content` gave."""
+
+
+@final
+class Identity(IncrementalDecoder):
+    """What the network says is what is told."""
+
+    def give(self, raw: Tensor) -> Tensor:
+        """See `IncrementalDecoder`."""
+        return raw
+
+    def last(self) -> list[Any]:
+        """See `IncrementalDecoder`."""
+        return []
+
+    def content(self) -> dict[str, Any]:
+        """See `IncrementalDecoder`."""
+        return {}
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """See `IncrementalDecoder`."""
+
+
+class StreamCodec(NamedTuple):
+    """Where a stream comes in and where it goes out."""
+
+    intake: IncrementalEncoder
+    outlet: IncrementalDecoder
+
+    def content(self) -> dict[str, Any]:
+        """What both keep, in terms of JSON."""
+        return {"intake": self.intake.content(), "outlet": self.outlet.content()}
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """Keep what `content` gave."""
+        self.intake.restore(content["intake"])
+        self.outlet.restore(content["outlet"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineProtocol:
+    """How a stream goes by lines of text: each is a piece, of whose outputs one thing is told.
+
+    Args:
+        read: a line, with its end -> the piece that it stands for.
+        tell: the line, and the outputs that became due -> what is told of it, in terms of JSON.
+        rate: samples a second, where samples of sound come in place of lines; else 0.
+    """
+
+    read: Callable[[str], Any]
+    tell: Callable[[str, list[Any]], dict[str, Any]]
+    rate: int = 0
+
+
+class Runner(ABC):
+    """One stream a step at a call, from a state that it keeps."""
+
+    @property
+    @abstractmethod
+    def state(self) -> State:
+        """The state [*, 1, *] after the last step, which later ones do not change."""
+
+    @abstractmethod
+    def put(self, state: State) -> None:
+        """Go on from another state."""
+
+    @abstractmethod
+    def __call__(self, step: Any) -> Tensor:
+        """What is said of one step, as `IncrementalEncoder.one` gives it: [...]."""
+
+
+class Streamer(ABC):
+    """A network in evaluation mode that runs forward in time, on many streams side by side."""
+
+    @property
+    @abstractmethod
+    def hidden(self) -> int:
+        """How many tensors, the first ones of a state, are the layers' states [L, B, H]."""
+
+    @abstractmethod
+    def start(self, begin: Any) -> State:
+        """The state [*, 1, *] before the first step.
+
+        Args:
+            begin: what the stream starts from, in terms of JSON, where the task knows of such; else None.
+
+        Raises:
+            TaskError, DataError: it cannot start from that.
+        """
+
+    @abstractmethod
+    def ends(self, begin: Any) -> StreamCodec:
+        """Fresh ends of one stream that started from that."""
+
+    @abstractmethod
+    def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
+        """What is said of steps, and the state after each stream's last one.
+
+        Args:
+            seq: data [T, B, ...] as intakes give it, on the network's device; and lengths [B], or None.
+            state: [*, B, *].
+
+        Returns:
+            [T, B, ...] and [*, B, *].
+        """
+
+    @abstractmethod
+    def runner(self, state: State) -> Runner:
+        """One stream a step at a time."""
+
+    @abstractmethod
+    def answer(self, output: Any) -> dict[str, Any]:
+        """What is told of an output, in terms of JSON, in the words of `elman predict`."""
+
+    @abstractmethod
+    def lines(self) -> LineProtocol:
+        """How one stream goes by lines of text, from its start on."""
+
+
+class Composer(Streamer):
+    """A streamer whose network writes or draws on from the state of a stream."""
+
+    @abstractmethod
+    def compose(
+        self, state: State, generator: torch.Generator, *, temperature: float, top_k: int, top_p: float
+    ) -> Iterator[Any]:
+        """What follows a state [*, 1, *], without end or until it ends by itself: pieces of text, or steps.
+
+        Raises:
+            ConfigError: a setting is out of bounds.
+            TaskError: a setting is not for this task.
+        """
+
+
+class Completer(Streamer):
+    """A streamer whose network completes words from the state of a stream."""
+
+    @abstractmethod
+    def complete(self, ends: StreamCodec, state: State, text: str, count: int) -> list[tuple[str, float]]:
+        """The likeliest next words with their probabilities, after a state [*, 1, *] and more text.
+
+        What the stream's ends hold back comes before that text. Where the text ends inside a word, the words
+        begin with what is there of it.
+
+        Raises:
+            ConfigError: `count` is below 1.
+        """
+
+
+class BatchAnswers(Streamer):
+    """A streamer that tells many outputs at once sooner than one by one."""
+
+    @abstractmethod
+    def answers(self, outputs: list[Any]) -> list[dict[str, Any]]:
+        """What `answer` tells of each of one output or more."""
+
+
+@final
+class ModuleRunner(Runner):
+    """One stream by `Streamer.run`.
+
+    Args:
+        streamer: what runs.
+        state: to start from.
+        like: a tensor of the network, whose device and numbers features have.
+    """
+
+    def __init__(self, streamer: Streamer, state: State, like: Tensor) -> None:
+        self._streamer, self._state, self._like = streamer, state, like
+
+    @property
+    def state(self) -> State:
+        """See `Runner`."""
+        return self._state
+
+    def put(self, state: State) -> None:
+        """See `Runner`."""
+        self._state = state
+
+    @torch.no_grad()
+    def __call__(self, step: Any) -> Tensor:
+        """See `Runner`."""
+        data = to_network(torch.as_tensor(step)[None, None], self._like)
+        raw, self._state = self._streamer.run(Seq(data), self._state)
+        return raw[0, 0]
+
+
+@final
+class LayerRunner(Runner):
+    """One stream by layers that step, with as little around them as can be.
+
+    The state is that of the layers, then the last layer's output [1, 1, H].
+
+    Args:
+        stepper: the layers.
+        vector: a step -> [1, F], what enters the first layer.
+        says: the output [H] of the last layer -> what is said, [...], in memory of its own.
+        output: what the layers gave last, [1, 1, H].
+    """
+
+    def __init__(
+        self,
+        stepper: LayerStackStepper,
+        vector: Callable[[Any], Tensor],
+        says: Callable[[Tensor], Tensor],
+        output: Tensor,
+    ) -> None:
+        self._stepper, self._vector, self._says = stepper, vector, says
+        self._output, self._flat = output[0], output[0, 0]
+
+    @property
+    def state(self) -> State:
+        """See `Runner`."""
+        layers = zip(*self._stepper.state, strict=True)
+        return *(torch.stack(part) for part in layers), self._output[None].clone()
+
+    def put(self, state: State) -> None:
+        """See `Runner`."""
+        *layers, output = state
+        self._stepper.put(tuple(layers))
+        self._output, self._flat = output[0], output[0, 0]
+
+    def __call__(self, step: Any) -> Tensor:
+        """See `Runner`."""
+        output = self._stepper.advance(self._vector(step))
+        if output is not self._output:  # else it is the same memory, and to make a view takes a microsecond
+            self._output, self._flat = output, output[0]
+        return self._says(self._flat)
+
+
+def latest(streamer: Streamer, read: Callable[[str], Any], rate: int = 0) -> LineProtocol:
+    """Of each line the answer to its last output."""
+
+    def tell(_: str, outputs: list[Any]) -> dict[str, Any]:
+        return streamer.answer(outputs[-1]) if outputs else {}
+
+    return LineProtocol(read=read, tell=tell, rate=rate)
+
+
+def framed(intake: IncrementalEncoder, frame: Frame) -> IncrementalEncoder:
+    """The steps in frames; symbols beyond the end are -1, features 0."""
+    return intake if frame == EACH_STEP else FrameBuffer(intake, *frame)
+
+
+def to_network(data: Tensor, like: Tensor) -> Tensor:
+    """Data where a network is: symbols as they are, features as numbers of its kind."""
+    return data.to(like.device, like.dtype if data.is_floating_point() else None)
+
+
+def last_steps(hidden: Seq) -> Tensor:
+    """[1, B, F]: what stands at the last step of each sequence [T, B, F]."""
+    if hidden.lengths is None:
+        return hidden.data[-1:]
+    places = (hidden.lengths - 1).to(hidden.data.device)
+    return hidden.data.gather(0, places[None, :, None].expand(1, -1, hidden.data.shape[2]))
+
+
+class Streaming(ABC):
+    """A task whose models can run forward in time, as data come in."""
+
+    @abstractmethod
+    def streamer(self, network: nn.Module) -> Streamer:
+        """What runs the network, in evaluation mode, on streams.
+
+        Raises:
+            TaskError: the settings do not allow it; it says which would.
+        """

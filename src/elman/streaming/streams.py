@@ -1,0 +1,238 @@
+"""Many streams of a model, computed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from elman.core.errors import TaskError
+from elman.core.records import Seq, State
+from elman.streaming.base import BatchAnswers, Runner, StreamCodec, to_network
+from elman.streaming.saved import BLOCK, StreamFactory, StreamState, Trained
+from elman.streaming.state_pool import StatePool
+
+
+class Streams:
+    """Many streams of a model, computed together: what each gives is what it would give alone.
+
+    States lie side by side, [*, capacity, *]; the capacity doubles when it is full, and steps cost no memory.
+    A stream that steps by itself goes the quicker way of `Stream`; its state comes back when it is asked for.
+
+    Args:
+        model: the model; its weights must stay as they are meanwhile.
+
+    Raises:
+        TaskError: it cannot run as a stream; it says what could.
+    """
+
+    def __init__(self, model: Trained) -> None:
+        self._source = StreamFactory(model)
+        self._slab = StatePool()
+        self._open: dict[int, _Place] = {}
+        self._runner: Runner | None = None
+        self._alone: int | None = None  # whose state the runner has
+        self._count = 0
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether that is the key of an open one."""
+        return key in self._open
+
+    def open(self, start: Any = None) -> int:
+        """The key of a new stream.
+
+        Args:
+            start: what it starts from, where the task knows of such.
+        """
+        return self._add(self._source.fresh(start))
+
+    def close(self, key: int) -> None:
+        """Forget a stream; its place is free for another."""
+        self._settle()
+        self._slab.free(self._at(key).row)
+        del self._open[key]
+
+    def fork(self, key: int) -> int:
+        """The key of another stream that goes on from where that one is."""
+        return self._add(self._saved(key))
+
+    def reset(self, key: int) -> None:
+        """Begin that stream anew, as at first."""
+        place = self._at(key)
+        saved = self._source.fresh(place.begin)
+        self._settle()
+        self._slab.put(place.row, saved.state)
+        place.ends, place.steps = self._source.ends(saved), 0
+
+    def save(self, key: int, path: str | Path, *, private: bool = False) -> None:
+        """Write a stream to a file, as `Stream.save` does; one that is private nobody else may read."""
+        self._source.save(Path(path), self._saved(key), private=private)
+
+    def restore(self, path: str | Path) -> int:
+        """The key of a stream that goes on from a file of `save` or `Stream.save`.
+
+        Raises:
+            RunError: the file is missing, damaged, or of another model.
+        """
+        return self._add(self._source.load(Path(path)))
+
+    def steps(self, key: int) -> int:
+        """How many steps that stream has made."""
+        return self._at(key).steps
+
+    def state(self, key: int) -> State:
+        """The layers' states of that stream now, S tensors [L, 1, H]."""
+        return self._saved(key).state[: self._source.streamer.hidden]
+
+    def answer(self, output: Any) -> dict[str, Any]:
+        """What is told of an output, in terms of JSON, in the words of `elman predict`."""
+        return self._source.streamer.answer(output)
+
+    def answers(self, outputs: list[Any]) -> list[dict[str, Any]]:
+        """What is told of each output, as `answer` tells it."""
+        streamer = self._source.streamer
+        if outputs and isinstance(streamer, BatchAnswers):
+            return streamer.answers(outputs)
+        return [streamer.answer(output) for output in outputs]
+
+    def step(self, steps: Mapping[int, Any]) -> dict[int, Any]:
+        """A step of some streams: key -> x, as `Stream.step` takes it.
+
+        Returns:
+            Key -> the output, None where none is due yet. Of a stream whose step is refused it is the error,
+            an `ElmanError`; that stream is as it was, and the others have made their step. Another exception
+            is a fault of Elman itself, and no other stream's either.
+        """
+        found: dict[int, Any] = {}
+        taken: dict[int, Any] = {}
+        places = [self._at(key) for key in steps]  # before any of them takes something
+        for place, (key, x) in zip(places, steps.items(), strict=True):
+            try:
+                found[key] = None
+                if (step := place.ends.intake.one(x)) is not None:
+                    taken[key] = step
+            except Exception as error:  # of whatever kind, it is this stream's alone
+                found[key] = error
+        for key, said in zip(taken, self._one_step(taken), strict=True):
+            place = self._open[key]
+            place.steps += 1
+            found[key] = place.ends.outlet.give(said)
+        return found
+
+    def feed(self, chunks: Mapping[int, Any]) -> dict[int, Any]:
+        """A piece of any length for some streams: key -> piece, as `Stream.feed` takes it.
+
+        Returns:
+            Key -> the outputs that became due; or the error, as of `step`.
+        """
+        return self._each(chunks, lambda ends, chunk: ends.intake.take(chunk))
+
+    def finish(self, keys: Iterable[int]) -> dict[int, Any]:
+        """The outputs of what streams held back, as `Stream.finish` gives them."""
+        found = self._each(dict.fromkeys(keys), lambda ends, _: ends.intake.rest())
+        return {
+            key: said + self._open[key].ends.outlet.last() if isinstance(said, list) else said
+            for key, said in found.items()
+        }
+
+    def _each(self, given: Mapping[int, Any], take: Callable[[StreamCodec, Any], Tensor]) -> dict[int, Any]:
+        """The outputs of what is taken from each of the pieces."""
+        found: dict[int, Any] = {}
+        taken: dict[int, Tensor] = {}
+        places = [self._at(key) for key in given]
+        for place, (key, piece) in zip(places, given.items(), strict=True):
+            try:
+                taken[key] = take(place.ends, piece)
+                found[key] = []
+            except Exception as error:  # see `step`
+                found[key] = error
+        for keys, raw, lengths in self._said(taken):
+            for column, (key, length) in enumerate(zip(keys, lengths, strict=True)):
+                place = self._open[key]
+                place.steps += length
+                outputs = map(place.ends.outlet.give, raw[:length, column].unbind())
+                found[key] += [output for output in outputs if output is not None]
+        return found
+
+    def _said(self, taken: Mapping[int, Tensor]) -> Iterator[tuple[list[int], Tensor, list[int]]]:
+        """What is said, block by block: of which keys, [T, B, ...], and how many steps each has."""
+        longest, like = max(map(len, taken.values()), default=0), self._source.like
+        for start in range(0, longest, BLOCK):
+            pieces = {key: data[start : start + BLOCK] for key, data in taken.items() if len(data) > start}
+            lengths = [len(piece) for piece in pieces.values()]
+            data = to_network(nn.utils.rnn.pad_sequence(list(pieces.values())), like)
+            ragged = min(lengths) < max(lengths)
+            seq = Seq(data, torch.tensor(lengths) if ragged else None)
+            yield list(pieces), self._run(list(pieces), seq), lengths
+
+    def _one_step(self, taken: Mapping[int, Any]) -> Iterable[Tensor]:
+        """What is said of a step of some streams, [...] of each."""
+        if len(taken) > 1:
+            data = to_network(_beside(list(taken.values())), self._source.like)
+            return self._run(taken, Seq(data))[0].unbind()
+        return [self._by_itself(key)(step) for key, step in taken.items()]
+
+    def _by_itself(self, key: int) -> Runner:
+        """The runner, with the state of that stream."""
+        if self._runner is None:
+            self._runner = self._source.streamer.runner(self._saved(key).state)
+        elif self._alone != key:
+            self._runner.put(self._saved(key).state)
+        self._alone = key
+        return self._runner
+
+    def _settle(self) -> None:
+        """Put the state that the runner has back where it belongs."""
+        if self._runner is not None and self._alone is not None:
+            self._slab.put(self._open[self._alone].row, self._runner.state)
+            self._alone = None
+
+    def _run(self, keys: Iterable[int], seq: Seq) -> Tensor:
+        """What is said of the steps [T, B, ...] of some streams, whose states are then after these."""
+        self._settle()
+        places = self._slab.places([self._open[key].row for key in keys])
+        raw, state = self._source.streamer.run(seq, self._slab.get(places))
+        self._slab.set(places, state)
+        return raw
+
+    def _add(self, saved: StreamState) -> int:
+        self._count += 1
+        row = self._slab.take(saved.state)
+        self._open[self._count] = _Place(saved.begin, row, self._source.ends(saved), saved.steps)
+        return self._count
+
+    def _saved(self, key: int) -> StreamState:
+        place = self._at(key)
+        self._settle()
+        state = self._slab.get(self._slab.places([place.row]))
+        return StreamState(place.begin, state, place.ends.content(), place.steps)
+
+    def _at(self, key: int) -> _Place:
+        if key not in self._open:
+            raise TaskError("streams", f"the key {key!r}", expected="that of an open stream")
+        return self._open[key]
+
+
+@dataclass
+class _Place:
+    """What a stream started from, where its state lies, its ends, and how many steps it has made."""
+
+    begin: Any
+    row: int
+    ends: StreamCodec
+    steps: int
+
+
+def _beside(steps: list[Any]) -> Tensor:
+    """Steps of several streams, as `IncrementalEncoder.one` gives them: [1, B, ...]."""
+    beside = torch.stack(steps) if isinstance(steps[0], Tensor) else torch.from_numpy(np.array(steps))
+    return beside[None]

@@ -1,0 +1,358 @@
+"""Captions: a picture, a film or features -> words. One to many, and many to many.
+
+A convolution makes a map of a picture, of which a decoder writes, looking at other places of it for each word
+(Vinyals et al. 2015, "Show and Tell"; Xu et al. 2015, "Show, Attend and Tell"). Of films and features,
+recurrent layers make the memory that it looks at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any, NamedTuple, Self, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman.core import json_schema
+from elman.core.errors import DataError
+from elman.core.records import Batch, Example, RawValue, Record
+from elman.core.run_config import DataSettings, RunConfig
+from elman.data import columns, splits
+from elman.data.batching import collate
+from elman.data.columns import Columns
+from elman.decoding.options import SearchOptions
+from elman.inputs import base, registry
+from elman.inputs.base import Input
+from elman.inputs.image import Image
+from elman.inputs.signals.signal_input import Signal
+from elman.inputs.text import vocab
+from elman.inputs.text.text_input import prepared
+from elman.inputs.text.vocab import Vocab
+from elman.metrics.baselines import nearest_neighbour
+from elman.nn.convolution import map_size
+from elman.nn.decoder import NO_ATTENTION, DecoderContext
+from elman.tasks.abilities import EdgeLoss, ShowsEvidence, Translator
+from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.caption.network import CaptionNetwork
+from elman.tasks.caption.settings import CaptionConfig
+from elman.tasks.seq2seq import result, target_text
+from elman.tasks.seq2seq.result import GeneratedText
+from elman.tasks.seq2seq.target_text import Seq2SeqExample, TargetText, TextHypothesis
+
+_SHOWN = 10
+"""Held-out captions in a report's table."""
+_SIDE = 32
+"""Pictures are brought to that many pixels a side, at most, to find the nearest one."""
+_AT_ONCE = 64
+_SPACE = "␣"
+"""The sign that a word begins with where a space is before it."""
+
+
+class _CaptionContent(NamedTuple):
+    columns: Columns
+    input: dict[str, Any]
+    target: dict[str, Any]
+
+
+@final
+class Caption(Task, Translator, EdgeLoss, ShowsEvidence):
+    """Words for what is seen: a convolution or recurrent layers, and a decoder with attention."""
+
+    Config = CaptionConfig
+    formats = ("jsonlines", "table", "parquet", "sample", "media")
+    continuous = False
+
+    def __init__(self, run: RunConfig, chosen: Columns, member: Input, words: TargetText) -> None:
+        assert isinstance(run.options, CaptionConfig)
+        self._run, self._options = run, run.options
+        self.columns, self.input, self.wording = chosen, member, words
+        self._previewed: Sequence[Seq2SeqExample] = ()
+
+    @classmethod
+    def suits(cls, record: Record) -> bool:
+        """Whether there is a caption, and something that can be seen."""
+        names = {name.lower() for name in record.fields}
+        return not names.isdisjoint(("caption", "captions")) and any(
+            _readable(record, name) for name in record.fields
+        )
+
+    @classmethod
+    def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
+        """The records in shares; all captions of a picture stay on one side, if they are drawn at random."""
+        chosen = columns.described(records, data, _readable)
+        return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
+
+    @classmethod
+    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+        """The task with its columns, its input and the symbols of its captions."""
+        options = run.options
+        assert isinstance(options, CaptionConfig)
+        chosen = columns.described(records, run.data, _readable)
+        texts = [text for record in records for text in _captions(chosen, record)]
+        member = _input([RawValue(chosen.read(record), record.where) for record in records], run)
+        return cls(run, chosen, member, TargetText.learn(_symbols(texts, run.data), texts, options, run.data))
+
+    @classmethod
+    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+        """The task as `to_text` described it."""
+        assert isinstance(run.options, CaptionConfig)
+        with json_schema.rebuilding(where):
+            content = json_schema.build(_CaptionContent, json.loads(text))
+            member = registry.restore(content.input, run, where)
+            words = TargetText.restore(content.target, run.options, run.data, where)
+            return cls(run, content.columns, member, words)
+
+    def to_text(self) -> str:
+        """Columns, input and the captions' symbols as JSON."""
+        content = {
+            "columns": vars(self.columns),
+            "input": registry.to_content(self.input),
+            "target": self.wording.content(),
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+    def facts(self) -> dict[str, str]:
+        """Which columns serve, what is read, and what is written."""
+        return {
+            "columns": self.columns.about(),
+            "input": self.input.about(),
+            "captions": self.wording.about(),
+        }
+
+    def build(self) -> CaptionNetwork:
+        """A fresh network for this input and these symbols."""
+        return CaptionNetwork(self.input, len(self.wording.vocab), self._run.network, self._options)
+
+    def encode(self, records: Sequence[Record], use: Purpose = Purpose.SCORE) -> list[Example]:
+        """Each input [T, F] with the symbols of a caption [T'], the border last; an example for each caption.
+
+        Raises:
+            DataError: an input cannot be read or is too long, or a caption is missing, empty or too long.
+        """
+        known: dict[bytes, Tensor] = {}  # several captions of a picture share its pixels
+        found = [pair for record in records for pair in self._pairs(record, use, known)]
+        if use is Purpose.VALID or (use is Purpose.TRAIN and not self._previewed):
+            self._previewed = found
+        return list[Example](found)
+
+    @property
+    def watch(self) -> str:
+        """As the settings say."""
+        return self.wording.watch()
+
+    def loss(self, scores: DecoderContext, batch: Batch) -> Loss:
+        """The cross-entropy of the captions' symbols in nats."""
+        return Loss(*self.wording.loss(scores, batch.targets))
+
+    def ending(self, scores: DecoderContext, batch: Batch, *, last: bool) -> Tensor:
+        """The nats of the last symbol of each text, or of the first."""
+        return self.wording.ending(scores, batch.targets, last=last)
+
+    def objective(self, scores: DecoderContext, batch: Batch) -> Loss:
+        """The cross-entropy with smoothed targets."""
+        return Loss(*self.wording.objective(scores, batch.targets))
+
+    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+        """BLEU up to 4 words and shorter, chrF, exact matches, the symbol error rate, the loss a symbol."""
+        told = self._told(held, [self.wording.text(line) for line in outputs]) if outputs else {}
+        return {**told, "loss": nats / max(1, count)}
+
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
+        """The most frequent caption; and that of the nearest input of the training part."""
+        texts = [_pair(example).text for example in train]
+        ((usual, _),) = Counter(texts).most_common(1)
+        what = "input" if not isinstance(self.input, Image) else "film" if self.input.film else "picture"
+        return {
+            part: {
+                f"nearest training {what}": self._told(
+                    held, [texts[place] for place in self._nearest(train, held)]
+                ),
+                "most frequent caption": self._told(held, [usual] * len(held)),
+            }
+            for part, held in parts.items()
+        }
+
+    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+        """Captions that were written beside one that is right, and where each of their words looked."""
+        firsts: dict[Hashable, tuple[Seq2SeqExample, TextHypothesis]] = {}
+        for example, line in zip(held, outputs, strict=True):
+            firsts.setdefault(_pair(example).key, (_pair(example), line))
+        shown = list(firsts.values())[:_SHOWN]
+        rows = [(pair.text, self.wording.text(line)) for pair, line in shown]
+        tables = {"captions": [("right", "written"), *rows]}
+        if self._options.attention == NO_ATTENTION:
+            return Findings(tables, {})
+        looks = [self._translation(line, pair) for pair, line in shown]
+        return Findings(tables, {"attention": lambda figure: result.draw(figure, looks)})
+
+    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+        """Where each symbol of some captions looked."""
+        if self._options.attention == NO_ATTENTION:
+            return []
+        pairs = zip(held[:_SHOWN], outputs, strict=False)
+        shown = [self._translation(line, example) for example, line in pairs]
+        caption = (
+            "What was seen, and for each symbol that was written where it looked: there it is light, or dark."
+        )
+        numbers = result.rows(shown)
+        return [Evidence("attention", caption, numbers, lambda figure: result.draw(figure, shown))]
+
+    def predict(self, network: nn.Module, batch: Batch, scores: DecoderContext) -> list[TextHypothesis]:
+        """The best caption for each input, by the search that the settings ask for, and where it looked."""
+        return [lines[0] for lines in self.wording.write(scores, self.wording.usual(), looks=True)]
+
+    def usual(self) -> SearchOptions:
+        """The search that the settings ask for."""
+        return self.wording.usual()
+
+    def search(
+        self, network: nn.Module, batch: Batch, scores: DecoderContext, how: SearchOptions
+    ) -> list[list[TextHypothesis]]:
+        """For each input the best captions, or drawn ones, with what each of their words looked at."""
+        return self.wording.write(scores, how, looks=True)
+
+    def translation(self, line: TextHypothesis, record: Record, example: Example) -> GeneratedText:
+        """A caption as text, with the picture, or the steps, that its words looked at."""
+        return self._translation(line, example)
+
+    @property
+    def reads(self) -> str:
+        """What its input reads."""
+        return self.input.kind
+
+    def record(self, value: Any, where: str) -> Record:
+        """The value in the column that is read."""
+        return Record(
+            {self.columns.input: self.input.parse(value) if isinstance(value, str) else value}, where
+        )
+
+    def answer(self, output: TextHypothesis, record: Record) -> dict[str, Any]:
+        """The caption, and its log probability."""
+        return {"prediction": self.wording.text(output), "logp": round(output.logp, 4)}
+
+    def preview(self, network: nn.Module, seed: int) -> str:
+        """What is written for one of the validation part, beside what is right."""
+        if not self._previewed:
+            return ""
+        pair = self._previewed[seed % len(self._previewed)]
+        seq = collate([pair]).seq
+        with torch.inference_mode():
+            reading, _ = network(seq._replace(data=seq.data.to(next(network.parameters()).device)))
+            ((line, *_),) = self.wording.write(reading, self.wording.usual())
+        return f"{self.wording.text(line)}  (right: {pair.text})"
+
+    def use(self) -> list[str]:
+        """Commands that caption and measure."""
+        return ["elman predict {name} FILE", "elman eval {name} FILE"]
+
+    def _pairs(self, record: Record, use: Purpose, known: dict[bytes, Tensor]) -> Iterator[Seq2SeqExample]:
+        raw = RawValue(self.columns.read(record), record.where)
+        key = base.identity(raw.value)
+        if key not in known:
+            known[key] = target_text.bounded(self.input.encode(raw), "sequence", self._options, record.where)
+        data = known[key]
+        if not use.labelled:
+            yield Seq2SeqExample(data, torch.empty(0, dtype=torch.int64), len(data), key)
+            return
+        for text in _captions(self.columns, record):
+            yield Seq2SeqExample(data, self.wording.encode(text, record.where), len(data), key, text)
+
+    def _told(self, held: Sequence[Example], texts: Sequence[str]) -> Scores:
+        told = self.wording.scores(held, texts)
+        first = next(iter(told))
+        others = {**self.wording.shorter_bleus(held, texts), **told}
+        return {first: others.pop(first), **others}
+
+    def _nearest(self, train: Sequence[Example], held: Sequence[Example]) -> list[int]:
+        """The place of the nearest training input to each held-out one."""
+        if isinstance(self.input, Image):
+            return _nearest(self._small(train), self._small(held))
+        return nearest_neighbour.nearest(
+            [example.data for example in train], [example.data for example in held]
+        )
+
+    def _small(self, examples: Sequence[Example]) -> Tensor:
+        """[N, 3, h, w]: pictures, or the means of films, of at most `_SIDE` pixels a side."""
+        assert isinstance(self.input, Image)
+        pixels, (height, width) = self.input.reader(), (self.input.height, self.input.width)
+        size = min(height, _SIDE), min(width, _SIDE)
+        means = (pixels.planes(example.data[:, None])[:, 0].mean(0) for example in examples)
+        return torch.stack([F.adaptive_avg_pool2d(mean, size) for mean in means])
+
+    def _translation(self, line: TextHypothesis, example: Example) -> GeneratedText:
+        """A caption as text, with its symbols and what each of them looked at."""
+        assert line.looks is not None
+        seen: Any = [str(step) for step in range(1, len(example.data) + 1)]
+        size: tuple[int, int] | None = None
+        if self._options.attention == NO_ATTENTION:
+            seen = ["all"]
+        elif isinstance(self.input, Image) and not self.input.film:
+            seen = self.input.pixels(example.data)
+            size = map_size(self.input.height, self.input.width, self._options.blocks)
+        return GeneratedText(
+            self.wording.text(line),
+            line.logp,
+            line.score,
+            [symbol.removeprefix(_SPACE) or symbol for symbol in self.wording.symbols(line)],
+            seen,
+            line.looks.numpy(),
+            size,
+        )
+
+
+def _readable(record: Record, name: str) -> bool:
+    """Whether a field of a record is something to describe."""
+    value = record.fields[name]
+    return Image.reads(RawValue(value, record.where)) or Signal.takes(value)
+
+
+def _captions(chosen: Columns, record: Record) -> list[str]:
+    """The captions of a record, which has one or a list of them."""
+    value = chosen.wanted(record)
+    several = value if isinstance(value, list | tuple) else [value]
+    for text in several:
+        if not isinstance(text, str):
+            got = f"{type(text).__name__} in column {chosen.target!r}"
+            raise DataError(record.where, got, expected="a text", remedy="name the captions with --target")
+    if not several or not all(text.strip() for text in several):
+        raise DataError(record.where, "an empty caption", expected="a text", remedy="leave the line out")
+    return list(several)
+
+
+def _input(values: Sequence[RawValue], run: RunConfig) -> Input:
+    """The input of what is described: pictures and films by their pixels, all else as a signal."""
+    first = values[0]
+    if Image.reads(first):
+        return Image.learn(values, run)
+    if Signal.takes(first.value):
+        return Signal.learn(values, run)
+    got = f"{first.value!r}" if isinstance(first.value, str) else f"a {type(first.value).__name__}"
+    expected = "a picture's path, a folder or a list of frames, numbers, or a path of such"
+    remedy = "name the column with --input; --task translate reads texts"
+    raise DataError(first.where, got, expected=expected, remedy=remedy)
+
+
+def _symbols(texts: Sequence[str], data: DataSettings) -> Vocab:
+    """The vocabulary of captions; the unit auto is word."""
+    unit = "word" if data.unit == "auto" else data.unit
+    ready = [prepared(text, unit, data.lower) for text in texts]
+    counted = data.min_count if unit in ("char", "word") else 1
+    return vocab.learn(unit, ready, size=data.vocab_size if unit != "byte" else 0, min_count=counted)
+
+
+def _pair(example: Example) -> Seq2SeqExample:
+    assert isinstance(example, Seq2SeqExample)
+    return example
+
+
+def _nearest(known: Tensor, asked: Tensor) -> list[int]:
+    """For each picture [C, H, W] that is asked for the place of that with the least sum of |differences|."""
+    mine = known.flatten(1)
+    return [
+        place
+        for some in asked.flatten(1).split(_AT_ONCE)
+        for place in torch.cdist(some, mine, p=1).argmin(1).tolist()
+    ]

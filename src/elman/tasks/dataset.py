@@ -1,0 +1,43 @@
+"""What a run learns from and is measured on: files and settings -> the parts of the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from elman.core.records import Record
+from elman.core.run_config import DataSettings, RunConfig
+from elman.data.formats import registry
+from elman.tasks import registry as tasks_registry
+from elman.tasks.base import Parts
+
+
+def load_parts(run: RunConfig) -> Parts:
+    """The records to train, validate and test with; a part with a file of its own takes no share of the rest.
+
+    Raises:
+        DataError: a file cannot be read, or is too small for its parts.
+    """
+    data, task = run.data, run.task
+    rest = replace(
+        data,
+        valid=0.0 if data.valid_path else data.valid,
+        test=0.0 if data.test_path else data.test,
+    )
+    parts = tasks_registry.get(task).split(records(data.path, data, task), rest)
+    return Parts(
+        parts.train,
+        records(data.valid_path, data, task) if data.valid_path else parts.valid,
+        records(data.test_path, data, task) if data.test_path else parts.test,
+    )
+
+
+def records(source: str, data: DataSettings, task: str) -> list[Record]:
+    """All records of a file, a folder or a sample, read as the settings say and by a format of the task."""
+    return registry.read(source, data.encoding, tasks_registry.get(task).formats, data.format)
+
+
+def there(run: RunConfig) -> bool:
+    """Whether the data that the run learnt from are still where they were."""
+    data = run.data
+    paths = [path for path in (data.path, data.valid_path, data.test_path) if path]
+    return all(map(registry.exists, paths))

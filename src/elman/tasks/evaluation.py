@@ -1,0 +1,118 @@
+"""How good a network is on held-out data, every target counted once; and what it predicts there.
+
+Of a continuous task the state is carried from end to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from elman.core.records import Batch, Example, Seq
+from elman.data import batching
+from elman.decoding.options import SearchOptions
+from elman.tasks.abilities import Predictor, Translator
+from elman.tasks.base import RISING, Scores, Task
+from elman.tasks.seq2seq.target_text import TextHypothesis
+
+
+class Evaluation(NamedTuple):
+    """What a network made of held-out examples.
+
+    Args:
+        scores: the task's scores, the most telling one first.
+        outputs: one for each example, in their order; none where no predictions were made.
+    """
+
+    scores: Scores
+    outputs: list[Any]
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[nn.Module]:
+    """The network without dropout; afterwards it is in the mode that it was in."""
+    was_training = network.training
+    try:
+        yield network.eval()
+    finally:
+        network.train(was_training)
+
+
+@torch.inference_mode()
+def evaluate(task: Task, network: nn.Module, held: Sequence[Example], *, predict: bool = True) -> Evaluation:
+    """The task's scores of a network on examples, with what it predicted.
+
+    Args:
+        task: the task.
+        network: its network.
+        held: examples with targets.
+        predict: whether to make predictions; without them only what the loss tells is scored.
+    """
+    nats, count = 0.0, 0
+    outputs: list[Any] = [None] * len(held)
+    predictor = task if predict and isinstance(task, Predictor) else None
+    for places, batch, scores in _run(task, network, held):
+        loss = task.loss(scores, batch)
+        nats, count = nats + float(loss.nats), count + loss.count
+        if predictor:
+            for place, output in zip(places, predictor.predict(network, batch, scores), strict=True):
+                outputs[place] = output
+    outputs = outputs if predictor else []
+    return Evaluation(task.scores(held, outputs, nats, count), outputs)
+
+
+def predict(task: Predictor, network: nn.Module, examples: Sequence[Example]) -> list[Any]:
+    """What a network in evaluation mode predicts, one output for each example."""
+    return _outputs(lambda batch, scores: task.predict(network, batch, scores), network, examples)
+
+
+def search(
+    task: Translator, network: nn.Module, examples: Sequence[Example], how: SearchOptions
+) -> list[list[TextHypothesis]]:
+    """What a network in evaluation mode writes for each example, the best first."""
+    return _outputs(lambda batch, scores: task.search(network, batch, scores, how), network, examples)
+
+
+@torch.inference_mode()
+def _outputs(
+    say: Callable[[Batch, Any], list[Any]], network: nn.Module, examples: Sequence[Example]
+) -> list[Any]:
+    """What is said of each example, of batches and the network's scores of them."""
+    outputs: list[Any] = [None] * len(examples)
+    device = next(network.parameters()).device
+    for places, batch in batching.eval_batches(examples):
+        batch = to_device(batch, device)
+        scores, _ = network(batch.seq)
+        for place, output in zip(places, say(batch, scores), strict=True):
+            outputs[place] = output
+    return outputs
+
+
+def goal(task: Task, scores: Scores) -> list[float]:
+    """What training makes small: the watched score, turned round where more is better; at a tie, the loss."""
+    value = scores[task.watch]
+    return [-value if task.watch in RISING else value, scores["loss"]]
+
+
+def _run(task: Task, network: nn.Module, held: Sequence[Example]) -> Iterator[tuple[list[int], Batch, Any]]:
+    """The batches with the places of their examples, and what the network says of them."""
+    device, state = next(network.parameters()).device, None
+    batches = (
+        batching.eval_batches(held) if not task.continuous else (([0], b) for b in batching.in_order(held[0]))
+    )
+    with evaluating(network):
+        for places, batch in batches:
+            batch = to_device(batch, device)
+            scores, after = network(batch.seq, state)
+            state = after if task.continuous else None
+            yield places, batch, scores
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch where the network is; lengths stay on the CPU."""
+    seq = Seq(batch.seq.data.to(device, non_blocking=True), batch.seq.lengths)
+    return Batch(seq, batch.targets.to(device, non_blocking=True))

@@ -1,0 +1,232 @@
+"""Which column of a table of series is what: guessed from names and contents, unless it is said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+from elman.core.errors import DataError, nearest
+from elman.core.records import Record
+from elman.tasks.forecast import timestamps
+
+_TIMES = (
+    "ds",
+    "date",
+    "datetime",
+    "time",
+    "timestamp",
+    "period",
+    "year",
+    "month",
+    "day",
+    "t",
+    "step",
+    "index",
+)
+_SURE = ("ds", "date", "datetime", "time", "timestamp", "year", "month")
+_IDS = (
+    "unique_id",
+    "id",
+    "series",
+    "series_id",
+    "item_id",
+    "ts_id",
+    "item",
+    "group",
+    "key",
+    "name",
+    "sensor",
+)
+_VALUES = ("y", "value", "target", "values")
+_LOOKED_AT = 200
+"""Rows that are looked at to tell what a column holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnRoles:
+    """Which column is what.
+
+    Args:
+        form: "long" has a row for each time of each series, "wide" a column for each series beside one of
+            times, "rows" a row for each series: its name, then its values.
+        time: the column of times; "" in the form "rows".
+        id: the column that names a row's series; "" where there is one series, or the form is wide.
+        values: the column of values; in the form "wide" a column for each series.
+        known: columns whose future is known when a forecast is made.
+        past: columns that are known up to now.
+        static: columns that are constant within a series.
+    """
+
+    form: str
+    time: str = ""
+    id: str = ""
+    values: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Self:
+        """What `to_json` gave."""
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
+        return cls(**fields)
+
+    def to_json(self) -> dict[str, Any]:
+        """The columns in terms of JSON."""
+        return asdict(self)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """All columns beside times, names and values that are used."""
+        return (*self.known, *self.past, *self.static)
+
+    def words(self) -> str:
+        """What was found, in words."""
+        if self.form == "rows":
+            return f"a row for each series, named by {self.id!r}"
+        of = f", series named by {self.id!r}" if self.id else ""
+        return f"times in {self.time!r}, values in {', '.join(map(repr, self.values))}{of}"
+
+
+def find(
+    records: Sequence[Record],
+    *,
+    form: str = "",
+    time: str = "",
+    id: str = "",  # noqa: A002, the word of the field
+    values: Sequence[str] = (),
+    known: Sequence[str] = (),
+    past: Sequence[str] = (),
+    static: Sequence[str] = (),
+) -> ColumnRoles:
+    """The columns of a table; what is not said is guessed.
+
+    Raises:
+        DataError: a column that is not there; no column of times or of numbers.
+    """
+    head = records[:_LOOKED_AT]
+    names = list(records[0].fields)
+    _check(names, (time, id, *values, *known, *past, *static), records[0])
+    extras = {"known": tuple(known), "past": tuple(past), "static": tuple(static)}
+    taken = {*known, *past, *static}
+    if form == "rows" or (not form and not time and _is_rows(head, names)):
+        return ColumnRoles(form="rows", id=id or names[0])
+    free = [name for name in names if name not in taken and not _is_counter(name, head)]
+    time = time or _time(free, head, {id, *values})
+    free = [name for name in free if name != time]
+    id = id or ("" if form == "wide" else _id(records, time, free, values))  # noqa: A001
+    free = [name for name in free if name != id]
+    values = tuple(values) or _values(free, head, form, bool(id))
+    form = form or ("wide" if len(values) > 1 else "long")
+    return ColumnRoles(form=form, time=time, id=id, values=values, **extras)
+
+
+def suits(fields: Mapping[str, object]) -> bool:
+    """Whether these may be the fields of a series' row: a date and a number, or a usual name and numbers."""
+    numbers = [name for name, cell in fields.items() if is_number(cell) and not timestamps.is_date(cell)]
+    if any(timestamps.is_date(cell) for cell in fields.values()):
+        return bool(numbers)
+    timed = [name for name in numbers if name.lower() in _SURE]
+    return len(numbers) > 1 and len(numbers) == len(fields) and bool(timed)
+
+
+def missing(cell: object) -> bool:
+    """Whether a cell is empty."""
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def is_number(cell: object) -> bool:
+    """Whether a cell holds a number."""
+    if not isinstance(cell, str | int | float) or isinstance(cell, bool):
+        return False
+    try:
+        number = float(cell)
+    except (ValueError, OverflowError):
+        return False
+    return not (isinstance(cell, str) and math.isnan(number))
+
+
+def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
+    for name in wanted:
+        if name and name not in names:
+            raise DataError(record.where, f"no column {name!r}", remedy=nearest(name, names))
+
+
+def _numeric(name: str, head: Sequence[Record]) -> bool:
+    """Whether most of the cells that are there are numbers; one that is none is told when it is read."""
+    cells = [cell for record in head if not missing(cell := record.fields.get(name))]
+    return 2 * sum(is_number(cell) for cell in cells) > len(cells)
+
+
+def _timed(name: str, head: Sequence[Record]) -> bool:
+    return 2 * sum(timestamps.is_date(record.fields.get(name)) for record in head) > len(head)
+
+
+def _is_counter(name: str, head: Sequence[Record]) -> bool:
+    """Whether a column without a name only numbers the rows, as R and pandas write it.
+
+    A format may have named it by its place, "1".
+    """
+    if name.strip() not in ("", "1") and not name.startswith("Unnamed:"):
+        return False
+    cells = [record.fields.get(name) for record in head]
+    if not all(is_number(cell) for cell in cells):
+        return False
+    numbers = [float(cell) for cell in cells]  # pyrefly: ignore[bad-argument-type]
+    return all(b - a == 1 for a, b in pairwise(numbers))
+
+
+def _is_rows(head: Sequence[Record], names: list[str]) -> bool:
+    """Whether each row is a series: a name of its own, then many numbers, and no times."""
+    if len(names) < 9 or any(_timed(name, head) for name in names[:3]):
+        return False
+    firsts = [str(record.fields.get(names[0])) for record in head]
+    if len(set(firsts)) < len(firsts) or all(is_number(first) for first in firsts):
+        return False
+    cells = (record.fields.get(name) for record in head[:20] for name in names[1:])
+    return all(missing(cell) or is_number(cell) for cell in cells)
+
+
+def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:
+    free = [name for name in names if name not in taken]
+    for name in free:
+        if _timed(name, head):
+            return name
+    named = [name for known in _TIMES for name in free if name.lower() == known]
+    for name in named:
+        if 2 * sum(timestamps.is_time(record.fields.get(name)) for record in head) > len(head):
+            return name
+    got = f"no column of times among {', '.join(map(repr, names))}"
+    raise DataError(head[0].where, got, remedy="name it: --set forecast.time=COLUMN")
+
+
+def _id(records: Sequence[Record], time: str, free: list[str], values: Sequence[str]) -> str:
+    """The column that names the series: by its name, or the first of text where a time comes twice."""
+    names = [name for name in free if name not in values]
+    for known in _IDS:
+        for name in names:
+            if name.lower() == known:
+                return name
+    times = [record.fields.get(time) for record in records]
+    if len(set(map(str, times))) == len(times):
+        return ""
+    head = records[:_LOOKED_AT]
+    texts = [name for name in names if not _numeric(name, head) and not _timed(name, head)]
+    return texts[0] if texts else ""
+
+
+def _values(names: list[str], head: Sequence[Record], form: str, has_id: bool) -> tuple[str, ...]:
+    numeric = [name for name in names if _numeric(name, head)]
+    if not numeric:
+        got = f"no column of numbers among {', '.join(map(repr, names)) or 'none'}"
+        raise DataError(head[0].where, got, remedy="name it: --set forecast.value=COLUMN")
+    for known in _VALUES:
+        for name in numeric:
+            if name.lower() == known and form != "wide":
+                return (name,)
+    if form == "long" or has_id:
+        return (numeric[-1],)
+    return tuple(numeric)

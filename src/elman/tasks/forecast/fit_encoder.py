@@ -1,0 +1,160 @@
+"""What is learnt from the training part before there is a network: columns, frequency, layout, codings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from elman.core.errors import ConfigError, DataError
+from elman.core.records import Record
+from elman.core.run_config import RunConfig
+from elman.tasks.forecast import column_roles, covariates, frequencies, series, series_encoder
+from elman.tasks.forecast.column_roles import ColumnRoles
+from elman.tasks.forecast.frequencies import Frequency
+from elman.tasks.forecast.networks import WindowLayout
+from elman.tasks.forecast.series import Series
+from elman.tasks.forecast.series_encoder import SeriesEncoder
+from elman.tasks.forecast.settings import ForecastConfig
+
+
+def fit(records: Sequence[Record], run: RunConfig) -> SeriesEncoder:
+    """The outline that fits the records.
+
+    Args:
+        records: all of the data.
+        run: the settings.
+
+    Raises:
+        DataError: the records are no regular series, or too short.
+        ConfigError: a setting that does not fit the others.
+    """
+    options = run.options
+    assert isinstance(options, ForecastConfig)
+    found = _columns(records, options)
+    all_series, frequency = series.read(records, found, fill=options.fill)
+    all_series = between(all_series, options)
+    season = options.season or frequency.season
+    horizon = options.horizon or (season if 4 <= season <= 100 else 8)
+    ends = [cut(one, run, horizon)[0] for one in all_series]
+    layout = _layout(options, horizon, season, min(ends))
+    _check(all_series, ends, layout, options)
+    return SeriesEncoder(
+        columns=found,
+        found=_in_words(all_series),
+        frequency=frequency,
+        season=season,
+        layout=layout,
+        cycles=_cycles(all_series, ends, frequency) if options.calendar else (),
+        fill=options.fill,
+        codings=tuple(_codings(all_series, ends, found)),
+        standards=_standards(all_series, ends) if options.standardise else None,
+    ).with_layout(layout)
+
+
+def between(found: list[Series], options: ForecastConfig) -> list[Series]:
+    """The series without what is before `start` and after `end`."""
+    if not (options.start or options.end):
+        return found
+    return [series.between(one, options.start, options.end) for one in found]
+
+
+def cut(one: Series, run: RunConfig, horizon: int) -> tuple[int, int]:
+    """At which steps the training and the validation part of a series end."""
+    options, data = run.options, run.data
+    assert isinstance(options, ForecastConfig)
+    test = options.test_steps or max(horizon, round(data.test * one.length))
+    valid = options.valid_steps or max(horizon, round(data.valid * one.length))
+    after = one.length - (test if data.test and not data.test_path else 0)
+    return after - (valid if data.valid and not data.valid_path else 0), after
+
+
+def too_short(one: Series, steps: int, layout: WindowLayout, horizon: int) -> DataError:
+    """The error that a series is too short for a window."""
+    of = f"series {one.name!r} has" if one.name else "it has"
+    return DataError(
+        one.where,
+        f"{of} {max(steps, 0)} steps up to the end of that part",
+        expected=f"{layout.origin + horizon}: {layout.before} to look back, a context of {layout.context}, "
+        f"a horizon of {horizon}",
+        remedy="set a smaller forecast.context, forecast.lags or forecast.horizon, or leave the series out",
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _columns(records: Sequence[Record], options: ForecastConfig) -> ColumnRoles:
+    return column_roles.find(
+        records,
+        form="" if options.form == "auto" else options.form,
+        time=options.time,
+        id=options.id,
+        values=_names(options.value),
+        known=_names(options.known),
+        past=_names(options.past),
+        static=_names(options.static),
+    )
+
+
+def _layout(options: ForecastConfig, horizon: int, season: int, shortest: int) -> WindowLayout:
+    """How windows are made, from the settings and the shortest training part."""
+    lags = _lags(options.lags, season)
+    before = max((1, *lags))
+    context = options.context
+    if not context:
+        wanted = max(3 * horizon, 2 * season)
+        room = (shortest - before - horizon) * 2 // 3
+        context = max(1, min(wanted, room) // options.patch) * options.patch
+    if context % options.patch:
+        remedy = f"such as {max(1, context // options.patch) * options.patch}"
+        got = f"{context} with a patch of {options.patch}"
+        raise ConfigError("forecast.context", got, expected="a multiple of the patch", remedy=remedy)
+    return WindowLayout(context=context, horizon=horizon, lags=lags)
+
+
+def _lags(text: str, season: int) -> tuple[int, ...]:
+    if text in ("season", "none"):
+        return (season,) if text == "season" and season > 1 else ()
+    lags = _names(text)
+    if not lags or not all(lag.isdecimal() and len(lag) < 10 and int(lag) > 0 for lag in lags):
+        raise ConfigError("forecast.lags", repr(text), expected="season, none, or steps such as 24,168")
+    return tuple(sorted({int(lag) for lag in lags}))
+
+
+def _check(
+    found: Sequence[Series], ends: Sequence[int], layout: WindowLayout, options: ForecastConfig
+) -> None:
+    """Fail where a series is too short to learn from, or its values are none that the distribution has."""
+    counts = options.model == "autoregressive" and options.distribution == "negative_binomial"
+    for one, end in zip(found, ends, strict=True):
+        if end < layout.origin + layout.horizon:
+            raise too_short(one, end, layout, layout.horizon)
+        there = one.values[~np.isnan(one.values)]
+        if counts and ((there < 0) | (there != there.round())).any():
+            wrong = there[(there < 0) | (there != there.round())][0]
+            remedy = "set forecast.distribution = student_t"
+            raise DataError(one.where, f"the value {wrong:g}", expected="counts 0, 1, 2, ...", remedy=remedy)
+
+
+def _cycles(found: Sequence[Series], ends: Sequence[int], frequency: Frequency) -> tuple[str, ...]:
+    longest = max(zip(found, ends, strict=True), key=lambda pair: pair[1])
+    return frequencies.turned(frequency, longest[0].times[: longest[1]])
+
+
+def _codings(found: Sequence[Series], ends: Sequence[int], named: ColumnRoles) -> Iterator[covariates.Coding]:
+    for column in named.extras:
+        cells = [cell for one, end in zip(found, ends, strict=True) for cell in one.extras[column][:end]]
+        yield covariates.learn(column, cells, found[0].where)
+
+
+def _standards(found: Sequence[Series], ends: Sequence[int]) -> dict[str, tuple[float, float]]:
+    return {one.name: series_encoder.standard(one.values[:end]) for one, end in zip(found, ends, strict=True)}
+
+
+def _in_words(found: Sequence[Series]) -> str:
+    """How many series there are, and how long."""
+    lengths = [one.length for one in found]
+    spread = f"{min(lengths):,}" + (f" to {max(lengths):,}" if min(lengths) < max(lengths) else "")
+    return f"{len(found):,} of {spread} steps"

@@ -1,0 +1,111 @@
+"""Forecasts to be read and looked at: rows of a table, and a picture of history, median and bands."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elman.metrics.forecasting import LEVELS, QuantileForecast
+from elman.plots import figures
+
+_SHOWN = 4
+"""Steps of the past that a picture shows for each of the future."""
+
+_PANELS = 4
+"""Series that a picture shows."""
+
+_BANDS = ((0.025, 0.975, 0.15), (0.1, 0.9, 0.3))
+
+
+@dataclass(frozen=True)
+class SeriesForecast:
+    """The forecast of one series.
+
+    Args:
+        name: of the series; "" for an only one.
+        times: [H] as texts.
+        outlook: mean [H] and quantiles [H, Q] at `LEVELS`.
+        past: [T] the values before, not-a-number where one is missing.
+        actual: [H] what came true; empty where that is not known.
+        heads: the names of the columns of series, "" if there is but one, and of times.
+    """
+
+    name: str
+    times: Sequence[str]
+    outlook: QuantileForecast
+    past: np.ndarray
+    actual: np.ndarray
+    heads: tuple[str, str]
+
+    @property
+    def median(self) -> np.ndarray:
+        """[H]."""
+        return self.outlook.median
+
+    def quantile(self, level: float) -> np.ndarray:
+        """[H] the values at one of `LEVELS`."""
+        return self.outlook.quantiles[:, LEVELS.index(level)]
+
+
+def to_csv(futures: Sequence[SeriesForecast]) -> str:
+    """Forecasts in the long form: a row for each step with series, time, mean, median and quantiles."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    id_column, time_column = futures[0].heads
+    head = [time_column, "mean", "median", *(f"q{level:g}" for level in LEVELS)]
+    writer.writerow([id_column, *head] if id_column else head)
+    for future in futures:
+        for step, moment in enumerate(future.times):
+            numbers = [future.outlook.mean[step], future.median[step], *future.outlook.quantiles[step]]
+            row = [moment, *(f"{number:.6g}" for number in numbers)]
+            writer.writerow([future.name, *row] if id_column else row)
+    return out.getvalue()
+
+
+def save_picture(path: Path, futures: Sequence[SeriesForecast]) -> None:
+    """Write a picture of the first forecasts: png, svg or pdf, as the name of the file ends.
+
+    Raises:
+        TaskError: matplotlib is not installed, or does not know that kind of file.
+        RunError: the file cannot be written.
+    """
+
+    def drawn(figure: Any) -> None:
+        figure.set_size_inches(8, 2 + 2 * min(len(futures), _PANELS))
+        draw(figure, futures)
+
+    figures.save_figure(path, drawn)
+
+
+def draw(figure: Any, futures: Sequence[SeriesForecast]) -> None:
+    """Draw the first forecasts, one below the other, on a matplotlib Figure."""
+    shown = futures[:_PANELS]
+    panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
+    for axes, future in zip(panels, shown, strict=True):
+        _panel(axes, future)
+    panels[0].legend(frameon=False, fontsize=7, loc="upper left", ncols=5)
+
+
+def _panel(axes: Any, future: SeriesForecast) -> None:
+    steps = len(future.times)
+    past = future.past[-_SHOWN * steps :]
+    ahead = np.arange(1, steps + 1)
+    axes.plot(np.arange(1 - len(past), 1), past, color="0.3", linewidth=1, label="history")
+    for low, high, alpha in _BANDS:
+        label = f"{high - low:.0%}"
+        bounds = future.quantile(low), future.quantile(high)
+        axes.fill_between(ahead, *bounds, alpha=alpha, color="C0", linewidth=0, label=label)
+    axes.plot(ahead, future.median, color="C0", linewidth=1.2, label="median")
+    if len(future.actual):
+        axes.plot(ahead, future.actual, color="0.3", linewidth=1, linestyle=":", label="what came")
+    places = [0, steps - 1] if steps > 1 else [0]
+    axes.set_xticks(ahead[places], [future.times[place] for place in places], fontsize=7)
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_title(figures.literal(future.name), fontsize=8, loc="left")
+    axes.grid(alpha=0.25)

@@ -1,0 +1,350 @@
+"""Forecasting: the series so far -> its future, with its uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from elman.core.errors import TaskError
+from elman.core.records import Batch, Example, Record, Seq
+from elman.core.run_config import DataSettings, RunConfig
+from elman.data.batching import edge
+from elman.metrics import forecasting
+from elman.metrics.baselines import naive_forecasts
+from elman.metrics.forecasting import LEVELS, QuantileForecast
+from elman.nn import encoder
+from elman.nn.distributions import DISTRIBUTIONS
+from elman.streaming.base import Streaming
+from elman.tasks.abilities import EdgeLoss, Forecaster
+from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.forecast import column_roles, demo_rows, windows
+from elman.tasks.forecast.fit_encoder import between, cut, fit, too_short
+from elman.tasks.forecast.networks import SCALES, Autoregressive, Densities, Direct, Quantiles
+from elman.tasks.forecast.result import SeriesForecast, draw
+from elman.tasks.forecast.series import Series
+from elman.tasks.forecast.series_encoder import SeriesEncoder
+from elman.tasks.forecast.settings import ForecastConfig
+from elman.tasks.forecast.stream import ForecastStreamer
+from elman.tasks.forecast.windows import RollingWindows
+
+_LEAST_LEARNT, _MOST_LEARNT, _MOST_SCORED = 2_000, 20_000, 1_000
+"""Windows that an epoch has, and that are scored, where the settings do not say."""
+
+_OWN = (Purpose.TRAIN, Purpose.VALID, Purpose.TEST)
+"""Of these, what lies before `start` and after `end` is left out."""
+
+_AT_ONCE = 20_000
+"""Paths that are drawn at once, for the sake of memory."""
+
+
+class Forecast(Task, Forecaster, EdgeLoss, Streaming):
+    """The future of series in quantiles, learnt from windows at all origins of their pasts.
+
+    Args:
+        run: the settings.
+        outline: what was learnt from the training part.
+        horizon: steps to forecast; None: as many as are learnt.
+    """
+
+    Config = ForecastConfig
+    formats = ("table", "parquet", "jsonlines", "sample")
+    continuous = False
+
+    def __init__(self, run: RunConfig, outline: SeriesEncoder, horizon: int | None = None) -> None:
+        assert isinstance(run.options, ForecastConfig)
+        self._run, self._options, self.outline = run, run.options, outline
+        self.horizon = horizon or outline.layout.horizon
+
+    @classmethod
+    def suits(cls, record: Record) -> bool:
+        """Whether the record has a time and a number beside it."""
+        return column_roles.suits(record.fields)
+
+    @classmethod
+    def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
+        """All records for every part: a series is cut by time, and a context may lie in an earlier part."""
+        return Parts(list(records), list(records) if data.valid else [], list(records) if data.test else [])
+
+    @classmethod
+    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+        """The task with columns, frequency, layout of windows and codings found in the data.
+
+        Raises:
+            DataError: the records are no regular series, or too short.
+            ConfigError: a setting that does not fit the others.
+        """
+        return cls(run, fit(records, run))
+
+    @classmethod
+    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+        """The task with the outline that `text` describes.
+
+        Raises:
+            RunError: the text is damaged.
+        """
+        return cls(run, SeriesEncoder.from_text(text, where))
+
+    def to_text(self) -> str:
+        """The outline as JSON."""
+        return self.outline.to_text()
+
+    def facts(self) -> dict[str, str]:
+        """Columns, frequency, how windows are made."""
+        return self.outline.facts()
+
+    def ahead(self, horizon: int) -> Self:
+        """The same task, to forecast another number of steps.
+
+        Raises:
+            TaskError: the model gives no more steps than it learnt.
+        """
+        learnt = self.outline.layout.horizon
+        if self._options.model == "quantiles" and horizon > learnt:
+            remedy = "train with that forecast.horizon, or with forecast.model=autoregressive, which goes on"
+            raise TaskError("--horizon", str(horizon), expected=f"at most {learnt}, as learnt", remedy=remedy)
+        return type(self)(self._run, self.outline, horizon)
+
+    def build(self) -> nn.Module:
+        """A fresh network for these channels."""
+        options, config, layout = self._options, self._run.network, self.outline.layout
+        drop = config.output_dropout or config.dropout
+        body = partial(encoder.layers, config)
+        if options.model == "autoregressive":
+            kind = DISTRIBUTIONS[options.distribution]
+            return Autoregressive(layout, kind, SCALES[options.scale], body, drop)
+        return Direct(
+            layout,
+            LEVELS,
+            SCALES[options.scale],
+            body,
+            patch=options.patch,
+            linear=options.linear,
+            dropout=drop,
+            input_dropout=config.input_dropout,
+        )
+
+    def encode(self, records: Sequence[Record], use: Purpose = Purpose.SCORE) -> RollingWindows:
+        """Windows at the origins of that part of every series; to predict for, one at its end.
+
+        Raises:
+            DataError: the records are no such series as the training data, or too short.
+        """
+        layout, found, data = self.outline.layout, self.outline.read(records), self._run.data
+        if (use is Purpose.VALID and data.valid_path) or (use is Purpose.TEST and data.test_path):
+            use = Purpose.SCORE
+        if use in _OWN:
+            found = between(found, self._options)
+        ahead = 0 if use.labelled else self._steps
+        bounds = [self._bounds(one, use) for one in found]
+        learnt = [start for start, _ in bounds]
+        made = [self.outline.track(one, past, ahead) for one, past in zip(found, learnt, strict=True)]
+        return RollingWindows(
+            made,
+            self._places(bounds, use),
+            layout,
+            horizon=self._steps,
+            season=self.outline.season,
+            labelled=use.labelled,
+            context_too=self._options.model == "autoregressive",
+            taught=use is Purpose.TRAIN,
+        )
+
+    @property
+    def watch(self) -> str:
+        """As the settings say."""
+        return self._options.watch
+
+    def loss(self, scores: Densities | Quantiles, batch: Batch) -> Loss:
+        """The nats of the values, or their quantile loss in the windows' scales, summed."""
+        losses = scores.losses(batch.targets)
+        return Loss(losses.sum(), len(losses))
+
+    def ending(self, scores: Densities | Quantiles, batch: Batch, *, last: bool) -> Tensor:
+        """The loss of the last step of each horizon, or of the first."""
+        return self.loss(scores, replace(batch, targets=edge(batch.targets, last=last))).nats
+
+    def objective(self, scores: Densities | Quantiles, batch: Batch) -> Loss:
+        """The loss; with quantiles, the squared error of the mean beside it."""
+        nats, count = self.loss(scores, batch)
+        return Loss(
+            nats + scores.squares(batch.targets).sum() if isinstance(scores, Quantiles) else nats, count
+        )
+
+    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+        """Those of `forecasting.forecast_scores`, mse and mae first where series are standardised; and the
+        loss.
+        """
+        found = self._scores(held, _joined(held, outputs)) if len(outputs) else {}
+        return {**found, "loss": nats / max(count, 1)}
+
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
+        """Seasonal naive, naive and drift, each from the whole past of every window."""
+        return {part: self._naive(held) for part, held in parts.items()}
+
+    def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
+        """Exponential smoothing, fitted anew at every origin.
+
+        Raises:
+            TaskError: statsmodels is not installed.
+        """
+        assert isinstance(held, RollingWindows)
+        return {
+            "exponential smoothing": self._scores(held, held.outlook(naive_forecasts.exponential_smoothing))
+        }
+
+    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+        """Scores by the step of the horizon, and a picture of some windows."""
+        assert isinstance(held, RollingWindows)
+        outlook = _joined(held, outputs)
+        rows: list[Sequence[object]] = [("step", "wql", "coverage_80", "coverage_95")]
+        for step in sorted({round(share * (held.horizon - 1)) for share in (0, 0.25, 0.5, 0.75, 1)}):
+            cut = QuantileForecast(outlook.mean[:, step : step + 1], outlook.quantiles[:, step : step + 1])
+            at = forecasting.forecast_scores(held.actual[:, step : step + 1], cut, held.units)
+            rows.append((step + 1, at["wql"], at["coverage_80"], at["coverage_95"]))
+        shown = np.linspace(0, len(held) - 1, min(len(held), 3)).astype(int).tolist()
+        futures = [
+            self._future(held, place, QuantileForecast(*(part[place] for part in outlook))) for place in shown
+        ]
+        return Findings({"By step of the horizon": rows}, {"forecast": lambda figure: draw(figure, futures)})
+
+    def preview(self, network: nn.Module, seed: int) -> str:
+        """Nothing: a forecast is no line of text."""
+        return ""
+
+    def use(self) -> list[str]:
+        """Commands that forecast with a model and measure it."""
+        return [
+            "elman forecast {name} --picture forecast.png",
+            "elman forecast {name} new.csv --out forecast.csv",
+            "elman backtest {name}",
+        ]
+
+    def predict(self, network: nn.Module, batch: Batch, scores: Densities | Quantiles) -> list[Tensor]:
+        """For each window [H, 1 + Q]: mean and quantiles at `LEVELS`, in the units of the network."""
+        if isinstance(scores, Quantiles):
+            return list(scores.in_units().transpose(0, 1).cpu())
+        assert isinstance(network, Autoregressive)
+        count = self._options.samples
+        generator = torch.Generator(batch.seq.data.device).manual_seed(self._run.training.seed)
+        found = []
+        for data in batch.seq.data.split(max(1, _AT_ONCE // count), 1):
+            paths = network.paths(data, count, generator)
+            levels = torch.tensor(LEVELS, device=paths.device)
+            quantiles = torch.stack([part.quantile(levels, 0) for part in paths])  # [H, Q, B]
+            found += torch.cat([paths.mean(1)[:, None], quantiles], 1).permute(2, 0, 1).cpu()
+        return found
+
+    def futures(self, windows: Sequence[Example], outputs: Sequence[Any]) -> list[SeriesForecast]:
+        """What was predicted for windows without targets, one at the end of each series."""
+        assert isinstance(windows, RollingWindows)
+        outlook = _joined(windows, outputs)
+        return [
+            self._future(windows, place, QuantileForecast(*(part[place, : self.horizon] for part in outlook)))
+            for place in range(len(windows))
+        ]
+
+    def example(self) -> list[dict[str, Any]]:
+        """Rows of a made-up series; see `Forecaster`."""
+        return demo_rows.rows(self.outline)
+
+    def streamer(self, network: nn.Module) -> ForecastStreamer:
+        """The network as a stream; see `Streaming`.
+
+        A path that is drawn depends on those drawn before it, so each window has draws of its own.
+        """
+        if known := self.outline.columns.known:
+            got = f"columns whose future must be known: {', '.join(known)}"
+            remedy = "train without forecast.known, or use elman forecast"
+            raise TaskError("a stream of the task 'forecast'", got, remedy=remedy)
+
+        def says(data: Tensor) -> Tensor:
+            pieces = data.split(1, 1) if isinstance(network, Autoregressive) else [data]
+            found = []
+            for piece in pieces:
+                scores, _ = network(Seq(piece))
+                found += self.predict(network, Batch(Seq(piece), piece[:0]), scores)
+            return torch.stack(found)[:, : self.horizon]
+
+        return ForecastStreamer(self.outline, self.horizon, says, next(network.parameters()))
+
+    @property
+    def _steps(self) -> int:
+        """Steps of the horizon of a window: what is learnt, or more."""
+        return max(self.horizon, self.outline.layout.horizon)
+
+    def _bounds(self, one: Series, use: Purpose) -> tuple[int, int]:
+        """From which step to before which the horizons of a series lie.
+
+        Raises:
+            DataError: it is too short for one.
+        """
+        layout = self.outline.layout
+        train, valid = cut(one, self._run, layout.horizon)
+        spans = {
+            Purpose.TRAIN: (0, train),
+            Purpose.VALID: (train, valid),
+            Purpose.TEST: (valid, one.length),
+            Purpose.SCORE: (0, one.length),
+            Purpose.PREDICT: (one.length, one.length + self._steps),
+        }
+        start, end = spans[use]
+        first = start if start else layout.origin
+        if first < layout.origin or end - first < self._steps:
+            raise too_short(one, end, layout, self._steps)
+        return first, end
+
+    def _places(self, bounds: Sequence[tuple[int, int]], use: Purpose) -> np.ndarray:
+        """The origins of a part; of a short one to learn from, again and again until they make an epoch."""
+        found = windows.origins(bounds, self._steps, self._stride(bounds, use))
+        times = (
+            -(-_LEAST_LEARNT // len(found)) if use is Purpose.TRAIN and not self._options.learn_every else 1
+        )
+        return np.tile(found, (times, 1))
+
+    def _stride(self, bounds: Sequence[tuple[int, int]], use: Purpose) -> int:
+        options = self._options
+        said, most = (
+            (options.learn_every, _MOST_LEARNT)
+            if use is Purpose.TRAIN
+            else (options.score_every, _MOST_SCORED)
+        )
+        windows = sum(end - start - self._steps + 1 for start, end in bounds)
+        return said or -(-windows // most)
+
+    def _naive(self, held: Sequence[Example]) -> dict[str, Scores]:
+        assert isinstance(held, RollingWindows)
+        return {
+            name: self._scores(held, held.outlook(one)) for name, one in naive_forecasts.BASELINES.items()
+        }
+
+    def _scores(self, held: Sequence[Example], outlook: QuantileForecast) -> Scores:
+        assert isinstance(held, RollingWindows)
+        found = held.scores(outlook)
+        if self._options.standardise:
+            return {**forecasting.errors(held.actual, outlook, held.scale), **found}
+        return found
+
+    def _future(self, windows: RollingWindows, place: int, outlook: QuantileForecast) -> SeriesForecast:
+        which, at = windows.places[place].tolist()
+        one, frequency = windows.tracks[which].series, self.outline.frequency
+        times = frequency.after(one.times[0], at + np.arange(len(outlook.mean)))
+        actual = one.values[at : min(at + len(times), one.length)]
+        shown = [frequency.show(time) for time in times]
+        columns = self.outline.columns
+        several = bool(columns.id) or len(columns.values) > 1
+        heads = (columns.id or "unique_id") if several else "", columns.time or "ds"
+        actual = actual if len(actual) == len(times) else actual[:0]
+        return SeriesForecast(one.name, shown, outlook, one.values[:at], actual, heads)
+
+
+def _joined(held: Sequence[Example], outputs: Sequence[Any]) -> QuantileForecast:
+    """Outputs [H, 1 + Q] of windows, in the data's own units."""
+    assert isinstance(held, RollingWindows)
+    numbers = torch.stack(list(outputs)).double().numpy()
+    return held.in_units(QuantileForecast(numbers[..., 0], numbers[..., 1:]))

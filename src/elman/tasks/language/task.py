@@ -1,0 +1,284 @@
+"""Language modelling: each symbol predicts the next one. One to many by generation, many to many in step."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman.core import json_schema
+from elman.core.errors import ConfigError, DataError
+from elman.core.records import Batch, Example, Record, Seq, State
+from elman.core.run_config import DataSettings, RunConfig
+from elman.data.batching import IGNORED
+from elman.decoding import completion, ngram_lm, sampling
+from elman.inputs.text import vocab
+from elman.inputs.text.vocab import Vocab
+from elman.streaming.base import Streaming
+from elman.tasks.abilities import Calibratable, NamesSteps, Writer
+from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.language.network import LanguageNetwork
+from elman.tasks.language.settings import LanguageConfig
+from elman.tasks.language.stream import LanguageStreamer
+
+_NGRAM_ORDER = {"char": 6, "byte": 6, "bpe": 4, "word": 3}
+_BEAM = 64
+"""Unfinished words that a search for completions keeps."""
+
+
+class Language(Task, Calibratable, NamesSteps, Streaming, Writer):
+    """A language model over characters, bytes, words or subwords of one text."""
+
+    Config = LanguageConfig
+    formats = ("text", "sample")
+    continuous = True
+
+    def __init__(self, run: RunConfig, symbols: Vocab) -> None:
+        assert isinstance(run.options, LanguageConfig)
+        self._run, self._options, self.vocab = run, run.options, symbols
+
+    @classmethod
+    def suits(cls, record: Record) -> bool:
+        """Whether the record is a text and nothing else."""
+        return set(record.fields) == {"text"}
+
+    @classmethod
+    def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
+        """The text cut by characters: first what is learnt from, then `valid`, then `test`."""
+        if not data.valid and not data.valid_path:
+            raise ConfigError("data.valid", "0", expected="more than 0", remedy="a language model needs one")
+        text = _text(records)
+        cuts = [round(len(text) * (1 - data.valid - data.test)), round(len(text) * (1 - data.test))]
+        pieces = text[: cuts[0]], text[cuts[0] : cuts[1]], text[cuts[1] :]
+        where = records[0].where
+        for name, piece in zip(("train", "valid"), pieces, strict=False):
+            if len(piece) < 2:
+                remedy = "give more text" if name == "train" else "give more text or a larger data.valid"
+                raise DataError(
+                    where, f"{len(text)} characters", expected=f"enough for a {name} part", remedy=remedy
+                )
+        return Parts(*([Record({"text": piece}, where)] if piece else [] for piece in pieces))
+
+    @classmethod
+    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+        """The task with its vocabulary learnt from the training text."""
+        data = run.data
+        texts = [record.fields["text"] for record in records]
+        unit = "char" if data.unit == "auto" else data.unit
+        return cls(run, vocab.learn(unit, texts, size=data.vocab_size, min_count=data.min_count))
+
+    @classmethod
+    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+        """The task with the vocabulary that `text` describes."""
+        symbols = vocab.from_text(text, where)
+        with json_schema.rebuilding(where):
+            if extra := json.loads(text).keys() - json.loads(vocab.to_text(symbols)).keys():
+                raise ValueError(f"an unknown entry {min(extra)!r:.60}")
+        return cls(run, symbols)
+
+    def to_text(self) -> str:
+        """The vocabulary as JSON."""
+        return vocab.to_text(self.vocab)
+
+    def facts(self) -> dict[str, str]:
+        """What a symbol is, and how many there are."""
+        return {"symbols": f"{len(self.vocab):,} of the unit {self.vocab.unit}"}
+
+    def build(self) -> LanguageNetwork:
+        """A fresh network for this vocabulary.
+
+        Raises:
+            ConfigError: a setting that does not fit the others.
+        """
+        if self._options.tie and self._run.training.calibrate:
+            raise ConfigError(
+                "training.calibrate",
+                "language.tie = true beside it",
+                expected="one of the two",
+                remedy="a tied output layer cannot be softened alone",
+            )
+        return LanguageNetwork(
+            len(self.vocab), self._run.network, tie=self._options.tie, unknown=self.vocab.unknown
+        )
+
+    def encode(self, records: Sequence[Record], use: Purpose = Purpose.SCORE) -> list[Example]:
+        """The joined text as one example: symbols [N - 1], each with its successor as target.
+
+        Raises:
+            DataError: fewer than two symbols.
+        """
+        text = _text(records)
+        symbols = torch.from_numpy(self.vocab.encode(text, where=records[0].where)).long()
+        if len(symbols) < 2:
+            raise DataError(records[0].where, f"{len(symbols)} symbols", expected="at least 2 to predict one")
+        first = self.vocab.decode(symbols[:1].tolist())
+        return [Example(symbols[:-1], symbols[1:], len(text) - len(first))]
+
+    @property
+    def watch(self) -> str:
+        """The loss, of which the scores are functions."""
+        return "loss"
+
+    def loss(self, scores: Tensor, batch: Batch) -> Loss:
+        """Cross-entropy in nats, summed over the targets that count."""
+        targets = batch.targets.flatten()
+        nats = F.cross_entropy(scores.flatten(0, 1).float(), targets, ignore_index=IGNORED, reduction="sum")
+        return Loss(nats, int((batch.targets != IGNORED).sum()))
+
+    def objective(self, scores: Tensor, batch: Batch) -> Loss:
+        """The loss itself."""
+        return self.loss(scores, batch)
+
+    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+        """Bits per character and perplexity per symbol; perplexity first for words and subwords."""
+        size = sum(example.size for example in held)
+        named = {
+            "bits_per_char": nats / math.log(2) / max(size, 1),
+            "perplexity": math.exp(min(nats / max(count, 1), 700.0)),
+        }
+        order = sorted(named, reverse=self.vocab.unit in ("word", "bpe"))
+        return {**{name: named[name] for name in order}, "loss": nats / max(count, 1)}
+
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
+        """A unigram and the best n-gram model (interpolated Kneser-Ney with back-off) on the same symbols."""
+        model = ngram_lm.KneserNeyLM(_ids(train[0]), len(self.vocab), order=_NGRAM_ORDER[self.vocab.unit])
+        return {part: self._counted(model, held) for part, held in parts.items()}
+
+    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+        """Nothing: the scores say it all."""
+        return Findings({}, {})
+
+    @torch.no_grad()
+    def soften(self, network: nn.Module, temperature: float) -> None:
+        """Divide the output layer by `temperature`; see `Calibratable`."""
+        assert isinstance(network, LanguageNetwork)
+        network.output.weight.div_(temperature)
+        network.output.bias.div_(temperature)
+
+    def preview(self, network: nn.Module, seed: int) -> str:
+        """A line of text that the network writes from nothing, with its line ends shown."""
+        pieces = self.write(
+            network, "", self._options.preview, temperature=0.8, top_k=0, top_p=0.95, seed=seed
+        )
+        return "".join(pieces).strip().replace("\n", "⏎")
+
+    @torch.inference_mode()
+    def write(
+        self,
+        network: nn.Module,
+        prompt: str,
+        length: int,
+        *,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        seed: int | None,
+    ) -> Iterator[str]:
+        """The `length` symbols that follow `prompt` (none: a line's start), one by one, in constant memory.
+
+        Raises:
+            VocabError: a character of the prompt that the vocabulary lacks.
+            ConfigError: a sampling setting out of bounds.
+        """
+        scores, state = self._read(network, prompt)
+        generator = torch.Generator(scores.device)
+        generator.manual_seed(seed) if seed is not None else generator.seed()
+        symbols = sampling.generate(
+            _stepper(network),
+            scores,
+            state,
+            generator=generator,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            banned=[] if self.vocab.unknown is None else [self.vocab.unknown],
+        )
+        decoder = vocab.SymbolDecoder(self.vocab)
+        for symbol in islice(symbols, length):
+            yield decoder.feed(int(symbol))
+        yield decoder.flush()
+
+    @torch.inference_mode()
+    def complete(self, network: nn.Module, text: str, count: int) -> list[tuple[str, float]]:
+        """The likeliest next words after `text`, by a beam over symbols, with their probabilities.
+
+        Where `text` ends inside a word, that word is completed.
+
+        Raises:
+            VocabError: a character of the text that the vocabulary lacks.
+            ConfigError: `count` is below 1.
+        """
+        before, begun = completion.split_word(text)
+        scores, state = self._read(network, before)
+        step, width = _stepper(network), max(_BEAM, 4 * count)
+        return completion.completions(
+            step, scores, state, self.vocab.pieces, prefix=begun, count=count, width=width
+        )
+
+    def symbols(self, example: Example) -> list[str]:
+        """The text of each symbol."""
+        return [self.vocab.decode([symbol]) for symbol in example.data.tolist()]
+
+    def streamer(self, network: nn.Module) -> LanguageStreamer:
+        """The network as a stream; see `Streaming`."""
+        assert isinstance(network, LanguageNetwork)
+        parts = network.embedding, network.recurrent, network.output
+        return LanguageStreamer(self.vocab, *parts, self._start())
+
+    def use(self) -> list[str]:
+        """Commands that write with a model, complete, and evaluate it."""
+        return [
+            'elman sample {name} --prompt "The " --length 400',
+            "elman complete {name}",
+            "elman eval {name} other.txt",
+        ]
+
+    def _counted(self, model: ngram_lm.KneserNeyLM, held: Sequence[Example]) -> dict[str, Scores]:
+        """The scores of the lowest and of the best order."""
+        nats, count = model.nats(_ids(held[0])), len(held[0].target)
+        best = int(nats.argmin())
+        names = {"unigram": 0} | ({f"{best + 1}-gram": best} if best else {})
+        return {name: self.scores(held, (), float(nats[order]), count) for name, order in names.items()}
+
+    def _read(self, network: nn.Module, text: str) -> tuple[Tensor, State]:
+        """Scores [1, V] of what follows `text`, and the state after it."""
+        symbols = self.vocab.encode(text or self._start(), where="prompt", strict=True)
+        column = torch.from_numpy(symbols).long()[:, None].to(next(network.parameters()).device)
+        scores, state = network(Seq(column))
+        return scores[-1], state
+
+    def _start(self) -> str:
+        """What a text is taken to come after: a line's end, where the vocabulary has one."""
+        pieces = [piece for piece in self.vocab.pieces if piece]
+        return (b"\n" if b"\n" in pieces else pieces[0]).decode("utf-8", "replace")
+
+
+def _stepper(network: nn.Module) -> sampling.Step:
+    """One step of the network, as the searches call it: symbols [B] -> scores [B, V]."""
+
+    def step(symbols: Tensor, state: State) -> tuple[Tensor, State]:
+        scores, state = network(Seq(symbols[None]), state)
+        return scores[0], state
+
+    return step
+
+
+def _text(records: Sequence[Record]) -> str:
+    for record in records:
+        if not isinstance(record.fields.get("text"), str):
+            got = f"columns {', '.join(map(repr, record.fields))}"
+            remedy = "leave --format out, or choose another task"
+            raise DataError(record.where, got, expected="a text and nothing else", remedy=remedy)
+    return "\n".join(record.fields["text"] for record in records)
+
+
+def _ids(example: Example) -> np.ndarray:
+    """All symbols of an example, its last target among them."""
+    return torch.cat([example.data[:1], example.target]).numpy()

@@ -1,0 +1,40 @@
+"""The exported graph of a recogniser."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from elman.exporters import layers
+from elman.exporters.graph import Named, StepGraph, TensorGraph, states
+from elman.exporters.sequences import FRAMES, SCORES, _Encoded, named
+from elman.tasks.recognize.network import CtcScores, RecognizeNetwork
+
+
+@final
+class RecognizePiece(_Encoded):
+    """Scores [T', B, V + 1] of the symbols, the blank last, at each frame."""
+
+    def __init__(self, network: RecognizeNetwork, streams: bool) -> None:
+        super().__init__(network.encoder, streams)
+        self._network = network
+
+    def describe(self, graph: StepGraph) -> None:
+        """See `Piece`."""
+        hidden, _ = layers.encoder(graph, self._network.encoder)
+        graph.output(SCORES, layers.linear(graph, hidden, self._network.output))
+        if isinstance(graph, TensorGraph) and graph.lengths is not None:
+            graph.give(FRAMES, graph.lengths, torch.int64, ["B"])
+
+    def heard(self, said: Named) -> Any:
+        """See `Piece`."""
+        return CtcScores(said[SCORES], said[FRAMES])
+
+    def says(self, given: Named, lengths: Tensor | None) -> Named:
+        """See `Piece`."""
+        vectors = self._vectors(given, lengths)
+        hidden, state = self._network.encoder.run(vectors, states(given))
+        counted = {} if hidden.lengths is None else {FRAMES: hidden.lengths}
+        return {SCORES: self._network.output(hidden.data), **counted, **named(state)}

@@ -1,0 +1,428 @@
+"""Recognition: sound, features or a strip of writing -> symbols, without alignment. Many to many.
+
+Recurrent layers score each symbol, and a blank, at each frame; CTC sums over all alignments of a text (Graves
+et al. 2006), so that no one needs to say when each symbol is heard.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman.core import json_schema
+from elman.core.errors import DataError
+from elman.core.records import Batch, Example, RawValue, Record, Sound
+from elman.core.run_config import DataSettings, RunConfig
+from elman.data import columns, splits
+from elman.data.batching import IGNORED, collate
+from elman.data.columns import Columns
+from elman.decoding import scorers
+from elman.decoding.ctc_beam import PrefixScorer, prefix_beam
+from elman.decoding.ngram_lm import KneserNeyLM
+from elman.inputs import base, registry
+from elman.inputs.signals.signal_input import Signal
+from elman.inputs.text import vocab
+from elman.inputs.text.text_input import prepared
+from elman.inputs.text.vocab import Vocab
+from elman.metrics.baselines.nearest_neighbour import nearest
+from elman.nn import ctc
+from elman.nn.encoder import in_one_direction
+from elman.streaming.base import Streaming
+from elman.tasks.abilities import EdgeLoss, HasBeam, PredictsRecords, ShowsEvidence
+from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.recognize import error_rates
+from elman.tasks.recognize.network import CtcScores, RecognizeNetwork, frame_of
+from elman.tasks.recognize.settings import RecognizeConfig
+from elman.tasks.recognize.stream import RecognizeStreamer
+from elman.tasks.recognize.transcript import PANELS, FrameTimes, Transcript, draw, heard, pieces, rows
+
+_TRANSCRIPTS = frozenset({"text", "transcript", "transcription", "sentence"})
+"""Names of columns that make a sound beside them something to recognise."""
+
+_COMPARED = 32
+"""Steps that sequences are brought to, to find the nearest one."""
+
+
+@dataclass(frozen=True)
+class Spoken(Example):
+    """An example with its text, plain, which its symbols cannot always tell."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class TrainingTexts:
+    """What is known of the texts of the training part.
+
+    Args:
+        spaced: whether most have a space: then words are told.
+        words: those that may be written; none: any.
+        taught: the texts that the n-gram model learns; none: there is no such model.
+    """
+
+    spaced: bool
+    words: tuple[str, ...] = ()
+    taught: tuple[str, ...] = ()
+
+
+class _RecognizeContent(NamedTuple):
+    columns: Columns
+    input: dict[str, Any]
+    vocabulary: dict[str, Any]
+    known: TrainingTexts
+
+
+@final
+class Recognize(Task, PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streaming):
+    """Sequences into texts by connectionist temporal classification."""
+
+    Config = RecognizeConfig
+    formats = ("jsonlines", "table", "parquet", "sample", "media")
+    continuous = False
+
+    def __init__(
+        self, run: RunConfig, chosen: Columns, member: Signal, symbols: Vocab, known: TrainingTexts
+    ) -> None:
+        assert isinstance(run.options, RecognizeConfig)
+        self._run, self._options = run, run.options
+        self.columns, self.input, self.vocab, self._known = chosen, member, symbols, known
+        self._frame, self._guide = frame_of(run.options), _guide(symbols, known, run)
+        self._previewed: Sequence[Spoken] = ()
+
+    @classmethod
+    def suits(cls, record: Record) -> bool:
+        """Whether there is a transcript, and a sound or a file that can be heard or seen."""
+        small = {name.lower(): value for name, value in record.fields.items()}
+        others = [value for name, value in small.items() if name not in _TRANSCRIPTS]
+        return len(others) < len(small) and any(
+            isinstance(value, str | Sound) and Signal.takes(value) for value in others
+        )
+
+    @classmethod
+    def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
+        """The records in shares; identical sequences stay on one side, if they are drawn at random."""
+        chosen = columns.transcribed(records, data, _readable)
+        return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
+
+    @classmethod
+    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+        """The task with its columns, its input, the symbols of its texts, and what may be written."""
+        options = run.options
+        assert isinstance(options, RecognizeConfig)
+        chosen = columns.transcribed(records, run.data, _readable)
+        member = _input([RawValue(chosen.read(record), record.where) for record in records], run)
+        known = [_text(chosen, record, run.data) for record in records]
+        unit = "char" if run.data.unit == "auto" else run.data.unit
+        counted = run.data.min_count if unit in ("char", "word") else 1
+        size = run.data.vocab_size if unit != "byte" else 0
+        ready = [prepared(text, unit, run.data.lower) for text in known]
+        symbols = vocab.learn(unit, ready, size=size, min_count=counted)
+        learnt = TrainingTexts(
+            spaced=sum(" " in text for text in known) > len(known) / 2,
+            words=tuple(_words(options, known, run.data)),
+            taught=tuple(known) if options.ngram else (),
+        )
+        return cls(run, chosen, member, symbols, learnt)
+
+    @classmethod
+    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+        """The task as `to_text` described it."""
+        with json_schema.rebuilding(where):
+            content = json_schema.build(_RecognizeContent, json.loads(text))
+            member = registry.restore(content.input, run, where)
+            assert isinstance(member, Signal), "no signal"
+            symbols = vocab.from_text(json.dumps(content.vocabulary), where)
+            return cls(run, content.columns, member, symbols, content.known)
+
+    def to_text(self) -> str:
+        """Columns, input, symbols and what may be written as JSON."""
+        content = {
+            "columns": vars(self.columns),
+            "input": registry.to_content(self.input),
+            "vocabulary": json.loads(vocab.to_text(self.vocab)),
+            "known": vars(self._known),
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+    def facts(self) -> dict[str, str]:
+        """Which columns serve, what is read, what is written, and what guides the search."""
+        size, hop = self._frame
+        told = {
+            "columns": self.columns.about(),
+            "input": f"{self.input.about()}, {size} steps a frame, a frame every {hop}",
+            "texts": f"{len(self.vocab):,} symbols of the unit {self.vocab.unit}, and the blank",
+        }
+        guided = [f"{len(self._known.words):,} words"] * bool(self._known.words)
+        guided += [f"an n-gram model of order {self._options.ngram}"] * bool(self._known.taught)
+        return {**told, "search": ", ".join([f"a beam of {self._options.beam}", *guided])}
+
+    def build(self) -> RecognizeNetwork:
+        """A fresh network for this input and these symbols."""
+        return RecognizeNetwork(self.input.reader(), len(self.vocab), self._run.network, self._options)
+
+    def encode(self, records: Sequence[Record], use: Purpose = Purpose.SCORE) -> list[Example]:
+        """Each sequence [T, F] with the symbols of its text [S].
+
+        Raises:
+            DataError: a sequence cannot be read, a text is missing, empty, or too long for the frames.
+        """
+        found = [self._spoken(record, use) for record in records]
+        if use is Purpose.VALID or (use is Purpose.TRAIN and not self._previewed):
+            self._previewed = found
+        return list[Example](found)
+
+    @property
+    def watch(self) -> str:
+        """As the settings say."""
+        if self._options.watch != "auto":
+            return self._options.watch
+        return "word_error_rate" if self._known.spaced else "symbol_error_rate"
+
+    def loss(self, scores: CtcScores, batch: Batch) -> Loss:
+        """-ln p(text), all paths summed, in nats; counted by symbol."""
+        counts = (batch.targets != IGNORED).sum(0)
+        return Loss(ctc.loss(*scores, batch.targets, counts).sum(), int(counts.sum()))
+
+    def ending(self, scores: CtcScores, batch: Batch, *, last: bool) -> Tensor:
+        """The nats of what the likeliest path of each text has at the last frame, or the first."""
+        counts = (batch.targets != IGNORED).sum(0)
+        frames = scores.lengths - 1 if last else torch.zeros_like(scores.lengths)
+        return ctc.at_frames(*scores, batch.targets, counts, frames).sum()
+
+    def objective(self, scores: CtcScores, batch: Batch) -> Loss:
+        """The loss, of the texts that still have a path where training made a sequence faster."""
+        counts = (batch.targets != IGNORED).sum(0)
+        enough = ctc.frames_needed(batch.targets, counts).cpu() <= scores.lengths
+        if bool(enough.all()):
+            return self.loss(scores, batch)
+        kept = enough.nonzero()[:, 0].to(batch.targets.device)
+        if not len(kept):
+            return Loss(scores.scores.sum() * 0, 0)
+        said = CtcScores(scores.scores.index_select(1, kept), scores.lengths[enough])
+        return self.loss(said, replace(batch, targets=batch.targets.index_select(1, kept)))
+
+    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+        """Word and symbol error rate, exact matches, and the loss a symbol; the watched one first."""
+        told = self._told(held, [self._plain(one) for one in outputs]) if outputs else {}
+        return {**told, "loss": nats / max(1, count)}
+
+    def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
+        """The text of the nearest training sequence; and the most frequent text."""
+        known = [_spoken(example).text for example in train]
+        ((usual, _),) = Counter(known).most_common(1)
+        mine = [_compared(example.data) for example in train]
+        told: dict[str, dict[str, Scores]] = {}
+        for part, held in parts.items():
+            places = nearest(mine, [_compared(example.data) for example in held])
+            told[part] = {
+                "nearest training sequence": self._told(held, [known[place] for place in places]),
+                "most frequent text": self._told(held, [usual] * len(held)),
+            }
+        return told
+
+    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+        """Symbols that were confused, the worst lines, and when each symbol of some lines was heard."""
+        right = [_spoken(example).text for example in held]
+        said = [self._plain(one) for one in outputs]
+        unit = self.vocab.unit
+        tables = {
+            "confusions": error_rates.confusions(right, said, unit=unit),
+            "worst lines": error_rates.worst(right, said, unit=unit),
+        }
+        shown = self._shown(held, outputs)
+        figures = {"alignment": lambda figure: draw(figure, shown, self._clock)} if shown else {}
+        return Findings({name: rows for name, rows in tables.items() if len(rows) > 1}, figures)
+
+    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+        """When each symbol of some lines was heard."""
+        shown = self._shown(held, outputs)[:PANELS]
+        caption = (
+            "What was read, and under it how likely each symbol of the text is at each frame. Between "
+            "symbols the blank is likely, which stands for nothing."
+        )
+        numbers = rows(shown, self._clock)
+        drawn = Evidence("alignment", caption, numbers, lambda figure: draw(figure, shown, self._clock))
+        return [drawn] if shown else []
+
+    def predict(self, network: nn.Module, batch: Batch, scores: CtcScores) -> list[Transcript]:
+        """The best text of each sequence, by the search that the settings ask for, and its frames."""
+        said, lengths = scores
+        if self.vocab.unknown is not None:
+            never = torch.tensor([self.vocab.unknown], device=said.device)
+            said = said.index_fill(2, never, -torch.inf)
+        if self._options.beam == 1 and self._guide is None:
+            return heard(said, lengths, ctc.greedy(said, lengths))
+        found = prefix_beam(said, lengths, width=self._options.beam, guide=self._guide)
+        return heard(said, lengths, [best.symbols for best, *_ in found])
+
+    def with_beam(self, width: int) -> Self:
+        """The same task with another width of the beam."""
+        run = replace(self._run, options=replace(self._options, beam=width))
+        return type(self)(run, self.columns, self.input, self.vocab, self._known)
+
+    @property
+    def reads(self) -> str:
+        """What its input reads."""
+        return self.input.kind
+
+    def record(self, value: Any, where: str) -> Record:
+        """The value in the column that is read."""
+        parsed = self.input.parse(value) if isinstance(value, str) else value
+        return Record({self.columns.input: parsed}, where)
+
+    def answer(self, output: Transcript, record: Record) -> dict[str, Any]:
+        """The text, its log probability, and from when to when each word, or each symbol, was heard."""
+        symbols = [self.vocab.decode([symbol]) for symbol in output.symbols]
+        found = pieces(symbols, output, self._clock, words=self._known.spaced)
+        times = [[piece.text, round(piece.start, 3), round(piece.end, 3)] for piece in found]
+        text = self.vocab.decode(output.symbols).strip()
+        return {"prediction": text, "logp": round(output.logp, 4), self._clock.unit: times}
+
+    def preview(self, network: nn.Module, seed: int) -> str:
+        """What is recognised in one of the validation part, beside what is right."""
+        if not self._previewed:
+            return ""
+        one = self._previewed[seed % len(self._previewed)]
+        batch = collate([one])
+        with torch.inference_mode():
+            data = batch.seq.data.to(next(network.parameters()).device)
+            said, _ = network(batch.seq._replace(data=data))
+            (output,) = self.predict(network, batch, said)
+        return f"{self._plain(output)}  (right: {one.text})"
+
+    def streamer(self, network: nn.Module) -> RecognizeStreamer:
+        """The network as a stream, by the best path; see `Streaming`."""
+        assert isinstance(network, RecognizeNetwork)
+        in_one_direction(network.encoder.recurrent, "recognize", "recognize.bidirectional")
+        self.input.intake()  # raises where steps depend on the whole
+        return RecognizeStreamer(self.input, self.vocab, self._clock, network.encoder, network.output)
+
+    def use(self) -> list[str]:
+        """Commands that recognise and measure."""
+        return ["elman predict {name} FILE", "elman predict {name} FILE --beam 16", "elman eval {name} FILE"]
+
+    @property
+    def _clock(self) -> FrameTimes:
+        return FrameTimes(self._frame, self._options.step or self.input.seconds)
+
+    def _spoken(self, record: Record, use: Purpose) -> Spoken:
+        data = self.input.encode(RawValue(self.columns.read(record), record.where))
+        if not use.labelled:
+            return Spoken(data, torch.empty(0, dtype=torch.int64), len(data))
+        text = _text(self.columns, record, self._run.data)
+        ready = prepared(text, self.vocab.unit, self._run.data.lower)
+        numbers = self.vocab.encode(ready, where=record.where)
+        frames, hop = self._frame.frames(len(data)), self._frame.hop
+        remedy = "leave the line out" + f", or make recognize.hop less than {hop} steps" * (hop > 1)
+        ctc.check_frames(frames, numbers.tolist(), record.where, remedy=remedy)
+        return Spoken(data, torch.from_numpy(numbers).long(), len(data), text)
+
+    def _shown(
+        self, held: Sequence[Example], outputs: Sequence[Transcript]
+    ) -> list[tuple[Tensor, Transcript, list[str]]]:
+        """What was read, what was heard in it, and its symbols, where there are any."""
+        return [
+            (example.data, one, [self.vocab.describe(symbol) for symbol in one.symbols])
+            for example, one in zip(held, outputs, strict=True)
+            if one.symbols
+        ]
+
+    def _plain(self, one: Transcript) -> str:
+        return error_rates.plain(self.vocab.decode(one.symbols), lower=self._run.data.lower)
+
+    def _told(self, held: Sequence[Example], said: Sequence[str]) -> Scores:
+        told = error_rates.rates([_spoken(example).text for example in held], said, unit=self.vocab.unit)
+        first = self.watch
+        return {first: told.pop(first), **told} if first in told else told
+
+
+def _spoken(example: Example) -> Spoken:
+    assert isinstance(example, Spoken)
+    return example
+
+
+def _readable(record: Record, name: str) -> bool:
+    """Whether a field of a record is something to recognise a text in."""
+    return Signal.takes(record.fields[name])
+
+
+def _input(values: Sequence[RawValue], run: RunConfig) -> Signal:
+    first = values[0]
+    if Signal.takes(first.value):
+        return Signal.learn(values, run)
+    got = f"{first.value!r}" if isinstance(first.value, str) else f"a {type(first.value).__name__}"
+    expected = "the path of a sound, a .npy file or a picture, or numbers"
+    raise DataError(first.where, got, expected=expected, remedy="name the column with --input")
+
+
+def _text(chosen: Columns, record: Record, data: DataSettings) -> str:
+    """The text of a record, plain.
+
+    Raises:
+        DataError: it is none, or empty.
+    """
+    value = chosen.wanted(record)
+    value = str(value) if isinstance(value, int | np.integer) else value  # such as a number that is dictated
+    if not isinstance(value, str):
+        got = f"{type(value).__name__} in column {chosen.target!r}"
+        raise DataError(record.where, got, expected="a text", remedy="name the column of texts with --target")
+    if not value.strip():
+        raise DataError(record.where, "an empty text", expected="a text", remedy="leave the line out")
+    return error_rates.plain(value, lower=data.lower)
+
+
+def _words(options: RecognizeConfig, known: Sequence[str], data: DataSettings) -> Sequence[str]:
+    """The words that may be written; none: any."""
+    listed: list[str] = []
+    if options.word_list:
+        path = Path(options.word_list)
+        try:
+            listed = path.read_text(encoding=data.encoding).splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(path, f"cannot be read: {error}", expected="a word a line") from error
+    spelled = [error_rates.plain(line, lower=data.lower) for line in listed]
+    if options.words == "known":
+        spelled += known
+    return list(error_rates.words(spelled))
+
+
+def _guide(symbols: Vocab, known: TrainingTexts, run: RunConfig) -> PrefixScorer | None:
+    """What guides the search; None: nothing does."""
+    options = run.options
+    assert isinstance(options, RecognizeConfig)
+    found: list[PrefixScorer] = []
+    spaced = symbols.unit in ("char", "byte")
+    space = next((number for number, piece in enumerate(symbols.pieces) if piece == b" "), None)
+    between = space if spaced else None
+
+    def spelled(text: str) -> list[int]:
+        return symbols.encode(prepared(text, symbols.unit, run.data.lower)).tolist()
+
+    if known.words:
+        before = [] if between is None else [between]
+        able = [numbers for word in known.words if symbols.unknown not in (numbers := spelled(word))]
+        found.append(scorers.Lexicon([before + numbers for numbers in able], len(symbols), between))
+    if known.taught:
+        border = [len(symbols)]
+        taught = [number for text in known.taught for number in border + spelled(text)] + border
+        model = KneserNeyLM(np.array(taught), len(symbols) + 1, options.ngram)
+        found.append(scorers.NGramScorer(model, options.ngram_weight))
+    if options.symbol_bonus or options.word_bonus:
+        begins = [piece.startswith(b" ") for piece in symbols.pieces]
+        bonus = options.symbol_bonus + options.word_bonus * torch.tensor(begins, dtype=torch.float64)
+        found.append(scorers.SymbolBonus(bonus))
+    return scorers.CombinedScorer(found) if found else None
+
+
+def _compared(data: Tensor) -> Tensor:
+    """Features [T, F] as [32, F], by lines between steps."""
+    return F.interpolate(data.t()[None], _COMPARED, mode="linear", align_corners=True)[0].t()

@@ -1,0 +1,1 @@
+"""What tasks share that write a sequence for each source."""

@@ -1,0 +1,191 @@
+"""A tagger as a stream: each token's tag by what came before it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+from elman.core import json_schema
+from elman.core.errors import DataError, TaskError
+from elman.core.records import Seq, State
+from elman.inputs.incremental import IncrementalEncoder
+from elman.nn.recurrent import Recurrent
+from elman.streaming.base import IncrementalDecoder, LineProtocol, ModuleRunner, StreamCodec, Streamer
+from elman.tasks.tag.token_columns import TokenColumns
+from elman.tasks.tag.words import TaggerWords
+
+_LONGEST = 1 << 16
+"""Characters, at most, that wait for the end of a token; memory is bounded by them."""
+
+
+class TokenSaid(NamedTuple):
+    """What is said of a token: log probabilities [K] of its tags."""
+
+    token: str
+    logp: Tensor
+
+
+@final
+class TagStreamer(Streamer):
+    """Log probabilities of each token's tags; the state is the layers'.
+
+    Args:
+        words: what the training part had.
+        tags: the K tags.
+        columns: how tokens and tags are called.
+        network: a `TagNetwork` without a field over its scores.
+        recurrent: its layers.
+    """
+
+    def __init__(
+        self,
+        words: TaggerWords,
+        tags: Sequence[str],
+        columns: TokenColumns,
+        network: nn.Module,
+        recurrent: Recurrent,
+    ) -> None:
+        self._words, self._tags, self._columns = words, tags, columns
+        self._network, self._recurrent = network, recurrent
+
+    @property
+    def hidden(self) -> int:
+        """See `Streamer`."""
+        return self._recurrent.cell.states
+
+    def start(self, begin: Any) -> State:
+        """See `Streamer`: it starts from nothing."""
+        if begin:
+            raise TaskError("start", repr(begin), expected="nothing, of a tagger")
+        return tuple(s.detach().clone() for s in self._recurrent.initial(1))
+
+    def ends(self, begin: Any) -> StreamCodec:
+        """See `Streamer`."""
+        intake = TokenEncoder(self._words)
+        return StreamCodec(intake, _Named(intake))
+
+    @torch.no_grad()
+    def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
+        """See `Streamer`."""
+        said, after = self._network(seq, state)
+        return said.emissions.log_softmax(-1), after
+
+    def runner(self, state: State) -> ModuleRunner:
+        """See `Streamer`."""
+        return ModuleRunner(self, state, self._recurrent.weight_hh_l0)
+
+    def answer(self, output: TokenSaid) -> dict[str, Any]:
+        """The likeliest tag and the token, under the names of their columns, and the tag's probability."""
+        best = int(output.logp.argmax())
+        p = round(float(output.logp[best].exp()), 6)
+        return {self._columns.target: self._tags[best], "probability": p, self._columns.input: output.token}
+
+    def lines(self) -> LineProtocol:
+        """The tags and tokens of each line."""
+
+        def tell(_: str, outputs: list[TokenSaid]) -> dict[str, Any]:
+            tags = [self._tags[int(output.logp.argmax())] for output in outputs]
+            return {self._columns.target: tags, self._columns.input: [output.token for output in outputs]}
+
+        return LineProtocol(read=str, tell=tell)
+
+
+class _TagKept(NamedTuple):
+    held: Annotated[str, ("maxLength", _LONGEST)]
+
+
+@final
+class TokenEncoder(IncrementalEncoder):
+    """Tokens of a text, with spaces between them, or of lists.
+
+    Args:
+        words: what the training part had.
+
+    Attributes:
+        taken: the tokens that were taken and of which nothing was told yet, in their order.
+    """
+
+    def __init__(self, words: TaggerWords) -> None:
+        self._words, self._held = words, ""
+        self.taken: deque[str] = deque()
+
+    def one(self, x: Any) -> Tensor:
+        """See `IncrementalEncoder`: a token."""
+        if self._held or not isinstance(x, str) or not x or x != x.strip():
+            after = f" after {self._held!r:.40}, a part of a token" if self._held else ""
+            remedy = "feed(...) takes texts and lists of tokens"
+            raise DataError("a step of tokens", f"{x!r:.40}{after}", expected="one token", remedy=remedy)
+        return self._encoded([x])[0]
+
+    def take(self, chunk: Any) -> Tensor:
+        """See `IncrementalEncoder`."""
+        if not isinstance(chunk, str):
+            return self._encoded(self._listed(chunk))
+        text = self._held + chunk
+        found = text.split()
+        held = found.pop() if found and not text[-1].isspace() else ""
+        if len(held) > _LONGEST:
+            got = f"{len(held):,} characters without a space"
+            raise DataError("a piece of tokens", got, expected=f"at most {_LONGEST:,}")
+        data = self._encoded(found)
+        self._held = held
+        return data
+
+    def rest(self) -> Tensor:
+        """See `IncrementalEncoder`."""
+        found, self._held = [self._held] * bool(self._held), ""
+        return self._encoded(found)
+
+    def content(self) -> dict[str, Any]:
+        """See `IncrementalEncoder`."""
+        return {"held": self._held}
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """See `IncrementalEncoder`."""
+        (self._held,) = json_schema.build(_TagKept, content)
+
+    def _listed(self, chunk: Any) -> list[str]:
+        if self._held:
+            got = f"a list after {self._held!r:.40}, a part of a token"
+            raise DataError("a piece of tokens", got, remedy="finish() first")
+        if not isinstance(chunk, list | tuple) or not all(isinstance(t, str) and t.strip() for t in chunk):
+            raise DataError("a piece of tokens", f"{chunk!r:.40}", expected="a text, or a list of tokens")
+        return list(chunk)
+
+    def _encoded(self, tokens: list[str]) -> Tensor:
+        if not tokens:
+            return torch.zeros(0, 1 + self._words.longest, dtype=torch.int64)
+        data = torch.from_numpy(self._words.encode(tokens)).long()
+        self.taken.extend(tokens)
+        return data
+
+
+@final
+class _Named(IncrementalDecoder):
+    """What is said of each token, with the token.
+
+    Args:
+        tokens: where they come in.
+    """
+
+    def __init__(self, tokens: TokenEncoder) -> None:
+        self._tokens = tokens
+
+    def give(self, raw: Tensor) -> TokenSaid:
+        """See `IncrementalDecoder`."""
+        return TokenSaid(self._tokens.taken.popleft(), raw)
+
+    def last(self) -> list[Any]:
+        """See `IncrementalDecoder`."""
+        return []
+
+    def content(self) -> dict[str, Any]:
+        """See `IncrementalDecoder`."""
+        return {}
+
+    def restore(self, content: dict[str, Any]) -> None:
+        """See `IncrementalDecoder`."""

@@ -1,0 +1,1 @@
+"""Translation: a sequence -> another one of another length. Many to many."""

@@ -1,0 +1,34 @@
+"""The exported graph of a translator's encoder."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+
+from elman.exporters import layers
+from elman.exporters.graph import ExportedGraph, Named, Sizes, TensorGraph
+from elman.exporters.layers import INPUT
+from elman.tasks.seq2seq.graph import DecoderPiece, EncodedSource, EncoderPiece, moving
+from elman.tasks.translate.network import TranslateNetwork
+
+
+@final
+class TranslateEncoder(EncoderPiece):
+    """The encoder of a translator: a sequence -> what its decoder looks at."""
+
+    _network: TranslateNetwork
+
+    def source(self, graph: TensorGraph) -> EncodedSource:
+        """See `EncoderPiece`."""
+        encoder = self._network.encoder
+        return moving(graph, encoder, layers.read(graph, encoder.reader), self._network.summary)
+
+    def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
+        """See `Piece`."""
+        return {INPUT: layers.read_example(self._network.encoder.reader, sizes, generator)}
+
+
+def translate_pieces(network: TranslateNetwork) -> list[ExportedGraph]:
+    """The graphs of a translator."""
+    return [TranslateEncoder(network), DecoderPiece(network)]

@@ -1,0 +1,1 @@
+"""Train a model: settings, session, loop, checkpoints, logs."""

@@ -1,0 +1,308 @@
+"""A training from its settings to its report: begin a run or resume one, and leave its folder complete."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from elman.core import atomic_files, formatting, tensor_file
+from elman.core.console import LoggingReporter, Reporter
+from elman.core.errors import ConfigError, RunError
+from elman.core.formatting import duration
+from elman.core.graceful_stop import GracefulStop
+from elman.core.records import Example, Seq, State
+from elman.core.run_config import RunConfig
+from elman.data import batching
+from elman.data.batching import BatchPlan
+from elman.nn import parameters
+from elman.runs import folder, model_card
+from elman.tasks import evaluation
+from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
+from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
+from elman.tasks.model import Model
+from elman.training import calibration, checkpoint, curves, metrics_log, optimizers
+from elman.training.checkpoint import BEST, LAST, Progress, TrainingState
+from elman.training.loop import Trainer, TrainingJob, headline
+from elman.training.processes import ProcessGroup
+
+_WRITTEN = frozenset(
+    {
+        *(folder.CONFIG, folder.VOCAB, folder.WEIGHTS, LAST, BEST),
+        *(metrics_log.METRICS, model_card.RESULTS, model_card.CARD, curves.CURVES),
+    }
+)
+"""The files of a run that are written beside their place."""
+
+
+class TrainingSession:
+    """One sitting of a training: what is made before the loop, and what is written after it."""
+
+    def __init__(
+        self, path: Path, run: RunConfig, task: Task, parts: Parts, team: ProcessGroup, show: Reporter
+    ) -> None:
+        self._path, self._run, self._task, self._team, self._plain = path, run, task, team, show
+        if run.training.calibrate and not isinstance(task, Calibratable):
+            remedy = "leave it false"
+            raise ConfigError("training.calibrate", f"true for the task {run.task}", remedy=remedy)
+        self._train = task.encode(parts.train, Purpose.TRAIN)
+        self._held = {
+            use.value: task.encode(records, use)
+            for use, records in ((Purpose.VALID, parts.valid), (Purpose.TEST, parts.test))
+            if records
+        }
+        self._valid = self._held.get("valid", ())
+        self._symbols = {name: _symbols(examples) for name, examples in self._parts().items()}
+        self._fingerprint = _fingerprint(self._parts().values())
+        if run.training.calibrate and not self._valid:
+            remedy = "leave it false, or set data.valid or data.valid_path"
+            raise ConfigError("training.calibrate", "true without a validation part", remedy=remedy)
+        self._plan = _plan(self._train, run, task, team)
+        self._learner = _learner(run, task, team, self._train)
+
+    def begin(self, reason: str) -> Model:
+        """Make the folder and train from the start."""
+        with self._alone():
+            if self._team.main:
+                folder.create(self._path, self._run, self._task)
+            self._team.wait()
+            progress = Progress(data=self._fingerprint)
+            return self._train_and_report(progress, [reason, *self._introduction()])
+
+    def resume(self) -> Model:
+        """Train from the last checkpoint, or from the start if there was none yet."""
+        with self._alone():
+            if (self._path / LAST).exists():
+                return self._go_on(self._path / LAST)
+            progress, words = Progress(data=self._fingerprint), "no checkpoint yet: from the start"
+            return self._train_and_report(progress, [words, *self._introduction()])
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """The folder, for this training alone."""
+        return atomic_files.locked(self._path, _WRITTEN) if self._team.main else nullcontext()
+
+    def _go_on(self, last: Path) -> Model:
+        progress = checkpoint.restore(last, self._learner, self._team, self._carried())
+        if progress.window >= self._plan.steps and progress.window:
+            got, expected = f"window {progress.window}", f"below {self._plan.steps}"
+            raise RunError(last, got, expected=expected, remedy="the settings must be those of the run")
+        if progress.data != self._fingerprint:
+            remedy = "put the data back as they were, or train a new run"
+            raise RunError(self._run.data.path, "other data than the run began with", remedy=remedy)
+        words = [f"resumed {self._path} at step {progress.step}"] + ["it is done"] * progress.done
+        return self._train_and_report(progress, words)
+
+    def _carried(self) -> State | None:
+        """A state such as is carried from one window of a text to the next."""
+        if not self._task.continuous:
+            return None
+        with evaluation.evaluating(self._learner.network) as network, torch.no_grad():
+            seq = evaluation.to_device(self._plan.batch(0, 0), self._team.device).seq
+            return network(Seq(seq.data[:1]), None)[1]
+
+    def _train_and_report(self, progress: Progress, words: list[str]) -> Model:
+        show = LoggingReporter(self._plain, self._path) if self._team.main else self._plain
+        job = TrainingJob(self._path, self._run, self._task, self._plan, self._valid, self._team, show)
+        try:
+            for line in filter(None, words):
+                show.line(line)
+            baselines = self._baselines(show)
+            trainer = Trainer(job, self._learner, progress)  # whose clock starts with it
+            with GracefulStop() as interrupt, folder.enough_memory("training"):
+                trainer.run(interrupt)
+            if self._team.main:
+                self._conclude(trainer, baselines, show)
+        finally:
+            show.close()
+        self._team.wait()
+        return folder.load(self._path, self._team.device)
+
+    def _introduction(self) -> Iterator[str]:
+        uses = {"train": "to learn from", "valid": "to validate"}
+        sizes = ", ".join(f"{self._size(part)} {use}" for part, use in uses.items() if part in self._symbols)
+        yield f"data {self._run.data.path}: {sizes}"
+        yield from (f"{name}: {words}" for name, words in self._task.facts().items())
+        yield f"network {self._network_words()}, {self._parameters():,} parameters; {self._team.device}"
+        yield f"run {self._path}"
+
+    def _parts(self) -> dict[str, Sequence[Example]]:
+        return {"train": self._train, **self._held}
+
+    def _size(self, part: str) -> str:
+        """How much that is, in words."""
+        if part not in self._symbols:
+            return "none"
+        symbols = f"{self._symbols[part]:,} symbols"
+        return symbols if self._task.continuous else f"{len(self._parts()[part]):,} examples ({symbols})"
+
+    def _network_words(self) -> str:
+        if not parameters.has_trainable(self._learner.network):
+            return "computed from the training part"
+        network = self._run.network
+        return f"{network.layers} x {network.cell} {network.hidden}"
+
+    def _parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self._learner.network.parameters())
+
+    def _baselines(self, show: Reporter) -> dict[str, dict[str, dict[str, float]]]:
+        """Part -> baseline -> scores; from the report where an earlier sitting left them."""
+        if not self._team.main:
+            return {}
+        known = model_card.read_results(self._path).get("baselines")
+        if known is None:
+            show.line("measuring baselines")
+            known = self._task.baselines(self._train, self._held)
+        for part, rows in list(known.items())[:1]:
+            for name, scores in rows.items():
+                show.line(f"baseline {name}, {part} part: {headline(scores)}")
+        return known
+
+    def _conclude(
+        self, trainer: Trainer, baselines: dict[str, dict[str, dict[str, float]]], show: Reporter
+    ) -> None:
+        """Keep the best weights as the model's, score them, and write the report."""
+        show.line("scoring")
+        network = self._best(trainer).eval()
+        rows, outputs = self._scores("model", network)
+        if self._run.training.calibrate:
+            before, _ = self._scores("model, uncalibrated", network)
+            show.line(self._calibrate(network))
+            rows, outputs = self._scores("model", network)
+            rows = {part: rows[part] | before[part] for part in rows}
+        notes = {"step": trainer.progress.step, "settings": folder.meaning(self._run)}
+        folder.save_weights(self._path, network.state_dict(), notes)
+        scores = {part: rows[part] | baselines.get(part, {}) for part in rows}
+        part = list(self._held)[-1] if self._held else ""
+        findings = self._findings(network, part, outputs[part]) if part else Findings({}, {})
+        results = {
+            "data": self._data_facts(),
+            "training": self._training_facts(trainer),
+            "scores": scores,
+            "baselines": baselines,
+            "findings": {f"{title}, {part} part": rows for title, rows in findings.tables.items()},
+            "figures": list(findings.figures),
+            "sample": self._task.preview(network, self._run.training.seed),
+        }
+        model_card.write_results(self._path, results)
+        across = next(iter(baselines.values()), {})
+        losses = {name: scores["loss"] for name, scores in across.items() if "loss" in scores}
+        note = curves.draw(self._path, losses, findings.figures)
+        for line in (*([note] if note else []), *formatting.markdown_table(scores), *self._farewell(trainer)):
+            show.line(line)
+
+    def _findings(self, network: torch.nn.Module, part: str, outputs: list[Any]) -> Findings:
+        """What there is to show of a part: of the outputs, and of what the network makes beside them."""
+        findings = self._task.findings(self._held[part], outputs)
+        if not isinstance(self._task, Illustrated):
+            return findings
+        return Findings(
+            findings.tables, {**findings.figures, **self._task.pictures(network, self._held[part])}
+        )
+
+    def _calibrate(self, network: torch.nn.Module) -> str:
+        """Fit the temperature of the network's scores, and say so."""
+        assert isinstance(self._task, Calibratable)
+        temperature = calibration.best_temperature(self._task, network, self._valid)
+        self._task.soften(network, temperature)
+        return f"calibrated: scores are divided by {temperature}, fitted on the validation part"
+
+    def _scores(
+        self, name: str, network: torch.nn.Module
+    ) -> tuple[dict[str, dict[str, Scores]], dict[str, list[Any]]]:
+        """Part -> `name` -> scores of the network; and part -> its outputs."""
+        done = {part: evaluation.evaluate(self._task, network, held) for part, held in self._held.items()}
+        return (
+            {part: {name: evaluation.scores} for part, evaluation in done.items()},
+            {part: evaluation.outputs for part, evaluation in done.items()},
+        )
+
+    def _best(self, trainer: Trainer) -> torch.nn.Module:
+        """The best network of an epoch's end, or the present one if stopped within a better epoch."""
+        progress, network = trainer.progress, trainer.judged()
+        if progress.best is None:
+            return network
+        within = progress.window and not progress.done
+        if within and (not self._valid or trainer.goal(trainer.validate()) < progress.best):
+            return network
+        weights, _ = tensor_file.load(self._path / BEST)
+        folder.fill(network, weights, self._path / BEST)
+        return network
+
+    def _data_facts(self) -> dict[str, Any]:
+        return {
+            "source": self._run.data.path,
+            **self._task.facts(),
+            "training part": self._size("train"),
+            "validation part": self._size("valid"),
+            "test part": self._size("test"),
+            "fingerprint": f"sha256 {self._fingerprint}",
+        }
+
+    def _training_facts(self, trainer: Trainer) -> dict[str, Any]:
+        progress = trainer.progress
+        symbols = trainer.epochs_done * self._symbols["train"]
+        return {
+            "task": self._run.task,
+            "elman": version("elman"),
+            "torch": torch.__version__,
+            "network": self._network_words(),
+            "parameters": self._parameters(),
+            "epochs": round(trainer.epochs_done, 2),
+            "of_epochs": trainer.epochs,
+            "steps": progress.step,
+            "finished": progress.done,
+            "seconds": round(progress.seconds, 1),
+            "symbols_per_second": round(symbols / max(progress.seconds, 1e-9)),
+            "device": str(self._team.device),
+            "threads": torch.get_num_threads(),
+            "use": self._task.use(),
+        }
+
+    def _farewell(self, trainer: Trainer) -> Iterator[str]:
+        if trainer.progress.done:
+            yield f"done in {duration(trainer.progress.seconds)}: {self._path}"
+        else:
+            yield f"stopped at step {trainer.progress.step}; go on with: elman train --resume {self._path}"
+
+
+def _learner(run: RunConfig, task: Task, team: ProcessGroup, train: Sequence[Example]) -> TrainingState:
+    """A fresh network and optimiser: the same weights in every process, other random numbers afterwards."""
+    torch.manual_seed(run.training.seed)
+    network = folder.build(task).to(team.device).train()
+    if isinstance(task, ComputesWeights):
+        task.store(network, train)
+    torch.manual_seed(run.training.seed * 1_000_003 + team.rank)
+    average = optimizers.WeightAverage(network, run.training.ema) if run.training.ema else None
+    return TrainingState(network, optimizers.optimizer(network, run.training), average, None)
+
+
+def _plan(examples: Sequence[Example], run: RunConfig, task: Task, team: ProcessGroup) -> BatchPlan:
+    config = run.training
+    return batching.plan(
+        examples,
+        continuous=task.continuous,
+        batch_size=config.batch_size,
+        bptt=config.bptt,
+        seed=config.seed,
+        rank=team.rank,
+        world=team.world,
+    )
+
+
+def _symbols(examples: Sequence[Example]) -> int:
+    """How many steps the examples have together."""
+    return sum(len(example.data) for example in examples)
+
+
+def _fingerprint(parts: Iterable[Sequence[Example]]) -> str:
+    digest = hashlib.sha256()
+    for examples in parts:
+        for example in examples:
+            digest.update(example.data.contiguous().numpy().tobytes())
+            digest.update(example.target.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

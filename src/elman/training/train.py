@@ -1,0 +1,107 @@
+"""Train a model: begin a run, or resume one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from elman.core import devices
+from elman.core.console import NullReporter, Reporter, shown
+from elman.core.errors import ConfigError
+from elman.core.run_config import RunConfig
+from elman.nn.cells import registry
+from elman.runs import folder
+from elman.tasks import dataset
+from elman.tasks import registry as tasks_registry
+from elman.tasks.model import Model
+from elman.training import resolve
+from elman.training.processes import ProcessGroup, processes
+from elman.training.session import TrainingSession
+
+
+def train(
+    data: str | Path | None = None,
+    *,
+    task: str | None = None,
+    out: str | Path | None = None,
+    config: str | Path | None = None,
+    resume: str | Path | None = None,
+    quiet: bool = False,
+    **options: Any,
+) -> Model:
+    """Train a network, and return the model that validated best.
+
+    Args:
+        data: a file, a folder of text files, or sample:NAME; None: the config file's, or the built-in text.
+        task: such as "language"; None: guessed from the data.
+        out: folder to make for the run; None: the next free one below `runs/`.
+        config: a TOML file as `elman init` writes it.
+        resume: a run folder to go on with; then only `quiet` may be given beside it.
+        quiet: print nothing.
+        options: any setting by its name, such as `hidden=512`, or `tie=True` of the task's own.
+
+    Raises:
+        ConfigError, TaskError, DataError: bad input; nothing has been written.
+        RunError: the run folder cannot be made, written or resumed.
+        DivergedError: loss or gradient is no longer finite.
+    """
+    show = NullReporter() if quiet else shown()
+    if resume is not None:
+        if options or any(given is not None for given in (data, task, out, config)):
+            raise ConfigError("resume", "other arguments beside it", remedy="a run keeps its settings")
+        return continue_run(Path(resume), show)
+    run, reason = resolve.resolve(
+        None if data is None else str(data), task, None if config is None else Path(config), options
+    )
+    return begin(run, None if out is None else Path(out), show, reason)
+
+
+def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") -> Model:
+    """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
+    registry.get(run.network.cell)
+    with _session(run) as team:
+        parts = dataset.load_parts(run)
+        task = tasks_registry.get(run.task).prepare(parts.train, run)
+        path = out or _free_folder(run, team)
+        show = show if team.main else NullReporter()
+        return TrainingSession(path, run, task, parts, team, show).begin(reason)
+
+
+def continue_run(path: Path, show: Reporter) -> Model:
+    """Go on with the run in folder `path` as if it had never stopped, and return its best model."""
+    run = folder.settings(path)
+    with _session(run) as team:
+        task = folder.restore_task(path, run)
+        show = show if team.main else NullReporter()
+        return TrainingSession(path, run, task, dataset.load_parts(run), team, show).resume()
+
+
+@contextmanager
+def _session(run: RunConfig) -> Iterator[ProcessGroup]:
+    """The processes of a training, with the caller's threads and random state put back afterwards."""
+    threads = torch.get_num_threads()
+    device = devices.choose(run.training.device)
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            if run.training.threads:
+                torch.set_num_threads(run.training.threads)
+            yield processes(device)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _free_folder(run: RunConfig, team: ProcessGroup) -> Path:
+    """The first of runs/NAME, runs/NAME-2, ... that is not there yet; every process agrees."""
+    stem = Path(run.data.path.removeprefix("sample:")).stem or "run"
+    number = 1
+    while team.main and Path("runs", _numbered(stem, number)).exists():
+        number += 1
+    return Path("runs", _numbered(stem, int(team.gather(torch.tensor(number))[0])))
+
+
+def _numbered(stem: str, number: int) -> str:
+    return stem if number == 1 else f"{stem}-{number}"

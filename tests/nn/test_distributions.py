@@ -1,0 +1,71 @@
+"""The distributions against torch.distributions, and their samples against their means and spreads."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from elman.nn.distributions import DISTRIBUTIONS, Distribution, Gaussian, NegativeBinomial, StudentT
+
+CENTRE = torch.tensor([0.0, 3.0, -40.0], dtype=torch.float64)
+SCALE = torch.tensor([1.0, 0.5, 12.0], dtype=torch.float64)
+
+
+def made(kind: type[Distribution]) -> Distribution:
+    raw = torch.tensor([[0.3, -0.2, 1.5], [-1.0, 0.8, 3.0], [2.0, 0.1, 6.0]], dtype=torch.float64)
+    return kind.of(raw[:, : kind.parameters], CENTRE, SCALE)
+
+
+def torchs(own: Distribution) -> torch.distributions.Distribution:
+    if isinstance(own, Gaussian):
+        return torch.distributions.Normal(own.mean, own.std)
+    if isinstance(own, StudentT):
+        return torch.distributions.StudentT(own.degrees, own.mean, own.width)
+    assert isinstance(own, NegativeBinomial)
+    odds = own.shape * own.mean
+    return torch.distributions.NegativeBinomial(1 / own.shape, odds / (1 + odds))
+
+
+@pytest.mark.parametrize("kind", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
+def test_nats_and_mean_are_torchs(kind):
+    own = made(kind)
+    values = torch.tensor([2.0, 0.0, 17.0], dtype=torch.float64)
+    torch.testing.assert_close(own.nats(values), -torchs(own).log_prob(values))
+    torch.testing.assert_close(own.mean, torchs(own).mean)
+
+
+@pytest.mark.parametrize("kind", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
+def test_samples_have_mean_and_spread_and_follow_the_seed(kind):
+    raw = torch.tensor([0.7, 0.4, 3.0], dtype=torch.float64)[: kind.parameters].expand(400_000, -1)
+    centre, scale = torch.tensor(5.0, dtype=torch.float64), torch.tensor(9.0, dtype=torch.float64)
+    own = kind.of(raw, centre, scale)
+    draws = own.sample(torch.Generator().manual_seed(3))
+    assert torch.equal(draws, own.sample(torch.Generator().manual_seed(3)))
+    variance = torchs(own).variance[0]
+    assert float(draws.mean()) == pytest.approx(float(own.mean[0]), abs=6 * math.sqrt(variance / 400_000))
+    assert float(draws.var()) == pytest.approx(float(variance), rel=0.06)
+    # The share below a value is what torch's samples have there: the shape is right, not only two moments.
+    torch.manual_seed(4)
+    others = torchs(own).sample()
+    for cut in (0.05, 0.3, 0.7, 0.95):
+        at = others.quantile(cut)
+        below = float((others <= at).double().mean())
+        assert float((draws <= at).double().mean()) == pytest.approx(below, abs=0.006)
+
+
+def test_counts_are_counts():
+    own = made(NegativeBinomial)
+    draws = own.sample(torch.Generator().manual_seed(1))
+    assert torch.equal(draws, draws.round())
+    assert (draws >= 0).all()
+
+
+@pytest.mark.parametrize("kind", [Gaussian, StudentT])
+def test_a_change_of_units_changes_the_nats_by_its_logarithm(kind):
+    raw = torch.tensor([[0.3, -0.2, 1.5]], dtype=torch.float64)[:, : kind.parameters]
+    one = kind.of(raw, torch.zeros(1).double(), torch.ones(1).double())
+    other = kind.of(raw, torch.full((1,), 7.0).double(), torch.full((1,), 100.0).double())
+    value = torch.tensor([0.9], dtype=torch.float64)
+    torch.testing.assert_close(other.nats(7 + 100 * value), one.nats(value) + math.log(100))

@@ -1,0 +1,398 @@
+"""The forecasting task: parts in time, every origin, both models from training to the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_training import StopAfter
+
+import elman
+from elman import cli, tasks
+from elman.core.errors import ConfigError, DataError, RunError, TaskError
+from elman.core.records import Record
+from elman.core.run_config import DataSettings, RunConfig
+from elman.data import batching
+from elman.metrics.forecasting import LEVELS
+from elman.runs import folder
+from elman.tasks import evaluation
+from elman.tasks.base import Purpose
+from elman.tasks.forecast.task import Forecast
+from elman.tasks.forecast.windows import RollingWindows
+from elman.training import optimizers, session
+
+MODELS = ("quantiles", "autoregressive")
+COUNTS = {"model": "autoregressive", "distribution": "negative_binomial", "scale": "size"}
+QUICK = {"hidden": 12, "epochs": 2, "batch_size": 16, "threads": 1, "lr": 0.01}
+
+
+@pytest.fixture(autouse=True)
+def _plain(plain):
+    pass
+
+
+def wave(step: int, name: str = "") -> float:
+    """A season of 6 steps on a slow rise, and a little that repeats less simply."""
+    return 20 + 0.05 * step + 5 * math.sin(2 * math.pi * step / 6) + (step * step % 7) / 7 + len(name)
+
+
+def rows(count: int = 120, names: str = "a", **columns: object) -> list[Record]:
+    """Days of one or more series; a column may be a function of the step."""
+    made = []
+    for step in range(count):
+        for name in names:
+            day = np.datetime64("2024-01-01") + step
+            beside = {key: value(step) if callable(value) else value for key, value in columns.items()}
+            fields = {"id": name, "ds": str(day), "y": f"{wave(step, name):.4f}"} | beside
+            made.append(Record(fields, f"f.csv:{len(made) + 2}"))
+    return made
+
+
+def run_of(own: dict | None = None, **tables: dict) -> RunConfig:
+    own = {"horizon": 6, "context": 18, "season": 6} | (own or {})
+    defaults = {"network": {"hidden": 12}, "data": {"valid": 0.1, "test": 0.1}}
+    return RunConfig.of({**defaults, **tables, "forecast": own}, Forecast.Config)
+
+
+def made(own: dict | None = None, records: list[Record] | None = None, **tables: dict):
+    run = run_of(own, **tables)
+    parts = Forecast.split(records or rows(), run.data)
+    task = Forecast.prepare(parts.train, run)
+    uses = (Purpose.TRAIN, Purpose.VALID, Purpose.TEST)
+    return task, [task.encode(part, use) if part else None for part, use in zip(parts, uses, strict=True)]
+
+
+def horizons(windows: RollingWindows) -> set[int]:
+    return {step for _, at in windows.places.tolist() for step in range(at, at + windows.horizon)}
+
+
+def test_parts_are_cut_in_time_and_contexts_reach_back():
+    _, (train, valid, test) = made()
+    assert horizons(train) == set(range(24, 96))
+    assert horizons(valid) == set(range(96, 108))
+    assert horizons(test) == set(range(108, 120))
+    assert len(test) == 12 - 6 + 1  # every origin
+    first = test[0].data
+    values = torch.tensor([wave(step, "a") for step in range(108 - 24, 108 + 6)])
+    torch.testing.assert_close(first[:, 0], values, rtol=1e-4, atol=1e-4)
+    assert torch.equal(test[0].target, first[-6:, 0])
+
+
+def test_autoregression_is_taught_in_the_context_too_but_not_scored_there():
+    _, (train, valid, _) = made({"model": "autoregressive"})
+    assert train[0].target.shape == valid[0].target.shape == (18 + 6,)
+    assert not train[0].target.isnan().any()
+    assert valid[0].target.isnan().tolist() == [True] * 18 + [False] * 6
+
+
+def test_steps_in_place_of_shares_and_every_nth_origin():
+    _, (train, valid, test) = made({"valid_steps": 20, "test_steps": 30, "score_every": 5, "learn_every": 3})
+    assert valid.places[:, 1].tolist() == [70, 75, 80]
+    assert test.places[:, 1].tolist() == [90, 95, 100, 105, 110]
+    assert train.places[:, 1].tolist() == list(range(24, 65, 3))
+
+
+def test_few_windows_come_again_until_they_make_an_epoch():
+    task, (train, valid, _) = made()
+    assert len(train) == 2010  # 67 origins, 30 times
+    assert len(np.unique(train.places[:, 1])) == 67
+    assert len(valid) == 7
+    parts = Forecast.split(rows(), task._run.data)
+    assert len(task.encode(parts.train, Purpose.PREDICT)) == 1
+
+
+def test_start_and_end_leave_out_what_is_beyond():
+    _, (train, _, test) = made({"start": "2024-01-11", "end": "2024-03-31"})
+    assert max(horizons(test)) == 80
+    assert train.tracks[0].series.values[0] == pytest.approx(wave(10, "a"), abs=1e-3)
+
+
+def test_parts_that_are_not_asked_for():
+    parts = Forecast.split(rows(), DataSettings(valid=0.0, test=0.0))
+    assert (parts.valid, parts.test) == ([], [])
+    task = Forecast.prepare(parts.train, run_of(data={"valid": 0.0, "test": 0.0}))
+    assert max(horizons(task.encode(parts.train, Purpose.TRAIN))) == 119
+
+
+def test_standardised_by_the_training_part_alone():
+    task, (_, _, test) = made({"standardise": True})
+    values = np.array([wave(step, "a") for step in range(96)])
+    mean, std = task.outline.standards["a"]
+    assert (mean, std) == pytest.approx((values.mean(), values.std()), rel=1e-4)
+    assert float(test[0].data[0, 0]) == pytest.approx((wave(84, "a") - mean) / std, rel=1e-3)
+    outputs = [torch.full((6, 1 + len(LEVELS)), 0.5)] * len(test)
+    scores = task.scores(test, outputs, 1.0, 1)
+    assert next(iter(scores)) == "mse"
+    expected = np.mean(((test.actual - mean) / std - 0.5) ** 2)
+    assert scores["mse"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_units_of_mase_come_from_before_the_part():
+    _, (_, valid, test) = made()
+    for windows, end in ((valid, 96), (test, 108)):
+        past = np.array([round(wave(step, "a"), 4) for step in range(end)])
+        assert windows.units == pytest.approx(np.abs(past[6:] - past[:-6]).mean())
+
+
+def test_channels_are_values_calendar_known_static_and_past():
+    records = rows(
+        names="ab", price=lambda step: step, sky=lambda step: "wet" if step % 2 else "dry", kind="x"
+    )
+    task, (_, _, test) = made({"known": "sky", "static": "kind", "past": "price"}, records)
+    layout = task.outline.layout
+    assert (task.outline.cycles, layout.known, layout.past) == (("week",), 4 + 2 + 1, 1)
+    data = test[0].data
+    assert data.shape == (layout.origin + 6, layout.channels)
+    assert data[:2, 6:8].tolist() == [[1, 0], [0, 1]]  # step 84 is even: dry
+    assert (data[:, 8] == 1).all()
+    assert (data[layout.origin :, -1] == 0).all()  # the past is not known of the horizon
+    assert (data[: layout.origin, -1].diff() > 0).all()
+
+
+def test_missing_values_are_carried_forward_and_not_scored():
+    records = rows(y=lambda step: "" if step in (100, 110) else f"{step}")
+    _, (train, _, test) = made(records=records)
+    data, target = test[0].data, test[0].target  # the origin is step 108, the window begins at 84
+    assert data[100 - 84, :2].tolist() == [99, 0]
+    assert data[101 - 84, :2].tolist() == [101, 1]
+    assert target.isnan().tolist() == [False, False, True, False, False, False]
+    assert not any(example.data.isnan().any() for example in train)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_it_overfits_eight_windows(model):
+    own = {"model": model, "learn_every": 9, "distribution": "gaussian"}
+    task, (train, _, _) = made(own, network={"hidden": 48})
+    network = task.build()
+    batch = batching.collate(train[:8])
+    optimizer = optimizers.optimizer(network, task._run.training)
+    optimizers.set_rate(optimizer, 0.01)
+
+    def loss() -> float:
+        nats, count = task.loss(network.eval()(batch.seq)[0], batch)
+        return float(nats.detach()) / count
+
+    before = loss()
+    for _ in range(200):
+        optimizer.zero_grad()
+        nats, count = task.objective(network.train()(batch.seq)[0], batch)
+        (nats / count).backward()
+        optimizers.gradient_norm(network.parameters(), 1.0)
+        optimizer.step()
+    assert loss() < (0.15 if model == "quantiles" else before - 2)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_saved_and_loaded_it_predicts_the_same(model, tmp_path):
+    records = rows(names="ab", price=lambda step: step)
+    task, (_, _, test) = made({"model": model, "known": "price", "standardise": True, "samples": 10}, records)
+    network = task.build().eval()
+    folder.create(tmp_path, task._run, task)
+    folder.save_weights(tmp_path, network.state_dict(), {})
+    loaded = folder.load(tmp_path, torch.device("cpu"))
+    again = loaded.task.encode(Forecast.split(records, task._run.data).test, Purpose.TEST)
+    mine, theirs = (
+        evaluation.evaluate(each, net, held)
+        for each, net, held in ((task, network, test), (loaded.task, loaded.network, again))
+    )
+    assert mine.scores == theirs.scores
+    assert all(torch.equal(a, b) for a, b in zip(mine.outputs, theirs.outputs, strict=True))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_it_forecasts_in_the_data_s_own_units(model, tmp_path):
+    """A fresh network of quantiles says the last value; every forecast stands where the series ends."""
+    task, _ = made({"model": model, "standardise": True, "samples": 10}, rows(names="ab"))
+    network = task.build().eval()
+    windows = task.encode(rows(names="ab"), Purpose.PREDICT)
+    futures = task.futures(windows, evaluation.predict(task, network, windows))
+    assert [(future.name, future.times[0], future.times[-1]) for future in futures] == [
+        ("a", "2024-04-30", "2024-05-05"),
+        ("b", "2024-04-30", "2024-05-05"),
+    ]
+    assert futures[0].outlook.quantiles.shape == (6, len(LEVELS))
+    assert len(futures[0].past) == 120
+    if model == "quantiles":
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.zero_()
+        (first, _) = task.futures(windows, evaluation.predict(task, network, windows))
+        assert first.median == pytest.approx([wave(119, "a")] * 6, abs=1e-3)
+
+
+def test_horizons_beyond_what_was_learnt():
+    task, _ = made()
+    with pytest.raises(TaskError, match="--horizon: expected at most 6, as learnt, got 7"):
+        task.ahead(7)
+    windows = task.ahead(2).encode(rows(), Purpose.PREDICT)
+    assert len(task.ahead(2).futures(windows, [torch.zeros(6, 12)])[0].times) == 2
+    task, _ = made({"model": "autoregressive", "samples": 10})
+    longer = task.ahead(20)
+    windows = longer.encode(rows(), Purpose.PREDICT)
+    (future,) = longer.futures(windows, evaluation.predict(longer, task.build().eval(), windows))
+    assert future.outlook.mean.shape == (20,)
+
+
+def test_the_future_of_known_columns_must_be_there():
+    task, _ = made({"known": "price"}, rows(price="1"))
+    ahead = [
+        Record(
+            {"id": "a", "ds": str(np.datetime64("2024-01-01") + step), "y": "", "price": "2"}, f"f.csv:{step}"
+        )
+        for step in range(120, 126)
+    ]
+    windows = task.encode([*rows(price="1"), *ahead], Purpose.PREDICT)
+    assert windows.places.tolist() == [[0, 120]]
+    with pytest.raises(DataError, match=r"f.csv:2: expected one for each step .* no row for 2024-05-05"):
+        task.encode([*rows(price="1"), *ahead[:-1]], Purpose.PREDICT)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (COUNTS | {"scale": "last"}, r"forecast.scale: expected 'size', got 'last' with counts"),
+        ({"watch": "mse"}, r"forecast.watch: 'mse' without forecast.standardise"),
+        ({"lags": "6,x"}, r"forecast.lags: expected season, none, or steps such as 24,168, got '6,x'"),
+        ({"patch": 4}, r"forecast.context: expected a multiple of the patch, got 18 with a patch of 4"),
+        ({"model": "quantile"}, r"forecast.model: expected one of quantiles, autoregressive, got 'quantile'"),
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_fit(own, message):
+    with pytest.raises(ConfigError, match=message):
+        made(own)
+
+
+def test_series_that_are_too_short_and_values_that_are_no_counts():
+    with pytest.raises(
+        DataError, match=r"f.csv:2: expected 30: 6 to look back, a context of 18, .* has 28 steps"
+    ):
+        made(records=rows(40))
+    with pytest.raises(DataError, match=r"f.csv:2: expected counts 0, 1, 2, ..., got the value 25.523"):
+        made(COUNTS)
+    made(COUNTS, rows(y=lambda step: str(step % 5)))
+    task, _ = made()
+    with pytest.raises(
+        DataError, match=r"f.csv:2: no column 'y'; give the columns that the model was trained on"
+    ):
+        task.encode([Record({"id": "a", "ds": "2024-01-01", "z": "1"}, "f.csv:2")])
+
+
+def test_facts_tell_what_was_found():
+    task, _ = made({"context": 0}, rows(names="ab"))
+    assert task.facts() == {
+        "columns": "times in 'ds', values in 'y', series named by 'id'",
+        "series": "2 of 120 steps, 1 day apart, season 6",
+        "windows": "context 18, horizon 6, looking back 6 steps, calendar: week",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"columns": 3}'])
+def test_a_damaged_outline_is_told(text):
+    with pytest.raises(RunError, match=r"vocab.json: a damaged outline .*; restore the file from a copy"):
+        Forecast.restore(text, run_of(), "vocab.json")
+
+
+def test_which_data_it_suits():
+    assert Forecast.suits(Record({"ds": 1700, "y": 5.0}, "s"))
+    assert Forecast.suits(Record({"date": "2024-01-01", "rain": "3", "sky": "wet"}, "s"))
+    assert not Forecast.suits(Record({"text": "a good film", "label": "1"}, "s"))
+    assert not Forecast.suits(Record({"x1": "1.5", "x2": "2", "label": "0"}, "s"))
+    assert tasks.guess("sample", Record({"ds": 1700, "y": 5.0}, "s")) == "forecast"
+
+
+def test_it_learns_what_no_baseline_knows(tmp_path):
+    """Every second step turns the sign of the one before last: no copy of the past is right."""
+    path = tmp_path / "turn.csv"
+    signs = [1.0, 1.0, -1.0, -1.0] * 100
+    path.write_text("t,y\n" + "".join(f"{step},{sign * 3 + 10}\n" for step, sign in enumerate(signs)))
+    options = {"horizon": 3, "context": 8, "season": 3, "epochs": 6, "hidden": 16, "batch_size": 16}
+    model = elman.train(
+        path, task="forecast", out=tmp_path / "run", quiet=True, lr=0.01, threads=1, **options
+    )
+    scores = model.backtest()
+    assert scores["model"]["mase"] < 0.3 * min(scores[name]["mase"] for name in ("seasonal naive", "drift"))
+    future = model.forecast()[0]
+    assert future.median == pytest.approx([13, 13, 7], abs=0.5)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "waves.csv"
+    lines = [f"{r.fields['id']},{r.fields['ds']},{r.fields['y']}\n" for r in rows(names="ab")]
+    path.write_text("id,ds,y\n" + "".join(lines))
+    return path
+
+
+def call(capsys, *arguments: object) -> tuple[int, str, str]:
+    code = cli.run([str(argument) for argument in arguments])
+    return code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_train_forecast_backtest(capsys, tmp_path, table, model):
+    run = tmp_path / "run"
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in QUICK.items()]
+    own = ["--set", f"forecast.model={model}", "--set", "forecast.horizon=6", "--set", "forecast.samples=10"]
+    code, _, err = call(capsys, "train", table, "--out", run, *options, *own)
+    assert code == 0, err
+    assert "task forecast, guessed from" in err
+    assert "baseline seasonal naive, valid part:" in err
+    results = json.loads((run / "results.json").read_text())
+    assert set(results["scores"]["test"]) == {"model", "seasonal naive", "naive", "drift"}
+    assert (run / "forecast.png").exists()
+    code, out, _ = call(capsys, "forecast", run, "--picture", tmp_path / "picture.svg")
+    found = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0
+    assert [row["id"] for row in found] == ["a"] * 6 + ["b"] * 6
+    assert list(found[0])[:5] == ["id", "ds", "mean", "median", "q0.025"]
+    assert all(float(row["q0.1"]) <= float(row["median"]) <= float(row["q0.9"]) for row in found)
+    assert "<svg" in (tmp_path / "picture.svg").read_text()
+    assert call(capsys, "forecast", run, table, "--out", tmp_path / "out.csv")[0] == 0
+    assert (tmp_path / "out.csv").read_text() == out
+    code, out, _ = call(capsys, "backtest", run)
+    assert code == 0
+    names = [line.split("|")[1].strip() for line in out.splitlines()[2:]]
+    assert names == ["model", "seasonal naive", "naive", "drift"]
+    assert call(capsys, "eval", run, table)[0] == 0
+    code, _, err = call(capsys, "predict", run, table)
+    assert code == 2
+    assert err.endswith("which answers for series, not for records; elman forecast RUN FILE\n")
+
+
+def test_bad_files_and_wishes_are_one_line(capsys, tmp_path, table):
+    run = tmp_path / "run"
+    elman.train(table, out=run, quiet=True, horizon=6, **QUICK)
+    broken = tmp_path / "broken.csv"
+    broken.write_text(table.read_text().replace("b,2024-01-03", "b,2024-01-02"))
+    code, out, err = call(capsys, "forecast", run, broken)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"elman: {broken}:7: expected one, got a second row for 2024-01-02 of series 'b'")
+    code, _, err = call(capsys, "forecast", run, "--picture", tmp_path / "a.gif", "--out", tmp_path / "o.csv")
+    assert code == 2
+    assert "expected one of png, svg, pdf" in err
+    with pytest.raises(TaskError, match="expected forecast, got a task that does not forecast"):
+        elman.load(language(tmp_path)).forecast()
+
+
+def language(folder: Path) -> Path:
+    (folder / "text.txt").write_text("a small text of no use. " * 30)
+    elman.train(
+        folder / "text.txt", task="language", out=folder / "text", quiet=True, hidden=8, epochs=1, bptt=16
+    )
+    return folder / "text"
+
+
+def test_stopped_and_resumed_is_never_stopped_to_the_bit(monkeypatch, tmp_path, table):
+    whole = elman.train(table, out=tmp_path / "whole", quiet=True, horizon=6, **QUICK)
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "GracefulStop", lambda: StopAfter(5))
+        elman.train(table, out=tmp_path / "cut", quiet=True, horizon=6, **QUICK)
+    resumed = elman.train(resume=tmp_path / "cut", quiet=True)
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
