@@ -102,6 +102,21 @@ inline Vec<float> at_least(Vec<float> x, float limit) {
 #endif
 }
 
+// Whether a comparison is true in any lane.
+inline bool any(Bits<Vec<float>> truth) {
+#if defined(__AVX512F__)
+    return _mm512_movepi32_mask((__m512i)truth);
+#elif defined(__AVX2__)
+    return _mm256_movemask_ps((__m256)truth);
+#elif defined(__SSE2__)
+    return _mm_movemask_ps((__m128)truth);
+#else
+    int found = 0;
+    for (int i = 0; i < LANES<float>; i++) found |= truth[i];
+    return found;
+#endif
+}
+
 template <class V> constexpr typename Register<NumberOf<V>>::Integer SIGN =
     sizeof(NumberOf<V>) == 4 ? INT32_MIN : INT64_MIN;
 template <class V> inline V magnitude(V x) { return (V)((Bits<V>)x & ~SIGN<V>); }
@@ -124,12 +139,10 @@ struct Power {
 #else // a product is rounded, but not of numbers of so few digits
         const Vec<float> r = x - n * 0.693359375f + n * 2.12194440e-4f;
 #endif
-        Vec<float> p = r * 1.38825e-3f + 8.36652e-3f;
-        p = p * r + 4.16672e-2f;
-        p = p * r + 1.6666544e-1f;
-        p = p * r + 0.49999998f;
-        p = p * r + 1.0f;
-        part = p * r;
+        const Vec<float> square = r * r,
+                         low = r * 1.6666544e-1f + 0.49999998f; // in pairs, for it is waited for
+        const Vec<float> high = square * 1.38825e-3f + (r * 8.36652e-3f + 4.16672e-2f);
+        part = square * (square * high + low) + r;
         // The low bits of `shifted` are n itself; a NaN stays one in part, whatever its bits make of this.
         scale = (Vec<float>)(((Words)shifted << 23) + 0x3f800000u);
     }
@@ -182,14 +195,16 @@ template <class V> struct Tanh {
         return with_sign_of(value, t < NumberOf<V>(0.5) ? t : rest * BEYOND + NumberOf<V>(0.5));
     }
     static Tanh of(V kept) {
-        const V t = magnitude(kept);
-        const V rest = t < NumberOf<V>(0.5) ? 1 - t : (t - NumberOf<V>(0.5)) * (1 / BEYOND);
-        return {with_sign_of(kept, t < NumberOf<V>(0.5) ? t : 1 - rest), rest};
+        constexpr NumberOf<V> half = 0.5;
+        const V t = magnitude(kept),
+                far = t < half ? 1 + V{} : t; // else a number too small to be fast, for nothing
+        const V rest = t < half ? 1 - t : (far - half) * (1 / BEYOND);
+        return {with_sign_of(kept, t < half ? t : 1 - rest), rest};
     }
 };
 
-// The value, which the next step waits for, is a rational function of degree 13 over 6, to 3e-7; 1 - |t| is
-// 2 e / (1 + e), with e = e^-2|x|, which nobody waits for, and inference leaves out.
+// A rational function of degree 13 over 6, to 3e-7 of the value. From 2 on, where few numbers are, too little
+// of 1 - |t| is left in it: there that is 2 e / (1 + e), with e = e^-2|x|.
 inline Tanh<Vec<float>> tanh(Vec<float> x) {
     const Vec<float> c = at_least(at_most(x, 7.90531111f), -7.90531111f), s = c * c;
     Vec<float> p = s * -2.76076847e-16f + 2.00018790e-13f;
@@ -201,8 +216,13 @@ inline Tanh<Vec<float>> tanh(Vec<float> x) {
     Vec<float> q = s * 1.19825839e-6f + 1.18534705e-4f;
     q = q * s + 2.26843463e-3f;
     q = q * s + 4.89352518e-3f;
-    const Vec<float> one = with_sign_of(x, broadcast(1.0f)), e = decay(magnitude(x) * -2.0f);
-    return {magnitude(x) > 9.0109f ? one : c * p / q, 2.0f * e / (1.0f + e)};
+    const Vec<float> m = magnitude(x), t = m > 9.0109f ? with_sign_of(x, broadcast(1.0f)) : c * p / q;
+    Vec<float> rest = 1.0f - magnitude(t);
+    if (any(m > 2.0f)) {
+        const Vec<float> e = decay(m * -2.0f);
+        rest = m > 2.0f ? 2.0f * e / (1.0f + e) : rest;
+    }
+    return {t, rest};
 }
 inline Tanh<Vec<double>> tanh(Vec<double> x) {
     const Vec<double> e = decay(magnitude(x) * -2.0);

@@ -20,7 +20,7 @@ template <class T> void expect(bool truth, const char* what, T x, double got, do
 }
 
 template <class T> constexpr T LEAST = sizeof(T) == 4 ? FLT_MIN : DBL_MIN;
-template <class T> constexpr double TOLERANCE = sizeof(T) == 4 ? 1e-6 : 4e-15;
+template <class T> constexpr double TOLERANCE = sizeof(T) == 4 ? 9e-6 : 4e-15;
 
 template <class T> void check(const char* what, T x, T got, long double wanted) {
     if (x != x) return expect(got != got, what, x, got, wanted);

@@ -154,7 +154,7 @@ def truth(name, x):
 def test_derivatives_keep_their_digits_over_all_numbers(name, dtype, each_instruction_set):
     x = floats(dtype)
     x = x if name == "RNN" else x[~x.isinf()]  # zero weights of other gates make NaN of it
-    tolerance = 2e-6 if dtype == torch.float32 else 1e-14
+    tolerance = 9e-6 if dtype == torch.float32 else 1e-14
     tiny = 8 * torch.finfo(dtype).tiny
     for found, wanted in zip(bent(name, x), truth(name, x), strict=True):
         error = abs(found.double().numpy() - wanted) - tolerance * abs(wanted) - tiny
