@@ -25,7 +25,7 @@ namespace {
 const Kernels* chosen = available().front();
 
 // Of the functions below; extension.py wants the one that it was written for, lest a build of old meet it.
-constexpr long INTERFACE = 3;
+constexpr long INTERFACE = 4;
 
 // Reads a call's arguments one after another: integers, and tensors or None.
 class Arguments {
@@ -207,6 +207,25 @@ PyObject* want_huge_pages(PyObject*, PyObject* const* values, Py_ssize_t count) 
     Py_RETURN_NONE;
 }
 
+// (Tensor, Parameter, tensors or None...): Python takes twice as long, and every single step asks.
+PyObject* are_plain(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    static PyObject* const marks[] = {PyUnicode_InternFromString("is_neg"),
+                                      PyUnicode_InternFromString("_is_zerotensor")};
+    for (Py_ssize_t i = 2; i < count; i++) {
+        if (values[i] == Py_None) continue;
+        auto* kind = reinterpret_cast<PyObject*>(Py_TYPE(values[i]));
+        if (kind != values[0] && kind != values[1]) Py_RETURN_FALSE;
+        for (PyObject* mark : marks) {
+            PyObject* found = PyObject_CallMethodObjArgs(values[i], mark, nullptr);
+            if (!found) return nullptr;
+            const bool marked = found != Py_False;
+            Py_DECREF(found);
+            if (marked) Py_RETURN_FALSE;
+        }
+    }
+    Py_RETURN_TRUE;
+}
+
 PyObject* instruction_set(PyObject*, PyObject*) { return PyUnicode_FromString(chosen->name); }
 
 PyObject* use_instruction_set(PyObject*, PyObject* name) {
@@ -241,6 +260,9 @@ PyMethodDef methods[] = {
     {"backward", FAST(backward), "(kind..., scan..., packed_back, gradients...): back through it"},
     {"want_huge_pages", FAST(want_huge_pages),
      "(memory, bytes): it is new and large; the system hands it out in few pieces, if it can"},
+    {"are_plain", FAST(are_plain),
+     "(Tensor, Parameter, tensors or None...): whether each is of one of these types, and is what its memory "
+     "says"},
     {"instruction_set", instruction_set, METH_NOARGS, "The name of the instruction set in use."},
     {"use_instruction_set", use_instruction_set, METH_O,
      "Use another one; packed weights do not carry over."},

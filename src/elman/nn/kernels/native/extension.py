@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-_INTERFACE = 3
+_INTERFACE = 4
 """Of the compiled module's functions, as they are called from here."""
 
 

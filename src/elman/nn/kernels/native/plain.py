@@ -14,6 +14,8 @@ from torch.nn import Parameter
 from torch.overrides import has_torch_function
 from torch.utils._device import DeviceContext
 
+from elman.nn.kernels.native.extension import module
+
 _KINDS = frozenset({Tensor, Parameter})
 _included, _modes = torch._C._dispatch_tls_local_include_set, torch._C._len_torch_function_stack
 _interpreter, _is_tracing = torch._C._functorch.peek_interpreter_stack, torch._C._is_tracing
@@ -46,14 +48,7 @@ def is_watched() -> bool:
 
 def is_plain(*tensors: Tensor | None) -> bool:
     """Whether these, all that a call reads, are what their memory says, and nobody looks on."""
-    if is_watched():
-        return False
-    for tensor in tensors:
-        if tensor is None:
-            continue
-        if type(tensor) not in _KINDS or tensor.is_neg() or tensor._is_zerotensor():
-            return False
-    return True
+    return not is_watched() and module.are_plain(Tensor, Parameter, *tensors)
 
 
 @torch.compiler.assume_constant_result  # a graph is made anew where it is not: torch looks after that
