@@ -141,7 +141,8 @@ def threads(subject: Subject) -> list[Tensor]:
         outs = subject(*subject.inputs.leaves)
         return [*outs, *_gradients(subject, loss(subject.case, outs))]
 
-    with ThreadPoolExecutor(3) as pool:
+    # Weights made from x are put into the module meanwhile, in torch's own way: a thread would see another's.
+    with ThreadPoolExecutor(1 if subject.case.dependence == "weights of x" else 3) as pool:
         return [t for found in pool.map(work, range(3)) for t in found]
 
 

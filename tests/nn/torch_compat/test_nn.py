@@ -17,7 +17,6 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from elman import nn as ours
 from elman.core.errors import DataError
-from elman.nn import kernels
 from elman.nn.kernels import dispatch
 
 LAYERS = ("RNN", "LSTM", "GRU")
@@ -126,7 +125,7 @@ def test_a_layer_is_that_of_torch(arrangement, sizes, layout, with_state, kernel
     theirs, mine = pair(name, **options)
     x, leaf = input_of(layout, t, b, options["batch_first"])
     hx = state_of(mine, *(() if layout == "single" else (b,))) if with_state else None
-    with patch.object(kernels, "_forced", kernel):
+    with patch.object(dispatch, "_forced", kernel):
         got = mine(x, hx)
     want = theirs(x, hx)
     same(got, want)
