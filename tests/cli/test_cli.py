@@ -282,7 +282,7 @@ def test_lists(capsys):
         (["train", "--task", "langage"], "--task: 'langage'; did you mean 'language'?"),
         (["train", "--set", "language.tye=true"], "language.tye: an unknown setting; did you mean 'tie'?"),
         (["train", "--config", "{tmp}/no.toml"], "no.toml: no such file; elman init writes one"),
-        (["train", "--resume", "{tmp}", "--lr", "1"], "--resume: expected none, got other options beside it"),
+        (["train", "--resume", "{tmp}", "--lr", "1"], "--resume: other options; it cannot be combined with them"),
         (["train", "--device", "cuda:99"], "training.device: expected one of auto, cpu"),
         (["train", "{tmp}/none.txt"], "none.txt"),
         (["train", "sample:python-dosc"], "did you mean 'sample:python-docs'?"),
@@ -335,7 +335,7 @@ def test_bad_input_is_one_line_and_exit_code_2(capsys, monkeypatch, tmp_path, ru
             lambda run: edit(run, "hidden = 16", "hidden = 'x'"),
             "network.hidden: expected a whole number, got 'x'",
         ),
-        (lambda run: edit(run, "hidden = 16", "hidden = "), "config.toml: no TOML"),
+        (lambda run: edit(run, "hidden = 16", "hidden = "), "config.toml: not valid TOML"),
         (lambda run: edit(run, 'task = "language"', 'task = "langage"'), "did you mean 'language'?"),
     ],
     ids=[

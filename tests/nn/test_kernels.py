@@ -401,7 +401,7 @@ def test_choice_and_explanation():
 
 
 def test_the_environment_is_read_at_the_start():
-    program = "from elman.nn import kernels; print(kernels.choose(kernels.Case(cell='lstm'))[1])"
+    program = "from elman.nn import kernels as k; print(k.choose(k.base.KernelRequest(cell='lstm'))[1])"
     environment = {**os.environ, kernels.VARIABLE: "loop"}
     told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert told.stdout == "forced by ELMAN_KERNEL\n", told.stderr

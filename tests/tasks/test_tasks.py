@@ -199,7 +199,7 @@ def test_saved_and_loaded_it_predicts_the_same(name, tmp_path):
     folder.create(tmp_path, run, task)
     folder.save_weights(tmp_path, network.state_dict(), {})
     loaded = folder.load(tmp_path, torch.device("cpu"))
-    assert loaded.run == run
+    assert loaded.config == run
     mine = evaluation.evaluate(task, network, task.encode(RECORDS[name]))
     theirs = evaluation.evaluate(loaded.task, loaded.network, loaded.task.encode(RECORDS[name]))
     assert mine.scores == theirs.scores

@@ -11,8 +11,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from elman.data.formats import registry
-
 
 def evaluate(
     run: Path,
@@ -99,6 +97,8 @@ def _spooled(name: str) -> Iterator[str]:
     Raises:
         ConfigError: there is no such format.
     """
+    from elman.data.formats import registry
+
     registry.find("standard input", name=name)
     with NamedTemporaryFile(prefix="standard-input-", suffix=f".{name}") as file:
         file.write(sys.stdin.buffer.read())

@@ -167,7 +167,7 @@ def test_nothing_to_recognise_is_told():
     with pytest.raises(DataError) as caught:
         Recognize.prepare([Record({"a": "one", "b": "two"}, "t.csv:2")], run)
     assert str(caught.value) == (
-        "t.csv:2: expected one with what is heard, such as the path of a sound, and one with its text, "
+        "t.csv:2: expected one with the audio, such as the path of a sound file, and one with its text, "
         "got columns 'a', 'b'; name them with --input and --target"
     )
     run = RunConfig.of({"data": {"input": "a"}}, Recognize.Config)
@@ -495,7 +495,7 @@ def test_predictions_of_files_by_the_command_line(trained, capsys):
 
 def test_only_what_is_searched_has_a_beam(classifier, capsys):
     assert cli.run(["predict", str(classifier), "-", "--beam", "4"]) == 2
-    told = "elman: task 'classify': expected recognize, got a task whose predictions are not looked for by"
+    told = "elman: task 'classify': expected recognize, got a task that does not search with a beam"
     assert capsys.readouterr().err.startswith(told)
     with pytest.raises(TaskError):
         elman.load(classifier).with_beam(2)
