@@ -11,8 +11,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from elman.data.formats import registry
-
 
 def evaluate(
     run: Path,
@@ -37,7 +35,7 @@ def evaluate(
     encoding
         How the text is encoded.
     beam
-        Texts that a search follows, of the task recognize; left out: as the settings of the run say.
+        Beam width, for models that search with a beam; left out: as the settings of the run say.
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
@@ -77,7 +75,7 @@ def predict(
     encoding
         How the text is encoded.
     beam
-        Texts that a search follows, of the task recognize; left out: as the settings of the run say.
+        Beam width, for models that search with a beam; left out: as the settings of the run say.
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
@@ -99,6 +97,8 @@ def _spooled(name: str) -> Iterator[str]:
     Raises:
         ConfigError: there is no such format.
     """
+    from elman.data.formats import registry
+
     registry.find("standard input", name=name)
     with NamedTemporaryFile(prefix="standard-input-", suffix=f".{name}") as file:
         file.write(sys.stdin.buffer.read())

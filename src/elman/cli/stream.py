@@ -12,7 +12,6 @@ from cyclopts import Parameter
 
 from elman.core.errors import DataError, ElmanError, TaskError
 from elman.core.graceful_stop import GracefulStop
-from elman.data.formats.base import to_json
 
 if TYPE_CHECKING:
     from elman.streaming.base import LineProtocol
@@ -93,6 +92,8 @@ def _told(going: Stream, lines: LineProtocol, piece: Any, fresh: bool) -> dict[s
 
 
 def _put(told: dict[str, Any]) -> None:
+    from elman.data.formats.base import to_json
+
     sys.stdout.write(to_json(told) + "\n")
     sys.stdout.flush()
 

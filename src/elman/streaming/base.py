@@ -304,3 +304,19 @@ class Streaming(ABC):
         Raises:
             TaskError: the settings do not allow it; it says which would.
         """
+
+
+class Composing(Streaming):
+    """A task whose models write or draw on from a stream."""
+
+    @abstractmethod
+    def streamer(self, network: nn.Module) -> Composer:
+        """What runs the network on streams, and writes on from them."""
+
+
+class Completing(Streaming):
+    """A task whose models complete words from a stream."""
+
+    @abstractmethod
+    def streamer(self, network: nn.Module) -> Completer:
+        """What runs the network on streams, and completes words from them."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from elman.core.errors import ConfigError, TaskError
 from elman.core.records import Seq, State
-from elman.streaming.base import Completer, Composer, LineProtocol, to_network
+from elman.streaming.base import Completer, Completing, Composer, Composing, LineProtocol, to_network
 from elman.streaming.saved import BLOCK, StreamFactory, StreamState
 
 _FEW = 4
@@ -132,7 +132,7 @@ class Stream:
         """
         composer = self._source.streamer
         if not isinstance(composer, Composer):
-            raise TaskError("compose", "a task that composes nothing", expected="language or draw")
+            raise TaskError("compose", "a task that composes nothing", expected=self._source.able(Composing))
         if length < 0:
             raise ConfigError("length", str(length), expected="at least 0")
         twin = self.fork()
@@ -155,7 +155,8 @@ class Stream:
         """
         completer = self._source.streamer
         if not isinstance(completer, Completer):
-            raise TaskError("complete", "a task that completes no words", expected="language")
+            got = "a task that completes no words"
+            raise TaskError("complete", got, expected=self._source.able(Completing))
         return completer.complete(self._ends, self._runner.state, text, count)
 
     def _put(self, saved: StreamState) -> None:

@@ -31,7 +31,7 @@ class Predictor(ABC):
 class PredictsRecords(Predictor):
     """A task whose every record is a sequence, for which its models have an answer."""
 
-    does: ClassVar[str] = "predict"
+    lacks: ClassVar[str] = "a task that does not predict"
 
     @property
     @abstractmethod
@@ -50,7 +50,7 @@ class PredictsRecords(Predictor):
 class Forecaster(Predictor):
     """A task whose models tell the future of series."""
 
-    does: ClassVar[str] = "forecast"
+    lacks: ClassVar[str] = "a task that does not forecast"
 
     @abstractmethod
     def ahead(self, horizon: int) -> Self:
@@ -79,7 +79,7 @@ class Translator(PredictsRecords):
     Networks come in evaluation mode.
     """
 
-    does: ClassVar[str] = "translate"
+    lacks: ClassVar[str] = "a task that does not translate"
 
     @abstractmethod
     def usual(self) -> SearchOptions:
@@ -102,7 +102,7 @@ class Drawer(ABC):
     Networks come in evaluation mode.
     """
 
-    does: ClassVar[str] = "draw"
+    lacks: ClassVar[str] = "a task that does not draw"
 
     @abstractmethod
     def draw(
@@ -130,7 +130,7 @@ class Illustrated(ABC):
 class HasBeam(ABC):
     """A task whose predictions are looked for by a beam."""
 
-    does: ClassVar[str] = "search with a beam for its predictions"
+    lacks: ClassVar[str] = "a task whose predictions are not looked for by a beam"
 
     @abstractmethod
     def with_beam(self, width: int) -> Task:
@@ -194,7 +194,7 @@ class Writer(ABC):
     Networks come in evaluation mode.
     """
 
-    does: ClassVar[str] = "write"
+    lacks: ClassVar[str] = "a task that does not write"
 
     @abstractmethod
     def write(

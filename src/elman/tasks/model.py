@@ -406,6 +406,10 @@ class Model:
         data = replace(self.config.data, format=form, encoding=encoding)
         return dataset.records(source, data, self.config.task)
 
+    def able(self, ability: type) -> str:
+        """Return the names of the tasks that inherit an ability: "tag, classify or recall"."""
+        return tasks_registry.able(ability)
+
     def _able(self, ability: type[_Ability]) -> _Ability:
         """The task as one that inherits an ability.
 
@@ -417,8 +421,8 @@ class Model:
         command = self.task.use()[0].replace("{name}", str(self.path))
         raise TaskError(
             f"task {self.config.task!r}",
-            f"a task that does not {ability.does}",
-            expected=tasks_registry.able(ability),
+            ability.lacks,
+            expected=self.able(ability),
             remedy=f"use {command}",
         )
 

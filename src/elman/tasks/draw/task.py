@@ -21,7 +21,7 @@ from elman.core.run_config import DataSettings, RunConfig
 from elman.data import columns, splits
 from elman.inputs.base import identity
 from elman.nn.mixture_densities import StepDistribution
-from elman.streaming.base import Streaming
+from elman.streaming.base import Composing
 from elman.tasks.abilities import Crops, Drawer, Illustrated, PredictsRecords
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.draw import conditions, result, step_types
@@ -47,7 +47,7 @@ class _DrawContent(NamedTuple):
 
 
 @final
-class Draw(Task, PredictsRecords, Drawer, Illustrated, Crops, Streaming):
+class Draw(Task, PredictsRecords, Drawer, Illustrated, Crops, Composing):
     """A distribution of the next step, and sequences drawn from it."""
 
     Config = DrawConfig

@@ -21,7 +21,7 @@ from elman.data.batching import IGNORED
 from elman.decoding import completion, ngram_lm, sampling
 from elman.inputs.text import vocab
 from elman.inputs.text.vocab import Vocab
-from elman.streaming.base import Streaming
+from elman.streaming.base import Completing, Composing
 from elman.tasks.abilities import Calibratable, NamesSteps, Writer
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.language.network import LanguageNetwork
@@ -33,7 +33,7 @@ _BEAM = 64
 """Unfinished words that a search for completions keeps."""
 
 
-class Language(Task, Calibratable, NamesSteps, Streaming, Writer):
+class Language(Task, Calibratable, NamesSteps, Composing, Completing, Writer):
     """A language model over characters, bytes, words or subwords of one text."""
 
     Config = LanguageConfig
