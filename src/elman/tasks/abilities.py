@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from elman.core.records import Batch, Example, Record
 from elman.decoding.options import SearchOptions
+from elman.exporters.graph import NetworkGraphs
 from elman.tasks.base import Evidence, Purpose, Scores, Task
 from elman.tasks.draw.result import GeneratedSequence
 from elman.tasks.forecast.result import SeriesForecast
@@ -170,6 +171,13 @@ class EdgeLoss(ABC):
     @abstractmethod
     def ending(self, scores: Any, batch: Batch, *, last: bool) -> Tensor:
         """The nats of the last step of each sequence alone, or of the first, summed over the sequences."""
+
+
+class Exportable(ABC):
+    """A task whose networks can be exported."""
+
+    graphs: ClassVar[NetworkGraphs]
+    """Each class of network that it builds, with its graphs."""
 
 
 class Crops(ABC):

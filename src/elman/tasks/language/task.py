@@ -22,8 +22,9 @@ from elman.decoding import completion, ngram_lm, sampling
 from elman.inputs.text import vocab
 from elman.inputs.text.vocab import Vocab
 from elman.streaming.base import Completing, Composing
-from elman.tasks.abilities import Calibratable, NamesSteps, Writer
+from elman.tasks.abilities import Calibratable, Exportable, NamesSteps, Writer
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.language.graph import GRAPHS
 from elman.tasks.language.network import LanguageNetwork
 from elman.tasks.language.settings import LanguageConfig
 from elman.tasks.language.stream import LanguageStreamer
@@ -33,10 +34,11 @@ _BEAM = 64
 """Unfinished words that a search for completions keeps."""
 
 
-class Language(Task, Calibratable, NamesSteps, Composing, Completing, Writer):
+class Language(Task, Calibratable, NamesSteps, Composing, Completing, Writer, Exportable):
     """A language model over characters, bytes, words or subwords of one text."""
 
     Config = LanguageConfig
+    graphs = GRAPHS
     formats = ("text", "sample")
     continuous = True
 
