@@ -12,6 +12,7 @@ from torch import Tensor
 
 from elman.core.errors import ConfigError, TaskError
 from elman.core.records import Seq, State
+from elman.decoding.options import SamplingOptions
 from elman.streaming.base import Completer, Completing, Composer, Composing, LineProtocol, to_network
 from elman.streaming.saved import BLOCK, StreamFactory, StreamState
 
@@ -135,14 +136,12 @@ class Stream:
             raise TaskError("compose", "a task that composes nothing", expected=self._source.able(Composing))
         if length < 0:
             raise ConfigError("length", str(length), expected="at least 0")
+        how = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
         twin = self.fork()
         twin.finish()
         generator = torch.Generator(self._source.like.device)
         generator.manual_seed(seed) if seed is not None else generator.seed()
-        made = composer.compose(
-            twin._runner.state, generator, temperature=temperature, top_k=top_k, top_p=top_p
-        )
-        return islice(made, length)
+        return islice(composer.compose(twin._runner.state, generator, how), length)
 
     def complete(self, count: int = 5, text: str = "") -> list[tuple[str, float]]:
         """The likeliest next words with their probabilities, after the stream and more text.

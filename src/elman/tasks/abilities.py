@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from torch import Tensor, nn
 
 from elman.core.records import Batch, Example, Record
-from elman.decoding.options import SearchOptions
+from elman.decoding.options import SamplingOptions, SearchOptions
 from elman.exporters.graph import NetworkGraphs
 from elman.tasks.base import Evidence, Purpose, Scores, Task
 from elman.tasks.draw.result import GeneratedSequence
@@ -210,11 +210,7 @@ class Writer(ABC):
         network: nn.Module,
         prompt: str,
         length: int,
-        *,
-        temperature: float,
-        top_k: int,
-        top_p: float,
-        seed: int | None,
+        how: SamplingOptions,
     ) -> Iterator[str]:
         """The text that follows `prompt`, piece by piece."""
 

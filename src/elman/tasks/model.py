@@ -16,7 +16,7 @@ from elman.core.records import Record
 from elman.core.run_config import RunConfig
 from elman.data.formats import registry
 from elman.data.formats.base import write_json_lines
-from elman.decoding.options import SearchOptions
+from elman.decoding.options import SamplingOptions, SearchOptions
 from elman.nn import parameters
 from elman.streaming.saved import StreamFactory
 from elman.streaming.stream import Stream
@@ -91,9 +91,8 @@ class Model:
         """
         writer = self._able(Writer)
         _check(length=length, seed=seed)
-        return writer.write(
-            self.network, prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
-        )
+        how = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        return writer.write(self.network, prompt, length, how)
 
     def sample(
         self,
@@ -298,7 +297,7 @@ class Model:
         records = [task.record(value, name) for value, name in zip(found, names, strict=True)]
         usual = task.usual()
         how = SearchOptions(
-            width=max(count, usual.width) if beam is None else beam,
+            beam=max(count, usual.beam) if beam is None else beam,
             count=count,
             length_penalty=usual.length_penalty if length_penalty is None else length_penalty,
             temperature=temperature,
