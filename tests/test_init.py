@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 
 import elman
+from elman import cli, tasks
+from elman.tasks import registry
 
 HEAVY = ("torch", "numpy", "safetensors", "matplotlib", "sentencepiece")
 
@@ -69,6 +71,17 @@ def test_help_needs_no_torch(words):
     loaded = loaded_after(f"import elman.cli\nassert elman.cli.run({words!r}) == 0")
     assert "elman.cli" in loaded
     assert not loaded.intersection(HEAVY)
+
+
+@pytest.mark.parametrize("command", ["train"])
+def test_help_names_every_task(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    cli.run([command, "--help"])
+    assert registry.listed(list(tasks.TASKS)) in capsys.readouterr().out
+
+
+def test_tasks_have_the_names_of_their_sections():
+    assert list(tasks.TASKS) == [kind.Config.section for kind in tasks.TASKS.values()]
 
 
 def test_wrong_option_needs_no_torch():

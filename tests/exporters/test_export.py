@@ -29,7 +29,7 @@ from elman.runs.stand_in import stand_in
 from elman.tasks import evaluation
 from elman.tasks.abilities import ComputesWeights
 from elman.tasks.base import Purpose
-from elman.tasks.graphs import NETWORKS, pieces
+from elman.tasks.graphs import described, pieces
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -85,7 +85,7 @@ def _plain(plain: None) -> None:
 
 
 def test_every_network_of_a_task_is_described():
-    assert {type(network(name)) for name in tasks.TASKS} <= set(NETWORKS)
+    assert {type(network(name)) for name in tasks.TASKS} <= set(described())
 
 
 @pytest.mark.parametrize("name", tasks.TASKS)

@@ -71,6 +71,9 @@ class Untrained:
     task: Task
     config: RunConfig
 
+    def able(self, ability: type) -> str:
+        return tasks.able(ability)
+
     def stream(self, begin: Any = None) -> Stream:
         source = StreamFactory(self)
         return Stream(source, source.fresh(begin))
@@ -231,7 +234,7 @@ def test_every_task_streams_or_says_that_it_does_not(name):
     model = Untrained(task.build().eval(), task, RunConfig.of({}, kind.Config))
     assert isinstance(task, Streaming) == (name in WHOLE)
     if name not in WHOLE:
-        with pytest.raises(TaskError, match=r"expected classify.*use predict"):
+        with pytest.raises(TaskError, match=f"expected {tasks.able(Streaming)}, got .*use predict"):
             StreamFactory(model)
     elif name in ("classify", "recognize", "tag"):
         with pytest.raises(TaskError, match=rf"train with {name}.bidirectional = false"):
@@ -486,6 +489,11 @@ def test_text_is_written_and_completed_from_here(run):
     assert stream.complete(text="at sa")[0][0].endswith(words[0][0][2:])
     with pytest.raises(ElmanError, match="at least 0"):
         stream.compose(-1)
+    deaf = made("classify").stream()
+    with pytest.raises(TaskError, match="expected language or draw, got a task that composes nothing"):
+        deaf.compose(1)
+    with pytest.raises(TaskError, match="expected language, got a task that completes no words"):
+        deaf.complete()
 
 
 def test_steps_are_drawn_from_here():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from collections.abc import Container, Mapping
+from dataclasses import asdict, field, fields, make_dataclass
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
@@ -12,14 +13,36 @@ from elman.core.settings import Settings
 _KINDS = {"int": int, "float": float, "str": str, "bool": bool}
 
 
-def options(section: type[Settings]) -> list[tuple[str, Any, Any]]:
+def options_class(
+    section: type[Settings], *, without: Container[str] = (), usual: Mapping[str, str] = {}
+) -> Any:
+    """Make the class of a command's parameter that takes a section's settings as options.
+
+    Args:
+        section: the settings.
+        without: names of settings that the command has no option for.
+        usual: what is said of the defaults of some, in place of their values.
+    """
+    rows = [row for row in options(section, usual) if row[0] not in without]
+    return make_dataclass(
+        section.__name__, rows, frozen=True, kw_only=True, namespace={"__module__": __name__}
+    )
+
+
+def given(chosen: Any) -> dict[str, Any]:
+    """Return the options that were given, by their names."""
+    return {name: value for name, value in asdict(chosen).items() if value is not None}
+
+
+def options(section: type[Settings], usual: Mapping[str, str] = {}) -> list[tuple[str, Any, Any]]:
     """The section's settings as options of the command line; None where one is not given."""
     group = Group(section.section.capitalize())
     rows = []
     for setting in fields(section):
         choices, default = setting.metadata["choices"], setting.default
         text = setting.metadata["doc"] + (f": {', '.join(choices)}" if choices else "")
-        parameter = Parameter(help=f"{text} (default: {default})", group=group, show_default=False)
-        kind = _KINDS[str(setting.type)]
+        text += "" if default is None or default == "" else f" (default: {usual.get(setting.name, default)})"
+        parameter = Parameter(help=text, group=group, show_default=False)
+        kind = _KINDS[str(setting.type).removesuffix(" | None")]
         rows.append((setting.name, Annotated[kind | None, parameter], field(default=None)))
     return rows

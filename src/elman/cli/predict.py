@@ -35,7 +35,7 @@ def evaluate(
     encoding
         How the text is encoded.
     beam
-        Texts that a search follows, of the task recognize; left out: as the settings of the run say.
+        Beam width, for models that search with a beam; left out: as the settings of the run say.
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
@@ -75,7 +75,7 @@ def predict(
     encoding
         How the text is encoded.
     beam
-        Texts that a search follows, of the task recognize; left out: as the settings of the run say.
+        Beam width, for models that search with a beam; left out: as the settings of the run say.
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """

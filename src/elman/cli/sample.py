@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
+
+from elman.cli.options import given, options_class
 from elman.core.errors import TaskError, VocabError
+from elman.decoding.options import SamplingOptions
 
 if TYPE_CHECKING:
     from elman.tasks.draw.result import GeneratedSequence
+
+Options: Any = options_class(SamplingOptions)
+_NONE = Options()
 
 
 def sample(
@@ -18,15 +26,12 @@ def sample(
     *,
     prompt: str = "",
     length: int = 400,
-    temperature: float = 0.8,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    seed: int | None = None,
     count: int = 1,
     start: str = "",
     prefix: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
+    chosen: Annotated[Options, Parameter(name="*")] = _NONE,
 ) -> None:
     """Write text, draw, or make music with a trained model.
 
@@ -40,14 +45,6 @@ def sample(
         What a text begins with.
     length
         Symbols to write; most steps to draw.
-    temperature
-        Below 1 the likely becomes likelier; 0 takes the likeliest always.
-    top_k
-        Choose among that many likeliest symbols; 0: among all.
-    top_p
-        Choose among the likeliest symbols that together have this probability.
-    seed
-        The same seed writes the same.
     count
         How many drawings.
     start
@@ -61,21 +58,22 @@ def sample(
     """
     from elman.runs.load import load
 
-    model = load(run, device=device)
+    model, sampling = load(run, device=device), given(chosen)
     if model.draws:
-        _refuse(run, "draws", {"prompt": prompt, "top-k": top_k, "top-p": top_p != 1})
+        usual, both = asdict(SamplingOptions()), ("temperature", "seed")
+        others = {name: value != usual[name] for name, value in sampling.items() if name not in both}
+        _refuse(run, "draws", {"prompt": prompt, **others})
         made = model.draw(
             count,
             length=length,
             start=start,
             prefix=None if prefix is None else str(prefix),
-            temperature=temperature,
-            seed=seed,
+            **{name: value for name, value in sampling.items() if name in both},
         )
         _put(made, out)
         return
     _refuse(run, "writes", {"count": count != 1, "start": start, "prefix": prefix, "out": out})
-    pieces = model.write(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    pieces = model.write(prompt, length, **sampling)
     first = next(pieces, "")
     sys.stdout.write(prompt + first)
     for piece in pieces:
@@ -88,7 +86,9 @@ def _refuse(run: Path, does: str, given: dict[str, object]) -> None:
     """Refuse options that a model which does this has no use for."""
     for name, value in given.items():
         if value:
-            raise TaskError(f"--{name}", f"not for {run}, which {does}", remedy="leave it out")
+            raise TaskError(
+                f"--{name.replace('_', '-')}", f"not for {run}, which {does}", remedy="leave it out"
+            )
 
 
 def _put(made: list[GeneratedSequence], out: Path | None) -> None:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from elman.cli.options import options
 from elman.core.errors import ConfigError
 from elman.core.run_config import SECTIONS
+from elman.tasks import registry
 
 Options: Any = make_dataclass(
     "Options",
@@ -20,13 +21,14 @@ Options: Any = make_dataclass(
     namespace={"__module__": __name__},
 )
 _NONE = Options()
+_TASK = f"Kind of problem: {registry.listed(list(registry.TASKS))}; inferred from the data if not given."
 
 
 def train(
     data: str | None = None,
     /,
     *,
-    task: str | None = None,
+    task: Annotated[str | None, Parameter(help=_TASK)] = None,
     out: Path | None = None,
     resume: Path | None = None,
     config: Path | None = None,
@@ -41,8 +43,6 @@ def train(
     ----------
     data
         What to learn from.
-    task
-        Kind of problem: language, classify, tag or forecast; guessed from the data if not given.
     out
         Folder to make for the run; the next free one below runs/ if not given.
     resume
@@ -93,7 +93,6 @@ def init(path: Path = Path("elman.toml"), /, *, task: str = "language", force: b
         raise ConfigError(path, "a file that is there already", remedy="another name, or --force")
     from elman.core import atomic_files
     from elman.core.run_config import RunConfig
-    from elman.tasks import registry
 
     atomic_files.write_text(path, RunConfig.of({}, registry.get(task).Config).to_toml())
     print(f"wrote {path}; train with: elman train --config {path}")

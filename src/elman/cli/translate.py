@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cyclopts import Parameter
+
+from elman.cli.options import given, options_class
 from elman.core.errors import DataError
+from elman.decoding.options import FROM_THE_RUN, SearchOptions
 
 if TYPE_CHECKING:
     from elman.tasks.seq2seq.result import GeneratedText
@@ -24,21 +28,20 @@ _READ, _AT_ONCE = 1 << 16, 64
 _SHOWN = 6
 """Lines of which the picture shows where their symbols came from."""
 
+Options: Any = options_class(
+    SearchOptions, without=("count",), usual=dict.fromkeys(FROM_THE_RUN, "as the settings of the run say")
+)
+_NONE = Options()
+
 
 def translate(
     run: Path,
     /,
     *,
-    beam: int | None = None,
     n_best: int = 1,
-    length_penalty: float | None = None,
-    temperature: float = 0.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    seed: int | None = None,
-    prefix: str = "",
     attention: Path | None = None,
     device: str = "auto",
+    chosen: Annotated[Options, Parameter(name="*")] = _NONE,
 ) -> None:
     """Translate each line of standard input, as it comes, to a line of standard output.
 
@@ -49,23 +52,8 @@ def translate(
     ----------
     run
         Run folder.
-    beam
-        Hypotheses of the search; 1: greedy; left out: as the settings of the run say.
     n_best
         How many translations of each line to give.
-    length_penalty
-        A, for log probabilities divided by length**A, by which hypotheses are compared; left out: as the
-        settings say.
-    temperature
-        Above 0: draw what is written, and do not search for the likeliest.
-    top_k
-        Draw among that many likeliest symbols; 0: among all.
-    top_p
-        Draw among the likeliest symbols that together have this probability.
-    seed
-        The same seed draws the same.
-    prefix
-        What each translation begins with.
     attention
         File for a picture of where the symbols of the first lines came from (png, svg, pdf).
     device
@@ -74,17 +62,7 @@ def translate(
     from elman.runs.load import load
     from elman.tasks.seq2seq.result import save_picture
 
-    say = partial(
-        load(run, device=device).translate,
-        beam=beam,
-        count=n_best,
-        length_penalty=length_penalty,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        seed=seed,
-        prefix=prefix,
-    )
+    say = partial(load(run, device=device).translate, count=n_best, **given(chosen))
     seen: list[GeneratedText] = []
     for first, lines in _arriving():
         found = _translated(say, first, lines)

@@ -1,28 +1,73 @@
-"""Options of beam search."""
+"""Options of sampling and of search, declared once: for Python, the command line and the server. No torch."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from elman.core.errors import ConfigError
+from elman.core.settings import Settings, option
 
 
-class SearchOptions(NamedTuple):
-    """How what to write is looked for.
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions(Settings):
+    """How symbols are drawn.
 
-    Args:
-        width: hypotheses of the beam; 1: greedy.
-        count: how many sequences to give for a source, at most `width` of a beam.
-        length_penalty: a, for log probabilities divided by length**a.
-        temperature: above 0: sequences are drawn, not looked for by a beam.
-        top_k, top_p: as `sampling.filter_logits` has them, where they are drawn.
-        seed: of what is drawn; None: another each time.
-        prefix: what each begins with.
+    Raises:
+        ConfigError: a negative or infinite temperature, a negative top_k, or a top_p not in (0, 1].
     """
 
-    width: int = 5
-    count: int = 1
-    length_penalty: float = 1.0
-    temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
-    seed: int | None = None
-    prefix: str = ""
+    section = "sampling"
+
+    temperature: float = option(
+        0.8, "below 1: the likely becomes likelier; 0: always the likeliest symbol", low=0
+    )
+    top_k: int = option(0, "draw from this many likeliest symbols only; 0: from all", low=0)
+    top_p: float = option(
+        1.0, "draw from the likeliest symbols that together have this probability", above=0, high=1
+    )
+    seed: int | None = option(None, "random seed; the same one gives the same result", low=0)
+
+    def __post_init__(self) -> None:
+        check_filters(self.temperature, self.top_k, self.top_p)
+
+    def filters(self) -> dict[str, Any]:
+        """Return the arguments of `sampling.filter_logits`."""
+        return {"temperature": self.temperature, "top_k": self.top_k, "top_p": self.top_p}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions(SamplingOptions):
+    """How a sequence is searched for; at a temperature above 0 it is drawn instead.
+
+    The search itself checks its options, knowing how many sequences it can give.
+    """
+
+    section = "search"
+
+    beam: int = option(5, "beam width: hypotheses of the search; 1: greedy", low=1)
+    count: int = option(1, "sequences per source, at most the beam width unless they are drawn", low=1)
+    length_penalty: float = option(1.0, "a: hypotheses are compared by log probability / length**a", low=0)
+    temperature: float = option(0.0, "above 0: sequences are drawn, not searched for", low=0)
+    prefix: str = option("", "text that every sequence begins with")
+
+
+FROM_THE_RUN = ("beam", "length_penalty")
+"""Options that are as the model's settings say where they are left out."""
+
+
+def check_filters(temperature: float, top_k: int, top_p: float) -> None:
+    """Check what narrows a draw.
+
+    Raises:
+        ConfigError: a negative or infinite temperature, a negative top_k, or a top_p not in (0, 1].
+    """
+    if not 0 <= temperature < math.inf:
+        raise ConfigError(
+            "temperature", f"{temperature}", expected="0 (the likeliest symbol always) or above"
+        )
+    if top_k < 0:
+        raise ConfigError("top_k", f"{top_k}", expected="0 (no bound) or above")
+    if not 0 < top_p <= 1:
+        raise ConfigError("top_p", f"{top_p}", expected="above 0 and at most 1 (no bound)")

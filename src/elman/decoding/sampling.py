@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from elman.core.errors import ConfigError
 from elman.core.records import State
+from elman.decoding.options import check_filters
 
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 """(symbols [B] int64, state) -> (scores [B, V], state): logits, and tensors of [L * D, B, H]."""
@@ -45,7 +45,7 @@ def filter_logits(
     Raises:
         ConfigError: a negative temperature or top_k, or a top_p that is not above 0 and at most 1.
     """
-    _check(temperature, top_k, top_p)
+    check_filters(temperature, top_k, top_p)
     if len(banned):
         logits = logits.index_fill(-1, torch.as_tensor(banned, device=logits.device), -math.inf)
     if temperature < _COLD:
@@ -104,7 +104,7 @@ def generate(
     Raises:
         ConfigError: an option out of bounds; at once, not with the first symbol.
     """
-    _check(temperature, top_k, top_p)
+    check_filters(temperature, top_k, top_p)
 
     def symbols(scores: Tensor, state: State) -> Iterator[Tensor]:
         while True:
@@ -114,17 +114,6 @@ def generate(
                 scores, state = step(chosen, state)
 
     return symbols(scores, state)
-
-
-def _check(temperature: float, top_k: int, top_p: float) -> None:
-    if not 0 <= temperature < math.inf:
-        raise ConfigError(
-            "temperature", f"{temperature}", expected="0 (the likeliest symbol always) or above"
-        )
-    if top_k < 0:
-        raise ConfigError("top_k", f"{top_k}", expected="0 (no bound) or above")
-    if not 0 < top_p <= 1:
-        raise ConfigError("top_p", f"{top_p}", expected="above 0 and at most 1 (no bound)")
 
 
 def _likeliest(logits: Tensor, k: int) -> Tensor:

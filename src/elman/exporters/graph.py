@@ -257,6 +257,10 @@ class ExportedGraph(ABC):
         return {}
 
 
+NetworkGraphs = Mapping[type[nn.Module], Callable[[Any, bool], list[ExportedGraph]]]
+"""Class of a network -> (a network of it, whether sequences come in pieces) -> its graphs."""
+
+
 def states(given: Mapping[str, Tensor], names: Sequence[str] = STATES) -> State | None:
     """The states among inputs; None where there are none."""
     found = tuple(given[name] for name in names if name in given)

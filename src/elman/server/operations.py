@@ -6,11 +6,14 @@ Everything here runs in the thread that computes.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import Field, fields
 from typing import Any
 
 from elman.core.errors import DataError
 from elman.core.json_schema import Schema
 from elman.core.records import Record
+from elman.core.settings import Settings
+from elman.decoding.options import FROM_THE_RUN, SamplingOptions, SearchOptions
 from elman.metrics.forecasting import LEVELS
 from elman.server import payloads
 from elman.server.limits import Limits
@@ -24,16 +27,13 @@ from elman.tasks.seq2seq.result import GeneratedText
 Asked = Mapping[str, Any]
 
 _LARGEST_SEED = 2**63 - 1
+_MOST = {"temperature": 100, "top_k": 1_000_000, "seed": _LARGEST_SEED, "beam": 32, "count": 32}
+_MOST |= {"length_penalty": 10}
+"""The largest values of options that a server takes."""
+_TYPES = {"int": "integer", "float": "number", "str": "string"}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": 50}
-_TEMPERATURE = {"type": "number", "minimum": 0, "maximum": 100}
 _COLD = 0.001
 """Temperatures below this are 0: scores divided by less are beyond what a float32 can be."""
-_SEED = {"type": ["integer", "null"], "minimum": 0, "maximum": _LARGEST_SEED, "default": None}
-_TOP = {
-    "top_k": {"type": "integer", "minimum": 0, "maximum": 1_000_000, "default": 0},
-    "top_p": {"type": "number", "minimum": _COLD, "maximum": 1, "default": 1.0},
-    "seed": _SEED,
-}
 _LARGEST = 1e100  # of a number in a table
 _TEXT: Schema = {"type": "string"}
 _NUMBER: Schema = {"type": "number"}
@@ -48,6 +48,26 @@ def object_of(properties: Mapping[str, Schema]) -> Schema:
     """An object, all of whose properties must be there that have no default."""
     required = [name for name, schema in properties.items() if "default" not in schema]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _options(section: type[Settings], bounds: Limits) -> dict[str, Schema]:
+    """How the options of a section are written."""
+    return {setting.name: _option(setting, bounds) for setting in fields(section)}
+
+
+def _option(setting: Field[Any], bounds: Limits) -> Schema:
+    meta, kind = setting.metadata, str(setting.type).removesuffix(" | None")
+    default = None if setting.name in FROM_THE_RUN else setting.default
+    schema = {"type": [_TYPES[kind], "null"] if default is None else _TYPES[kind], "description": meta["doc"]}
+    if kind == "str":
+        return schema | {"maxLength": bounds.steps, "default": default}
+    low, high = meta["low"], meta["high"]
+    least = _COLD if low is None else low
+    return schema | {
+        "minimum": least,
+        "maximum": _MOST[setting.name] if high is None else high,
+        "default": default,
+    }
 
 
 def _list(items: Schema) -> Schema:
@@ -94,8 +114,8 @@ def _to_write(model: Model, bounds: Limits) -> Schema:
         "description": "what it begins with",
     }
     length = {"type": "integer", "minimum": 0, "maximum": bounds.steps, "default": min(400, bounds.steps)}
-    sampled = {"temperature": _TEMPERATURE | {"default": 0.8}, **_TOP}
-    return object_of({"prompt": prompt, "length": length | {"description": "symbols to write"}, **sampled})
+    length |= {"description": "symbols to write"}
+    return object_of({"prompt": prompt, "length": length, **_options(SamplingOptions, bounds)})
 
 
 def _write(model: Model, asked: Asked) -> Iterator[str]:
@@ -129,18 +149,7 @@ def _translates(model: Model) -> bool:
 
 
 def _to_translate(model: Model, bounds: Limits) -> Schema:
-    optional = {"default": None}
-    return object_of(
-        {
-            "values": _values(model, bounds),
-            "beam": {"type": ["integer", "null"], "minimum": 1, "maximum": 32, **optional},
-            "count": {"type": "integer", "minimum": 1, "maximum": 32, "default": 1},
-            "length_penalty": {"type": ["number", "null"], "minimum": 0, "maximum": 10, **optional},
-            "temperature": _TEMPERATURE | {"default": 0.0, "description": "above 0 lines are drawn"},
-            **_TOP,
-            "prefix": {"type": "string", "maxLength": bounds.steps, "default": ""},
-        }
-    )
+    return object_of({"values": _values(model, bounds), **_options(SearchOptions, bounds)})
 
 
 def _settings(asked: Asked) -> dict[str, Any]:
@@ -246,14 +255,15 @@ def _draws(model: Model) -> bool:
 def _to_draw(model: Model, bounds: Limits) -> Schema:
     prefix = {"anyOf": [{"type": "null"}, payloads.schema("steps", bounds.steps)], "default": None}
     start = {"type": "string", "maxLength": min(bounds.steps, 1000), "default": ""}
+    sampling = _options(SamplingOptions, bounds)
     return object_of(
         {
             "count": _COUNT | {"default": 1, "description": "how many"},
             "length": {"type": "integer", "minimum": 1, "maximum": bounds.steps, "default": 400},
             "start": start | {"description": "a class or a text that they start from"},
             "prefix": prefix | {"description": "steps to go on from"},
-            "temperature": _TEMPERATURE | {"default": 0.8},
-            "seed": _SEED,
+            "temperature": sampling["temperature"],
+            "seed": sampling["seed"],
         }
     )
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.core.records import Seq, State
+from elman.decoding.options import SamplingOptions
 from elman.inputs.incremental import FrameBuffer, IncrementalEncoder
 from elman.nn.framing import EACH_STEP, Frame
 from elman.nn.stepping import LayerStackStepper
@@ -160,14 +161,11 @@ class Composer(Streamer):
     """A streamer whose network writes or draws on from the state of a stream."""
 
     @abstractmethod
-    def compose(
-        self, state: State, generator: torch.Generator, *, temperature: float, top_k: int, top_p: float
-    ) -> Iterator[Any]:
+    def compose(self, state: State, generator: torch.Generator, how: SamplingOptions) -> Iterator[Any]:
         """What follows a state [*, 1, *], without end or until it ends by itself: pieces of text, or steps.
 
         Raises:
-            ConfigError: a setting is out of bounds.
-            TaskError: a setting is not for this task.
+            TaskError: an option is not for this task.
         """
 
 
@@ -304,3 +302,19 @@ class Streaming(ABC):
         Raises:
             TaskError: the settings do not allow it; it says which would.
         """
+
+
+class Composing(Streaming):
+    """A task whose models write or draw on from a stream."""
+
+    @abstractmethod
+    def streamer(self, network: nn.Module) -> Composer:
+        """What runs the network on streams, and writes on from them."""
+
+
+class Completing(Streaming):
+    """A task whose models complete words from a stream."""
+
+    @abstractmethod
+    def streamer(self, network: nn.Module) -> Completer:
+        """What runs the network on streams, and completes words from them."""

@@ -48,6 +48,10 @@ class Trained(Protocol):
         """The settings that it was trained with."""
         ...
 
+    def able(self, ability: type) -> str:
+        """Return the names of the tasks that inherit an ability, for an error."""
+        ...
+
 
 class StreamState(NamedTuple):
     """All that a stream is beside its model.
@@ -76,12 +80,9 @@ class StreamFactory:
     """
 
     def __init__(self, model: Trained) -> None:
-        task = model.task
+        task, self.able = model.task, model.able
         if not isinstance(task, Streaming):
-            got, expected = (
-                "a task that needs whole sequences",
-                "classify, draw, forecast, language, recognize or tag",
-            )
+            got, expected = "a task that needs whole sequences", self.able(Streaming)
             raise TaskError(f"task {model.config.task!r}", got, expected=expected, remedy="use predict")
         self._model = model
         self.streamer: Streamer = task.streamer(model.network)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from elman.core.errors import ConfigError, TaskError
 from elman.core.records import Seq, State
-from elman.streaming.base import Completer, Composer, LineProtocol, to_network
+from elman.decoding.options import SamplingOptions
+from elman.streaming.base import Completer, Completing, Composer, Composing, LineProtocol, to_network
 from elman.streaming.saved import BLOCK, StreamFactory, StreamState
 
 _FEW = 4
@@ -132,17 +133,15 @@ class Stream:
         """
         composer = self._source.streamer
         if not isinstance(composer, Composer):
-            raise TaskError("compose", "a task that composes nothing", expected="language or draw")
+            raise TaskError("compose", "a task that composes nothing", expected=self._source.able(Composing))
         if length < 0:
             raise ConfigError("length", str(length), expected="at least 0")
+        how = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
         twin = self.fork()
         twin.finish()
         generator = torch.Generator(self._source.like.device)
         generator.manual_seed(seed) if seed is not None else generator.seed()
-        made = composer.compose(
-            twin._runner.state, generator, temperature=temperature, top_k=top_k, top_p=top_p
-        )
-        return islice(made, length)
+        return islice(composer.compose(twin._runner.state, generator, how), length)
 
     def complete(self, count: int = 5, text: str = "") -> list[tuple[str, float]]:
         """The likeliest next words with their probabilities, after the stream and more text.
@@ -155,7 +154,8 @@ class Stream:
         """
         completer = self._source.streamer
         if not isinstance(completer, Completer):
-            raise TaskError("complete", "a task that completes no words", expected="language")
+            got = "a task that completes no words"
+            raise TaskError("complete", got, expected=self._source.able(Completing))
         return completer.complete(self._ends, self._runner.state, text, count)
 
     def _put(self, saved: StreamState) -> None:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 from torch import Tensor, nn
 
 from elman.core.records import Batch, Example, Record
-from elman.decoding.options import SearchOptions
+from elman.decoding.options import SamplingOptions, SearchOptions
+from elman.exporters.graph import NetworkGraphs
 from elman.tasks.base import Evidence, Purpose, Scores, Task
 from elman.tasks.draw.result import GeneratedSequence
 from elman.tasks.forecast.result import SeriesForecast
@@ -31,7 +32,7 @@ class Predictor(ABC):
 class PredictsRecords(Predictor):
     """A task whose every record is a sequence, for which its models have an answer."""
 
-    does: ClassVar[str] = "predict"
+    lacks: ClassVar[str] = "a task that does not predict"
 
     @property
     @abstractmethod
@@ -50,7 +51,7 @@ class PredictsRecords(Predictor):
 class Forecaster(Predictor):
     """A task whose models tell the future of series."""
 
-    does: ClassVar[str] = "forecast"
+    lacks: ClassVar[str] = "a task that does not forecast"
 
     @abstractmethod
     def ahead(self, horizon: int) -> Self:
@@ -79,7 +80,7 @@ class Translator(PredictsRecords):
     Networks come in evaluation mode.
     """
 
-    does: ClassVar[str] = "translate"
+    lacks: ClassVar[str] = "a task that does not translate"
 
     @abstractmethod
     def usual(self) -> SearchOptions:
@@ -102,7 +103,7 @@ class Drawer(ABC):
     Networks come in evaluation mode.
     """
 
-    does: ClassVar[str] = "draw"
+    lacks: ClassVar[str] = "a task that does not draw"
 
     @abstractmethod
     def draw(
@@ -130,7 +131,7 @@ class Illustrated(ABC):
 class HasBeam(ABC):
     """A task whose predictions are looked for by a beam."""
 
-    does: ClassVar[str] = "search with a beam for its predictions"
+    lacks: ClassVar[str] = "a task whose predictions are not looked for by a beam"
 
     @abstractmethod
     def with_beam(self, width: int) -> Task:
@@ -172,6 +173,13 @@ class EdgeLoss(ABC):
         """The nats of the last step of each sequence alone, or of the first, summed over the sequences."""
 
 
+class Exportable(ABC):
+    """A task whose networks can be exported."""
+
+    graphs: ClassVar[NetworkGraphs]
+    """Each class of network that it builds, with its graphs."""
+
+
 class Crops(ABC):
     """A task whose sequences are cut in a way of their own."""
 
@@ -194,7 +202,7 @@ class Writer(ABC):
     Networks come in evaluation mode.
     """
 
-    does: ClassVar[str] = "write"
+    lacks: ClassVar[str] = "a task that does not write"
 
     @abstractmethod
     def write(
@@ -202,11 +210,7 @@ class Writer(ABC):
         network: nn.Module,
         prompt: str,
         length: int,
-        *,
-        temperature: float,
-        top_k: int,
-        top_p: float,
-        seed: int | None,
+        how: SamplingOptions,
     ) -> Iterator[str]:
         """The text that follows `prompt`, piece by piece."""
 

@@ -16,7 +16,7 @@ from elman.core.records import Record
 from elman.core.run_config import RunConfig
 from elman.data.formats import registry
 from elman.data.formats.base import write_json_lines
-from elman.decoding.options import SearchOptions
+from elman.decoding.options import SamplingOptions, SearchOptions
 from elman.nn import parameters
 from elman.streaming.saved import StreamFactory
 from elman.streaming.stream import Stream
@@ -91,9 +91,8 @@ class Model:
         """
         writer = self._able(Writer)
         _check(length=length, seed=seed)
-        return writer.write(
-            self.network, prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
-        )
+        how = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        return writer.write(self.network, prompt, length, how)
 
     def sample(
         self,
@@ -298,7 +297,7 @@ class Model:
         records = [task.record(value, name) for value, name in zip(found, names, strict=True)]
         usual = task.usual()
         how = SearchOptions(
-            width=max(count, usual.width) if beam is None else beam,
+            beam=max(count, usual.beam) if beam is None else beam,
             count=count,
             length_penalty=usual.length_penalty if length_penalty is None else length_penalty,
             temperature=temperature,
@@ -406,6 +405,10 @@ class Model:
         data = replace(self.config.data, format=form, encoding=encoding)
         return dataset.records(source, data, self.config.task)
 
+    def able(self, ability: type) -> str:
+        """Return the names of the tasks that inherit an ability: "tag, classify or recall"."""
+        return tasks_registry.able(ability)
+
     def _able(self, ability: type[_Ability]) -> _Ability:
         """The task as one that inherits an ability.
 
@@ -417,8 +420,8 @@ class Model:
         command = self.task.use()[0].replace("{name}", str(self.path))
         raise TaskError(
             f"task {self.config.task!r}",
-            f"a task that does not {ability.does}",
-            expected=tasks_registry.able(ability),
+            ability.lacks,
+            expected=self.able(ability),
             remedy=f"use {command}",
         )
 

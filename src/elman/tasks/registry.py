@@ -1,51 +1,96 @@
-"""The table of tasks: a name -> one kind of sequence problem."""
+"""The table of tasks: a name -> one kind of sequence problem. No torch until a task is looked up."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from elman.core.errors import TaskError, nearest
-from elman.core.records import Record
-from elman.tasks.base import Task
-from elman.tasks.caption.task import Caption
-from elman.tasks.classify.task import Classify
-from elman.tasks.draw.task import Draw
-from elman.tasks.forecast.task import Forecast
-from elman.tasks.language.task import Language
-from elman.tasks.recall.task import Recall
-from elman.tasks.recognize.task import Recognize
-from elman.tasks.tag.task import Tag
-from elman.tasks.translate.task import Translate
+
+if TYPE_CHECKING:
+    from elman.core.records import Record
+    from elman.tasks.base import Task
+
+
+class TaskTable(MutableMapping[str, "type[Task]"]):
+    """Classes of tasks by the names of their settings' sections; a module is imported with its first use.
+
+    Args:
+        places: name -> "module:Class".
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._kinds: dict[str, str | type[Task]] = dict(places)
+
+    def __getitem__(self, name: str) -> type[Task]:
+        found = self._kinds[name]
+        if isinstance(found, str):
+            module, _, kind = found.partition(":")
+            found = self._kinds[name] = getattr(import_module(module), kind)
+        return found
+
+    def __setitem__(self, name: str, kind: type[Task]) -> None:
+        self._kinds[name] = kind
+
+    def __delitem__(self, name: str) -> None:
+        del self._kinds[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._kinds
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
 
 # In this order they are asked whether data suit them: the more special ones first.
-TASKS: dict[str, type[Task]] = {
-    kind.Config.section: kind
-    for kind in (Language, Tag, Draw, Forecast, Translate, Caption, Recognize, Recall, Classify)
-}
+TASKS: MutableMapping[str, type[Task]] = TaskTable(
+    {
+        "language": "elman.tasks.language.task:Language",
+        "tag": "elman.tasks.tag.task:Tag",
+        "draw": "elman.tasks.draw.task:Draw",
+        "forecast": "elman.tasks.forecast.task:Forecast",
+        "translate": "elman.tasks.translate.task:Translate",
+        "caption": "elman.tasks.caption.task:Caption",
+        "recognize": "elman.tasks.recognize.task:Recognize",
+        "recall": "elman.tasks.recall.task:Recall",
+        "classify": "elman.tasks.classify.task:Classify",
+    }
+)
 
 
 def get(name: str) -> type[Task]:
-    """The task of that name.
+    """Return the task of that name.
 
     Raises:
-        TaskError: no task has that name; it tells the nearest one.
+        TaskError: no task has that name; the error names the nearest one.
     """
     if name not in TASKS:
         raise TaskError(f"task {name!r}", "an unknown task", remedy=nearest(name, TASKS))
     return TASKS[name]
 
 
+def listed(names: list[str]) -> str:
+    """Join names with commas and a last "or": "tag, classify or recall"."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def able(ability: type) -> str:
-    """The names of the tasks that inherit an ability, as words: "tag, classify or recall"."""
-    *names, last = [name for name, kind in TASKS.items() if issubclass(kind, ability)]
-    return f"{', '.join(names)} or {last}" if names else last
+    """Return the names of the tasks that inherit an ability: "tag, classify or recall"."""
+    return listed([name for name, kind in TASKS.items() if issubclass(kind, ability)])
 
 
 def register(kind: type[Task]) -> None:
-    """Make a task of your own known by the name of its settings' section, in place of one of that name."""
+    """Add a task of your own under the name of its settings' section, in place of one of that name."""
     TASKS[kind.Config.section] = kind
 
 
 def guess(format_name: str, first: Record) -> str:
-    """The name of the task that data of this format, beginning with this record, suggest.
+    """Return the name of the task that data of this format, beginning with this record, suggest.
 
     Raises:
         TaskError: they suggest none.

@@ -1,6 +1,7 @@
 """Texts as what a decoder writes: targets, the loss, searches, unknown words, scores by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -95,14 +96,14 @@ def test_the_loss_leaves_padding_out(smoothing):
 def test_a_beam_finds_what_is_as_likely_as_it_says():
     words = wording(replaces=True)
     read = reading(words)
-    lines = words.write(read, SearchOptions(width=4, count=3, length_penalty=0.7))
+    lines = words.write(read, SearchOptions(beam=4, count=3, length_penalty=0.7))
     assert [len(several) for several in lines] == [3, 3, 3]
     for line in lines[0]:
         assert line.logp == pytest.approx(logp(read, line.symbols, len(words.vocab)), rel=1e-4)
         assert line.score == pytest.approx(line.logp / (len(line.symbols) + 1) ** 0.7)
     assert [line.score for line in lines[0]] == sorted((line.score for line in lines[0]), reverse=True)
-    greedy = words.write(read, SearchOptions(width=1))[0][0]
-    assert greedy.logp <= words.write(read, SearchOptions(width=4, length_penalty=0.0))[0][0].logp + 1e-5
+    greedy = words.write(read, SearchOptions(beam=1))[0][0]
+    assert greedy.logp <= words.write(read, SearchOptions(beam=4, length_penalty=0.0))[0][0].logp + 1e-5
 
 
 def test_drawn_lines():
@@ -113,14 +114,14 @@ def test_drawn_lines():
     assert [len(several) for several in lines] == [20, 20, 20]
     assert len({tuple(line.symbols) for line in lines[0]}) > 3
     assert (
-        spelled(words.write(read, how)) == spelled(lines) != spelled(words.write(read, how._replace(seed=4)))
+        spelled(words.write(read, how)) == spelled(lines) != spelled(words.write(read, replace(how, seed=4)))
     )
     for line in lines[0]:
         assert line.logp == pytest.approx(logp(read, line.symbols, len(words.vocab)), rel=1e-4)
-    cold = words.write(read, how._replace(temperature=1e-4, count=1))
-    assert spelled(cold) == spelled(words.write(read, SearchOptions(width=1)))
+    cold = words.write(read, replace(how, temperature=1e-4, count=1))
+    assert spelled(cold) == spelled(words.write(read, SearchOptions(beam=1)))
     with pytest.raises(ConfigError, match="count"):
-        words.write(read, how._replace(count=0))
+        words.write(read, replace(how, count=0))
 
 
 def test_drawn_lines_come_as_often_as_they_are_likely():
@@ -135,7 +136,7 @@ def test_drawn_lines_come_as_often_as_they_are_likely():
 def test_a_prefix_begins_every_line():
     words = wording(replaces=True)
     for how in (
-        SearchOptions(width=3, count=3, prefix="the"),
+        SearchOptions(beam=3, count=3, prefix="the"),
         SearchOptions(count=3, temperature=1.0, seed=1, prefix="the"),
     ):
         for several in words.write(reading(words), how):
@@ -157,7 +158,7 @@ def test_a_prefix_begins_every_line():
 def test_looks_are_told_within_the_source():
     words = wording()
     read = reading(words)
-    lines = words.write(read, SearchOptions(width=2, count=2), looks=True)
+    lines = words.write(read, SearchOptions(beam=2, count=2), looks=True)
     for several, length in zip(lines, (5, 3, 4), strict=True):
         for line in several:
             assert line.looks.shape == (len(line.symbols) + 1, length)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from elman.exporters import layers
-from elman.exporters.graph import ExportedGraph, GraphValue, Named, Sizes, TensorGraph
+from elman.exporters.graph import GraphValue, Named, NetworkGraphs, Sizes, TensorGraph
 from elman.exporters.layers import INPUT
 from elman.nn.convolution import Convolution, Norm, Unit
 from elman.tasks.caption.network import CaptionNetwork, FilmInput, ImageMaps, Moving, Still
@@ -100,6 +100,6 @@ class CaptionEncoder(EncoderPiece):
         return {INPUT: layers.read_example(seen.pixels, less, generator)}
 
 
-def caption_pieces(network: CaptionNetwork) -> list[ExportedGraph]:
-    """The graphs of a captioner."""
-    return [CaptionEncoder(network), DecoderPiece(network)]
+GRAPHS: NetworkGraphs = {
+    CaptionNetwork: lambda network, streams: [CaptionEncoder(network), DecoderPiece(network)],
+}

@@ -34,8 +34,9 @@ from elman.inputs.text.vocab import Vocab
 from elman.metrics.baselines import nearest_neighbour
 from elman.nn.convolution import map_size
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
-from elman.tasks.abilities import EdgeLoss, ShowsEvidence, Translator
+from elman.tasks.abilities import EdgeLoss, Exportable, ShowsEvidence, Translator
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.caption.graph import GRAPHS
 from elman.tasks.caption.network import CaptionNetwork
 from elman.tasks.caption.settings import CaptionConfig
 from elman.tasks.seq2seq import result, target_text
@@ -58,10 +59,11 @@ class _CaptionContent(NamedTuple):
 
 
 @final
-class Caption(Task, Translator, EdgeLoss, ShowsEvidence):
+class Caption(Task, Translator, EdgeLoss, ShowsEvidence, Exportable):
     """Words for what is seen: a convolution or recurrent layers, and a decoder with attention."""
 
     Config = CaptionConfig
+    graphs = GRAPHS
     formats = ("jsonlines", "table", "parquet", "sample", "media")
     continuous = False
 

@@ -7,7 +7,7 @@ from typing import Any, final
 from torch import Tensor
 
 from elman.exporters import layers
-from elman.exporters.graph import Named, StepGraph, states
+from elman.exporters.graph import Named, NetworkGraphs, StepGraph, states
 from elman.exporters.sequences import SCORES, _Encoded, named
 from elman.tasks.classify.network import ClassifyNetwork
 
@@ -34,3 +34,8 @@ class ClassifyPiece(_Encoded):
         """See `Piece`."""
         scores, state = self._network.scored(self._vectors(given, lengths), states(given))
         return {SCORES: scores, **named(state)}
+
+
+GRAPHS: NetworkGraphs = {
+    ClassifyNetwork: lambda network, streams: [ClassifyPiece(network, streams)],
+}

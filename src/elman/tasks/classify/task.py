@@ -22,9 +22,10 @@ from elman.inputs.text import text_input
 from elman.nn.encoder import in_one_direction
 from elman.nn.framing import EACH_STEP, Frame
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import Calibratable, NamesSteps, PredictsRecords
+from elman.tasks.abilities import Calibratable, Exportable, NamesSteps, PredictsRecords
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.classify import baselines, targets
+from elman.tasks.classify.graph import GRAPHS
 from elman.tasks.classify.network import ClassifyNetwork, TrainingOutput
 from elman.tasks.classify.settings import ClassifyConfig, options_of
 from elman.tasks.classify.stream import ClassifyStreamer
@@ -48,10 +49,11 @@ _Steps = Annotated[int, ("minimum", 1), ("maximum", 1 << 20)]
 
 
 @final
-class Classify(Task, PredictsRecords, Calibratable, NamesSteps, Streaming):
+class Classify(Task, PredictsRecords, Calibratable, NamesSteps, Streaming, Exportable):
     """A classifier of sequences of any kind that `elman.inputs` reads."""
 
     Config = ClassifyConfig
+    graphs = GRAPHS
     formats = (
         *("jsonlines", "parquet", "series", "arrays", "idx", "fasta", "classes", "sample"),
         *("media", "lines", "table"),

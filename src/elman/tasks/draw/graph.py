@@ -16,6 +16,7 @@ from elman.exporters.graph import (
     ExportedGraph,
     GraphValue,
     Named,
+    NetworkGraphs,
     Sizes,
     StepGraph,
     TensorGraph,
@@ -157,7 +158,7 @@ class BeginPiece(ExportedGraph):
         return dict(zip(state_names(self._body), begun, strict=True))
 
 
-def pieces(network: DrawNetwork) -> list[ExportedGraph]:
+def _pieces(network: DrawNetwork) -> list[ExportedGraph]:
     """The graphs of a network that draws."""
     return [BeginPiece(network), StepPiece(network)] if network.led else [StepPiece(network)]
 
@@ -370,3 +371,8 @@ def _named(said: StepDistribution) -> Named:
             continue
         found[field.name] = value.flatten(-2) if value.ndim == 4 else value
     return found
+
+
+GRAPHS: NetworkGraphs = {
+    DrawNetwork: lambda network, streams: _pieces(network),
+}

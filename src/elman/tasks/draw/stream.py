@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elman.core.errors import ConfigError, TaskError
+from elman.core.errors import TaskError
 from elman.core.records import RawValue, Seq, State
+from elman.decoding.options import SamplingOptions
 from elman.inputs.incremental import IncrementalEncoder
 from elman.nn.mixture_densities import StepDistribution
 from elman.streaming.base import (
@@ -122,15 +123,11 @@ class DrawStreamer(Composer):
         """The surprise of each line's step."""
         return latest(self, _numbers)
 
-    def compose(
-        self, state: State, generator: torch.Generator, *, temperature: float, top_k: int, top_p: float
-    ) -> Iterator[Tensor]:
+    def compose(self, state: State, generator: torch.Generator, how: SamplingOptions) -> Iterator[Tensor]:
         """Steps [C] until the drawing's end, if there is such; see `Composer`."""
-        if top_k or top_p != 1:
-            raise TaskError("top_k and top_p", f"{top_k} and {top_p}", expected="0 and 1, to draw")
-        if temperature < 0:
-            raise ConfigError("temperature", str(temperature), expected="at least 0")
-        return self._drawn(state, generator, temperature)
+        if how.top_k or how.top_p != 1:
+            raise TaskError("top_k and top_p", f"{how.top_k} and {how.top_p}", expected="0 and 1, to draw")
+        return self._drawn(state, generator, how.temperature)
 
     def _drawn(self, state: State, generator: torch.Generator, temperature: float) -> Iterator[Tensor]:
         *inner, last = state

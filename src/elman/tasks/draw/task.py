@@ -21,11 +21,12 @@ from elman.core.run_config import DataSettings, RunConfig
 from elman.data import columns, splits
 from elman.inputs.base import identity
 from elman.nn.mixture_densities import StepDistribution
-from elman.streaming.base import Streaming
-from elman.tasks.abilities import Crops, Drawer, Illustrated, PredictsRecords
+from elman.streaming.base import Composing
+from elman.tasks.abilities import Crops, Drawer, Exportable, Illustrated, PredictsRecords
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.draw import conditions, result, step_types
 from elman.tasks.draw.conditions import Condition, TextCondition
+from elman.tasks.draw.graph import GRAPHS
 from elman.tasks.draw.network import DrawNetwork, generate
 from elman.tasks.draw.result import GeneratedSequence
 from elman.tasks.draw.settings import DrawConfig
@@ -47,10 +48,11 @@ class _DrawContent(NamedTuple):
 
 
 @final
-class Draw(Task, PredictsRecords, Drawer, Illustrated, Crops, Streaming):
+class Draw(Task, PredictsRecords, Drawer, Illustrated, Crops, Composing, Exportable):
     """A distribution of the next step, and sequences drawn from it."""
 
     Config = DrawConfig
+    graphs = GRAPHS
     formats = ("arrays", "jsonlines", "table", "parquet", "sample")
     continuous = False
 

@@ -17,6 +17,7 @@ from elman.exporters.graph import (
     ExportedGraph,
     GraphValue,
     Named,
+    NetworkGraphs,
     Sizes,
     StepGraph,
     TensorGraph,
@@ -240,7 +241,7 @@ class NextPiece(ExportedGraph):
         return {"distribution": self._network.kind.__name__, "features": features}
 
 
-def autoregressive(network: Autoregressive, streams: bool) -> list[ExportedGraph]:
+def _autoregressive(network: Autoregressive, streams: bool) -> list[ExportedGraph]:
     """The graphs of a network that forecasts step by step."""
     return [NextPiece(network)] if streams else [WindowPiece(network), NextPiece(network)]
 
@@ -394,3 +395,9 @@ _KINDS: dict[
 def _parameters(said: Distribution) -> Named:
     """The parameters of a distribution, [T, B, 1] each."""
     return {field.name: getattr(said, field.name)[..., None] for field in fields(said)}  # pyrefly: ignore
+
+
+GRAPHS: NetworkGraphs = {
+    Autoregressive: _autoregressive,
+    Direct: lambda network, streams: [DirectPiece(network)],
+}

@@ -21,10 +21,11 @@ from elman.metrics.forecasting import LEVELS, QuantileForecast
 from elman.nn import encoder
 from elman.nn.distributions import DISTRIBUTIONS
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import EdgeLoss, Forecaster
+from elman.tasks.abilities import EdgeLoss, Exportable, Forecaster
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.forecast import column_roles, demo_rows, windows
 from elman.tasks.forecast.fit_encoder import between, cut, fit, too_short
+from elman.tasks.forecast.graph import GRAPHS
 from elman.tasks.forecast.networks import SCALES, Autoregressive, Densities, Direct, Quantiles
 from elman.tasks.forecast.result import SeriesForecast, draw
 from elman.tasks.forecast.series import Series
@@ -43,7 +44,7 @@ _AT_ONCE = 20_000
 """Paths that are drawn at once, for the sake of memory."""
 
 
-class Forecast(Task, Forecaster, EdgeLoss, Streaming):
+class Forecast(Task, Forecaster, EdgeLoss, Streaming, Exportable):
     """The future of series in quantiles, learnt from windows at all origins of their pasts.
 
     Args:
@@ -53,6 +54,7 @@ class Forecast(Task, Forecaster, EdgeLoss, Streaming):
     """
 
     Config = ForecastConfig
+    graphs = GRAPHS
     formats = ("table", "parquet", "jsonlines", "sample")
     continuous = False
 

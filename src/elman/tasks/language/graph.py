@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elman.core.records import Seq
 from elman.exporters import layers
-from elman.exporters.graph import ExportedGraph, Named, Sizes, StepGraph, states
+from elman.exporters.graph import ExportedGraph, Named, NetworkGraphs, Sizes, StepGraph, states
 from elman.exporters.layers import INPUT
 from elman.exporters.sequences import SCORES, named
 from elman.tasks.language.network import LanguageNetwork
@@ -40,3 +40,8 @@ class LanguagePiece(ExportedGraph):
         """See `Piece`."""
         scores, state = self._network(Seq(given[INPUT], lengths), states(given))
         return {SCORES: scores, **named(state)}
+
+
+GRAPHS: NetworkGraphs = {
+    LanguageNetwork: lambda network, streams: [LanguagePiece(network)],
+}

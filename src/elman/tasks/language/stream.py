@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from elman.core.errors import TaskError
 from elman.core.records import Seq, State
 from elman.decoding import completion, sampling
+from elman.decoding.options import SamplingOptions
 from elman.inputs.text import vocab
 from elman.inputs.text.incremental import TextEncoder
 from elman.inputs.text.vocab import Vocab
@@ -133,9 +134,7 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
 
         return LineProtocol(read=str, tell=tell)
 
-    def compose(
-        self, state: State, generator: torch.Generator, *, temperature: float, top_k: int, top_p: float
-    ) -> Iterator[str]:
+    def compose(self, state: State, generator: torch.Generator, how: SamplingOptions) -> Iterator[str]:
         """Text without end; see `Composer`."""
         layers, scores = self._scores(state, "")
         unknown = self._vocab.unknown
@@ -144,10 +143,8 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
             scores,
             layers,
             generator=generator,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
             banned=[] if unknown is None else [unknown],
+            **how.filters(),
         )
         decoder = vocab.SymbolDecoder(self._vocab)
         return (decoder.feed(int(symbol)) for symbol in symbols)

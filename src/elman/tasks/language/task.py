@@ -19,11 +19,13 @@ from elman.core.records import Batch, Example, Record, Seq, State
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data.batching import IGNORED
 from elman.decoding import completion, ngram_lm, sampling
+from elman.decoding.options import SamplingOptions
 from elman.inputs.text import vocab
 from elman.inputs.text.vocab import Vocab
-from elman.streaming.base import Streaming
-from elman.tasks.abilities import Calibratable, NamesSteps, Writer
+from elman.streaming.base import Completing, Composing
+from elman.tasks.abilities import Calibratable, Exportable, NamesSteps, Writer
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.language.graph import GRAPHS
 from elman.tasks.language.network import LanguageNetwork
 from elman.tasks.language.settings import LanguageConfig
 from elman.tasks.language.stream import LanguageStreamer
@@ -33,10 +35,11 @@ _BEAM = 64
 """Unfinished words that a search for completions keeps."""
 
 
-class Language(Task, Calibratable, NamesSteps, Streaming, Writer):
+class Language(Task, Calibratable, NamesSteps, Composing, Completing, Writer, Exportable):
     """A language model over characters, bytes, words or subwords of one text."""
 
     Config = LanguageConfig
+    graphs = GRAPHS
     formats = ("text", "sample")
     continuous = True
 
@@ -164,9 +167,8 @@ class Language(Task, Calibratable, NamesSteps, Streaming, Writer):
 
     def preview(self, network: nn.Module, seed: int) -> str:
         """A line of text that the network writes from nothing, with its line ends shown."""
-        pieces = self.write(
-            network, "", self._options.preview, temperature=0.8, top_k=0, top_p=0.95, seed=seed
-        )
+        how = SamplingOptions(temperature=0.8, top_p=0.95, seed=seed)
+        pieces = self.write(network, "", self._options.preview, how)
         return "".join(pieces).strip().replace("\n", "⏎")
 
     @torch.inference_mode()
@@ -175,30 +177,23 @@ class Language(Task, Calibratable, NamesSteps, Streaming, Writer):
         network: nn.Module,
         prompt: str,
         length: int,
-        *,
-        temperature: float,
-        top_k: int,
-        top_p: float,
-        seed: int | None,
+        how: SamplingOptions,
     ) -> Iterator[str]:
         """The `length` symbols that follow `prompt` (none: a line's start), one by one, in constant memory.
 
         Raises:
             VocabError: a character of the prompt that the vocabulary lacks.
-            ConfigError: a sampling setting out of bounds.
         """
         scores, state = self._read(network, prompt)
         generator = torch.Generator(scores.device)
-        generator.manual_seed(seed) if seed is not None else generator.seed()
+        generator.manual_seed(how.seed) if how.seed is not None else generator.seed()
         symbols = sampling.generate(
             _stepper(network),
             scores,
             state,
             generator=generator,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
             banned=[] if self.vocab.unknown is None else [self.vocab.unknown],
+            **how.filters(),
         )
         decoder = vocab.SymbolDecoder(self.vocab)
         for symbol in islice(symbols, length):

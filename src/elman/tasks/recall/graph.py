@@ -10,7 +10,15 @@ from torch import Tensor
 
 from elman.core.records import Seq
 from elman.exporters import layers as exporters_layers
-from elman.exporters.graph import ExportedGraph, GraphValue, Named, Sizes, StepGraph, TensorGraph
+from elman.exporters.graph import (
+    ExportedGraph,
+    GraphValue,
+    Named,
+    NetworkGraphs,
+    Sizes,
+    StepGraph,
+    TensorGraph,
+)
 from elman.exporters.layers import INPUT
 from elman.nn.hopfield import ROUNDING, SETTLED, Asynchronous, Modern, Synchronous
 from elman.tasks.recall.networks import STILL, Attractor, Computed, Store
@@ -181,3 +189,9 @@ def _attracted(graph: TensorGraph, network: Attractor, start: GraphValue) -> lis
     kinds = torch.float32, torch.int64, torch.bool, *[torch.float32] * len(begun)
     said, taken, moves, *_ = graph.loop(body, [start, none, moving, *begun], most, kinds)
     return [said, taken, graph.op("Not", moves)]
+
+
+GRAPHS: NetworkGraphs = {
+    Attractor: lambda network, streams: [RecallPiece(network)],
+    Computed: lambda network, streams: [RecallPiece(network)],
+}

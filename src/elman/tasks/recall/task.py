@@ -21,9 +21,10 @@ from elman.core.run_config import DataSettings, RunConfig
 from elman.data.batching import collate
 from elman.nn import hopfield
 from elman.nn.hopfield import RecallTrace as Course
-from elman.tasks.abilities import ComputesWeights, PredictsRecords
+from elman.tasks.abilities import ComputesWeights, Exportable, PredictsRecords
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.recall import networks, plots, queries
+from elman.tasks.recall.graph import GRAPHS
 from elman.tasks.recall.networks import Store
 from elman.tasks.recall.pattern_layout import ALL, PatternLayout, rows
 from elman.tasks.recall.queries import LADDER, Query, RecallResult
@@ -40,10 +41,11 @@ class _RecallContent(NamedTuple):
 
 
 @final
-class Recall(Task, PredictsRecords, ComputesWeights):
+class Recall(Task, PredictsRecords, ComputesWeights, Exportable):
     """A memory of patterns of one size: bits or real numbers, rows or pictures."""
 
     Config = RecallConfig
+    graphs = GRAPHS
     formats = ("jsonlines", "parquet", "arrays", "idx", "classes", "media", "sample", "table", "lines")
     continuous = False
 

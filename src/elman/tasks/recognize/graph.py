@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from elman.exporters import layers
-from elman.exporters.graph import Named, StepGraph, TensorGraph, states
+from elman.exporters.graph import Named, NetworkGraphs, StepGraph, TensorGraph, states
 from elman.exporters.sequences import FRAMES, SCORES, _Encoded, named
 from elman.tasks.recognize.network import CtcScores, RecognizeNetwork
 
@@ -38,3 +38,8 @@ class RecognizePiece(_Encoded):
         hidden, state = self._network.encoder.run(vectors, states(given))
         counted = {} if hidden.lengths is None else {FRAMES: hidden.lengths}
         return {SCORES: self._network.output(hidden.data), **counted, **named(state)}
+
+
+GRAPHS: NetworkGraphs = {
+    RecognizeNetwork: lambda network, streams: [RecognizePiece(network, streams)],
+}

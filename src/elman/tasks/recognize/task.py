@@ -37,9 +37,10 @@ from elman.metrics.baselines.nearest_neighbour import nearest
 from elman.nn import ctc
 from elman.nn.encoder import in_one_direction
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import EdgeLoss, HasBeam, PredictsRecords, ShowsEvidence
+from elman.tasks.abilities import EdgeLoss, Exportable, HasBeam, PredictsRecords, ShowsEvidence
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.recognize import error_rates
+from elman.tasks.recognize.graph import GRAPHS
 from elman.tasks.recognize.network import CtcScores, RecognizeNetwork, frame_of
 from elman.tasks.recognize.settings import RecognizeConfig
 from elman.tasks.recognize.stream import RecognizeStreamer
@@ -82,10 +83,11 @@ class _RecognizeContent(NamedTuple):
 
 
 @final
-class Recognize(Task, PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streaming):
+class Recognize(Task, PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streaming, Exportable):
     """Sequences into texts by connectionist temporal classification."""
 
     Config = RecognizeConfig
+    graphs = GRAPHS
     formats = ("jsonlines", "table", "parquet", "sample", "media")
     continuous = False
 

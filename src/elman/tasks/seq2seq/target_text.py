@@ -184,7 +184,7 @@ class TargetText:
 
     def usual(self) -> SearchOptions:
         """The search that the settings ask for."""
-        return SearchOptions(width=self.options.beam, length_penalty=self.options.length_penalty)
+        return SearchOptions(beam=self.options.beam, length_penalty=self.options.length_penalty)
 
     @torch.no_grad()
     def write(
@@ -234,7 +234,7 @@ class TargetText:
             scores,
             state,
             len(self.vocab),
-            width=how.width,
+            width=how.beam,
             limits=torch.full((len(scores),), self._longest),
             alpha=how.length_penalty,
             count=how.count,
@@ -259,10 +259,8 @@ class TargetText:
             scores[rows],
             tuple(part[:, rows] for part in state),
             generator=generator,
-            temperature=how.temperature,
-            top_k=how.top_k,
-            top_p=how.top_p,
             banned=self._banned,
+            **how.filters(),
         )
         drawn, over = [], torch.zeros_like(rows, dtype=torch.bool)
         while len(drawn) < self._longest and not over.all():

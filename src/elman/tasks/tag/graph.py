@@ -14,6 +14,7 @@ from elman.exporters.graph import (
     ExportedGraph,
     GraphValue,
     Named,
+    NetworkGraphs,
     Sizes,
     StepGraph,
     TensorGraph,
@@ -113,3 +114,8 @@ def _spelled(graph: TensorGraph, words: WordInput, letters: GraphValue) -> Graph
         _, after = layers.stacked(graph, words.spelling, vectors, before, within=True)
         last = layers.last_states(graph, after[-1][0], 2)
     return GraphValue(graph.op("Reshape", last, shape).name, last.width)
+
+
+GRAPHS: NetworkGraphs = {
+    TagNetwork: lambda network, streams: [TagPiece(network)],
+}

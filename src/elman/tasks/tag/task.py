@@ -29,9 +29,10 @@ from elman.nn.crf import Crf
 from elman.nn.embedding import LARGEST_EMBEDDING
 from elman.plots.classification import draw_confusion
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import EdgeLoss, NamesSteps, PredictsRecords, ShowsEvidence
+from elman.tasks.abilities import EdgeLoss, Exportable, NamesSteps, PredictsRecords, ShowsEvidence
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.tag import plots, scores, spans, token_columns
+from elman.tasks.tag.graph import GRAPHS
 from elman.tasks.tag.network import Tagged, TagNetwork, WordInput
 from elman.tasks.tag.settings import TagConfig
 from elman.tasks.tag.stream import TagStreamer
@@ -56,10 +57,11 @@ class _TagContent(NamedTuple):
     words: dict[str, Any]
 
 
-class Tag(Task, PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence, Streaming):
+class Tag(Task, PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence, Streaming, Exportable):
     """A tag for each token of a sentence: its part of speech, its place in a name, whatever a column says."""
 
     Config = TagConfig
+    graphs = GRAPHS
     formats = ("conllu", "conll", "jsonlines", "parquet", "sample", "tokens", "table")
     continuous = False
 

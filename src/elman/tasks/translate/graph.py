@@ -7,7 +7,7 @@ from typing import final
 import torch
 
 from elman.exporters import layers
-from elman.exporters.graph import ExportedGraph, Named, Sizes, TensorGraph
+from elman.exporters.graph import Named, NetworkGraphs, Sizes, TensorGraph
 from elman.exporters.layers import INPUT
 from elman.tasks.seq2seq.graph import DecoderPiece, EncodedSource, EncoderPiece, moving
 from elman.tasks.translate.network import TranslateNetwork
@@ -29,6 +29,6 @@ class TranslateEncoder(EncoderPiece):
         return {INPUT: layers.read_example(self._network.encoder.reader, sizes, generator)}
 
 
-def translate_pieces(network: TranslateNetwork) -> list[ExportedGraph]:
-    """The graphs of a translator."""
-    return [TranslateEncoder(network), DecoderPiece(network)]
+GRAPHS: NetworkGraphs = {
+    TranslateNetwork: lambda network, streams: [TranslateEncoder(network), DecoderPiece(network)],
+}
