@@ -43,7 +43,7 @@ _AT_ONCE = 20_000
 """Paths that are drawn at once, for the sake of memory."""
 
 
-class Forecast(Task, Forecaster, EdgeLoss, Streaming):
+class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming):
     """The future of series in quantiles, learnt from windows at all origins of their pasts.
 
     Args:
@@ -56,8 +56,9 @@ class Forecast(Task, Forecaster, EdgeLoss, Streaming):
     formats = ("table", "parquet", "jsonlines", "sample")
     continuous = False
 
-    def __init__(self, run: RunConfig, outline: SeriesEncoder, horizon: int | None = None) -> None:
-        assert isinstance(run.options, ForecastConfig)
+    def __init__(
+        self, run: RunConfig[ForecastConfig], outline: SeriesEncoder, horizon: int | None = None
+    ) -> None:
         self._run, self._options, self.outline = run, run.options, outline
         self.horizon = horizon or outline.layout.horizon
 
@@ -72,7 +73,7 @@ class Forecast(Task, Forecaster, EdgeLoss, Streaming):
         return Parts(list(records), list(records) if data.valid else [], list(records) if data.test else [])
 
     @classmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[ForecastConfig]) -> Self:
         """The task with columns, frequency, layout of windows and codings found in the data.
 
         Raises:
@@ -82,7 +83,7 @@ class Forecast(Task, Forecaster, EdgeLoss, Streaming):
         return cls(run, fit(records, run))
 
     @classmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[ForecastConfig], where: object) -> Self:
         """The task with the outline that `text` describes.
 
         Raises:
