@@ -29,12 +29,12 @@ from elman.core.errors import ConfigError, DataError, DivergedError, ElmanError,
 from elman.core.run_config import RunConfig
 from elman.runs import folder as runs_folder
 from elman.runs import model_card
+from elman.runs.folder import LAST, RunFolder
 from elman.streaming import Stream, StreamFactory, Streams
 from elman.streaming.base import Streaming
 from elman.tasks.abilities import ComputesWeights
 from elman.tasks.base import Purpose
 from elman.training import metrics_log
-from elman.training.checkpoint import LAST
 
 often = settings(
     max_examples=20,
@@ -79,8 +79,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network = task.build()
         if isinstance(task, ComputesWeights):
             task.store(network, task.encode(RECORDS[name], Purpose.TRAIN))
-        runs_folder.create(folder / name, run, task)
-        runs_folder.save_weights(folder / name, network.state_dict(), {"settings": runs_folder.meaning(run)})
+        RunFolder(folder / name).create(run, task)
+        RunFolder(folder / name).save_weights(network.state_dict(), {"settings": runs_folder.meaning(run)})
         if isinstance(task, Streaming):
             began(elman.load(folder / name, device="cpu"), name).save(folder / name / "stream.safetensors")
     return folder
@@ -366,7 +366,7 @@ def test_a_network_that_needs_more_memory_than_there_is(text, tmp_path):
 
 def test_a_full_disk_under_tensorboard_is_told(tmp_path, monkeypatch):
     pytest.importorskip("tensorboard")
-    board = metrics_log.Board(tmp_path, up_to=0)
+    board = metrics_log.Board(RunFolder(tmp_path).board, up_to=0)
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")

@@ -1,43 +1,28 @@
-"""What a run leaves to be read: metrics.csv, curves.png, results.json, and README.md, its model card."""
+"""The results of a run, and its model card."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from elman.core import atomic_files, digests, json_schema
-from elman.core.errors import RunError
+from elman.core import json_schema
 from elman.core.formatting import aligned, duration, markdown_table
 
-RESULTS = "results.json"
-CARD = "README.md"
+
+def to_text(results: Mapping[str, Any]) -> str:
+    """The results as JSON."""
+    return json.dumps(results, indent=1, ensure_ascii=False) + "\n"
 
 
-def write_results(path: Path, results: Mapping[str, Any]) -> None:
-    """Write the results and the model card made from them."""
-    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-    atomic_files.write_text(path / RESULTS, digests.sealed(text))
-    atomic_files.write_text(path / CARD, card(path.name, results))
-
-
-def read_results(path: Path) -> dict[str, Any]:
-    """The results of the run in folder `path`.
+def from_text(text: str) -> dict[str, Any]:
+    """The results that `to_text` wrote.
 
     Raises:
-        RunError: the file is damaged.
+        ValueError, DataError: they are damaged.
     """
-    where, remedy = path / RESULTS, "delete it and resume the run"
-    try:
-        text = where.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise RunError(where, f"cannot be read: {error}", remedy=remedy) from error
-    with json_schema.rebuilding(where, remedy=remedy):
-        found = json.loads(digests.opened(text, where, remedy))
-        json_schema.build(_Results, found, "results", finite=False)
+    found = json.loads(text)
+    json_schema.build(_Results, found, "results", finite=False)
     return found
 
 
@@ -54,11 +39,6 @@ class _Results(NamedTuple):
 
 
 _Scores = dict[str, dict[str, dict[str, float]]]
-
-
-def finished(path: Path) -> bool:
-    """Whether the run in folder `path` was trained to its end."""
-    return bool(read_results(path).get("training", {}).get("finished"))
 
 
 def card(name: str, results: Mapping[str, Any]) -> str:
