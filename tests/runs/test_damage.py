@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from elman.core.run_config import RunConfig
 from elman.runs import folder as runs_folder
 from elman.runs import model_card
 from elman.runs.folder import LAST, RunFolder
+from elman.runs.results import RunResults, TrainingFacts
 from elman.streaming import Stream, StreamFactory, Streams
 from elman.streaming.base import Streaming
 from elman.tasks.abilities import ComputesWeights
@@ -384,9 +386,26 @@ def test_weights_that_are_no_longer_finite_are_not_kept(text, tmp_path):
 
 
 def test_braces_in_a_label_are_text():
-    training = dict.fromkeys(("elman", "torch", "network", "parameters", "steps"), 0)
-    training |= {"task": "classify", "finished": True, "use": ["echo '{a}' {name}"]}
-    assert "echo '{a}' films" in model_card.card("films", {"data": {}, "training": training, "scores": {}})
+    facts: dict[str, Any] = {field.name: 0 for field in fields(TrainingFacts)}
+    training = TrainingFacts(**facts | {"task": "classify", "finished": True, "use": ["echo '{a}' {name}"]})
+    results = RunResults(data={}, training=training, scores={}, baselines={})
+    assert "echo '{a}' films" in model_card.card("films", results)
+
+
+@pytest.mark.parametrize("name", ["classify", "forecast", "language"])
+def test_results_are_written_as_they_were_read(name):
+    path = Path(__file__).parent / "old_runs" / name
+    text = digests.opened((path / "results.json").read_text(encoding="utf-8"), path)
+    results = RunResults.from_text(text)
+    assert results.to_text() == text
+    assert model_card.card(path.name, results) == (path / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_whole_score_stays_whole():
+    facts = {field.name: 0 for field in fields(TrainingFacts)} | {"finished": True, "use": []}
+    facts |= dict.fromkeys(("task", "elman", "torch", "network", "device"), "")
+    text = json.dumps({"data": {}, "training": facts, "scores": {}, "baselines": {"test": {"a": {"b": 1}}}})
+    assert '"b": 1\n' in RunResults.from_text(text).to_text()
 
 
 def test_a_number_that_no_float_holds_is_refused_before_it_is_read():

@@ -17,6 +17,7 @@ from elman.core import settings as core_settings
 from elman.core.errors import ConfigError, RunError
 from elman.core.run_config import RunConfig
 from elman.runs import model_card
+from elman.runs.results import RunResults
 from elman.tasks import registry
 from elman.tasks.base import Task
 from elman.tasks.model import Model
@@ -119,27 +120,27 @@ class RunFolder:
         return Model(self.path, self.config, task, network.to(device).eval())
 
     @property
-    def results(self) -> dict[str, Any]:
-        """The results; of a run that has none yet, nothing.
+    def results(self) -> RunResults | None:
+        """The results; None: there are none yet.
 
         Raises:
             RunError: the file is damaged.
         """
         text = _text(where := self.path / RESULTS, _DELETE)
         if text is None:
-            return {}
+            return None
         with json_schema.rebuilding(where, remedy=_DELETE):
-            return model_card.from_text(digests.opened(text, where, _DELETE))
+            return RunResults.from_text(digests.opened(text, where, _DELETE))
 
-    def write_results(self, results: Mapping[str, Any]) -> None:
+    def write_results(self, results: RunResults) -> None:
         """Write the results, and the model card made from them."""
-        atomic_files.write_text(self.path / RESULTS, digests.sealed(model_card.to_text(results)))
+        atomic_files.write_text(self.path / RESULTS, digests.sealed(results.to_text()))
         atomic_files.write_text(self.path / CARD, model_card.card(self.path.name, results))
 
     @property
     def finished(self) -> bool:
         """Whether the run was trained to its end."""
-        return bool(self.results.get("training", {}).get("finished"))
+        return (results := self.results) is not None and results.training.finished
 
 
 def _text(where: Path, remedy: str) -> str | None:

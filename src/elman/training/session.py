@@ -23,6 +23,7 @@ from elman.data.batching import BatchPlan
 from elman.nn import parameters
 from elman.runs import folder
 from elman.runs.folder import RunFolder
+from elman.runs.results import PartScores, RunResults, TrainingFacts
 from elman.tasks import evaluation
 from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
 from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
@@ -142,12 +143,13 @@ class TrainingSession:
     def _parameters(self) -> int:
         return sum(parameter.numel() for parameter in self._learner.network.parameters())
 
-    def _baselines(self, show: Reporter) -> dict[str, dict[str, dict[str, float]]]:
+    def _baselines(self, show: Reporter) -> PartScores:
         """Part -> baseline -> scores; from the report where an earlier sitting left them."""
         if not self._team.main:
             return {}
-        known = self._folder.results.get("baselines")
-        if known is None:
+        if results := self._folder.results:
+            known = results.baselines
+        else:
             show.line("measuring baselines")
             known = self._task.baselines(self._train, self._held)
         for part, rows in list(known.items())[:1]:
@@ -155,9 +157,7 @@ class TrainingSession:
                 show.line(f"baseline {name}, {part} part: {headline(scores)}")
         return known
 
-    def _conclude(
-        self, trainer: Trainer, baselines: dict[str, dict[str, dict[str, float]]], show: Reporter
-    ) -> None:
+    def _conclude(self, trainer: Trainer, baselines: PartScores, show: Reporter) -> None:
         """Keep the best weights as the model's, score them, and write the report."""
         show.line("scoring")
         network = self._best(trainer).eval()
@@ -172,15 +172,15 @@ class TrainingSession:
         scores = {part: rows[part] | baselines.get(part, {}) for part in rows}
         part = list(self._held)[-1] if self._held else ""
         findings = self._findings(network, part, outputs[part]) if part else Findings({}, {})
-        results = {
-            "data": self._data_facts(),
-            "training": self._training_facts(trainer),
-            "scores": scores,
-            "baselines": baselines,
-            "findings": {f"{title}, {part} part": rows for title, rows in findings.tables.items()},
-            "figures": list(findings.figures),
-            "sample": self._task.preview(network, self._run.training.seed),
-        }
+        results = RunResults(
+            data=self._data_facts(),
+            training=self._training_facts(trainer),
+            scores=scores,
+            baselines=baselines,
+            findings={f"{title}, {part} part": list(rows) for title, rows in findings.tables.items()},
+            figures=list(findings.figures),
+            sample=self._task.preview(network, self._run.training.seed),
+        )
         self._folder.write_results(results)
         across = next(iter(baselines.values()), {})
         losses = {name: scores["loss"] for name, scores in across.items() if "loss" in scores}
@@ -226,7 +226,7 @@ class TrainingSession:
         folder.fill(network, weights, self._folder.best)
         return network
 
-    def _data_facts(self) -> dict[str, Any]:
+    def _data_facts(self) -> dict[str, str]:
         return {
             "source": self._run.data.path,
             **self._task.facts(),
@@ -236,25 +236,25 @@ class TrainingSession:
             "fingerprint": f"sha256 {self._fingerprint}",
         }
 
-    def _training_facts(self, trainer: Trainer) -> dict[str, Any]:
+    def _training_facts(self, trainer: Trainer) -> TrainingFacts:
         progress = trainer.progress
         symbols = trainer.epochs_done * self._symbols["train"]
-        return {
-            "task": self._run.task,
-            "elman": version("elman"),
-            "torch": torch.__version__,
-            "network": self._network_words(),
-            "parameters": self._parameters(),
-            "epochs": round(trainer.epochs_done, 2),
-            "of_epochs": trainer.epochs,
-            "steps": progress.step,
-            "finished": progress.done,
-            "seconds": round(progress.seconds, 1),
-            "symbols_per_second": round(symbols / max(progress.seconds, 1e-9)),
-            "device": str(self._team.device),
-            "threads": torch.get_num_threads(),
-            "use": self._task.use(),
-        }
+        return TrainingFacts(
+            task=self._run.task,
+            elman=version("elman"),
+            torch=torch.__version__,
+            network=self._network_words(),
+            parameters=self._parameters(),
+            epochs=round(trainer.epochs_done, 2),
+            of_epochs=trainer.epochs,
+            steps=progress.step,
+            finished=progress.done,
+            seconds=round(progress.seconds, 1),
+            symbols_per_second=round(symbols / max(progress.seconds, 1e-9)),
+            device=str(self._team.device),
+            threads=torch.get_num_threads(),
+            use=self._task.use(),
+        )
 
     def _farewell(self, trainer: Trainer) -> Iterator[str]:
         if trainer.progress.done:
