@@ -283,7 +283,10 @@ def test_a_run_folder_is_trained_in_by_one_process(run, tmp_path):
         pytest.raises(RunError, match="another training is writing there; wait"),
     ):
         elman.train(resume=folder, quiet=True)
-    held = f"import sys, pathlib\nfrom elman.core import atomic_files\nwith atomic_files.locked(pathlib.Path({str(folder)!r}), ()):"
+    held = (
+        "import sys, pathlib\nfrom elman.core.atomic_files import locked\n"
+        f"with locked(pathlib.Path({str(folder)!r}), ()):"
+    )
     child = subprocess.Popen([sys.executable, "-c", f"{held}\n print('held', flush=True)\n sys.stdin.read()"],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
     assert child.stdout is not None
