@@ -15,9 +15,8 @@ import elman
 from elman.core import tensor_file
 from elman.core.console import NullReporter
 from elman.core.errors import RunError
-from elman.runs.folder import CONFIG, WEIGHTS
+from elman.runs.folder import BEST, CONFIG, LAST, WEIGHTS
 from elman.training import train
-from elman.training.checkpoint import BEST, LAST
 from fuzz import trained
 from fuzz.base import Input, Kind, WrongError
 from fuzz.killing import DONE, FAILED, REFUSED, Stop, until

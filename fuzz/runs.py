@@ -13,10 +13,9 @@ import torch
 
 import elman
 from elman.core.console import NullReporter
-from elman.runs.folder import CONFIG, VOCAB, WEIGHTS
+from elman.runs.folder import CONFIG, LAST, METRICS, RESULTS, VOCAB, WEIGHTS
 from elman.tasks.model import Model
 from elman.training import train
-from elman.training.checkpoint import LAST
 from fuzz import structure, trained
 from fuzz.base import Input, Kind, WrongError, sealed
 from fuzz.mutations import mutated
@@ -149,7 +148,7 @@ class Resumed(_OfRuns):
     """Checkpoints and the rest of a training that is resumed; what comes of it is what would have come."""
 
     name = "checkpoints"
-    names = (LAST, LAST, "metrics.csv", "results.json", CONFIG, VOCAB)
+    names = (LAST, LAST, METRICS, RESULTS, CONFIG, VOCAB)
     pace = 30
 
     def seed(self, task: str) -> Path:

@@ -19,6 +19,7 @@ from elman.diagnostics.layer_stats import LayerStats
 from elman.nn import kernels
 from elman.nn.cells.base import Cell
 from elman.nn.recurrent import Recurrent
+from elman.runs.folder import METRICS
 from elman.training import metrics_log
 from elman.training.advice import Epoch, advise
 
@@ -231,7 +232,7 @@ def test_a_healthy_run_raises_no_warning(tmp_path, story, cell):
 
 def test_numbers_of_a_look_are_in_the_metrics(tmp_path, story):
     elman.train(story, out=tmp_path / "run", quiet=True, **RUN, cell="lstm", bptt=16)
-    rows = metrics_log.read(tmp_path / "run")
+    rows = metrics_log.read(tmp_path / "run" / METRICS)
     looks = [row for row in rows if row["state_norm"]]
     assert 0 < float(looks[0]["saturated"]) < 1
     assert float(looks[0]["horizon"]) > 0
@@ -252,7 +253,7 @@ def test_numbers_are_kept_for_tensorboard(tmp_path, story):
 
     elman.train(story, out=tmp_path / "run", quiet=True, **RUN, cell="lstm", bptt=64)
     events = EventAccumulator(str(tmp_path / "run/tensorboard")).Reload()
-    rows = metrics_log.read(tmp_path / "run")
+    rows = metrics_log.read(tmp_path / "run" / METRICS)
     for column in ("grad_norm", "horizon", "valid_loss"):
         kept = [(event.step, event.value) for event in events.Scalars(column)]
         expected = [(int(row["step"]), float(row[column])) for row in rows if row[column]]

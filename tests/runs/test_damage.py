@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,13 @@ from elman.core.errors import ConfigError, DataError, DivergedError, ElmanError,
 from elman.core.run_config import RunConfig
 from elman.runs import folder as runs_folder
 from elman.runs import model_card
+from elman.runs.folder import LAST, RunFolder
+from elman.runs.results import RunResults, TrainingFacts
 from elman.streaming import Stream, StreamFactory, Streams
 from elman.streaming.base import Streaming
 from elman.tasks.abilities import ComputesWeights
 from elman.tasks.base import Purpose
 from elman.training import metrics_log
-from elman.training.checkpoint import LAST
 
 often = settings(
     max_examples=20,
@@ -79,8 +81,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network = task.build()
         if isinstance(task, ComputesWeights):
             task.store(network, task.encode(RECORDS[name], Purpose.TRAIN))
-        runs_folder.create(folder / name, run, task)
-        runs_folder.save_weights(folder / name, network.state_dict(), {"settings": runs_folder.meaning(run)})
+        RunFolder(folder / name).create(run, task)
+        RunFolder(folder / name).save_weights(network.state_dict(), {"settings": runs_folder.meaning(run)})
         if isinstance(task, Streaming):
             began(elman.load(folder / name, device="cpu"), name).save(folder / name / "stream.safetensors")
     return folder
@@ -282,7 +284,8 @@ def test_a_run_folder_is_trained_in_by_one_process(run, tmp_path):
     ):
         elman.train(resume=folder, quiet=True)
     held = (
-        f"import sys, pathlib\nfrom elman import files\nwith files.locked(pathlib.Path({str(folder)!r}), ()):"
+        "import sys, pathlib\nfrom elman.core.atomic_files import locked\n"
+        f"with locked(pathlib.Path({str(folder)!r}), ()):"
     )
     child = subprocess.Popen([sys.executable, "-c", f"{held}\n print('held', flush=True)\n sys.stdin.read()"],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
@@ -366,7 +369,7 @@ def test_a_network_that_needs_more_memory_than_there_is(text, tmp_path):
 
 def test_a_full_disk_under_tensorboard_is_told(tmp_path, monkeypatch):
     pytest.importorskip("tensorboard")
-    board = metrics_log.Board(tmp_path, up_to=0)
+    board = metrics_log.Board(RunFolder(tmp_path).board, up_to=0)
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -384,9 +387,26 @@ def test_weights_that_are_no_longer_finite_are_not_kept(text, tmp_path):
 
 
 def test_braces_in_a_label_are_text():
-    training = dict.fromkeys(("elman", "torch", "network", "parameters", "steps"), 0)
-    training |= {"task": "classify", "finished": True, "use": ["echo '{a}' {name}"]}
-    assert "echo '{a}' films" in model_card.card("films", {"data": {}, "training": training, "scores": {}})
+    facts: dict[str, Any] = {field.name: 0 for field in fields(TrainingFacts)}
+    training = TrainingFacts(**facts | {"task": "classify", "finished": True, "use": ["echo '{a}' {name}"]})
+    results = RunResults(data={}, training=training, scores={}, baselines={})
+    assert "echo '{a}' films" in model_card.card("films", results)
+
+
+@pytest.mark.parametrize("name", ["classify", "forecast", "language"])
+def test_results_are_written_as_they_were_read(name):
+    path = Path(__file__).parent / "old_runs" / name
+    text = digests.opened((path / "results.json").read_text(encoding="utf-8"), path)
+    results = RunResults.from_text(text)
+    assert results.to_text() == text
+    assert model_card.card(path.name, results) == (path / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_whole_score_stays_whole():
+    facts = {field.name: 0 for field in fields(TrainingFacts)} | {"finished": True, "use": []}
+    facts |= dict.fromkeys(("task", "elman", "torch", "network", "device"), "")
+    text = json.dumps({"data": {}, "training": facts, "scores": {}, "baselines": {"test": {"a": {"b": 1}}}})
+    assert '"b": 1\n' in RunResults.from_text(text).to_text()
 
 
 def test_a_number_that_no_float_holds_is_refused_before_it_is_read():

@@ -17,7 +17,7 @@ from elman.core.records import Batch, Record, Seq
 from elman.core.run_config import RunConfig
 from elman.data import batching
 from elman.nn import parameters
-from elman.runs import folder
+from elman.runs.folder import RunFolder
 from elman.tasks import base, evaluation
 from elman.tasks.abilities import Calibratable, ComputesWeights, Predictor, PredictsRecords
 from elman.tasks.base import Purpose
@@ -196,9 +196,9 @@ def test_saved_and_loaded_it_predicts_the_same(name, tmp_path):
     run = RunConfig.of({"network": {"hidden": 24}}, kind.Config)
     task = kind.prepare(RECORDS[name], run)
     network = task.build().eval()
-    folder.create(tmp_path, run, task)
-    folder.save_weights(tmp_path, network.state_dict(), {})
-    loaded = folder.load(tmp_path, torch.device("cpu"))
+    RunFolder(tmp_path).create(run, task)
+    RunFolder(tmp_path).save_weights(network.state_dict(), {})
+    loaded = RunFolder(tmp_path).load(torch.device("cpu"))
     assert loaded.config == run
     mine = evaluation.evaluate(task, network, task.encode(RECORDS[name]))
     theirs = evaluation.evaluate(loaded.task, loaded.network, loaded.task.encode(RECORDS[name]))
@@ -294,9 +294,9 @@ def test_tied_weights_are_one_and_survive_saving(tmp_path):
     task = kind.prepare(RECORDS["language"], run)
     network = task.build()
     assert network.output.weight is network.embedding.weight
-    folder.create(tmp_path, run, task)
-    folder.save_weights(tmp_path, network.state_dict(), {})
-    loaded = folder.load(tmp_path, torch.device("cpu")).network
+    RunFolder(tmp_path).create(run, task)
+    RunFolder(tmp_path).save_weights(network.state_dict(), {})
+    loaded = RunFolder(tmp_path).load(torch.device("cpu")).network
     assert loaded.output.weight is loaded.embedding.weight
     assert torch.equal(loaded.embedding.weight, network.embedding.weight)
 

@@ -19,14 +19,14 @@ from safetensors.torch import load_file
 import elman
 from conftest import TINY, lines
 from elman.core.errors import ConfigError, DataError, DivergedError, RunError
-from elman.runs import model_card
+from elman.runs.folder import METRICS, RunFolder
 from elman.training import metrics_log, session
 
 UNTIMED = [column for column in metrics_log.COLUMNS if column not in ("seconds", "symbols_per_second")]
 
 
 def numbers(run: Path) -> list[dict[str, str]]:
-    return [{column: row[column] for column in UNTIMED} for row in metrics_log.read(run)]
+    return [{column: row[column] for column in UNTIMED} for row in metrics_log.read(run / METRICS)]
 
 
 def assert_same(one: Path, other: Path) -> None:
@@ -60,13 +60,13 @@ def stopped_and_resumed(monkeypatch, text: Path, out: Path, stops: list[int], **
     with monkeypatch.context() as patch:
         patch.setattr(session, "GracefulStop", lambda: StopAfter(stops[0]))
         elman.train(text, out=out, quiet=True, **options)
-    assert not model_card.finished(out)
+    assert not RunFolder(out).finished
     for stop in stops[1:]:
         with monkeypatch.context() as patch:
             patch.setattr(session, "GracefulStop", lambda stop=stop: StopAfter(stop))
             elman.train(resume=out, quiet=True)
     elman.train(resume=out, quiet=True)
-    assert model_card.finished(out)
+    assert RunFolder(out).finished
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_disturbed_series_stopped_and_resumed(monkeypatch, tmp_path):
 def test_the_best_epoch_is_that_of_the_watched_score(tmp_path, table):
     options = TINY | WHOLE | {"epochs": 40, "early_stop": 3, "schedule": "constant", "valid": 0.3}
     model = elman.train(table, out=tmp_path / "run", quiet=True, **options)
-    rows = [row for row in metrics_log.read(tmp_path / "run") if row["valid_score"]]
+    rows = [row for row in metrics_log.read(tmp_path / "run" / METRICS) if row["valid_score"]]
     best = max(range(len(rows)), key=lambda i: (float(rows[i]["valid_score"]), -float(rows[i]["valid_loss"])))
     results = json.loads((tmp_path / "run/results.json").read_text())
     assert results["training"]["finished"]
@@ -140,7 +140,7 @@ def test_without_a_validation_part_the_last_weights_are_kept(tmp_path, table):
     results = json.loads((tmp_path / "run/results.json").read_text())
     assert list(results["scores"]) == ["test"]
     assert results["data"]["validation part"] == "none"
-    assert not any(row["valid_loss"] for row in metrics_log.read(tmp_path / "run"))
+    assert not any(row["valid_loss"] for row in metrics_log.read(tmp_path / "run" / METRICS))
     last = load_file(tmp_path / "run/checkpoints/last.safetensors")
     kept = load_file(tmp_path / "run/model.safetensors")
     assert all(torch.equal(kept[name], last[f"network.{name}"]) for name in kept)
@@ -247,7 +247,9 @@ def test_early_stopping(tmp_path, text):
     options = TINY | {"epochs": 60, "early_stop": 2, "lr": 0.05, "hidden": 64, "schedule": "constant"}
     elman.train(text, out=tmp_path / "run", quiet=True, **options)
     results = json.loads((tmp_path / "run/results.json").read_text())
-    losses = [float(row["valid_loss"]) for row in metrics_log.read(tmp_path / "run") if row["valid_loss"]]
+    losses = [
+        float(row["valid_loss"]) for row in metrics_log.read(tmp_path / "run" / METRICS) if row["valid_loss"]
+    ]
     assert results["training"]["finished"]
     assert len(losses) < 60
     assert losses.index(min(losses)) == len(losses) - 3
@@ -346,7 +348,7 @@ def test_killed_and_resumed_is_never_stopped_to_the_bit(tmp_path, text):
     wait_for(tmp_path / "killed/checkpoints/last.safetensors", process)
     process.kill()
     process.communicate()
-    assert not model_card.finished(tmp_path / "killed")
+    assert not RunFolder(tmp_path / "killed").finished
     elman.train(resume=tmp_path / "killed", quiet=True)
     same = TINY | {"hidden": 32, "epochs": 4, "lr": 0.004, "ema": 0.9}
     elman.train(text, out=tmp_path / "whole", quiet=True, **same)
@@ -381,7 +383,7 @@ def test_two_processes_see_different_data_and_end_with_the_same_weights(tmp_path
     assert not set(one.pop("seen").flatten().tolist()) & set(other.pop("seen").flatten().tolist())
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert model_card.finished(tmp_path / "whole/run")
+    assert RunFolder(tmp_path / "whole/run").finished
     assert elman.load(tmp_path / "whole/run").sample(length=5, seed=1)
     two_processes(text, tmp_path / "cut", "9")
     assert_same(tmp_path / "whole/run", tmp_path / "cut/run")

@@ -64,7 +64,7 @@ def train(
         known = {setting.name for setting in fields(section)}
         section.of({key: value for key, value in given.items() if key in known})
     from elman.core.console import shown
-    from elman.runs import model_card
+    from elman.runs.folder import RunFolder
     from elman.training import resolve
     from elman.training import train as training_train
 
@@ -73,7 +73,7 @@ def train(
     else:
         run, reason = resolve.resolve(data, task, config, given, set_)
         model = training_train.begin(run, out, shown(), reason)
-    if not model_card.finished(model.path):
+    if not RunFolder(model.path).finished:
         raise KeyboardInterrupt
 
 

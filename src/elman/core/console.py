@@ -11,7 +11,6 @@ from typing import TextIO
 
 from elman.core import atomic_files
 
-LOG = "train.log"
 _LINE_EVERY = 15.0
 """Seconds between two lines of progress where there is no bar."""
 
@@ -105,10 +104,10 @@ class ProgressReporter(Reporter):
 
 
 class LoggingReporter(Reporter):
-    """Another one's words, kept in the run folder too, each line with the time it was said."""
+    """Another one's words, kept in a file too, each line with the time it was said."""
 
-    def __init__(self, show: Reporter, folder: Path) -> None:
-        self._show, self._path = show, folder / LOG
+    def __init__(self, show: Reporter, path: Path) -> None:
+        self._show, self._path = show, path
 
     def line(self, text: str) -> None:
         """Say the line and write it down."""

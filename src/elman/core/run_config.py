@@ -10,7 +10,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from elman.core.errors import ConfigError, nearest
 from elman.core.settings import FORMAT, Settings, merge, option
@@ -210,19 +210,23 @@ SECTIONS: tuple[type[Settings], ...] = (DataSettings, SignalSettings, NetworkSet
 """The sections that every task has; one more carries the task's name and its own settings."""
 
 
+_Own = TypeVar("_Own", bound=Settings, covariant=True)
+_Section = TypeVar("_Section", bound=Settings)
+
+
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """All settings of a run: which task, the common sections, and the task's own."""
+class RunConfig(Generic[_Own]):
+    """All settings of a run: which task, the common sections, and the task's own, which are its type."""
 
     task: str
     data: DataSettings
     signal: SignalSettings
     network: NetworkSettings
     training: TrainingSettings
-    options: Settings
+    options: _Own
 
-    @classmethod
-    def of(cls, tables: Mapping[str, Any], own: type[Settings], where: object = "config") -> RunConfig:
+    @staticmethod
+    def of(tables: Mapping[str, Any], own: type[_Section], where: object = "config") -> RunConfig[_Section]:
         """The settings that nested `tables` describe, for the task whose own section is `own`.
 
         Raises:
@@ -235,7 +239,7 @@ class RunConfig:
             if name in sections and not isinstance(table, Mapping):
                 raise ConfigError(f"{where}: {name}", repr(table), expected=f"a section [{name}]")
         tables = merge(own.defaults, tables)
-        return cls(
+        return RunConfig(
             task=own.section,
             data=DataSettings.of(tables.get("data", {})),
             signal=SignalSettings.of(tables.get("signal", {})),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,67 +16,141 @@ from elman.core import atomic_files, digests, json_schema, tensor_file
 from elman.core import settings as core_settings
 from elman.core.errors import ConfigError, RunError
 from elman.core.run_config import RunConfig
+from elman.runs import model_card
+from elman.runs.results import RunResults
 from elman.tasks import registry
 from elman.tasks.base import Task
 from elman.tasks.model import Model
 
-CONFIG = "config.toml"
-VOCAB = "vocab.json"
-WEIGHTS = "model.safetensors"
+CONFIG, VOCAB, WEIGHTS = "config.toml", "vocab.json", "model.safetensors"
+LAST, BEST = "checkpoints/last.safetensors", "checkpoints/best.safetensors"
+METRICS, RESULTS, CARD, CURVES = "metrics.csv", "results.json", "README.md", "curves.png"
+LOG, BOARD = "train.log", "tensorboard"
+
+_DELETE = "delete it and resume the run"
 
 
-def create(path: Path, run: RunConfig, task: Task) -> None:
-    """Begin a run folder with its settings and what the task learnt from the data.
+class RunFolder:
+    """The folder of a run; what its files are called is known here alone.
 
-    Raises:
-        RunError: the folder holds a run already, or cannot be written.
+    Args:
+        path: the folder, whether it is there yet or not.
     """
-    if (path / CONFIG).exists():
-        remedy = f"elman train --resume {path}, or another folder with --out"
-        raise RunError(path, "holds a run already", remedy=remedy)
-    atomic_files.write_text(path / VOCAB, digests.sealed(task.to_text()))
-    # The settings come last: a folder with settings is a run.
-    atomic_files.write_text(path / CONFIG, run.to_toml())
+
+    WRITTEN = frozenset({CONFIG, VOCAB, WEIGHTS, LAST, BEST, METRICS, RESULTS, CARD, CURVES})
+    """The files that are written beside their place."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.checkpoint, self.best = self.path / LAST, self.path / BEST
+        self.metrics, self.curves = self.path / METRICS, self.path / CURVES
+        self.log, self.board = self.path / LOG, self.path / BOARD
+
+    def figure(self, name: str) -> Path:
+        """The file of a picture that a report shows."""
+        return self.path / f"{name}.png"
+
+    def create(self, run: RunConfig, task: Task) -> None:
+        """Begin the run with its settings and what the task learnt from the data.
+
+        Raises:
+            RunError: the folder holds a run already, or cannot be written.
+        """
+        if (self.path / CONFIG).exists():
+            remedy = f"elman train --resume {self.path}, or another folder with --out"
+            raise RunError(self.path, "holds a run already", remedy=remedy)
+        atomic_files.write_text(self.path / VOCAB, digests.sealed(task.to_text()))
+        # The settings come last: a folder with settings is a run.
+        atomic_files.write_text(self.path / CONFIG, run.to_toml())
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The settings of the run, read once.
+
+        Raises:
+            RunError: there is no run, or it was written by a newer Elman.
+            ConfigError: its settings are damaged.
+        """
+        expected, remedy = "a run folder", "elman train makes one"
+        if not self.path.is_dir():
+            raise RunError(self.path, "no such folder", expected=expected, remedy=remedy)
+        where = self.path / CONFIG
+        if not where.is_file():
+            raise RunError(self.path, f"a folder without {CONFIG}", expected=expected, remedy=remedy)
+        tables = core_settings.read_tables(where)
+        version = tables.get("format", core_settings.FORMAT)
+        if not isinstance(version, int) or version > core_settings.FORMAT:
+            expected = f"at most {core_settings.FORMAT}"
+            raise RunError(self.path, f"a run of format {version}", expected=expected, remedy="update Elman")
+        kind = registry.get(str(tables.get("task", "")))
+        return RunConfig.of(tables, kind.Config, where)
+
+    def task(self) -> Task:
+        """The task, with what it learnt from the data.
+
+        Raises:
+            RunError: its file is missing or damaged.
+        """
+        text = _text(where := self.path / VOCAB, digests.REMEDY)
+        if text is None:
+            raise RunError(where, "no such file", remedy=digests.REMEDY)
+        text = digests.opened(text, where)
+        with json_schema.rebuilding(where):
+            return registry.get(self.config.task).restore(text, self.config, where)
+
+    def weights(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The network's weights, and what was noted beside them."""
+        return tensor_file.load(self.path / WEIGHTS)
+
+    def save_weights(self, weights: Mapping[str, Tensor], notes: Mapping[str, object]) -> None:
+        """Write the network's weights."""
+        tensor_file.save(self.path / WEIGHTS, weights, {"format": core_settings.FORMAT, **notes})
+
+    def load(self, device: torch.device) -> Model:
+        """The model, its network on `device` and ready to predict.
+
+        Raises:
+            RunError: there is no run, a file is missing or damaged, or its weights do not fit its settings.
+        """
+        task = self.task()
+        network = build(task)
+        weights, notes = self.weights()
+        fill(network, weights, self.path / WEIGHTS)
+        _check_settings(self.config, notes.get("settings"), self.path / CONFIG)
+        return Model(self.path, self.config, task, network.to(device).eval())
+
+    @property
+    def results(self) -> RunResults | None:
+        """The results; None: there are none yet.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        text = _text(where := self.path / RESULTS, _DELETE)
+        if text is None:
+            return None
+        with json_schema.rebuilding(where, remedy=_DELETE):
+            return RunResults.from_text(digests.opened(text, where, _DELETE))
+
+    def write_results(self, results: RunResults) -> None:
+        """Write the results, and the model card made from them."""
+        atomic_files.write_text(self.path / RESULTS, digests.sealed(results.to_text()))
+        atomic_files.write_text(self.path / CARD, model_card.card(self.path.name, results))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was trained to its end."""
+        return (results := self.results) is not None and results.training.finished
 
 
-def settings(path: Path) -> RunConfig:
-    """The settings of the run in folder `path`.
-
-    Raises:
-        RunError: there is no run, or it was written by a newer Elman.
-        ConfigError: its settings are damaged.
-    """
-    if not path.is_dir():
-        raise RunError(path, "no such folder", expected="a run folder", remedy="elman train makes one")
-    if not (path / CONFIG).is_file():
-        raise RunError(
-            path, f"a folder without {CONFIG}", expected="a run folder", remedy="elman train makes one"
-        )
-    tables = core_settings.read_tables(path / CONFIG)
-    version = tables.get("format", core_settings.FORMAT)
-    if not isinstance(version, int) or version > core_settings.FORMAT:
-        raise RunError(
-            path,
-            f"a run of format {version}",
-            expected=f"at most {core_settings.FORMAT}",
-            remedy="update Elman",
-        )
-    kind = registry.get(str(tables.get("task", "")))
-    return RunConfig.of(tables, kind.Config, path / CONFIG)
-
-
-def restore_task(path: Path, run: RunConfig) -> Task:
-    """The task of the run in folder `path`."""
-    where = path / VOCAB
+def _text(where: Path, remedy: str) -> str | None:
+    """What a file says; None: it is not there."""
     try:
-        text = where.read_text(encoding="utf-8")
+        return where.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise RunError(where, "no such file", remedy=digests.REMEDY) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(where, f"cannot be read: {error}", remedy=digests.REMEDY) from error
-    text = digests.opened(text, where)
-    with json_schema.rebuilding(where):
-        return registry.get(run.task).restore(text, run, where)
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(where, f"cannot be read: {error}", remedy=remedy) from error
 
 
 def build(task: Task) -> nn.Module:
@@ -106,26 +182,6 @@ def enough_memory(what: str) -> Iterator[None]:
 
 _NO_MEMORY = re.compile("not enough memory|can't allocate memory|out of memory|overflow", re.IGNORECASE)
 """What torch says where it cannot have the memory that it asks for."""
-
-
-def load(path: Path, device: torch.device) -> Model:
-    """The run in folder `path`, its network on `device` and ready to predict.
-
-    Raises:
-        RunError: there is no run, a file is missing or damaged, or its weights do not fit its settings.
-    """
-    run = settings(path)
-    task = restore_task(path, run)
-    network = build(task)
-    weights, notes = tensor_file.load(path / WEIGHTS)
-    fill(network, weights, path / WEIGHTS)
-    _check_settings(run, notes.get("settings"), path / CONFIG)
-    return Model(path, run, task, network.to(device).eval())
-
-
-def save_weights(path: Path, weights: Mapping[str, Tensor], notes: Mapping[str, object]) -> None:
-    """Write the network's weights to the folder `path`."""
-    tensor_file.save(path / WEIGHTS, weights, {"format": core_settings.FORMAT, **notes})
 
 
 def meaning(run: RunConfig) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from elman.core import devices
-from elman.runs import folder
+from elman.runs.folder import RunFolder
 from elman.tasks.model import Model
 
 
@@ -20,4 +20,4 @@ def load(path: str | Path, *, device: str = "auto") -> Model:
         RunError: there is no run, a newer one, or a damaged one.
         ConfigError: there is no such device.
     """
-    return folder.load(Path(path), devices.choose(device))
+    return RunFolder(path).load(devices.choose(device))

@@ -1,73 +1,20 @@
-"""What a run leaves to be read: metrics.csv, curves.png, results.json, and README.md, its model card."""
+"""The model card of a run: its README.md."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
 
-from elman.core import atomic_files, digests, json_schema
-from elman.core.errors import RunError
 from elman.core.formatting import aligned, duration, markdown_table
-
-RESULTS = "results.json"
-CARD = "README.md"
+from elman.runs.results import RunResults, TrainingFacts
 
 
-def write_results(path: Path, results: Mapping[str, Any]) -> None:
-    """Write the results and the model card made from them."""
-    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-    atomic_files.write_text(path / RESULTS, digests.sealed(text))
-    atomic_files.write_text(path / CARD, card(path.name, results))
-
-
-def read_results(path: Path) -> dict[str, Any]:
-    """The results of the run in folder `path`.
-
-    Raises:
-        RunError: the file is damaged.
-    """
-    where, remedy = path / RESULTS, "delete it and resume the run"
-    try:
-        text = where.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise RunError(where, f"cannot be read: {error}", remedy=remedy) from error
-    with json_schema.rebuilding(where, remedy=remedy):
-        found = json.loads(digests.opened(text, where, remedy))
-        json_schema.build(_Results, found, "results", finite=False)
-    return found
-
-
-class _Results(NamedTuple):
-    """What stands in the results; a run that is new has all of it."""
-
-    data: dict[str, Any]
-    training: dict[str, Any]
-    scores: _Scores
-    baselines: _Scores
-    findings: dict[str, Any] = {}  # noqa: RUF012, a default that nobody changes
-    figures: list[str] = []  # noqa: RUF012
-    sample: str = ""
-
-
-_Scores = dict[str, dict[str, dict[str, float]]]
-
-
-def finished(path: Path) -> bool:
-    """Whether the run in folder `path` was trained to its end."""
-    return bool(read_results(path).get("training", {}).get("finished"))
-
-
-def card(name: str, results: Mapping[str, Any]) -> str:
+def card(name: str, results: RunResults) -> str:
     """The model card: what data, how long, which scores against which baselines, how to use it."""
-    data, training = results["data"], results["training"]
+    data, training = results.data, results.training
     lines = [
         f"# {name}",
         "",
-        f"A {training['task']} model, trained with Elman {training['elman']} (torch {training['torch']}).",
+        f"A {training.task} model, trained with Elman {training.elman} (torch {training.torch}).",
         "",
         "## Data",
         "",
@@ -75,38 +22,38 @@ def card(name: str, results: Mapping[str, Any]) -> str:
         "",
         "## Training",
         "",
-        f"- network: {training['network']}, {training['parameters']:,} parameters",
+        f"- network: {training.network}, {training.parameters:,} parameters",
         *_course(training),
         "",
         "## Scores",
         "",
-        *markdown_table(results["scores"]),
+        *markdown_table(results.scores),
         "",
         "Loss is the mean over targets, in nats where it is a likelihood.",
         "Baselines learn from the same training part.",
-        *_pictures(results.get("figures", ())),
-        *_tables(results.get("findings", {})),
-        *_sample(results.get("sample", "")),
+        *_pictures(results.figures),
+        *_tables(results.findings),
+        *_sample(results.sample),
         "",
         "## Use",
         "",
         "```",
-        *(line.replace("{name}", name) for line in training["use"]),
+        *(line.replace("{name}", name) for line in training.use),
         "```",
         "",
     ]
     return "\n".join(lines)
 
 
-def _course(training: Mapping[str, Any]) -> list[str]:
+def _course(training: TrainingFacts) -> list[str]:
     """Lines on a training's epochs and time; there are none where all weights were computed at once."""
-    if training["finished"] and not training["steps"]:
+    if training.finished and not training.steps:
         return ["- all settings: `config.toml`"]
     return [
-        f"- epochs: {training['epochs']:g} of {training['of_epochs']}, steps: {training['steps']:,}"
-        + ("" if training["finished"] else " (stopped before its end)"),
-        f"- time: {duration(training['seconds'])} on {training['device']}, {training['threads']} threads, "
-        f"{training['symbols_per_second']:,.0f} symbols/s",
+        f"- epochs: {training.epochs:g} of {training.of_epochs}, steps: {training.steps:,}"
+        + ("" if training.finished else " (stopped before its end)"),
+        f"- time: {duration(training.seconds)} on {training.device}, {training.threads} threads, "
+        f"{training.symbols_per_second:,.0f} symbols/s",
         "- all settings: `config.toml`; numbers by step: `metrics.csv`, drawn in `curves.png`",
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Any, ClassVar, NamedTuple, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
 from torch import Tensor, nn
 
@@ -26,6 +26,7 @@ RISING = frozenset(
 """Scores of which more is better; of all others less is."""
 
 _Item = TypeVar("_Item")
+TaskSettings = TypeVar("TaskSettings", bound=Settings)
 Parted: TypeAlias = Mapping[str, Sequence[_Item]]
 """Name of a held-out part (valid, test) -> what is in it."""
 
@@ -88,7 +89,7 @@ class Evidence(NamedTuple):
     draw: Callable[[Any], None]
 
 
-class Task(ABC):
+class Task(ABC, Generic[TaskSettings]):
     """One kind of sequence problem: from records to examples, a network, a loss, and scores.
 
     A task is made by `prepare` from the training records or by `restore` from what `to_text` gave.
@@ -113,12 +114,12 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> Self:
         """The task with all that it has to learn from training records before a network can be built."""
 
     @classmethod
     @abstractmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[TaskSettings], where: object) -> Self:
         """The task as `to_text` described it."""
 
     @abstractmethod

@@ -18,9 +18,6 @@ from elman.training.advice import Epoch
 from elman.training.optimizers import WeightAverage
 from elman.training.processes import ProcessGroup
 
-LAST = "checkpoints/last.safetensors"
-BEST = "checkpoints/best.safetensors"
-
 Count = Annotated[int, ("minimum", 0), ("maximum", 1 << 53)]
 """A number of things, in terms of `elman.core.json_schema`."""
 

@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from elman.core import atomic_files
+from elman.runs.folder import RunFolder
 from elman.training.metrics_log import read
-
-CURVES = "curves.png"
 
 _MOST_POINTS = 200
 """Most points of a curve that is drawn."""
 
 
-def draw(path: Path, baselines: Mapping[str, float], figures: Mapping[str, Callable[[Any], None]]) -> str:
+def draw(
+    folder: RunFolder, baselines: Mapping[str, float], figures: Mapping[str, Callable[[Any], None]]
+) -> str:
     """Draw what was found, and the losses by step, if there were steps, with baselines as lines across.
 
     Args:
-        path: the folder of the run.
+        folder: of the run.
         baselines: name -> loss per target.
         figures: the name of a picture -> what draws it on a matplotlib Figure.
 
@@ -28,19 +29,19 @@ def draw(path: Path, baselines: Mapping[str, float], figures: Mapping[str, Calla
         Why nothing was drawn, or an empty text.
     """
     if find_spec("matplotlib") is None:
-        return f"{CURVES} was not drawn: pip install 'elman[plot]'"
+        return f"{folder.curves.name} was not drawn: pip install 'elman[plot]'"
     from matplotlib.figure import Figure
 
-    if rows := read(path):
+    if rows := read(folder.metrics):
         figure = Figure(figsize=(7, 4.2), layout="constrained")
         losses, norms = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         _plot(losses, rows, baselines)
         _plot_norm(norms, rows)
-        _write(path / CURVES, figure)
+        _write(folder.curves, figure)
     for name, drawn in figures.items():
         figure = Figure(figsize=(6, 5), layout="constrained")
         drawn(figure)
-        _write(path / f"{name}.png", figure)
+        _write(folder.figure(name), figure)
     return ""
 
 

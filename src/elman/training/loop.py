@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -32,11 +31,12 @@ from elman.diagnostics.training_monitor import LayerMonitor
 from elman.nn import parameters
 from elman.nn.kernels import dispatch
 from elman.runs import folder
+from elman.runs.folder import RunFolder
 from elman.tasks import evaluation
 from elman.tasks.base import Loss, Scores, Task
 from elman.training import checkpoint, optimizers
 from elman.training.advice import Epoch, advise
-from elman.training.checkpoint import BEST, LAST, Progress, RunningSums, TrainingState
+from elman.training.checkpoint import Progress, RunningSums, TrainingState
 from elman.training.metrics_log import Board, MetricsLog
 from elman.training.processes import ProcessGroup
 
@@ -53,7 +53,7 @@ _LOWER = "lower --lr, or set --clip 1; the weights of the best epoch so far are 
 class TrainingJob:
     """All of a training that stays the same from its first step to its last."""
 
-    path: Path
+    folder: RunFolder
     run: RunConfig
     task: Task
     plan: BatchPlan
@@ -73,7 +73,7 @@ class Trainer:
         self._plan = job.plan
         self._metrics = self._table() if processes.main else None
         board = processes.main and config.tensorboard
-        self._board = Board(job.path, up_to=progress.step) if board else None
+        self._board = Board(job.folder.board, up_to=progress.step) if board else None
         self._judged = copy.deepcopy(learner.network) if learner.average else learner.network
         self._steps_per_epoch = math.ceil(self._plan.steps / config.accumulate)
         self._steps_per_row = max(1, self._steps_per_epoch // _ROWS_PER_EPOCH)
@@ -82,7 +82,7 @@ class Trainer:
         self._entering: State | None = None
 
     def _table(self) -> MetricsLog:
-        return MetricsLog(self.job.path, up_to=self.progress.step, digest=self.progress.metrics)
+        return MetricsLog(self.job.folder.metrics, up_to=self.progress.step, digest=self.progress.metrics)
 
     @property
     def steps(self) -> int:
@@ -318,14 +318,14 @@ class Trainer:
         self._seconds()
         if self._metrics:
             self.progress.metrics = self._metrics.digest()
-        checkpoint.save(self.job.path / LAST, self.learner, self.progress, self.job.processes)
+        checkpoint.save(self.job.folder.checkpoint, self.learner, self.progress, self.job.processes)
         self._saved = time.monotonic()
 
     def _write_best(self) -> None:
         if self.job.processes.main:
-            tensor_file.save(self.job.path / BEST, self.learner.weights(), {"step": self.progress.step})
+            tensor_file.save(self.job.folder.best, self.learner.weights(), {"step": self.progress.step})
             notes = {"step": self.progress.step, "settings": folder.meaning(self.job.run)}
-            folder.save_weights(self.job.path, self.learner.weights(), notes)
+            self.job.folder.save_weights(self.learner.weights(), notes)
 
     def _check_finite(self) -> None:
         """See that what would be kept is of use: after a gradient that is finite a step may be too long.

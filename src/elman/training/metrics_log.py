@@ -14,9 +14,6 @@ from pathlib import Path
 from elman.core import atomic_files
 from elman.core.errors import RunError
 
-METRICS = "metrics.csv"
-BOARD = "tensorboard"
-
 COLUMNS = (
     "step",
     "epoch",
@@ -39,17 +36,17 @@ class MetricsLog:
     """The table of a training's numbers; one row is added at a time."""
 
     def __init__(self, path: Path, *, up_to: int, digest: str = "") -> None:
-        """Go on with the table in folder `path`, without the rows of steps after `up_to`.
+        """Go on with the table in the file `path`, without the rows of steps after `up_to`.
 
         Args:
-            path: the folder.
+            path: the file.
             up_to: the last step whose row stays.
             digest: what `digest` gave when that step was done; empty, if it is not known.
 
         Raises:
             RunError: the table is damaged, or cannot be written.
         """
-        self._path = path / METRICS
+        self._path = path
         there = self._path.exists()
         rows = [row for row in read(path) if int(row["step"]) <= up_to]
         buffer = io.StringIO()
@@ -84,7 +81,7 @@ class Board:
 
     def __init__(self, path: Path, *, up_to: int) -> None:
         """Go on with what is in folder `path`, without the numbers of steps after `up_to`."""
-        self._writer, self._path = None, path / BOARD
+        self._writer, self._path = None, path
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -111,13 +108,12 @@ class Board:
             raise atomic_files.unwritable(self._path, error) from error
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """The rows of the run in folder `path`; a last row that was cut short is left out.
+def read(where: Path) -> list[dict[str, str]]:
+    """The rows of a table in the file `where`; a last row that was cut short is left out.
 
     Raises:
         RunError: the table is damaged.
     """
-    where = path / METRICS
     try:
         text = where.read_text(encoding="utf-8")
         rows = list(csv.DictReader(io.StringIO(text), strict=True))

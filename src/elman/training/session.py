@@ -21,32 +21,26 @@ from elman.core.run_config import RunConfig
 from elman.data import batching
 from elman.data.batching import BatchPlan
 from elman.nn import parameters
-from elman.runs import folder, model_card
+from elman.runs import folder
+from elman.runs.folder import RunFolder
+from elman.runs.results import PartScores, RunResults, TrainingFacts
 from elman.tasks import evaluation
 from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
 from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
 from elman.tasks.model import Model
-from elman.training import calibration, checkpoint, curves, metrics_log, optimizers
-from elman.training.checkpoint import BEST, LAST, Progress, TrainingState
+from elman.training import calibration, checkpoint, curves, optimizers
+from elman.training.checkpoint import Progress, TrainingState
 from elman.training.loop import Trainer, TrainingJob, headline
 from elman.training.processes import ProcessGroup
-
-_WRITTEN = frozenset(
-    {
-        *(folder.CONFIG, folder.VOCAB, folder.WEIGHTS, LAST, BEST),
-        *(metrics_log.METRICS, model_card.RESULTS, model_card.CARD, curves.CURVES),
-    }
-)
-"""The files of a run that are written beside their place."""
 
 
 class TrainingSession:
     """One sitting of a training: what is made before the loop, and what is written after it."""
 
     def __init__(
-        self, path: Path, run: RunConfig, task: Task, parts: Parts, team: ProcessGroup, show: Reporter
+        self, where: RunFolder, run: RunConfig, task: Task, parts: Parts, team: ProcessGroup, show: Reporter
     ) -> None:
-        self._path, self._run, self._task, self._team, self._plain = path, run, task, team, show
+        self._folder, self._run, self._task, self._team, self._plain = where, run, task, team, show
         if run.training.calibrate and not isinstance(task, Calibratable):
             remedy = "leave it false"
             raise ConfigError("training.calibrate", f"true for the task {run.task}", remedy=remedy)
@@ -69,7 +63,7 @@ class TrainingSession:
         """Make the folder and train from the start."""
         with self._alone():
             if self._team.main:
-                folder.create(self._path, self._run, self._task)
+                self._folder.create(self._run, self._task)
             self._team.wait()
             progress = Progress(data=self._fingerprint)
             return self._train_and_report(progress, [reason, *self._introduction()])
@@ -77,14 +71,14 @@ class TrainingSession:
     def resume(self) -> Model:
         """Train from the last checkpoint, or from the start if there was none yet."""
         with self._alone():
-            if (self._path / LAST).exists():
-                return self._go_on(self._path / LAST)
+            if self._folder.checkpoint.exists():
+                return self._go_on(self._folder.checkpoint)
             progress, words = Progress(data=self._fingerprint), "no checkpoint yet: from the start"
             return self._train_and_report(progress, [words, *self._introduction()])
 
     def _alone(self) -> AbstractContextManager[None]:
         """The folder, for this training alone."""
-        return atomic_files.locked(self._path, _WRITTEN) if self._team.main else nullcontext()
+        return atomic_files.locked(self._folder.path, RunFolder.WRITTEN) if self._team.main else nullcontext()
 
     def _go_on(self, last: Path) -> Model:
         progress = checkpoint.restore(last, self._learner, self._team, self._carried())
@@ -94,7 +88,7 @@ class TrainingSession:
         if progress.data != self._fingerprint:
             remedy = "put the data back as they were, or train a new run"
             raise RunError(self._run.data.path, "other data than the run began with", remedy=remedy)
-        words = [f"resumed {self._path} at step {progress.step}"] + ["it is done"] * progress.done
+        words = [f"resumed {self._folder.path} at step {progress.step}"] + ["it is done"] * progress.done
         return self._train_and_report(progress, words)
 
     def _carried(self) -> State | None:
@@ -106,8 +100,8 @@ class TrainingSession:
             return network(Seq(seq.data[:1]), None)[1]
 
     def _train_and_report(self, progress: Progress, words: list[str]) -> Model:
-        show = LoggingReporter(self._plain, self._path) if self._team.main else self._plain
-        job = TrainingJob(self._path, self._run, self._task, self._plan, self._valid, self._team, show)
+        show = LoggingReporter(self._plain, self._folder.log) if self._team.main else self._plain
+        job = TrainingJob(self._folder, self._run, self._task, self._plan, self._valid, self._team, show)
         try:
             for line in filter(None, words):
                 show.line(line)
@@ -120,7 +114,7 @@ class TrainingSession:
         finally:
             show.close()
         self._team.wait()
-        return folder.load(self._path, self._team.device)
+        return self._folder.load(self._team.device)
 
     def _introduction(self) -> Iterator[str]:
         uses = {"train": "to learn from", "valid": "to validate"}
@@ -128,7 +122,7 @@ class TrainingSession:
         yield f"data {self._run.data.path}: {sizes}"
         yield from (f"{name}: {words}" for name, words in self._task.facts().items())
         yield f"network {self._network_words()}, {self._parameters():,} parameters; {self._team.device}"
-        yield f"run {self._path}"
+        yield f"run {self._folder.path}"
 
     def _parts(self) -> dict[str, Sequence[Example]]:
         return {"train": self._train, **self._held}
@@ -149,12 +143,13 @@ class TrainingSession:
     def _parameters(self) -> int:
         return sum(parameter.numel() for parameter in self._learner.network.parameters())
 
-    def _baselines(self, show: Reporter) -> dict[str, dict[str, dict[str, float]]]:
+    def _baselines(self, show: Reporter) -> PartScores:
         """Part -> baseline -> scores; from the report where an earlier sitting left them."""
         if not self._team.main:
             return {}
-        known = model_card.read_results(self._path).get("baselines")
-        if known is None:
+        if results := self._folder.results:
+            known = results.baselines
+        else:
             show.line("measuring baselines")
             known = self._task.baselines(self._train, self._held)
         for part, rows in list(known.items())[:1]:
@@ -162,9 +157,7 @@ class TrainingSession:
                 show.line(f"baseline {name}, {part} part: {headline(scores)}")
         return known
 
-    def _conclude(
-        self, trainer: Trainer, baselines: dict[str, dict[str, dict[str, float]]], show: Reporter
-    ) -> None:
+    def _conclude(self, trainer: Trainer, baselines: PartScores, show: Reporter) -> None:
         """Keep the best weights as the model's, score them, and write the report."""
         show.line("scoring")
         network = self._best(trainer).eval()
@@ -175,23 +168,23 @@ class TrainingSession:
             rows, outputs = self._scores("model", network)
             rows = {part: rows[part] | before[part] for part in rows}
         notes = {"step": trainer.progress.step, "settings": folder.meaning(self._run)}
-        folder.save_weights(self._path, network.state_dict(), notes)
+        self._folder.save_weights(network.state_dict(), notes)
         scores = {part: rows[part] | baselines.get(part, {}) for part in rows}
         part = list(self._held)[-1] if self._held else ""
         findings = self._findings(network, part, outputs[part]) if part else Findings({}, {})
-        results = {
-            "data": self._data_facts(),
-            "training": self._training_facts(trainer),
-            "scores": scores,
-            "baselines": baselines,
-            "findings": {f"{title}, {part} part": rows for title, rows in findings.tables.items()},
-            "figures": list(findings.figures),
-            "sample": self._task.preview(network, self._run.training.seed),
-        }
-        model_card.write_results(self._path, results)
+        results = RunResults(
+            data=self._data_facts(),
+            training=self._training_facts(trainer),
+            scores=scores,
+            baselines=baselines,
+            findings={f"{title}, {part} part": list(rows) for title, rows in findings.tables.items()},
+            figures=list(findings.figures),
+            sample=self._task.preview(network, self._run.training.seed),
+        )
+        self._folder.write_results(results)
         across = next(iter(baselines.values()), {})
         losses = {name: scores["loss"] for name, scores in across.items() if "loss" in scores}
-        note = curves.draw(self._path, losses, findings.figures)
+        note = curves.draw(self._folder, losses, findings.figures)
         for line in (*([note] if note else []), *formatting.markdown_table(scores), *self._farewell(trainer)):
             show.line(line)
 
@@ -229,11 +222,11 @@ class TrainingSession:
         within = progress.window and not progress.done
         if within and (not self._valid or trainer.goal(trainer.validate()) < progress.best):
             return network
-        weights, _ = tensor_file.load(self._path / BEST)
-        folder.fill(network, weights, self._path / BEST)
+        weights, _ = tensor_file.load(self._folder.best)
+        folder.fill(network, weights, self._folder.best)
         return network
 
-    def _data_facts(self) -> dict[str, Any]:
+    def _data_facts(self) -> dict[str, str]:
         return {
             "source": self._run.data.path,
             **self._task.facts(),
@@ -243,31 +236,32 @@ class TrainingSession:
             "fingerprint": f"sha256 {self._fingerprint}",
         }
 
-    def _training_facts(self, trainer: Trainer) -> dict[str, Any]:
+    def _training_facts(self, trainer: Trainer) -> TrainingFacts:
         progress = trainer.progress
         symbols = trainer.epochs_done * self._symbols["train"]
-        return {
-            "task": self._run.task,
-            "elman": version("elman"),
-            "torch": torch.__version__,
-            "network": self._network_words(),
-            "parameters": self._parameters(),
-            "epochs": round(trainer.epochs_done, 2),
-            "of_epochs": trainer.epochs,
-            "steps": progress.step,
-            "finished": progress.done,
-            "seconds": round(progress.seconds, 1),
-            "symbols_per_second": round(symbols / max(progress.seconds, 1e-9)),
-            "device": str(self._team.device),
-            "threads": torch.get_num_threads(),
-            "use": self._task.use(),
-        }
+        return TrainingFacts(
+            task=self._run.task,
+            elman=version("elman"),
+            torch=torch.__version__,
+            network=self._network_words(),
+            parameters=self._parameters(),
+            epochs=round(trainer.epochs_done, 2),
+            of_epochs=trainer.epochs,
+            steps=progress.step,
+            finished=progress.done,
+            seconds=round(progress.seconds, 1),
+            symbols_per_second=round(symbols / max(progress.seconds, 1e-9)),
+            device=str(self._team.device),
+            threads=torch.get_num_threads(),
+            use=self._task.use(),
+        )
 
     def _farewell(self, trainer: Trainer) -> Iterator[str]:
         if trainer.progress.done:
-            yield f"done in {duration(trainer.progress.seconds)}: {self._path}"
+            yield f"done in {duration(trainer.progress.seconds)}: {self._folder.path}"
         else:
-            yield f"stopped at step {trainer.progress.step}; go on with: elman train --resume {self._path}"
+            command = f"elman train --resume {self._folder.path}"
+            yield f"stopped at step {trainer.progress.step}; go on with: {command}"
 
 
 def _learner(run: RunConfig, task: Task, team: ProcessGroup, train: Sequence[Example]) -> TrainingState:

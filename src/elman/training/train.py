@@ -13,8 +13,9 @@ from elman.core import devices
 from elman.core.console import NullReporter, Reporter, shown
 from elman.core.errors import ConfigError
 from elman.core.run_config import RunConfig
+from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
-from elman.runs import folder
+from elman.runs.folder import RunFolder
 from elman.tasks import dataset
 from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
@@ -64,20 +65,23 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") ->
     """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
     registry.get(run.network.cell)
     with _session(run) as team:
-        parts = dataset.load_parts(run)
-        task = tasks_registry.get(run.task).prepare(parts.train, run)
-        path = out or _free_folder(run, team)
         show = show if team.main else NullReporter()
-        return TrainingSession(path, run, task, parts, team, show).begin(reason)
+        with reading_once():
+            parts = dataset.load_parts(run)
+            task = tasks_registry.get(run.task).prepare(parts.train, run)
+            path = out or _free_folder(run, team)
+            session = TrainingSession(RunFolder(path), run, task, parts, team, show)
+        return session.begin(reason)
 
 
 def continue_run(path: Path, show: Reporter) -> Model:
     """Go on with the run in folder `path` as if it had never stopped, and return its best model."""
-    run = folder.settings(path)
+    folder = RunFolder(path)
+    run = folder.config
     with _session(run) as team:
-        task = folder.restore_task(path, run)
+        task = folder.task()
         show = show if team.main else NullReporter()
-        return TrainingSession(path, run, task, dataset.load_parts(run), team, show).resume()
+        return TrainingSession(folder, run, task, dataset.load_parts(run), team, show).resume()
 
 
 @contextmanager

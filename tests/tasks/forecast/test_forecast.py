@@ -20,7 +20,7 @@ from elman.core.records import Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data import batching
 from elman.metrics.forecasting import LEVELS
-from elman.runs import folder
+from elman.runs.folder import RunFolder
 from elman.tasks import evaluation
 from elman.tasks.base import Purpose
 from elman.tasks.forecast.task import Forecast
@@ -193,9 +193,9 @@ def test_saved_and_loaded_it_predicts_the_same(model, tmp_path):
     records = rows(names="ab", price=lambda step: step)
     task, (_, _, test) = made({"model": model, "known": "price", "standardise": True, "samples": 10}, records)
     network = task.build().eval()
-    folder.create(tmp_path, task._run, task)
-    folder.save_weights(tmp_path, network.state_dict(), {})
-    loaded = folder.load(tmp_path, torch.device("cpu"))
+    RunFolder(tmp_path).create(task._run, task)
+    RunFolder(tmp_path).save_weights(network.state_dict(), {})
+    loaded = RunFolder(tmp_path).load(torch.device("cpu"))
     again = loaded.task.encode(Forecast.split(records, task._run.data).test, Purpose.TEST)
     mine, theirs = (
         evaluation.evaluate(each, net, held)

@@ -19,7 +19,7 @@ from elman.core.records import Record, Seq
 from elman.core.run_config import RunConfig
 from elman.data import formats
 from elman.nn.hopfield import Asynchronous, Synchronous
-from elman.runs import model_card
+from elman.runs.folder import METRICS, RunFolder
 from elman.tasks.base import Purpose
 from elman.tasks.recall import queries
 from elman.tasks.recall.networks import Attractor, Computed
@@ -132,10 +132,10 @@ def test_the_patterns_are_among_the_weights(run):
 def test_a_memory_that_is_computed_is_done_at_once(rule, file, tmp_path):
     run = tmp_path / "run"
     elman.train(file, task="recall", out=run, quiet=True, rule=rule, **QUICK)
-    assert model_card.finished(run)
+    assert RunFolder(run).finished
     facts = json.loads((run / "results.json").read_text())["training"]
     assert (facts["steps"], facts["network"]) == (0, "computed from the training part")
-    assert metrics_log.read(run) == []
+    assert metrics_log.read(run / METRICS) == []
     assert not (run / "curves.png").exists()
     assert "epochs" not in (run / "README.md").read_text()
     before = (run / "model.safetensors").read_bytes()
@@ -166,9 +166,9 @@ def test_a_memory_that_is_trained_resumes_to_the_bit(monkeypatch, file, tmp_path
     with monkeypatch.context() as patch:
         patch.setattr(session, "GracefulStop", StopAfter)
         elman.train(file, task="recall", out=tmp_path / "cut", quiet=True, **options)
-    assert not model_card.finished(tmp_path / "cut")
+    assert not RunFolder(tmp_path / "cut").finished
     elman.train(resume=tmp_path / "cut", quiet=True)
-    assert model_card.finished(tmp_path / "cut")
+    assert RunFolder(tmp_path / "cut").finished
     whole, cut = (tmp_path / name / "model.safetensors" for name in ("whole", "cut"))
     assert whole.read_bytes() == cut.read_bytes()
 

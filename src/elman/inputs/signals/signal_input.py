@@ -17,6 +17,7 @@ from elman.core.records import RawValue, Sound
 from elman.core.run_config import RunConfig, SignalSettings
 from elman.data.formats.base import float32, read_array
 from elman.inputs.base import Input, beside, named_in
+from elman.inputs.file_cache import once
 from elman.inputs.signals import audio, images
 from elman.inputs.signals.incremental import RowSource, SignalEncoder, samples
 from elman.nn.augmentation import SignalAugmentation
@@ -68,7 +69,7 @@ class Signal(Input):
     def learn(cls, values: Sequence[RawValue], run: RunConfig) -> Self:
         """The kind of the values, the width of a step, and the scale of the channels."""
         kind = _kind(values[0].value)
-        rate = _heard(values[0])[1] if kind == "sound" and not run.signal.rate else 0
+        rate = _whole(kind, values[0], run.signal, 0)[1] if kind == "sound" and not run.signal.rate else 0
         total, squares, steps, width = np.zeros(1), np.zeros(1), 0, 0
         for raw in values:
             features = _read(kind, raw, run.signal, rate)
@@ -170,13 +171,16 @@ class Signal(Input):
 
 
 class SignalKind(NamedTuple):
-    """One kind of raw value: in words, and how it is read; a sound must have the rate, if that is not 0."""
+    """One kind of raw value: in words, and how its features are read, with the rate that a sound has, else 0.
+
+    A sound must have the rate that it is read with, if that is not 0.
+    """
 
     about: Callable[[SignalSettings], str]
-    read: Callable[[RawValue, SignalSettings, int], np.ndarray]
+    read: Callable[[RawValue, SignalSettings, int], tuple[np.ndarray, int]]
 
 
-def _series(raw: RawValue, settings: SignalSettings, rate: int) -> np.ndarray:
+def _series(raw: RawValue, settings: SignalSettings, rate: int) -> tuple[np.ndarray, int]:
     value = read_array(_path(raw)) if isinstance(raw.value, str) else raw.value
     try:
         series = float32(value)
@@ -193,7 +197,7 @@ def _series(raw: RawValue, settings: SignalSettings, rate: int) -> np.ndarray:
         got = f"{series[step, channel]} at step {step + 1}, channel {channel + 1}"
         remedy = "fill it, or set signal.missing = carry to go on with the value before"
         raise DataError(raw.where, got, expected="a number", remedy=remedy)
-    return _carried(series) if bad.any() else series
+    return _carried(series) if bad.any() else series, 0
 
 
 def _carried(series: np.ndarray) -> np.ndarray:
@@ -218,41 +222,40 @@ def _heard(raw: RawValue) -> tuple[Tensor, int]:
     return torch.from_numpy(samples.astype(np.float32) / scale), rate
 
 
-def _sound(raw: RawValue, settings: SignalSettings, expected: int) -> np.ndarray:
-    samples, rate = _heard(raw)
-    if expected and rate != expected:
-        remedy = f"set signal.rate={expected}, to which all are brought, in training"
-        raise DataError(
-            raw.where, f"sound of {rate} Hz", expected=f"{expected} Hz, as the others have", remedy=remedy
-        )
-    if settings.rate and rate != settings.rate:
+def _sound(raw: RawValue, settings: SignalSettings, expected: int) -> tuple[np.ndarray, int]:
+    samples, own = _heard(raw)
+    _check_rate(own, expected, raw.where)
+    rate = settings.rate or own
+    if rate != own:
         try:
-            samples, rate = audio.resample(samples, rate, settings.rate), settings.rate
+            samples = audio.resample(samples, own, rate)
         except ConfigError as error:
             raise DataError(raw.where, str(error)) from error
     if settings.sound == "mfcc":
-        return audio.mfcc(samples, rate, count=min(13, settings.bands), bands=settings.bands).numpy()
-    return audio.log_mel(samples, rate, bands=settings.bands).numpy()
+        features = audio.mfcc(samples, rate, count=min(13, settings.bands), bands=settings.bands)
+    else:
+        features = audio.log_mel(samples, rate, bands=settings.bands)
+    return features.numpy(), own
 
 
-def _picture(raw: RawValue, settings: SignalSettings, rate: int) -> np.ndarray:
+def _picture(raw: RawValue, settings: SignalSettings, rate: int) -> tuple[np.ndarray, int]:
     picture = images.read(_path(raw)) if isinstance(raw.value, str) else np.asarray(raw.value)
     if settings.height:
         picture = images.to_height(picture, settings.height)
     elif settings.size:
         picture = images.resize(picture, (settings.size, settings.size))
-    return _READ_BY[settings.picture](picture)
+    return _READ_BY[settings.picture](picture), 0
 
 
 _READ_BY = {"rows": images.rows, "columns": images.columns, "pixels": images.pixels}
 
 
-def _frames(raw: RawValue, settings: SignalSettings, rate: int) -> np.ndarray:
+def _frames(raw: RawValue, settings: SignalSettings, rate: int) -> tuple[np.ndarray, int]:
     size = (settings.size, settings.size) if settings.size else None
     if isinstance(raw.value, np.ndarray):
-        return images.frames(raw.value, size)
+        return images.frames(raw.value, size), 0
     paths = [beside(raw.where, path) for path in raw.value]
-    return images.frames(images.read_frames(paths, size))
+    return images.frames(images.read_frames(paths, size)), 0
 
 
 KINDS: dict[str, SignalKind] = {
@@ -289,15 +292,23 @@ _SUFFIXES = {"sound": audio.SUFFIXES, "picture": images.SUFFIXES, "series": (".n
 
 
 def _read(kind: str, raw: RawValue, settings: SignalSettings, rate: int) -> np.ndarray:
-    """The features [T, F] of a raw value that must be of the kind."""
+    """The features [T, F] of a raw value that must be of the kind and, if it is not 0, of the rate."""
+    features, own = _whole(kind, raw, settings, rate)
+    _check_rate(own, rate, raw.where)  # of a file that was read before
+    return features - features.mean() if settings.level else features
+
+
+def _whole(kind: str, raw: RawValue, settings: SignalSettings, rate: int) -> tuple[np.ndarray, int]:
+    """The features [T, F] of a raw value as they are read, and the rate that a sound has."""
     found = _kind(raw.value)
     if found != kind:
         raise DataError(raw.where, f"a {found or type(raw.value).__name__}", expected=f"a {kind}, as before")
     try:
-        features = KINDS[kind].read(raw, settings, rate)
+        if (files := _files(raw)) is None:
+            return KINDS[kind].read(raw, settings, rate)
+        return once((files, kind, settings), lambda: KINDS[kind].read(raw, settings, rate))
     except DataError as error:
         raise named_in(raw.where, error) from error
-    return features - features.mean() if settings.level else features
 
 
 def _finite(features: Tensor, where: str) -> Tensor:
@@ -314,6 +325,15 @@ def _finite(features: Tensor, where: str) -> Tensor:
     return features
 
 
+def _files(raw: RawValue) -> Path | tuple[Path, ...] | None:
+    """The file or files that a value names; None: it is no name."""
+    if isinstance(raw.value, str):
+        return _path(raw)
+    if isinstance(raw.value, list | tuple) and isinstance(raw.value[0], str):
+        return tuple(beside(raw.where, path) for path in raw.value)
+    return None
+
+
 def _path(raw: RawValue) -> Path:
     return beside(raw.where, raw.value)
 
@@ -322,6 +342,12 @@ def _check_scale(scale: ChannelScale, width: int) -> None:
     """A ValueError where there are not as many numbers as channels, or one for all, or none."""
     if len(scale.mean) != len(scale.deviation) or len(scale.mean) not in (0, 1, width):
         raise ValueError(f"{len(scale.mean)} means and {len(scale.deviation)} deviations of {width} channels")
+
+
+def _check_rate(own: int, rate: int, where: str) -> None:
+    if rate and own != rate:
+        remedy = f"set signal.rate={rate}, to which all are brought, in training"
+        raise DataError(where, f"sound of {own} Hz", expected=f"{rate} Hz, as the others have", remedy=remedy)
 
 
 def _check_width(features: np.ndarray, width: int, where: str) -> None:

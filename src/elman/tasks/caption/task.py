@@ -59,7 +59,7 @@ class _CaptionContent(NamedTuple):
 
 
 @final
-class Caption(Task, Translator, EdgeLoss, ShowsEvidence, Exportable):
+class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportable):
     """Words for what is seen: a convolution or recurrent layers, and a decoder with attention."""
 
     Config = CaptionConfig
@@ -67,8 +67,9 @@ class Caption(Task, Translator, EdgeLoss, ShowsEvidence, Exportable):
     formats = ("jsonlines", "table", "parquet", "sample", "media")
     continuous = False
 
-    def __init__(self, run: RunConfig, chosen: Columns, member: Input, words: TargetText) -> None:
-        assert isinstance(run.options, CaptionConfig)
+    def __init__(
+        self, run: RunConfig[CaptionConfig], chosen: Columns, member: Input, words: TargetText
+    ) -> None:
         self._run, self._options = run, run.options
         self.columns, self.input, self.wording = chosen, member, words
         self._previewed: Sequence[Seq2SeqExample] = ()
@@ -88,19 +89,17 @@ class Caption(Task, Translator, EdgeLoss, ShowsEvidence, Exportable):
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
 
     @classmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[CaptionConfig]) -> Self:
         """The task with its columns, its input and the symbols of its captions."""
         options = run.options
-        assert isinstance(options, CaptionConfig)
         chosen = columns.described(records, run.data, _readable)
         texts = [text for record in records for text in _captions(chosen, record)]
         member = _input([RawValue(chosen.read(record), record.where) for record in records], run)
         return cls(run, chosen, member, TargetText.learn(_symbols(texts, run.data), texts, options, run.data))
 
     @classmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[CaptionConfig], where: object) -> Self:
         """The task as `to_text` described it."""
-        assert isinstance(run.options, CaptionConfig)
         with json_schema.rebuilding(where):
             content = json_schema.build(_CaptionContent, json.loads(text))
             member = registry.restore(content.input, run, where)
@@ -324,7 +323,7 @@ def _captions(chosen: Columns, record: Record) -> list[str]:
     return list(several)
 
 
-def _input(values: Sequence[RawValue], run: RunConfig) -> Input:
+def _input(values: Sequence[RawValue], run: RunConfig[CaptionConfig]) -> Input:
     """The input of what is described: pictures and films by their pixels, all else as a signal."""
     first = values[0]
     if Image.reads(first):

@@ -15,7 +15,7 @@ from elman.inputs.base import Input
 from elman.nn.encoder import Encoder
 from elman.nn.framing import Frame
 from elman.nn.pooling import Pool
-from elman.tasks.classify.settings import options_of
+from elman.tasks.classify.settings import ClassifyConfig
 
 
 class TrainingOutput(NamedTuple):
@@ -46,9 +46,9 @@ class ClassifyNetwork(nn.Module):
         frame: what becomes one step of the layers.
     """
 
-    def __init__(self, member: Input, size: int, run: RunConfig, frame: Frame) -> None:
+    def __init__(self, member: Input, size: int, run: RunConfig[ClassifyConfig], frame: Frame) -> None:
         super().__init__()
-        config, options = run.network, options_of(run)
+        config, options = run.network, run.options
         self._options, self._dropout = options, config.output_dropout or config.dropout
         self.encoder = Encoder(member.reader(), config, bidirectional=options.bidirectional, frame=frame)
         self.pool = Pool(options.pool, self.encoder.recurrent)

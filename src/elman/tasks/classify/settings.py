@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from elman.core.run_config import RunConfig
 from elman.core.settings import Settings, option
 
 
@@ -48,9 +47,3 @@ class ClassifyConfig(Settings):
         low=0,
     )
     smoothing: float = option(0.0, "label smoothing", low=0, below=1)
-
-
-def options_of(run: RunConfig) -> ClassifyConfig:
-    """The task's own settings of a run."""
-    assert isinstance(run.options, ClassifyConfig)
-    return run.options

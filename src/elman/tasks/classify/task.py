@@ -27,7 +27,7 @@ from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Tas
 from elman.tasks.classify import baselines, targets
 from elman.tasks.classify.graph import GRAPHS
 from elman.tasks.classify.network import ClassifyNetwork, TrainingOutput
-from elman.tasks.classify.settings import ClassifyConfig, options_of
+from elman.tasks.classify.settings import ClassifyConfig
 from elman.tasks.classify.stream import ClassifyStreamer
 from elman.tasks.classify.targets import NumberTarget, Target
 
@@ -49,7 +49,7 @@ _Steps = Annotated[int, ("minimum", 1), ("maximum", 1 << 20)]
 
 
 @final
-class Classify(Task, PredictsRecords, Calibratable, NamesSteps, Streaming, Exportable):
+class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, Streaming, Exportable):
     """A classifier of sequences of any kind that `elman.inputs` reads."""
 
     Config = ClassifyConfig
@@ -60,7 +60,9 @@ class Classify(Task, PredictsRecords, Calibratable, NamesSteps, Streaming, Expor
     )
     continuous = False
 
-    def __init__(self, run: RunConfig, chosen: Columns, member: Input, target: Target, frame: Frame) -> None:
+    def __init__(
+        self, run: RunConfig[ClassifyConfig], chosen: Columns, member: Input, target: Target, frame: Frame
+    ) -> None:
         self._run, self._columns, self.input, self.target = run, chosen, member, target
         self._frame = frame
 
@@ -76,9 +78,9 @@ class Classify(Task, PredictsRecords, Calibratable, NamesSteps, Streaming, Expor
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
 
     @classmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Self:
         """The task with its columns, its input and its classes."""
-        options = options_of(run)
+        options = run.options
         chosen = columns.infer_columns(records, run.data, registry.takes)
         wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
         target = targets.TARGETS[targets.guess(wanted, options)].learn(wanted, options)
@@ -91,12 +93,12 @@ class Classify(Task, PredictsRecords, Calibratable, NamesSteps, Streaming, Expor
         return cls(run, chosen, member, target, _frame(member, values, options))
 
     @classmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[ClassifyConfig], where: object) -> Self:
         """The task as `to_text` described it."""
         with json_schema.rebuilding(where):
             content = json_schema.build(_ClassifyContent, json.loads(text))
             kind = targets.TARGETS[content.target.pop("kind")]
-            target = kind.restore(content.target, options_of(run))
+            target = kind.restore(content.target, run.options)
             member = registry.restore(content.input, run, where)
             return cls(run, content.columns, member, target, Frame(*content.frame))
 
@@ -149,7 +151,7 @@ class Classify(Task, PredictsRecords, Calibratable, NamesSteps, Streaming, Expor
         if not isinstance(scores, TrainingOutput):
             return self.target.objective(scores, batch.targets)
         nats = self._shared(scores.scores, scores, batch)
-        if step := options_of(self._run).adversarial:
+        if step := self._run.options.adversarial:
             (slope,) = torch.autograd.grad(nats, scores.vectors, retain_graph=True)
             size = step * _length(scores.vectors.detach()) / _length(slope).clamp(min=_NO_SLOPE)
             nats = nats + self._shared(scores.again(scores.vectors + size * slope), scores, batch)

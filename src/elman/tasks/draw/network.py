@@ -244,10 +244,9 @@ class DrawNetwork(nn.Module):
         run: the settings.
     """
 
-    def __init__(self, kind: StepType, start: Condition, run: RunConfig) -> None:
+    def __init__(self, kind: StepType, start: Condition, run: RunConfig[DrawConfig]) -> None:
         super().__init__()
         options = run.options
-        assert isinstance(options, DrawConfig)
         self._kind, self._config, self._free = kind, run.network, options.free
         self.reader = kind.reader(run.signal)
         self.body = _body(start, self.reader.width, run.network, options)

@@ -48,7 +48,7 @@ class _DrawContent(NamedTuple):
 
 
 @final
-class Draw(Task, PredictsRecords, Drawer, Illustrated, Crops, Composing, Exportable):
+class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Composing, Exportable):
     """A distribution of the next step, and sequences drawn from it."""
 
     Config = DrawConfig
@@ -56,8 +56,9 @@ class Draw(Task, PredictsRecords, Drawer, Illustrated, Crops, Composing, Exporta
     formats = ("arrays", "jsonlines", "table", "parquet", "sample")
     continuous = False
 
-    def __init__(self, run: RunConfig, chosen: columns.DrawColumns, kind: StepType, start: Condition) -> None:
-        assert isinstance(run.options, DrawConfig)
+    def __init__(
+        self, run: RunConfig[DrawConfig], chosen: columns.DrawColumns, kind: StepType, start: Condition
+    ) -> None:
         self._run, self._options = run, run.options
         self.columns, self.kind, self.start = chosen, kind, start
         self._starts: list[Any] = [None]
@@ -79,14 +80,13 @@ class Draw(Task, PredictsRecords, Drawer, Illustrated, Crops, Composing, Exporta
         return Parts(*splits.split_records(records, data, lambda record: identity(chosen.read(record))))
 
     @classmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[DrawConfig]) -> Self:
         """The task with its columns, what a step is, its scale, and what sequences start from.
 
         Raises:
             DataError: a sequence is no such, or what it starts from is missing.
         """
         options = run.options
-        assert isinstance(options, DrawConfig)
         chosen = columns.drawn(records, run.data, step_types.readable)
         found = [
             Named(step_types.read(RawValue(chosen.read(record), record.where)), record.where)
@@ -96,9 +96,8 @@ class Draw(Task, PredictsRecords, Drawer, Illustrated, Crops, Composing, Exporta
         return cls(run, chosen, kind, conditions.learn(records, chosen.start, options.start, steps))
 
     @classmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[DrawConfig], where: object) -> Self:
         """The task as `to_text` described it."""
-        assert isinstance(run.options, DrawConfig)
         with json_schema.rebuilding(where):
             content = json_schema.build(_DrawContent, json.loads(text))
             kind = step_types.restore(content.steps, run.options, where)

@@ -18,7 +18,7 @@ from elman.tasks.forecast.series_encoder import SeriesEncoder
 from elman.tasks.forecast.settings import ForecastConfig
 
 
-def fit(records: Sequence[Record], run: RunConfig) -> SeriesEncoder:
+def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEncoder:
     """The outline that fits the records.
 
     Args:
@@ -30,7 +30,6 @@ def fit(records: Sequence[Record], run: RunConfig) -> SeriesEncoder:
         ConfigError: a setting that does not fit the others.
     """
     options = run.options
-    assert isinstance(options, ForecastConfig)
     found = _columns(records, options)
     all_series, frequency = series.read(records, found, fill=options.fill)
     all_series = between(all_series, options)
@@ -59,10 +58,9 @@ def between(found: list[Series], options: ForecastConfig) -> list[Series]:
     return [series.between(one, options.start, options.end) for one in found]
 
 
-def cut(one: Series, run: RunConfig, horizon: int) -> tuple[int, int]:
+def cut(one: Series, run: RunConfig[ForecastConfig], horizon: int) -> tuple[int, int]:
     """At which steps the training and the validation part of a series end."""
     options, data = run.options, run.data
-    assert isinstance(options, ForecastConfig)
     test = options.test_steps or max(horizon, round(data.test * one.length))
     valid = options.valid_steps or max(horizon, round(data.valid * one.length))
     after = one.length - (test if data.test and not data.test_path else 0)

@@ -44,7 +44,7 @@ _AT_ONCE = 20_000
 """Paths that are drawn at once, for the sake of memory."""
 
 
-class Forecast(Task, Forecaster, EdgeLoss, Streaming, Exportable):
+class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable):
     """The future of series in quantiles, learnt from windows at all origins of their pasts.
 
     Args:
@@ -58,8 +58,9 @@ class Forecast(Task, Forecaster, EdgeLoss, Streaming, Exportable):
     formats = ("table", "parquet", "jsonlines", "sample")
     continuous = False
 
-    def __init__(self, run: RunConfig, outline: SeriesEncoder, horizon: int | None = None) -> None:
-        assert isinstance(run.options, ForecastConfig)
+    def __init__(
+        self, run: RunConfig[ForecastConfig], outline: SeriesEncoder, horizon: int | None = None
+    ) -> None:
         self._run, self._options, self.outline = run, run.options, outline
         self.horizon = horizon or outline.layout.horizon
 
@@ -74,7 +75,7 @@ class Forecast(Task, Forecaster, EdgeLoss, Streaming, Exportable):
         return Parts(list(records), list(records) if data.valid else [], list(records) if data.test else [])
 
     @classmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[ForecastConfig]) -> Self:
         """The task with columns, frequency, layout of windows and codings found in the data.
 
         Raises:
@@ -84,7 +85,7 @@ class Forecast(Task, Forecaster, EdgeLoss, Streaming, Exportable):
         return cls(run, fit(records, run))
 
     @classmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[ForecastConfig], where: object) -> Self:
         """The task with the outline that `text` describes.
 
         Raises:

@@ -35,7 +35,7 @@ _BEAM = 64
 """Unfinished words that a search for completions keeps."""
 
 
-class Language(Task, Calibratable, NamesSteps, Composing, Completing, Writer, Exportable):
+class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Completing, Writer, Exportable):
     """A language model over characters, bytes, words or subwords of one text."""
 
     Config = LanguageConfig
@@ -43,8 +43,7 @@ class Language(Task, Calibratable, NamesSteps, Composing, Completing, Writer, Ex
     formats = ("text", "sample")
     continuous = True
 
-    def __init__(self, run: RunConfig, symbols: Vocab) -> None:
-        assert isinstance(run.options, LanguageConfig)
+    def __init__(self, run: RunConfig[LanguageConfig], symbols: Vocab) -> None:
         self._run, self._options, self.vocab = run, run.options, symbols
 
     @classmethod
@@ -70,7 +69,7 @@ class Language(Task, Calibratable, NamesSteps, Composing, Completing, Writer, Ex
         return Parts(*([Record({"text": piece}, where)] if piece else [] for piece in pieces))
 
     @classmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[LanguageConfig]) -> Self:
         """The task with its vocabulary learnt from the training text."""
         data = run.data
         texts = [record.fields["text"] for record in records]
@@ -78,7 +77,7 @@ class Language(Task, Calibratable, NamesSteps, Composing, Completing, Writer, Ex
         return cls(run, vocab.learn(unit, texts, size=data.vocab_size, min_count=data.min_count))
 
     @classmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[LanguageConfig], where: object) -> Self:
         """The task with the vocabulary that `text` describes."""
         symbols = vocab.from_text(text, where)
         with json_schema.rebuilding(where):

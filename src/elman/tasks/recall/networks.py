@@ -145,7 +145,7 @@ class Attractor(Store):
         return kept + noise * torch.randn_like(kept)
 
 
-def made(count: int, size: int, options: RecallConfig, run: RunConfig) -> Store:
+def made(count: int, size: int, options: RecallConfig, run: RunConfig[RecallConfig]) -> Store:
     """The network that the settings ask for, without patterns."""
     if options.rule == TRAINED:
         return Attractor(count, size, options, run.network)

@@ -41,7 +41,7 @@ class _RecallContent(NamedTuple):
 
 
 @final
-class Recall(Task, PredictsRecords, ComputesWeights, Exportable):
+class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, Exportable):
     """A memory of patterns of one size: bits or real numbers, rows or pictures."""
 
     Config = RecallConfig
@@ -49,9 +49,9 @@ class Recall(Task, PredictsRecords, ComputesWeights, Exportable):
     formats = ("jsonlines", "parquet", "arrays", "idx", "classes", "media", "sample", "table", "lines")
     continuous = False
 
-    def __init__(self, run: RunConfig, layout: PatternLayout, names: Sequence[str]) -> None:
+    def __init__(self, run: RunConfig[RecallConfig], layout: PatternLayout, names: Sequence[str]) -> None:
         self._run, self.layout, self.names = run, layout, list(names)
-        self._options = _options(run)
+        self._options = run.options
         self._previewed: Sequence[Query] = ()
 
     @classmethod
@@ -66,13 +66,13 @@ class Recall(Task, PredictsRecords, ComputesWeights, Exportable):
         return Parts(every, every if data.valid else [], every if data.test else [])
 
     @classmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[RecallConfig]) -> Self:
         """The task with what a pattern is made of, and what the patterns are called."""
-        layout = PatternLayout.learn(records, run.data, strict=_options(run).rule not in (MODERN, TRAINED))
+        layout = PatternLayout.learn(records, run.data, strict=run.options.rule not in (MODERN, TRAINED))
         return cls(run, layout, layout.names(records))
 
     @classmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[RecallConfig], where: object) -> Self:
         """The task as `to_text` described it."""
         with json_schema.rebuilding(where):
             content = json_schema.build(_RecallContent, json.loads(text))
@@ -297,11 +297,6 @@ class Recall(Task, PredictsRecords, ComputesWeights, Exportable):
             random = hopfield.random_patterns(most, size, torch.Generator().manual_seed(seed))
             curves["random patterns"] = _held(random, counts, self._options, seed)
         return curves
-
-
-def _options(run: RunConfig) -> RecallConfig:
-    assert isinstance(run.options, RecallConfig)
-    return run.options
 
 
 def _cue(example: Example) -> Query:

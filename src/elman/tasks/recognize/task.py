@@ -83,7 +83,7 @@ class _RecognizeContent(NamedTuple):
 
 
 @final
-class Recognize(Task, PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streaming, Exportable):
+class Recognize(Task[RecognizeConfig], PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streaming, Exportable):
     """Sequences into texts by connectionist temporal classification."""
 
     Config = RecognizeConfig
@@ -92,9 +92,13 @@ class Recognize(Task, PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streami
     continuous = False
 
     def __init__(
-        self, run: RunConfig, chosen: Columns, member: Signal, symbols: Vocab, known: TrainingTexts
+        self,
+        run: RunConfig[RecognizeConfig],
+        chosen: Columns,
+        member: Signal,
+        symbols: Vocab,
+        known: TrainingTexts,
     ) -> None:
-        assert isinstance(run.options, RecognizeConfig)
         self._run, self._options = run, run.options
         self.columns, self.input, self.vocab, self._known = chosen, member, symbols, known
         self._frame, self._guide = frame_of(run.options), _guide(symbols, known, run)
@@ -116,10 +120,9 @@ class Recognize(Task, PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streami
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
 
     @classmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[RecognizeConfig]) -> Self:
         """The task with its columns, its input, the symbols of its texts, and what may be written."""
         options = run.options
-        assert isinstance(options, RecognizeConfig)
         chosen = columns.transcribed(records, run.data, _readable)
         member = _input([RawValue(chosen.read(record), record.where) for record in records], run)
         known = [_text(chosen, record, run.data) for record in records]
@@ -136,7 +139,7 @@ class Recognize(Task, PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streami
         return cls(run, chosen, member, symbols, learnt)
 
     @classmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[RecognizeConfig], where: object) -> Self:
         """The task as `to_text` described it."""
         with json_schema.rebuilding(where):
             content = json_schema.build(_RecognizeContent, json.loads(text))
@@ -357,7 +360,7 @@ def _readable(record: Record, name: str) -> bool:
     return Signal.takes(record.fields[name])
 
 
-def _input(values: Sequence[RawValue], run: RunConfig) -> Signal:
+def _input(values: Sequence[RawValue], run: RunConfig[RecognizeConfig]) -> Signal:
     first = values[0]
     if Signal.takes(first.value):
         return Signal.learn(values, run)
@@ -397,10 +400,9 @@ def _words(options: RecognizeConfig, known: Sequence[str], data: DataSettings) -
     return list(error_rates.words(spelled))
 
 
-def _guide(symbols: Vocab, known: TrainingTexts, run: RunConfig) -> PrefixScorer | None:
+def _guide(symbols: Vocab, known: TrainingTexts, run: RunConfig[RecognizeConfig]) -> PrefixScorer | None:
     """What guides the search; None: nothing does."""
     options = run.options
-    assert isinstance(options, RecognizeConfig)
     found: list[PrefixScorer] = []
     spaced = symbols.unit in ("char", "byte")
     space = next((number for number, piece in enumerate(symbols.pieces) if piece == b" "), None)

@@ -57,7 +57,7 @@ class _TagContent(NamedTuple):
     words: dict[str, Any]
 
 
-class Tag(Task, PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence, Streaming, Exportable):
+class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence, Streaming, Exportable):
     """A tag for each token of a sentence: its part of speech, its place in a name, whatever a column says."""
 
     Config = TagConfig
@@ -67,14 +67,13 @@ class Tag(Task, PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence, Streaming,
 
     def __init__(
         self,
-        run: RunConfig,
+        run: RunConfig[TagConfig],
         columns: TokenColumns,
         words: TaggerWords,
         tags: Sequence[str],
         scheme: str,
         preview: str,
     ) -> None:
-        assert isinstance(run.options, TagConfig)
         self._run, self._options = run, run.options
         self.columns, self.words, self.tags, self.scheme = columns, words, list(tags), scheme
         self._preview = preview
@@ -100,13 +99,12 @@ class Tag(Task, PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence, Streaming,
         return Parts(*splits.split_records(records, data, key))
 
     @classmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[TagConfig]) -> Self:
         """The task with the training part's words, characters and tags, and the scheme that the tags obey.
 
         Raises:
             DataError: a column is missing, there are not as many tags as tokens, or there is but one tag.
         """
-        assert isinstance(run.options, TagConfig)
         columns, options = token_columns.columns(records[0], run.data), run.options
         sentences = [token_columns.cells(record, columns.input) for record in records]
         sequences = [
@@ -130,7 +128,7 @@ class Tag(Task, PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence, Streaming,
         return cls(run, columns, words, tags, scheme, " ".join(shown[: _PREVIEWED[-1]]))
 
     @classmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[TagConfig], where: object) -> Self:
         """The task with the words and tags that `text` describes."""
         with json_schema.rebuilding(where):
             words = TaggerWords.from_content(_content(text, where)["words"], where)

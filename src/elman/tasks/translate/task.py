@@ -49,7 +49,7 @@ class _TranslateContent(NamedTuple):
 
 
 @final
-class Translate(Task, Translator, NamesSteps, EdgeLoss, ShowsEvidence, Exportable):
+class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEvidence, Exportable):
     """One sequence into another: an encoder, and a decoder with attention."""
 
     Config = TranslateConfig
@@ -57,8 +57,9 @@ class Translate(Task, Translator, NamesSteps, EdgeLoss, ShowsEvidence, Exportabl
     formats = ("parallel", "jsonlines", "parquet", "sample", "table")
     continuous = False
 
-    def __init__(self, run: RunConfig, chosen: Columns, member: Input, words: TargetText) -> None:
-        assert isinstance(run.options, TranslateConfig)
+    def __init__(
+        self, run: RunConfig[TranslateConfig], chosen: Columns, member: Input, words: TargetText
+    ) -> None:
         self._run, self._options = run, run.options
         self.columns, self.input, self.wording = chosen, member, words
 
@@ -76,10 +77,9 @@ class Translate(Task, Translator, NamesSteps, EdgeLoss, ShowsEvidence, Exportabl
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
 
     @classmethod
-    def prepare(cls, records: Sequence[Record], run: RunConfig) -> Self:
+    def prepare(cls, records: Sequence[Record], run: RunConfig[TranslateConfig]) -> Self:
         """The task with its columns, its input and the symbols of its targets."""
         options = run.options
-        assert isinstance(options, TranslateConfig)
         chosen = columns.pair(records, run.data)
         sources = [RawValue(chosen.read(record), record.where) for record in records]
         targets = [_target(chosen, record) for record in records]
@@ -99,9 +99,8 @@ class Translate(Task, Translator, NamesSteps, EdgeLoss, ShowsEvidence, Exportabl
         return cls(run, chosen, member, words)
 
     @classmethod
-    def restore(cls, text: str, run: RunConfig, where: object) -> Self:
+    def restore(cls, text: str, run: RunConfig[TranslateConfig], where: object) -> Self:
         """The task as `to_text` described it."""
-        assert isinstance(run.options, TranslateConfig)
         with json_schema.rebuilding(where):
             content = json_schema.build(_TranslateContent, json.loads(text))
             member = registry.restore(content.input, run, where)
@@ -296,17 +295,16 @@ def _replaces(options: TranslateConfig, member: Input) -> bool:
     return options.replace_unknown and has_words and options.attention != NO_ATTENTION
 
 
-def _input(values: Sequence[RawValue], run: RunConfig) -> Input:
+def _input(values: Sequence[RawValue], run: RunConfig[TranslateConfig]) -> Input:
     """The input of sources; the unit auto is bpe where most texts have a space, else char."""
     texts = [raw.value for raw in values if isinstance(raw.value, str)]
     unit = _unit(texts) if run.data.unit == "auto" and texts else run.data.unit
     return registry.learn(values, replace(run, data=replace(run.data, unit=unit)))
 
 
-def _symbols(texts: Sequence[str], member: Input, run: RunConfig) -> Vocab:
+def _symbols(texts: Sequence[str], member: Input, run: RunConfig[TranslateConfig]) -> Vocab:
     """The vocabulary of targets."""
     options, data = run.options, run.data
-    assert isinstance(options, TranslateConfig)
     unit = options.target_unit
     if unit == "same":
         unit = member.vocab.unit if isinstance(member, text_input.Text) else data.unit
