@@ -213,7 +213,7 @@ class Forecast(Task, Forecaster, EdgeLoss, Streaming):
         ]
         return Findings({"By step of the horizon": rows}, {"forecast": lambda figure: draw(figure, futures)})
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """Nothing: a forecast is no line of text."""
         return ""
 

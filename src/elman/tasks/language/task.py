@@ -162,7 +162,7 @@ class Language(Task, Calibratable, NamesSteps, Streaming, Writer):
         network.output.weight.div_(temperature)
         network.output.bias.div_(temperature)
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """A line of text that the network writes from nothing, with its line ends shown."""
         pieces = self.write(
             network, "", self._options.preview, temperature=0.8, top_k=0, top_p=0.95, seed=seed

@@ -96,7 +96,6 @@ class Recognize(Task, PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streami
         self._run, self._options = run, run.options
         self.columns, self.input, self.vocab, self._known = chosen, member, symbols, known
         self._frame, self._guide = frame_of(run.options), _guide(symbols, known, run)
-        self._previewed: Sequence[Spoken] = ()
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -175,10 +174,7 @@ class Recognize(Task, PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streami
         Raises:
             DataError: a sequence cannot be read, a text is missing, empty, or too long for the frames.
         """
-        found = [self._spoken(record, use) for record in records]
-        if use is Purpose.VALID or (use is Purpose.TRAIN and not self._previewed):
-            self._previewed = found
-        return list[Example](found)
+        return [self._spoken(record, use) for record in records]
 
     @property
     def watch(self) -> str:
@@ -287,11 +283,12 @@ class Recognize(Task, PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streami
         text = self.vocab.decode(output.symbols).strip()
         return {"prediction": text, "logp": round(output.logp, 4), self._clock.unit: times}
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """What is recognised in one of the validation part, beside what is right."""
-        if not self._previewed:
+        if not shown:
             return ""
-        one = self._previewed[seed % len(self._previewed)]
+        one = shown[seed % len(shown)]
+        assert isinstance(one, Spoken)
         batch = collate([one])
         with torch.inference_mode():
             data = batch.seq.data.to(next(network.parameters()).device)
