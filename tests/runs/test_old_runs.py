@@ -6,6 +6,7 @@ expected numbers are those of the Elman that wrote them.
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -70,8 +71,18 @@ def test_loaded_as_it_was(runs: Path, name: str):
     assert_as_written(outputs(name, elman.load(runs / name)), EXPECTED[name]["stopped"])
 
 
+# The loss of quantiles has a kink where a prediction meets its target. Kernels round differently, by 1e-8 in
+# the weights after one step and 2e-6 after 150; a prediction that is nearer to its target than that then has
+# the other gradient, and the weights part by 1e-2 within a few steps. The same kernel does so if its weights
+# begin with another last bit, so no more than this can be held after the forecaster's thousand steps.
+PARTED = {"forecast": {"rtol": 0.1, "atol": 0.02}}
+
+
 @pytest.mark.parametrize("name", DATA)
 def test_resumed_to_its_end(runs: Path, name: str):
     model = elman.train(resume=runs / name, quiet=True)
-    # Kernels round differently, and what follows of training and sampling makes that larger.
-    assert_as_written(outputs(name, model), EXPECTED[name]["resumed"], rtol=0.1, atol=0.02)
+    assert_as_written(outputs(name, model), EXPECTED[name]["resumed"], **PARTED.get(name, {}))
+    with (runs / name / "metrics.csv").open(encoding="utf-8") as file:
+        losses = {row["step"]: float(row["train_loss"]) for row in csv.DictReader(file)}
+    for step, loss in EXPECTED[name].get("first_losses", {}).items():
+        assert losses[step] == pytest.approx(loss, rel=1e-3)

@@ -374,3 +374,30 @@ def test_a_registered_cell_trains_by_its_name(tmp_path, text):
     model = elman.train(text, out=tmp_path / "run", quiet=True, cell="leaky", **TINY)
     assert model.config.network.cell == "leaky"
     assert elman.load(tmp_path / "run").sample(length=5, seed=1)
+
+
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_it_does_not_matter_which_part_is_encoded_first(name):
+    """No task remembers what it encoded: preview, scores and findings are of the examples they are given."""
+
+    def report(order: tuple[Purpose, ...]) -> list[object]:
+        task = made(name)
+        before = dict(vars(task))
+        parts = {use: task.encode(RECORDS[name], use) for use in order}
+        assert vars(task) == before
+        network = task.build()
+        if isinstance(task, ComputesWeights):
+            task.store(network, parts[Purpose.TRAIN])
+        network, held = network.eval(), parts[Purpose.VALID]
+        judged = evaluation.evaluate(task, network, held)
+        findings = task.findings(held, judged.outputs)
+        previews = [task.preview(network, held, seed) for seed in (1, 2)]
+        previews += [task.preview(network, parts[Purpose.TRAIN], 1), task.preview(network, (), 1)]
+        baselines = task.baselines(parts[Purpose.TRAIN], {"valid": held})
+        return [judged.scores, findings.tables, sorted(findings.figures), previews, baselines]
+
+    order = (Purpose.TRAIN, Purpose.VALID, Purpose.TEST, Purpose.SCORE)
+    torch.manual_seed(3)
+    first = report(order)
+    torch.manual_seed(3)
+    assert report(order[::-1]) == first

@@ -14,7 +14,6 @@ from elman.core.errors import DataError, ElmanError, TaskError
 from elman.core.graceful_stop import GracefulStop
 
 if TYPE_CHECKING:
-    from elman.streaming.base import LineProtocol
     from elman.streaming.stream import Stream
 
 
@@ -58,29 +57,30 @@ def stream(
     if begin and start:
         raise TaskError("--start", f"{start!r} beside --from", remedy="leave one of them out")
     with load(run, device=device).stream(begin, start=start or None) as going:
-        lines = going.lines()
+        rate = going.lines().rate
         try:
             with GracefulStop() as asked:
                 chunks = _chunks(asked)
-                _answer(going, lines, _sound(chunks, lines.rate) if lines.rate else _lines(chunks), fresh)
+                _answer(going, _sound(chunks, rate) if rate else _lines(chunks), fresh, rate)
         finally:
             if save:
                 going.save(save)
 
 
-def _answer(going: Stream, lines: LineProtocol, pieces: Iterator[Any], fresh: bool) -> None:
-    """Answer each piece as it comes."""
+def _answer(going: Stream, pieces: Iterator[Any], fresh: bool, rate: int) -> None:
+    """Answer each piece as it comes, then the end, which the stream itself does not reach: it can go on."""
     number = 0
     for number, piece in enumerate(pieces, start=1):
-        told = _told(going, lines, piece, fresh)
-        if told or not lines.rate:
-            _put({"samples" if lines.rate else "line": going.steps if lines.rate else number, **told})
-    if number and (told := lines.tell("", [] if fresh else going.finish())):
+        told = _told(going, piece, fresh)
+        if told or not rate:
+            _put({"samples" if rate else "line": going.steps if rate else number, **told})
+    if number and (told := going.lines().tell("", [] if fresh else going.fork().finish())):
         _put({"end": True, **told})
 
 
-def _told(going: Stream, lines: LineProtocol, piece: Any, fresh: bool) -> dict[str, Any]:
+def _told(going: Stream, piece: Any, fresh: bool) -> dict[str, Any]:
     """What is told of a piece; of one that cannot be read, the error."""
+    lines = going.lines()
     try:
         outputs = going.feed(lines.read(piece) if isinstance(piece, str) else piece)
         if fresh:

@@ -79,7 +79,9 @@ class StreamCodec(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class LineProtocol:
-    """How a stream goes by lines of text: each is a piece, of whose outputs one thing is told.
+    """How a stream goes by a line of text: it is a piece, of whose outputs one thing is told.
+
+    It keeps nothing from one line to the next: what a stream needs to go on is in its state.
 
     Args:
         read: a line, with its end -> the piece that it stands for.
@@ -153,8 +155,8 @@ class Streamer(ABC):
         """What is told of an output, in terms of JSON, in the words of `elman predict`."""
 
     @abstractmethod
-    def lines(self) -> LineProtocol:
-        """How one stream goes by lines of text, from its start on."""
+    def lines(self, state: State) -> LineProtocol:
+        """How one stream in a state [*, 1, *] reads the next line of text and answers it."""
 
 
 class Composer(Streamer):

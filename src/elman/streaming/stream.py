@@ -103,8 +103,8 @@ class Stream:
         return self._source.streamer.answer(output)
 
     def lines(self) -> LineProtocol:
-        """How the stream goes by lines of text."""
-        return self._source.streamer.lines()
+        """How the stream reads and answers the next line of text, from where it is now."""
+        return self._source.streamer.lines(self._runner.state)
 
     def compose(
         self,

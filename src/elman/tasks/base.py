@@ -171,8 +171,14 @@ class Task(ABC, Generic[TaskSettings]):
         """What there is to show of the outputs beside the scores."""
 
     @abstractmethod
-    def preview(self, network: nn.Module, seed: int) -> str:
-        """One line that shows what the network, in evaluation mode, does; for the eye."""
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
+        """One line that shows what the network, in evaluation mode, does; for the eye.
+
+        Args:
+            network: in evaluation mode.
+            shown: the examples of the validation part, or of the training part where there is none.
+            seed: chooses among them, and draws; another each epoch.
+        """
 
     @abstractmethod
     def use(self) -> list[str]:

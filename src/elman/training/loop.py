@@ -58,6 +58,7 @@ class TrainingJob:
     task: Task
     plan: BatchPlan
     valid: Sequence[Example]
+    shown: Sequence[Example]
     processes: ProcessGroup
     show: Reporter
 
@@ -299,7 +300,7 @@ class Trainer:
         last = progress.done or progress.epoch + 1 == self.epochs
         self._say(f"  advice: {text}" for text in advise(progress.epochs, last=last))
         with evaluation.evaluating(self.judged()) as network:
-            preview = self.job.task.preview(network, self._config.seed + progress.epoch)
+            preview = self.job.task.preview(network, self.job.shown, self._config.seed + progress.epoch)
         self._say([f"  {preview}"] if preview else [])
         if progress.done:
             self.job.show.line(f"no progress for {self._config.early_stop} epochs: training ends here")

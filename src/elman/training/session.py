@@ -51,6 +51,7 @@ class TrainingSession:
             if records
         }
         self._valid = self._held.get("valid", ())
+        self._shown = self._valid or self._train
         self._symbols = {name: _symbols(examples) for name, examples in self._parts().items()}
         self._fingerprint = _fingerprint(self._parts().values())
         if run.training.calibrate and not self._valid:
@@ -101,7 +102,8 @@ class TrainingSession:
 
     def _train_and_report(self, progress: Progress, words: list[str]) -> Model:
         show = LoggingReporter(self._plain, self._folder.log) if self._team.main else self._plain
-        job = TrainingJob(self._folder, self._run, self._task, self._plan, self._valid, self._team, show)
+        held = self._valid, self._shown
+        job = TrainingJob(self._folder, self._run, self._task, self._plan, *held, self._team, show)
         try:
             for line in filter(None, words):
                 show.line(line)
@@ -179,7 +181,7 @@ class TrainingSession:
             baselines=baselines,
             findings={f"{title}, {part} part": list(rows) for title, rows in findings.tables.items()},
             figures=list(findings.figures),
-            sample=self._task.preview(network, self._run.training.seed),
+            sample=self._task.preview(network, self._shown, self._run.training.seed),
         )
         self._folder.write_results(results)
         across = next(iter(baselines.values()), {})

@@ -413,7 +413,7 @@ def test_restored_as_it_was():
 
 def test_preview_shows_words_and_tags():
     task = made()
-    pieces = task.preview(task.build().eval(), seed=1).split(" ")
+    pieces = task.preview(task.build().eval(), (), seed=1).split(" ")
     assert [piece.rsplit("/", 1)[0] for piece in pieces] == ["the", "cat", "saw", "a", "dog"]
     assert {piece.rsplit("/", 1)[1] for piece in pieces} <= set(task.tags)
 

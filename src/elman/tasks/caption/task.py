@@ -72,7 +72,6 @@ class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportab
     ) -> None:
         self._run, self._options = run, run.options
         self.columns, self.input, self.wording = chosen, member, words
-        self._previewed: Sequence[Seq2SeqExample] = ()
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -134,10 +133,7 @@ class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportab
             DataError: an input cannot be read or is too long, or a caption is missing, empty or too long.
         """
         known: dict[bytes, Tensor] = {}  # several captions of a picture share its pixels
-        found = [pair for record in records for pair in self._pairs(record, use, known)]
-        if use is Purpose.VALID or (use is Purpose.TRAIN and not self._previewed):
-            self._previewed = found
-        return list[Example](found)
+        return [pair for record in records for pair in self._pairs(record, use, known)]
 
     @property
     def watch(self) -> str:
@@ -234,11 +230,11 @@ class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportab
         """The caption, and its log probability."""
         return {"prediction": self.wording.text(output), "logp": round(output.logp, 4)}
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """What is written for one of the validation part, beside what is right."""
-        if not self._previewed:
+        if not shown:
             return ""
-        pair = self._previewed[seed % len(self._previewed)]
+        pair = _pair(shown[seed % len(shown)])
         seq = collate([pair]).seq
         with torch.inference_mode():
             reading, _ = network(seq._replace(data=seq.data.to(next(network.parameters()).device)))

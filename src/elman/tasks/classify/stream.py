@@ -80,7 +80,7 @@ class ClassifyStreamer(Streamer):
         """See `Streamer`."""
         return self._target.answer(output)
 
-    def lines(self) -> LineProtocol:
+    def lines(self, state: State) -> LineProtocol:
         """What is said of all lines so far."""
         rate = self._input.rate if isinstance(self._input, Signal) else 0
         return latest(self, self._input.parse, rate)

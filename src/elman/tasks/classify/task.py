@@ -215,7 +215,7 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
         """The text of each symbol, where that is what is read."""
         return self.input.symbols(example.data) if isinstance(self.input, text_input.Text) else []
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """Nothing: the scores tell more than a few examples."""
         return ""
 

@@ -119,7 +119,7 @@ class DrawStreamer(Composer):
         nats = round(float(output.nats), 4)
         return {"prediction": nats, "logp": -nats, "steps": 1}
 
-    def lines(self) -> LineProtocol:
+    def lines(self, state: State) -> LineProtocol:
         """The surprise of each line's step."""
         return latest(self, _numbers)
 

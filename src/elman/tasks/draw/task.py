@@ -61,7 +61,6 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
     ) -> None:
         self._run, self._options = run, run.options
         self.columns, self.kind, self.start = chosen, kind, start
-        self._starts: list[Any] = [None]
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -136,8 +135,6 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
             DataError: a sequence is not of the kind that was learnt, or its start is unknown.
         """
         found = [self._example(record, use) for record in records]
-        if use is Purpose.VALID or (use is Purpose.TRAIN and self._starts == [None]):
-            self._starts = [self._start(record, use) for record in records[:_SHEET]]
         return (
             Transposed(found, self._options.keys)
             if use is Purpose.TRAIN and self._options.keys > 1
@@ -251,10 +248,12 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
             before = torch.cat([before, torch.from_numpy(steps)])
         return self._drawn(network, [start or None] * count, before, length, temperature, seed)
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """Some drawings, as text."""
         count, length = (_PREVIEWED, _MOST_STEPS) if isinstance(self.kind, Strokes) else (1, _HEARD)
-        asked = [self._starts[place % len(self._starts)] for place in range(count)]
+        shown = shown.examples if isinstance(shown, Transposed) else shown
+        starts = [self._real(example).start or None for example in shown[:_SHEET]] or [None]
+        asked = [starts[place % len(starts)] for place in range(count)]
         made = self._drawn(network, asked, self.kind.before[None], length, _TEMPERATURE, seed)
         return result.beside(made).replace("\n", "\n  ")
 

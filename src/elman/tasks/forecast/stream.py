@@ -120,7 +120,7 @@ class ForecastStreamer(Streamer):
         told = {"prediction": columns[0], "median": named["q0.5"], **named}
         return {"times": output.times, **told} if output.first is not None else told
 
-    def lines(self) -> LineProtocol:
+    def lines(self, state: State) -> LineProtocol:
         """The forecast after each line, which is a number, or a time and a number: CSV."""
         return latest(self, _observation)
 

@@ -216,7 +216,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         ]
         return Findings({"By step of the horizon": rows}, {"forecast": lambda figure: draw(figure, futures)})
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """Nothing: a forecast is no line of text."""
         return ""
 

@@ -116,13 +116,11 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
         named = {texts[symbol]: share for symbol, share in zip(symbols, p, strict=True)}
         return {"prediction": texts[symbols[0]], "probabilities": named}
 
-    def lines(self) -> LineProtocol:
-        """Bits per character of each line after those before it, and the symbols that may follow."""
-        before: list[Tensor] = []
+    def lines(self, state: State) -> LineProtocol:
+        """Bits per character of a line after those before it, and the symbols that may follow."""
 
         def tell(line: str, outputs: list[Tensor]) -> dict[str, Any]:
-            said, symbols = [*before, *outputs], self._vocab.encode(line).tolist()
-            before[:] = said[-1:]
+            said, symbols = [*self._next(state), *outputs], self._vocab.encode(line).tolist()
             told = self.answer(outputs[-1]) if outputs else {}
             if len(outputs) != len(symbols) or len(said) < 2:
                 return told  # a part of a word is buffered, or nothing was before it
@@ -133,6 +131,11 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
             return {"bits_per_char": round(bits / max(1, size), 4), **told}
 
         return LineProtocol(read=str, tell=tell)
+
+    def _next(self, state: State) -> list[Tensor]:
+        """Log probabilities [V] of the symbol after a state; none before the first symbol."""
+        hidden = state[-1][0, 0]
+        return [] if hidden.isnan().any() else [F.linear(hidden, *self._last).log_softmax(0)]
 
     def compose(self, state: State, generator: torch.Generator, how: SamplingOptions) -> Iterator[str]:
         """Text without end; see `Composer`."""

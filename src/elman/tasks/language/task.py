@@ -164,7 +164,7 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         network.output.weight.div_(temperature)
         network.output.bias.div_(temperature)
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """A line of text that the network writes from nothing, with its line ends shown."""
         how = SamplingOptions(temperature=0.8, top_p=0.95, seed=seed)
         pieces = self.write(network, "", self._options.preview, how)

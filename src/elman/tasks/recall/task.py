@@ -52,7 +52,6 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, Exportable):
     def __init__(self, run: RunConfig[RecallConfig], layout: PatternLayout, names: Sequence[str]) -> None:
         self._run, self.layout, self.names = run, layout, list(names)
         self._options = run.options
-        self._previewed: Sequence[Query] = ()
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -117,9 +116,7 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, Exportable):
             times = self._options.repeat if self._options.rule == TRAINED else 1
             return [Example(whole[None], whole, len(whole)) for whole in patterns.repeat(times, 1)]
         seed = self._run.training.seed * len(Purpose) + _SEEDS[use]
-        found = queries.made(patterns, self.layout.names(records), self._options, seed)
-        self._previewed = found[: len(records)]
-        return list[Example](found)
+        return list[Example](queries.made(patterns, self.layout.names(records), self._options, seed))
 
     @property
     def watch(self) -> str:
@@ -221,11 +218,12 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, Exportable):
             "steps": output.steps,
         }
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """What is recalled from one of the damaged patterns."""
-        if not self._previewed:
+        cues = [example for example in shown[: len(self.names)] if isinstance(example, Query)]
+        if not cues:
             return ""
-        cue = self._previewed[seed % len(self._previewed)]
+        cue = cues[seed % len(cues)]
         batch = collate([cue])
         data = batch.seq.data.to(next(network.parameters()).device)
         with torch.inference_mode():

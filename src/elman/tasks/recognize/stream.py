@@ -89,7 +89,7 @@ class RecognizeStreamer(Streamer):
         told = {"prediction" if output.final else "partial": output.text}
         return {**told, self._clock.unit: round(output.at, 3)}
 
-    def lines(self) -> LineProtocol:
+    def lines(self, state: State) -> LineProtocol:
         """The parts that were heard in each line, or in some samples."""
 
         def tell(_: str, outputs: list[PartSaid]) -> dict[str, Any]:

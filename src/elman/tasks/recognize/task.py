@@ -83,7 +83,9 @@ class _RecognizeContent(NamedTuple):
 
 
 @final
-class Recognize(Task[RecognizeConfig], PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streaming, Exportable):
+class Recognize(
+    Task[RecognizeConfig], PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streaming, Exportable
+):
     """Sequences into texts by connectionist temporal classification."""
 
     Config = RecognizeConfig
@@ -102,7 +104,6 @@ class Recognize(Task[RecognizeConfig], PredictsRecords, HasBeam, EdgeLoss, Shows
         self._run, self._options = run, run.options
         self.columns, self.input, self.vocab, self._known = chosen, member, symbols, known
         self._frame, self._guide = frame_of(run.options), _guide(symbols, known, run)
-        self._previewed: Sequence[Spoken] = ()
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -180,10 +181,7 @@ class Recognize(Task[RecognizeConfig], PredictsRecords, HasBeam, EdgeLoss, Shows
         Raises:
             DataError: a sequence cannot be read, a text is missing, empty, or too long for the frames.
         """
-        found = [self._spoken(record, use) for record in records]
-        if use is Purpose.VALID or (use is Purpose.TRAIN and not self._previewed):
-            self._previewed = found
-        return list[Example](found)
+        return [self._spoken(record, use) for record in records]
 
     @property
     def watch(self) -> str:
@@ -292,11 +290,12 @@ class Recognize(Task[RecognizeConfig], PredictsRecords, HasBeam, EdgeLoss, Shows
         text = self.vocab.decode(output.symbols).strip()
         return {"prediction": text, "logp": round(output.logp, 4), self._clock.unit: times}
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """What is recognised in one of the validation part, beside what is right."""
-        if not self._previewed:
+        if not shown:
             return ""
-        one = self._previewed[seed % len(self._previewed)]
+        one = shown[seed % len(shown)]
+        assert isinstance(one, Spoken)
         batch = collate([one])
         with torch.inference_mode():
             data = batch.seq.data.to(next(network.parameters()).device)

@@ -84,7 +84,7 @@ class TagStreamer(Streamer):
         p = round(float(output.logp[best].exp()), 6)
         return {self._columns.target: self._tags[best], "probability": p, self._columns.input: output.token}
 
-    def lines(self) -> LineProtocol:
+    def lines(self, state: State) -> LineProtocol:
         """The tags and tokens of each line."""
 
         def tell(_: str, outputs: list[TokenSaid]) -> dict[str, Any]:

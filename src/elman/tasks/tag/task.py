@@ -284,7 +284,7 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
         return {self.columns.target: self._named(output), name: token_columns.cells(record, name)}
 
     @torch.inference_mode()
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """A sentence of the training part, each word with its predicted tag."""
         words = self._preview.split(" ")
         (example,) = self.encode([Record({"tokens": words}, "preview")], Purpose.PREDICT)

@@ -243,7 +243,7 @@ class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEv
         """The text of each symbol, where that is what is read."""
         return self.input.symbols(example.data) if isinstance(self.input, text_input.Text) else []
 
-    def preview(self, network: nn.Module, seed: int) -> str:
+    def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """Nothing: the scores tell more."""
         return ""
 
