@@ -97,7 +97,7 @@ class Encoder(nn.Module):
         """Vectors [T', B, width] of symbols [T, B] or features [T, B, F], T' frames; zero beyond a length."""
         vectors = Seq(self.reader(seq.data, seq.lengths), seq.lengths)
         if seq.lengths is not None:
-            vectors = Seq(vectors.data * step_mask(seq), seq.lengths)
+            vectors = Seq(vectors.data * step_mask(seq.data, seq.lengths)[..., None], seq.lengths)
         return framed(vectors, self.frame)
 
     def read_frames(self, data: Tensor) -> Tensor:
