@@ -11,9 +11,10 @@ from elman.core.errors import TaskError
 from elman.core.records import Seq, State
 from elman.core.run_config import NetworkSettings
 from elman.nn.framing import EACH_STEP, Frame, framed
+from elman.nn.layer_stack import dropout
 from elman.nn.masks import step_mask
 from elman.nn.readers import InputLayer
-from elman.nn.recurrent import Recurrent, dropout
+from elman.nn.recurrent import Recurrent
 from elman.nn.stepping import LayerStackStepper, StackStep
 
 

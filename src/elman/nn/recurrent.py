@@ -9,7 +9,6 @@ import math
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from elman.core.errors import ConfigError, DataError
@@ -17,8 +16,9 @@ from elman.core.records import Seq, State
 from elman.nn.cells import registry
 from elman.nn.cells.base import Cell
 from elman.nn.kernels import dispatch
-from elman.nn.kernels.base import LayerStepper, ScanJob, StepFn, Weights, is_autocast
+from elman.nn.kernels.base import LayerStepper, StepFn, Weights, is_autocast
 from elman.nn.kernels.native import kernel
+from elman.nn.layer_stack import StackInput, StackOptions, scan_layers
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")  # as Weights orders them
 _IN = "input of Recurrent"
@@ -160,16 +160,9 @@ class Recurrent(nn.Module):
         """
         lengths = self._check_input(seq)
         state = self.initial(seq.data.shape[1]) if state is None else self._check_state(seq, state)
-        x, outs, last = seq.data, [], []
-        for layer in range(self.layers):
-            inside = self._between(x) if layer else x
-            if layer and self.skip:
-                inside = torch.cat([seq.data, inside], -1)
-            y, after = self._layer(layer, inside, lengths, state)
-            x = x + y if self.residual and layer else y
-            outs.append(x)
-            last += after
-        y = torch.cat(outs, -1) if self.skip and self.layers > 1 else x
+        states = [tuple([s[run] for s in state]) for run in range(self.layers * self.directions)]
+        given = StackInput(seq.data, states, lengths)
+        (y,), last = scan_layers(self.cell, self._dropped, self._options(), given)
         return Seq(y, seq.lengths), tuple(torch.stack(s) for s in zip(*last, strict=True))
 
     def layer_steppers(self, state: State) -> list[LayerStepper]:
@@ -216,29 +209,23 @@ class Recurrent(nn.Module):
         shape = f"{self.cell.name}, {self.input_size}, {self.hidden_size}, layers={self.layers}"
         return f"{shape}, bidirectional=True, merge={self.merge}" if self.bidirectional else shape
 
-    def _layer(
-        self, layer: int, x: Tensor, lengths: Tensor | None, state: State
-    ) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
-        """One layer in its directions: y [T, B, H or 2 H], and for each direction its S tensors [B, H]."""
-        outs, last = [], []
-        for direction in range(self.directions):
-            run = layer * self.directions + direction
-            before = tuple(s[run] for s in state)
-            weights = self._dropped(self.weights(run))
-            mask = hidden_mask(before[0], self.recurrent_dropout, self.training)
-            job = ScanJob(x, before, weights, lengths, reverse=direction == 1, hidden_mask=mask)
-            (y,), after = dispatch.scan(self.cell, job, self.kernel)
-            outs.append(y)
-            last.append(after)
-        if len(outs) == 1:
-            return outs[0], last
-        return (torch.cat(outs, -1) if self.merge == "concat" else outs[0] + outs[1]), last
+    def _options(self) -> StackOptions:
+        return StackOptions(
+            self.layers,
+            self.directions,
+            self.merge,
+            self.dropout,
+            self.variational,
+            self.recurrent_dropout,
+            residual=self.residual,
+            skip=self.skip,
+            training=self.training,
+            kernel=self.kernel,
+        )
 
-    def _between(self, x: Tensor) -> Tensor:
-        return dropout(x, self.dropout, self.variational, self.training)
-
-    def _dropped(self, weights: Weights) -> Weights:
+    def _dropped(self, run: int) -> Weights:
         """DropConnect on the recurrent matrix; to a kernel a dropped weight is a weight like any other."""
+        weights = self.weights(run)
         if not (self.training and self.weight_dropout):
             return weights
         return weights._replace(w_hh=weights.w_hh * _mask(weights.w_hh, self.weight_dropout))
@@ -293,37 +280,6 @@ class Recurrent(nn.Module):
                 remedy="give the state that the last call returned, for the same sequences",
             )
         return state
-
-
-def dropout(x: Tensor, p: float, variational: bool, training: bool) -> Tensor:
-    """Drop a share p of the features, and scale the others by 1 / (1 - p).
-
-    Args:
-        x: [T, B, F].
-        p: the share, from 0 to below 1.
-        variational: one mask [B, F] for all steps (Gal and Ghahramani 2016), not one at every step.
-        training: whether to drop at all.
-
-    Returns:
-        [T, B, F].
-    """
-    if not (training and p):
-        return x
-    return x * F.dropout(torch.ones_like(x[:1]), p) if variational else F.dropout(x, p)
-
-
-def hidden_mask(h: Tensor, p: float, training: bool) -> Tensor | None:
-    """A mask of recurrent dropout, one for all steps (Gal and Ghahramani 2016).
-
-    Args:
-        h: [B, H], the hidden state that it will stand before.
-        p: the share that is dropped, from 0 to below 1; the others are scaled by 1 / (1 - p).
-        training: whether to drop at all.
-
-    Returns:
-        [B, H], or None where nothing is dropped.
-    """
-    return F.dropout(torch.ones_like(h), p) if training and p else None
 
 
 def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: int = 1) -> Tensor | None:

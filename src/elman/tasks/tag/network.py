@@ -12,8 +12,9 @@ from elman.core.records import Seq, State
 from elman.core.run_config import DataSettings, NetworkSettings
 from elman.nn import encoder
 from elman.nn.crf import Crf
+from elman.nn.layer_stack import dropout
 from elman.nn.masks import step_mask
-from elman.nn.recurrent import Recurrent, dropout
+from elman.nn.recurrent import Recurrent
 from elman.tasks.tag.settings import TagConfig
 from elman.tasks.tag.words import TaggerWords
 
