@@ -71,6 +71,8 @@ def stacked(
         got = "layers that also read from the end to the start"
         remedy = "export the whole to ONNX, without --streaming, or train with bidirectional=false"
         raise refused("the recurrent layers", got, expected="layers that read forward", remedy=remedy)
+    if layers.zoneout:
+        raise refused("the recurrent layers", f"zoneout={layers.zoneout}", remedy="train without zoneout")
     last = list[tuple[GraphValue, ...]]()
 
     def run(layer: int, x: GraphValue) -> GraphValue:

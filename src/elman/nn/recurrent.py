@@ -55,6 +55,8 @@ class Recurrent(nn.Module):
         init: "orthogonal" is the cell's own (`Cell.initialise`), "torch" is uniform within 1 / sqrt(H).
         init_gain: by what the recurrent matrices are multiplied at the start.
         memory: units start so as to keep for up to so many steps (`Cell.remember`); 0: as `init` has it.
+        zoneout: the share of each state that keeps its last value, drawn at each step in training, its
+            expectation otherwise (Krueger et al. 2017).
         kernel: the name of the kernel to use; None: the fastest that serves.
 
     Raises:
@@ -85,17 +87,20 @@ class Recurrent(nn.Module):
         init: str = "orthogonal",
         init_gain: float = 1.0,
         memory: int = 0,
+        zoneout: float = 0.0,
         kernel: str | None = None,
     ) -> None:
         super().__init__()
         _positive(input_size=input_size, hidden_size=hidden_size, layers=layers)
         shares(dropout=dropout, recurrent_dropout=recurrent_dropout, weight_dropout=weight_dropout)
+        shares(zoneout=zoneout)
         self.cell = registry.get(cell) if isinstance(cell, str) else registry.checked(cell)
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
         self.bidirectional, self.directions = bidirectional, 1 + bidirectional
         self.merge = _one_of("merge", merge, ("concat", "sum"))
         self.dropout, self.variational = dropout, variational
         self.recurrent_dropout, self.weight_dropout = recurrent_dropout, weight_dropout
+        self.zoneout = zoneout
         self.layer_norm, self.residual, self.skip = layer_norm, residual, skip
         if residual and skip:
             raise ConfigError("residual", "skip beside it", expected="one of the two")
@@ -144,12 +149,16 @@ class Recurrent(nn.Module):
             return tuple(self.weight_hh_l0.new_zeros(shape) for _ in range(self.cell.states))
         return tuple(s.unsqueeze(1).expand(-1, batch_size, -1) for s in self.initial_state)
 
-    def forward(self, seq: Seq, state: State | None = None) -> tuple[Seq, State]:
+    def forward(
+        self, seq: Seq, state: State | None = None, *, reset: Tensor | None = None
+    ) -> tuple[Seq, State]:
         """Run the network over sequences.
 
         Args:
             seq: data [T, B, F]; lengths [B], or None. What stands beyond a length changes nothing.
             state: S tensors [L * D, B, H] to go on from; None: `initial`.
+            reset: [T, B] bool: where true, an episode begins: the state that enters this step, in the
+                direction of running, is zero. None: nowhere.
 
         Returns:
             The outputs [T, B, output_size], zero beyond a length, with the lengths of `seq`; and the state
@@ -158,10 +167,12 @@ class Recurrent(nn.Module):
         Raises:
             DataError: a shape or a length does not fit.
         """
+        if reset is not None:
+            check_reset(reset, seq.data)
         lengths = self._check_input(seq)
         state = self.initial(seq.data.shape[1]) if state is None else self._check_state(seq, state)
         states = [tuple([s[run] for s in state]) for run in range(self.layers * self.directions)]
-        given = StackInput(seq.data, states, lengths)
+        given = StackInput(seq.data, states, lengths, reset)
         (y,), last = scan_layers(self.cell, self._dropped, self._options(), given)
         return Seq(y, seq.lengths), tuple(torch.stack(s) for s in zip(*last, strict=True))
 
@@ -169,7 +180,7 @@ class Recurrent(nn.Module):
         """What runs each layer step after step from a state, without gradients or dropout.
 
         Raises:
-            ConfigError: it is bidirectional, for the backward layers would wait for the end.
+            ConfigError: it is bidirectional, for the backward layers would wait for the end; or has zoneout.
         """
         self._forwards()
         states = [tuple(s[layer] for s in state) for layer in range(self.layers)]
@@ -182,15 +193,16 @@ class Recurrent(nn.Module):
         """What runs one step of each layer, for any batch and from any state, without gradients or dropout.
 
         Raises:
-            ConfigError: it is bidirectional.
+            ConfigError: it is bidirectional, or has zoneout.
         """
         self._forwards()
         return [dispatch.advance(self.cell, self.weights(layer), self.kernel) for layer in range(self.layers)]
 
     def _forwards(self) -> None:
-        if self.bidirectional:
-            got, remedy = "bidirectional=True", "run it on whole sequences"
-            raise ConfigError("steps of Recurrent", got, remedy=remedy)
+        for name in ("bidirectional", "zoneout"):
+            if getattr(self, name):
+                got, remedy = f"{name}={getattr(self, name)}", "run it on whole sequences"
+                raise ConfigError("steps of Recurrent", got, remedy=remedy)
 
     def weights(self, run: int) -> Weights:
         """The weights of a layer in a direction; run = layer * D + direction."""
@@ -217,6 +229,7 @@ class Recurrent(nn.Module):
             self.dropout,
             self.variational,
             self.recurrent_dropout,
+            self.zoneout,
             residual=self.residual,
             skip=self.skip,
             training=self.training,
@@ -320,6 +333,20 @@ def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: 
             remedy=without if too_short else "pad the data to the longest sequence",
         )
     return None if shortest == steps and not torch.jit.is_tracing() else lengths
+
+
+def check_reset(reset: Tensor, x: Tensor) -> None:
+    """See that there is a bool for each step of x [..., F].
+
+    Raises:
+        DataError: the dtype or the shape is another.
+    """
+    if reset.dtype != torch.bool or reset.shape != x.shape[:-1]:
+        raise DataError(
+            "reset",
+            f"{list(reset.shape)} {reset.dtype}",
+            expected=f"{list(x.shape[:-1])} torch.bool, one for each step of the input",
+        )
 
 
 def shares(**shares: float) -> None:

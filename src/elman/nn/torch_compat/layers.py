@@ -17,7 +17,7 @@ from elman.nn.kernels import dispatch
 from elman.nn.kernels.base import Weights, is_autocast
 from elman.nn.kernels.native.plain import wants_names
 from elman.nn.layer_stack import StackInput, StackOptions, scan_layers
-from elman.nn.recurrent import checked_lengths, shares
+from elman.nn.recurrent import check_reset, checked_lengths, shares
 from elman.nn.stepping import LayerStackStepper
 from elman.nn.torch_compat.base import Foreign, tracer_of
 
@@ -232,7 +232,7 @@ class Layers(Foreign, nn.RNNBase):
                 raise ConfigError("torch.jit.trace", "a PackedSequence beyond torch's layer", remedy=remedy)
             return self._run_packed(given, state, every)
         if reset is not None:
-            _check_reset(reset, given)
+            check_reset(reset, given)
         call = _LayerArguments(given, state, lengths, reset, every)
         if given.dim() == 2:
             return self._run_one(call)
@@ -391,15 +391,6 @@ def _stacked(runs: tuple[Tensor, ...]) -> Tensor:
 def _refuse_dtypes(state: tuple[Tensor, ...], x: Tensor) -> NoReturn:
     got = ", ".join(str(s.dtype) for s in state)
     raise DataError("hx", got, expected=f"{x.dtype}, as the input is", remedy="convert it with .to(...)")
-
-
-def _check_reset(reset: Tensor, x: Tensor) -> None:
-    if reset.dtype != torch.bool or reset.shape != x.shape[:-1]:
-        raise DataError(
-            "reset",
-            f"{list(reset.shape)} {reset.dtype}",
-            expected=f"{list(x.shape[:-1])} torch.bool, one for each step of the input",
-        )
 
 
 def _check_alone(lengths: Tensor | None, reset: Tensor | None) -> None:
