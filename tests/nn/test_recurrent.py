@@ -17,7 +17,8 @@ from elman.core.records import Seq
 from elman.nn import kernels
 from elman.nn.kernels import dispatch
 from elman.nn.kernels.base import KernelRequest, ScanJob
-from elman.nn.recurrent import Recurrent, dropout
+from elman.nn.layer_stack import dropout
+from elman.nn.recurrent import Recurrent
 
 T, B, F, H = 6, 3, 4, 5
 RAGGED = torch.tensor([4, 6, 1])

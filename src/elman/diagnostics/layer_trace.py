@@ -18,6 +18,7 @@ from elman.nn.cells.base import Cell
 from elman.nn.kernels import dispatch
 from elman.nn.kernels.base import Kernel, KernelRequest, Result, ScanJob
 from elman.nn.kernels.loop import StepwiseScan
+from elman.nn.masks import step_mask
 from elman.nn.recurrent import Recurrent
 from elman.nn.torch_compat.accelerate import accelerate
 
@@ -55,7 +56,7 @@ class LayerTrace:
     @property
     def live(self) -> Tensor:
         """Where a sequence has a step: [T, B] bool."""
-        return torch.arange(len(self.job.x))[:, None] < self.lengths
+        return step_mask(self.job.x, self.job.lengths)
 
     def only(self, b: int) -> LayerTrace:
         """The track of one sequence, without gradients."""

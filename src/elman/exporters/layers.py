@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from elman.nn.augmentation import SignalAugmentation
 from elman.nn.embedding import CharNGrams, Embedding, NGramEmbedding
 from elman.nn.encoder import Encoder
 from elman.nn.framing import EACH_STEP, Frame
+from elman.nn.layer_stack import stack_layers
 from elman.nn.pooling import Pool
 from elman.nn.readers import InputLayer, PixelInput
 from elman.nn.recurrent import Recurrent
@@ -69,16 +71,27 @@ def stacked(
         got = "layers that also read from the end to the start"
         remedy = "export the whole to ONNX, without --streaming, or train with bidirectional=false"
         raise refused("the recurrent layers", got, expected="layers that read forward", remedy=remedy)
-    first, outs, last = x, list[GraphValue](), list[tuple[GraphValue, ...]]()
-    for layer in range(layers.layers):
+    if layers.zoneout:
+        raise refused("the recurrent layers", f"zoneout={layers.zoneout}", remedy="train without zoneout")
+    last = list[tuple[GraphValue, ...]]()
+
+    def run(layer: int, x: GraphValue) -> GraphValue:
         runs = range(layer * layers.directions, (layer + 1) * layers.directions)
         weights = [layers.weights(run) for run in runs]
-        inside = graph.concat([first, x]) if layer and layers.skip else x
-        y, after = graph.layer(layers.cell, weights, inside, before[layer], layers.merge)
-        x = graph.apply("Add", x, y) if layer and layers.residual else y
-        outs.append(x)
+        y, after = graph.layer(layers.cell, weights, x, before[layer], layers.merge)
         last.append(after)
-    return (graph.concat(outs) if layers.skip and layers.layers > 1 else x), last
+        return y
+
+    y = stack_layers(
+        layers.layers,
+        x,
+        run,
+        residual=layers.residual,
+        skip=layers.skip,
+        join=graph.concat,
+        add=partial(graph.apply, "Add"),
+    )
+    return y, last
 
 
 def started(graph: TensorGraph, initial: Sequence[Tensor]) -> list[GraphValue]:

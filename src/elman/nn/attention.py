@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from elman.core.errors import ConfigError, nearest
 from elman.core.records import Seq
+from elman.nn.masks import step_mask
 
 
 class AttentionMemory(NamedTuple):
@@ -65,10 +66,7 @@ class Attention(nn.Module, ABC):
 
     def remember(self, seq: Seq) -> AttentionMemory:
         """The memory of sequences [T, B, M]; what stands beyond a length is never read."""
-        steps, batch = seq.data.shape[:2]
-        lengths = torch.full((batch,), steps) if seq.lengths is None else seq.lengths
-        inside = torch.arange(steps)[:, None] < lengths
-        return AttentionMemory(seq.data, self.keys(seq.data), inside.to(seq.data.device))
+        return AttentionMemory(seq.data, self.keys(seq.data), step_mask(seq.data, seq.lengths))
 
     def forward(self, queries: Tensor, memory: AttentionMemory) -> AttentionOutput:
         """What queries [T', B, Q] read."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.core.errors import ConfigError, DataError
+from elman.nn.masks import step_mask
 
 _WHERE = "input of Crf"
 
@@ -133,14 +134,13 @@ class Crf(nn.Module):
     def _inside(self, emissions: Tensor, lengths: Tensor | None) -> Tensor:
         """[T, B] bool: whether a step is within its sequence."""
         steps, batch = _shape(emissions, self.tags)
-        if lengths is None:
-            return torch.ones(steps, batch, dtype=torch.bool, device=emissions.device)
-        if lengths.shape != (batch,) or int(lengths.min()) < 1 or int(lengths.max()) > steps:
+        if lengths is not None and (
+            lengths.shape != (batch,) or int(lengths.min()) < 1 or int(lengths.max()) > steps
+        ):
             raise DataError(
                 "lengths of Crf", f"{lengths.tolist()}", expected=f"{batch} numbers from 1 to {steps}"
             )
-        times = torch.arange(steps, device=emissions.device)
-        return times.unsqueeze(1) < lengths.to(emissions.device)
+        return step_mask(emissions, lengths)
 
 
 class _Lattice:

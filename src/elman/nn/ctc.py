@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elman.core.errors import DataError
+from elman.nn.masks import step_mask
 
 _REMEDY = "give longer sequences or shorter targets, or put fewer steps into a frame"
 
@@ -87,7 +88,7 @@ def greedy(scores: Tensor, lengths: Tensor) -> list[list[int]]:
     best = scores.argmax(-1).cpu()
     fresh = torch.ones_like(best, dtype=torch.bool)
     fresh[1:] = best[1:] != best[:-1]
-    kept = fresh & (best != scores.shape[2] - 1) & (_places(best) < lengths)
+    kept = fresh & (best != scores.shape[2] - 1) & step_mask(best, lengths)
     found: list[int] = best.t()[kept.t()].tolist()
     ends = kept.sum(0).cumsum(0).tolist()
     return [found[start:end] for start, end in zip([0, *ends], ends, strict=False)]
@@ -162,7 +163,9 @@ def _best_states(logp: Tensor, lengths: Tensor, states: Tensor, last: Tensor) ->
 def _spans(path: Tensor, lengths: Tensor, symbols: int) -> Alignment:
     """The first frame, and that after the last one, in which each symbol's state is on the path [T, B]."""
     frames = _places(path).expand_as(path)
-    at = torch.where((path % 2 == 1) & (frames < lengths), path // 2, symbols)  # the rest is out of the way
+    at = torch.where(
+        (path % 2 == 1) & step_mask(path, lengths), path // 2, symbols
+    )  # the rest is out of the way
     empty = torch.zeros(symbols + 1, path.shape[1], dtype=torch.int64)
     starts = empty.scatter_reduce(0, at, frames, "amin", include_self=False)
     ends = empty.scatter_reduce(0, at, frames + 1, "amax", include_self=False)

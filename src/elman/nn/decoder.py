@@ -17,7 +17,7 @@ from elman.core.run_config import NetworkSettings
 from elman.nn import attention, encoder
 from elman.nn.attention import AttentionMemory
 from elman.nn.embedding import LARGEST_EMBEDDING, Embedding
-from elman.nn.recurrent import dropout
+from elman.nn.layer_stack import dropout
 
 NO_ATTENTION = "none"
 """In place of the name of an attention: the memory is the summary of the source alone."""

@@ -11,9 +11,10 @@ from elman.core.errors import TaskError
 from elman.core.records import Seq, State
 from elman.core.run_config import NetworkSettings
 from elman.nn.framing import EACH_STEP, Frame, framed
+from elman.nn.layer_stack import dropout
 from elman.nn.masks import step_mask
 from elman.nn.readers import InputLayer
-from elman.nn.recurrent import Recurrent, dropout
+from elman.nn.recurrent import Recurrent
 from elman.nn.stepping import LayerStackStepper, StackStep
 
 
@@ -97,7 +98,7 @@ class Encoder(nn.Module):
         """Vectors [T', B, width] of symbols [T, B] or features [T, B, F], T' frames; zero beyond a length."""
         vectors = Seq(self.reader(seq.data, seq.lengths), seq.lengths)
         if seq.lengths is not None:
-            vectors = Seq(vectors.data * step_mask(seq), seq.lengths)
+            vectors = Seq(vectors.data * step_mask(seq.data, seq.lengths)[..., None], seq.lengths)
         return framed(vectors, self.frame)
 
     def read_frames(self, data: Tensor) -> Tensor:

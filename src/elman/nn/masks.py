@@ -5,11 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from elman.core.records import Seq
 
+def step_mask(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Whether a step is within its sequence.
 
-def step_mask(hidden: Seq) -> Tensor:
-    """[T, B, 1]: whether a step is within its sequence."""
-    steps, batch = hidden.data.shape[:2]
-    lengths = torch.full((batch,), steps) if hidden.lengths is None else hidden.lengths
-    return (torch.arange(steps)[:, None] < lengths[None]).to(hidden.data.device)[:, :, None]
+    Args:
+        x: [T, B, ...], of which the shape and the device count.
+        lengths: [B] int64, on any device; None: all are T.
+
+    Returns:
+        [T, B] bool, on the device of `x`.
+    """
+    steps, batch = x.shape[:2]
+    if lengths is None:
+        return torch.ones(steps, batch, dtype=torch.bool, device=x.device)
+    return torch.arange(steps, device=x.device)[:, None] < lengths.to(x.device)

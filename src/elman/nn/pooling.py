@@ -49,8 +49,12 @@ class _AttentionPool(nn.Module):
 
     def forward(self, hidden: Seq) -> Tensor:
         scores = self.query(torch.tanh(self.key(hidden.data)))
-        weights = scores.masked_fill(~step_mask(hidden), -torch.inf).softmax(0)
+        weights = scores.masked_fill(~_inside(hidden), -torch.inf).softmax(0)
         return (weights * hidden.data).sum(0)
+
+
+def _inside(hidden: Seq) -> Tensor:
+    return step_mask(hidden.data, hidden.lengths)[..., None]
 
 
 def _mean(hidden: Seq) -> Tensor:
@@ -60,7 +64,7 @@ def _mean(hidden: Seq) -> Tensor:
 
 
 def _max(hidden: Seq) -> Tensor:
-    data = hidden.data if hidden.lengths is None else hidden.data.masked_fill(~step_mask(hidden), -torch.inf)
+    data = hidden.data if hidden.lengths is None else hidden.data.masked_fill(~_inside(hidden), -torch.inf)
     return data.amax(0)
 
 

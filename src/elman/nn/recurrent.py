@@ -9,7 +9,6 @@ import math
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from elman.core.errors import ConfigError, DataError
@@ -17,8 +16,9 @@ from elman.core.records import Seq, State
 from elman.nn.cells import registry
 from elman.nn.cells.base import Cell
 from elman.nn.kernels import dispatch
-from elman.nn.kernels.base import LayerStepper, ScanJob, StepFn, Weights, is_autocast
+from elman.nn.kernels.base import LayerStepper, StepFn, Weights, is_autocast
 from elman.nn.kernels.native import kernel
+from elman.nn.layer_stack import StackInput, StackOptions, scan_layers
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")  # as Weights orders them
 _IN = "input of Recurrent"
@@ -55,6 +55,8 @@ class Recurrent(nn.Module):
         init: "orthogonal" is the cell's own (`Cell.initialise`), "torch" is uniform within 1 / sqrt(H).
         init_gain: by what the recurrent matrices are multiplied at the start.
         memory: units start so as to keep for up to so many steps (`Cell.remember`); 0: as `init` has it.
+        zoneout: the share of each state that keeps its last value, drawn at each step in training, its
+            expectation otherwise (Krueger et al. 2017).
         kernel: the name of the kernel to use; None: the fastest that serves.
 
     Raises:
@@ -85,17 +87,20 @@ class Recurrent(nn.Module):
         init: str = "orthogonal",
         init_gain: float = 1.0,
         memory: int = 0,
+        zoneout: float = 0.0,
         kernel: str | None = None,
     ) -> None:
         super().__init__()
         _positive(input_size=input_size, hidden_size=hidden_size, layers=layers)
         shares(dropout=dropout, recurrent_dropout=recurrent_dropout, weight_dropout=weight_dropout)
+        shares(zoneout=zoneout)
         self.cell = registry.get(cell) if isinstance(cell, str) else registry.checked(cell)
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
         self.bidirectional, self.directions = bidirectional, 1 + bidirectional
         self.merge = _one_of("merge", merge, ("concat", "sum"))
         self.dropout, self.variational = dropout, variational
         self.recurrent_dropout, self.weight_dropout = recurrent_dropout, weight_dropout
+        self.zoneout = zoneout
         self.layer_norm, self.residual, self.skip = layer_norm, residual, skip
         if residual and skip:
             raise ConfigError("residual", "skip beside it", expected="one of the two")
@@ -144,12 +149,16 @@ class Recurrent(nn.Module):
             return tuple(self.weight_hh_l0.new_zeros(shape) for _ in range(self.cell.states))
         return tuple(s.unsqueeze(1).expand(-1, batch_size, -1) for s in self.initial_state)
 
-    def forward(self, seq: Seq, state: State | None = None) -> tuple[Seq, State]:
+    def forward(
+        self, seq: Seq, state: State | None = None, *, reset: Tensor | None = None
+    ) -> tuple[Seq, State]:
         """Run the network over sequences.
 
         Args:
             seq: data [T, B, F]; lengths [B], or None. What stands beyond a length changes nothing.
             state: S tensors [L * D, B, H] to go on from; None: `initial`.
+            reset: [T, B] bool: where true, an episode begins: the state that enters this step, in the
+                direction of running, is zero. None: nowhere.
 
         Returns:
             The outputs [T, B, output_size], zero beyond a length, with the lengths of `seq`; and the state
@@ -158,25 +167,20 @@ class Recurrent(nn.Module):
         Raises:
             DataError: a shape or a length does not fit.
         """
+        if reset is not None:
+            check_reset(reset, seq.data)
         lengths = self._check_input(seq)
         state = self.initial(seq.data.shape[1]) if state is None else self._check_state(seq, state)
-        x, outs, last = seq.data, [], []
-        for layer in range(self.layers):
-            inside = self._between(x) if layer else x
-            if layer and self.skip:
-                inside = torch.cat([seq.data, inside], -1)
-            y, after = self._layer(layer, inside, lengths, state)
-            x = x + y if self.residual and layer else y
-            outs.append(x)
-            last += after
-        y = torch.cat(outs, -1) if self.skip and self.layers > 1 else x
+        states = [tuple([s[run] for s in state]) for run in range(self.layers * self.directions)]
+        given = StackInput(seq.data, states, lengths, reset)
+        (y,), last = scan_layers(self.cell, self._dropped, self._options(), given)
         return Seq(y, seq.lengths), tuple(torch.stack(s) for s in zip(*last, strict=True))
 
     def layer_steppers(self, state: State) -> list[LayerStepper]:
         """What runs each layer step after step from a state, without gradients or dropout.
 
         Raises:
-            ConfigError: it is bidirectional, for the backward layers would wait for the end.
+            ConfigError: it is bidirectional, for the backward layers would wait for the end; or has zoneout.
         """
         self._forwards()
         states = [tuple(s[layer] for s in state) for layer in range(self.layers)]
@@ -189,15 +193,16 @@ class Recurrent(nn.Module):
         """What runs one step of each layer, for any batch and from any state, without gradients or dropout.
 
         Raises:
-            ConfigError: it is bidirectional.
+            ConfigError: it is bidirectional, or has zoneout.
         """
         self._forwards()
         return [dispatch.advance(self.cell, self.weights(layer), self.kernel) for layer in range(self.layers)]
 
     def _forwards(self) -> None:
-        if self.bidirectional:
-            got, remedy = "bidirectional=True", "run it on whole sequences"
-            raise ConfigError("steps of Recurrent", got, remedy=remedy)
+        for name in ("bidirectional", "zoneout"):
+            if getattr(self, name):
+                got, remedy = f"{name}={getattr(self, name)}", "run it on whole sequences"
+                raise ConfigError("steps of Recurrent", got, remedy=remedy)
 
     def weights(self, run: int) -> Weights:
         """The weights of a layer in a direction; run = layer * D + direction."""
@@ -216,29 +221,24 @@ class Recurrent(nn.Module):
         shape = f"{self.cell.name}, {self.input_size}, {self.hidden_size}, layers={self.layers}"
         return f"{shape}, bidirectional=True, merge={self.merge}" if self.bidirectional else shape
 
-    def _layer(
-        self, layer: int, x: Tensor, lengths: Tensor | None, state: State
-    ) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
-        """One layer in its directions: y [T, B, H or 2 H], and for each direction its S tensors [B, H]."""
-        outs, last = [], []
-        for direction in range(self.directions):
-            run = layer * self.directions + direction
-            before = tuple(s[run] for s in state)
-            weights = self._dropped(self.weights(run))
-            mask = hidden_mask(before[0], self.recurrent_dropout, self.training)
-            job = ScanJob(x, before, weights, lengths, reverse=direction == 1, hidden_mask=mask)
-            (y,), after = dispatch.scan(self.cell, job, self.kernel)
-            outs.append(y)
-            last.append(after)
-        if len(outs) == 1:
-            return outs[0], last
-        return (torch.cat(outs, -1) if self.merge == "concat" else outs[0] + outs[1]), last
+    def _options(self) -> StackOptions:
+        return StackOptions(
+            self.layers,
+            self.directions,
+            self.merge,
+            self.dropout,
+            self.variational,
+            self.recurrent_dropout,
+            self.zoneout,
+            residual=self.residual,
+            skip=self.skip,
+            training=self.training,
+            kernel=self.kernel,
+        )
 
-    def _between(self, x: Tensor) -> Tensor:
-        return dropout(x, self.dropout, self.variational, self.training)
-
-    def _dropped(self, weights: Weights) -> Weights:
+    def _dropped(self, run: int) -> Weights:
         """DropConnect on the recurrent matrix; to a kernel a dropped weight is a weight like any other."""
+        weights = self.weights(run)
         if not (self.training and self.weight_dropout):
             return weights
         return weights._replace(w_hh=weights.w_hh * _mask(weights.w_hh, self.weight_dropout))
@@ -295,37 +295,6 @@ class Recurrent(nn.Module):
         return state
 
 
-def dropout(x: Tensor, p: float, variational: bool, training: bool) -> Tensor:
-    """Drop a share p of the features, and scale the others by 1 / (1 - p).
-
-    Args:
-        x: [T, B, F].
-        p: the share, from 0 to below 1.
-        variational: one mask [B, F] for all steps (Gal and Ghahramani 2016), not one at every step.
-        training: whether to drop at all.
-
-    Returns:
-        [T, B, F].
-    """
-    if not (training and p):
-        return x
-    return x * F.dropout(torch.ones_like(x[:1]), p) if variational else F.dropout(x, p)
-
-
-def hidden_mask(h: Tensor, p: float, training: bool) -> Tensor | None:
-    """A mask of recurrent dropout, one for all steps (Gal and Ghahramani 2016).
-
-    Args:
-        h: [B, H], the hidden state that it will stand before.
-        p: the share that is dropped, from 0 to below 1; the others are scaled by 1 / (1 - p).
-        training: whether to drop at all.
-
-    Returns:
-        [B, H], or None where nothing is dropped.
-    """
-    return F.dropout(torch.ones_like(h), p) if training and p else None
-
-
 def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: int = 1) -> Tensor | None:
     """The lengths of sequences, if they are what they should be.
 
@@ -364,6 +333,20 @@ def checked_lengths(lengths: Tensor, steps: int, batch: int, where: str, least: 
             remedy=without if too_short else "pad the data to the longest sequence",
         )
     return None if shortest == steps and not torch.jit.is_tracing() else lengths
+
+
+def check_reset(reset: Tensor, x: Tensor) -> None:
+    """See that there is a bool for each step of x [..., F].
+
+    Raises:
+        DataError: the dtype or the shape is another.
+    """
+    if reset.dtype != torch.bool or reset.shape != x.shape[:-1]:
+        raise DataError(
+            "reset",
+            f"{list(reset.shape)} {reset.dtype}",
+            expected=f"{list(x.shape[:-1])} torch.bool, one for each step of the input",
+        )
 
 
 def shares(**shares: float) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor
 
 from elman.core.errors import ConfigError
 from elman.nn.kernels.base import LayerStepper, StepFn
 from elman.nn.kernels.native.plain import is_plain
+from elman.nn.layer_stack import stack_layers
 
 
 class LayerStackStepper:
@@ -60,7 +58,10 @@ class LayerStackStepper:
             for layer in self._layers:
                 x = layer.advance(x)
             return x
-        return through([layer.__call__ for layer in self._layers], x, self._residual, self._skip)
+        layers = self._layers
+        return stack_layers(
+            len(layers), x, lambda n, x: layers[n](x), residual=self._residual, skip=self._skip
+        )
 
 
 class StackStep:
@@ -87,11 +88,11 @@ class StackStep:
         _check_plain(x, *state)
         after: list[tuple[Tensor, ...]] = []
 
-        def run(layer: StepFn, x: Tensor) -> Tensor:
-            after.append(layer(x, tuple([s[len(after)] for s in state])))
+        def run(layer: int, x: Tensor) -> Tensor:
+            after.append(self._layers[layer](x, tuple([s[layer] for s in state])))
             return after[-1][0]
 
-        y = through([partial(run, layer) for layer in self._layers], x, self._residual, self._skip)
+        y = stack_layers(len(self._layers), x, run, residual=self._residual, skip=self._skip)
         if len(after) == 1:
             return y, tuple([s.unsqueeze(0) for s in after[0]])
         return y, tuple([torch.stack(part) for part in zip(*after, strict=True)])
@@ -101,13 +102,3 @@ def _check_plain(*tensors: Tensor) -> None:
     if not is_plain(*tensors):
         got, remedy = "a tracer, transform, mode or subclass of tensors", "call the layers themselves there"
         raise ConfigError("stepper", got, expected="plain tensors", remedy=remedy)
-
-
-def through(layers: list[Callable[[Tensor], Tensor]], x: Tensor, residual: bool, skip: bool) -> Tensor:
-    """What layers one above the other give of x [B, F], each a function of what enters it."""
-    first, outs = x, list[Tensor]()
-    for number, layer in enumerate(layers):
-        y = layer(torch.cat([first, x], -1) if number and skip else x)
-        x = x + y if number and residual else y
-        outs.append(x)
-    return torch.cat(outs, -1) if skip else x

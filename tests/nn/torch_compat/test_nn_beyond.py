@@ -32,9 +32,9 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> list[ScanJob]:
     """The jobs that `kernels.scan` is handed, call after call."""
     calls, scan = [], kernels.scan
 
-    def recorded(cell, job):
+    def recorded(cell, job, kernel=None):
         calls.append(job)
-        return scan(cell, job)
+        return scan(cell, job, kernel)
 
     monkeypatch.setattr(dispatch, "scan", recorded)
     return calls

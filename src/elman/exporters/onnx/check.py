@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from elman.core.errors import TaskError
 from elman.exporters.graph import LENGTHS, NEXT, ExportedGraph, Named, Sizes
 from elman.exporters.onnx.graph import OnnxGraph
+from elman.nn.masks import step_mask
 
 CLOSE = 1e-5
 """What an output may differ by, absolutely and in parts of itself."""
@@ -180,8 +181,7 @@ def _off(got: Tensor, expected: Tensor, graph: OnnxGraph, trial: CheckCase, said
         return (got != expected).double()
     off = (got.double() - expected.double()).abs() / (1 + expected.double().abs())
     if any(expected is said[name] for name in graph.in_step if name in said):
-        times = torch.arange(len(off))[:, None]
-        off = off.where((times < said.get("frames", trial.lengths))[..., None], 0)
+        off = off.where(step_mask(off, said.get("frames", trial.lengths))[..., None], 0)
     return off
 
 

@@ -231,8 +231,3 @@ def is_autocast(device: str) -> bool:
     if device != "cpu" and not torch.amp.autocast_mode.is_autocast_available(device):
         return False
     return torch.is_autocast_enabled(device)
-
-
-def padding(steps: int, lengths: Tensor, device: torch.device) -> Tensor:
-    """Where padding stands: [T, B] bool, true from each length on."""
-    return torch.arange(steps, device=device)[:, None] >= lengths.to(device)

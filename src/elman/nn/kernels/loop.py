@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from elman.nn.kernels.base import CellProtocol, Kernel, KernelRequest, Result, ScanJob, Weights, padding
+from elman.nn.kernels.base import CellProtocol, Kernel, KernelRequest, Result, ScanJob, Weights
+from elman.nn.masks import step_mask
 
 
 class Loop(Kernel):
@@ -36,7 +37,7 @@ class StepwiseScan:
 
     def __init__(self, cell: CellProtocol, job: ScanJob) -> None:
         self.cell, self.job = cell, job
-        self._pad = None if job.lengths is None else padding(len(job.x), job.lengths, job.x.device)
+        self._pad = None if job.lengths is None else ~step_mask(job.x, job.lengths)
         self.inputs = _inputs(job, self._pad)
         self.recur = _Recur(job.weights, job.hidden_size, job.hidden_mask)
 

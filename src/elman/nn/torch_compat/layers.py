@@ -14,9 +14,10 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.core.errors import ConfigError, DataError
 from elman.nn.cells import registry
 from elman.nn.kernels import dispatch
-from elman.nn.kernels.base import Result, ScanJob, Weights, is_autocast
+from elman.nn.kernels.base import Weights, is_autocast
 from elman.nn.kernels.native.plain import wants_names
-from elman.nn.recurrent import checked_lengths, dropout, hidden_mask, shares
+from elman.nn.layer_stack import StackInput, StackOptions, scan_layers
+from elman.nn.recurrent import check_reset, checked_lengths, shares
 from elman.nn.stepping import LayerStackStepper
 from elman.nn.torch_compat.base import Foreign, tracer_of
 
@@ -164,7 +165,7 @@ class Layers(Foreign, nn.RNNBase):
         )
         cell = _CELLS[self.mode]
         return LayerStackStepper(
-            [dispatch.stepper(cell, self._weights(layer, False), state) for layer, state in enumerate(states)]
+            [dispatch.stepper(cell, self._weights(layer), state) for layer, state in enumerate(states)]
         )
 
     def _add_gains(self) -> None:
@@ -231,7 +232,7 @@ class Layers(Foreign, nn.RNNBase):
                 raise ConfigError("torch.jit.trace", "a PackedSequence beyond torch's layer", remedy=remedy)
             return self._run_packed(given, state, every)
         if reset is not None:
-            _check_reset(reset, given)
+            check_reset(reset, given)
         call = _LayerArguments(given, state, lengths, reset, every)
         if given.dim() == 2:
             return self._run_one(call)
@@ -267,40 +268,18 @@ class Layers(Foreign, nn.RNNBase):
             steps, batch, _ = call.x.shape
             where = f"input of {type(self).__name__}"
             call = call._replace(lengths=checked_lengths(call.lengths, steps, batch, where, least=0))
-        ys, last, states = (call.x,), [], self._states(call)
-        for layer in range(self.num_layers):
-            if layer:
-                x = dropout(ys[0], self.dropout, self.variational, self.training)
-                call = call._replace(x=x)
-            ys, after = self._run_layer(layer, call, states)
-            last += after
-        return ys, tuple(_stacked(s) for s in zip(*last, strict=True))
-
-    def _run_layer(
-        self, layer: int, call: _LayerArguments, states: list[tuple[Tensor, ...]]
-    ) -> tuple[tuple[Tensor, ...], list[tuple[Tensor, ...]]]:
-        """One layer: its states at all steps, the directions side by side, and the last ones of each."""
-        if not self.bidirectional:
-            ys, last = self._run_way(layer, False, call, states[layer])
-            return ys, [last]
-        there, last = self._run_way(layer, False, call, states[2 * layer])
-        back, first = self._run_way(layer, True, call, states[2 * layer + 1])
-        return tuple(torch.cat(pair, -1) for pair in zip(there, back, strict=True)), [last, first]
-
-    def _run_way(self, layer: int, reverse: bool, call: _LayerArguments, state: tuple[Tensor, ...]) -> Result:
-        """One layer in one direction."""
-        job = ScanJob(
-            call.x,
-            state,
-            self._weights(layer, reverse),
-            call.lengths,
-            reverse,
-            hidden_mask(state[0], self.recurrent_dropout, self.training),
-            call.reset,
-            self._zone(len(call.x), state) if self.zoneout else None,
-            call.every and layer == self.num_layers - 1,
+        options = StackOptions(
+            self.num_layers,
+            1 + self.bidirectional,
+            dropout=self.dropout,
+            variational=self.variational,
+            recurrent_dropout=self.recurrent_dropout,
+            zoneout=self.zoneout,
+            training=self.training,
         )
-        return dispatch.scan(_CELLS[self.mode], job)
+        given = StackInput(call.x, self._states(call), call.lengths, call.reset, call.every)
+        ys, last = scan_layers(_CELLS[self.mode], self._weights, options, given)
+        return ys, tuple(_stacked(s) for s in zip(*last, strict=True))
 
     def _states(self, call: _LayerArguments) -> list[tuple[Tensor, ...]]:
         """The state to start from for each layer and direction: S tensors [B, H]."""
@@ -314,15 +293,9 @@ class Layers(Foreign, nn.RNNBase):
             return [tuple([s.squeeze(0) for s in call.state])]
         return list(zip(*[s.unbind() for s in call.state], strict=True))
 
-    def _zone(self, steps: int, state: tuple[Tensor, ...]) -> tuple[Tensor | float, ...]:
-        """What each state keeps of its last value: drawn anew in training, its expectation otherwise."""
-        if not self.training:
-            return (self.zoneout,) * len(state)
-        return tuple(s.new_empty(steps, *s.shape).bernoulli_(self.zoneout) for s in state)
-
-    def _weights(self, layer: int, reverse: bool) -> Weights:
-        """The weights of one layer in one direction."""
-        names = self._all_weights[layer * (1 + self.bidirectional) + reverse]
+    def _weights(self, run: int) -> Weights:
+        """The weights of a layer in a direction; run = layer * D + direction."""
+        names = self._all_weights[run]
         weight, nothing = self._weight, (None, None)
         b_ih, b_hh = map(weight, names[2:4]) if self.bias else nothing
         gains = [name.replace("weight", "gain") for name in names[:2]] if self.layer_norm else ()
@@ -418,15 +391,6 @@ def _stacked(runs: tuple[Tensor, ...]) -> Tensor:
 def _refuse_dtypes(state: tuple[Tensor, ...], x: Tensor) -> NoReturn:
     got = ", ".join(str(s.dtype) for s in state)
     raise DataError("hx", got, expected=f"{x.dtype}, as the input is", remedy="convert it with .to(...)")
-
-
-def _check_reset(reset: Tensor, x: Tensor) -> None:
-    if reset.dtype != torch.bool or reset.shape != x.shape[:-1]:
-        raise DataError(
-            "reset",
-            f"{list(reset.shape)} {reset.dtype}",
-            expected=f"{list(x.shape[:-1])} torch.bool, one for each step of the input",
-        )
 
 
 def _check_alone(lengths: Tensor | None, reset: Tensor | None) -> None:

@@ -57,7 +57,7 @@ class _Mean(IncrementalPool):
         return _zeros(like, self._size), _zeros(like, 1)
 
     def run(self, hidden: Seq, state: State) -> tuple[Tensor, State]:
-        there = step_mask(hidden).double()
+        there = step_mask(hidden.data, hidden.lengths)[..., None].double()
         sums = state[0] + (hidden.data.double() * there).cumsum(0)
         counts = state[1] + there.cumsum(0)
         return sums / counts.clamp(min=1), (sums[-1:], counts[-1:])
@@ -72,7 +72,7 @@ class _Max(IncrementalPool):
         return (like.new_full((1, 1, self._size), -torch.inf),)
 
     def run(self, hidden: Seq, state: State) -> tuple[Tensor, State]:
-        data = hidden.data.masked_fill(~step_mask(hidden), -torch.inf)
+        data = hidden.data.masked_fill(~step_mask(hidden.data, hidden.lengths)[..., None], -torch.inf)
         most = torch.maximum(state[0], data.cummax(0).values)
         return most, (most[-1:],)
 
@@ -104,7 +104,7 @@ class _IncrementalAttention(IncrementalPool):
     def run(self, hidden: Seq, state: State) -> tuple[Tensor, State]:
         sums, shares, most = state
         scores = self._query(torch.tanh(self._key(hidden.data))).double()
-        scores = scores.masked_fill(~step_mask(hidden), -torch.inf)
+        scores = scores.masked_fill(~step_mask(hidden.data, hidden.lengths)[..., None], -torch.inf)
         top = torch.maximum(most, scores.amax(0, keepdim=True))
         each, before = (scores - top).exp(), (most - top).exp()
         sums = sums * before + (each * hidden.data.double()).cumsum(0)

@@ -88,7 +88,7 @@ class ClassifyStreamer(Streamer):
 
 def _top_states(recurrent: Recurrent, vectors: Seq, state: State) -> tuple[Tensor, State]:
     """The last layer's state [T, B, H] after each step, which residual layers do not give; the state."""
-    there, tops = step_mask(vectors), []
+    there, tops = step_mask(vectors.data, vectors.lengths)[..., None], []
     for x, on in zip(vectors.data.split(1), there, strict=True):
         _, after = recurrent(Seq(x), state)
         state = tuple(torch.where(on[None], new, old) for new, old in zip(after, state, strict=True))

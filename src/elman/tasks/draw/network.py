@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from elman.core.records import Seq, State
 from elman.core.run_config import NetworkSettings, RunConfig
 from elman.nn import encoder
+from elman.nn.layer_stack import dropout
 from elman.nn.mixture_densities import StepDistribution
-from elman.nn.recurrent import dropout
 from elman.nn.soft_window import SoftWindow, WindowOutput, WindowText
 from elman.tasks.draw.conditions import ClassCondition, Condition, TextCondition
 from elman.tasks.draw.settings import DrawConfig

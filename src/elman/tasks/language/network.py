@@ -9,7 +9,7 @@ from elman.core.records import Seq, State
 from elman.core.run_config import NetworkSettings
 from elman.nn.embedding import LARGEST_EMBEDDING, Embedding
 from elman.nn.encoder import layers
-from elman.nn.recurrent import dropout
+from elman.nn.layer_stack import dropout
 
 
 class LanguageNetwork(nn.Module):

@@ -16,6 +16,7 @@ from elman.exporters.layers import INPUT
 from elman.nn.attention import Additive, Attention, AttentionMemory, Dot, General
 from elman.nn.decoder import Decoder
 from elman.nn.encoder import Encoder
+from elman.nn.masks import step_mask
 from elman.nn.pooling import Pool
 
 VALUES, KEYS, INSIDE, FED = "values", "keys", "inside", "fed"
@@ -176,7 +177,7 @@ class DecoderPiece(ExportedGraph):
             SYMBOLS: torch.randint(decoder.border + 1, (batch,), generator=generator),
             VALUES: exporters_layers.numbers(memory, wide[VALUES], generator),
             KEYS: exporters_layers.numbers(memory, wide[KEYS], generator),
-            INSIDE: torch.arange(steps)[:, None] < lengths,
+            INSIDE: step_mask(torch.empty(steps, batch), lengths),
             **state,
         }
 

@@ -12,7 +12,9 @@ from elman.core.records import Seq, State
 from elman.core.run_config import DataSettings, NetworkSettings
 from elman.nn import encoder
 from elman.nn.crf import Crf
-from elman.nn.recurrent import Recurrent, dropout
+from elman.nn.layer_stack import dropout
+from elman.nn.masks import step_mask
+from elman.nn.recurrent import Recurrent
 from elman.tasks.tag.settings import TagConfig
 from elman.tasks.tag.words import TaggerWords
 
@@ -132,7 +134,7 @@ class TagNetwork(nn.Module):
         if seq.lengths is None:
             padded = self.words(seq.data.flatten(0, 1)).unflatten(0, (steps, batch))
         else:
-            inside = _inside(seq)
+            inside = step_mask(seq.data, seq.lengths)
             vectors = self.words(seq.data[inside])
             padded = vectors.new_zeros(steps, batch, self.words.size)
             padded[inside] = vectors
@@ -149,11 +151,3 @@ def _embedding(symbols: int, width: int, deviation: float = 0.0) -> nn.Embedding
     embedding = nn.Embedding(symbols, width)
     nn.init.normal_(embedding.weight, std=deviation or width**-0.5)
     return embedding
-
-
-def _inside(seq: Seq) -> Tensor:
-    """[T, B] bool: whether a step is within its sequence."""
-    steps, batch = seq.data.shape[:2]
-    if seq.lengths is None:
-        return torch.ones(steps, batch, dtype=torch.bool, device=seq.data.device)
-    return (torch.arange(steps).unsqueeze(1) < seq.lengths).to(seq.data.device)
