@@ -197,8 +197,8 @@ def test_of_a_task_others_import_its_result_alone(task):
     assert not faults
 
 
-# Names that mean the task wherever they stand. The others are plain English, commands or field terms too (such
-# as language, the recall of a class, the caption of a figure): of these, code that turns on them is found.
+# Names that mean the task wherever they stand. The others are plain English, commands or field terms too
+# (the recall of a class, the caption of a figure): of these, code that turns on them is found.
 TELLING = {"recognize": r"\brecogni[sz]\w*", "classify": r"\bclassify\b"}
 
 
