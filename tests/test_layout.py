@@ -176,6 +176,45 @@ def test_a_task_imports_no_other_task():
     assert not faults
 
 
+def rooms_of_tasks() -> list[str]:
+    return sorted(path.parent.name for path in PACKAGE.glob("tasks/*/task.py"))
+
+
+def outside(task: str) -> Iterator[Path]:
+    """The files that are not of a task's room, but for the table of tasks."""
+    room, table = PACKAGE / "tasks" / task, PACKAGE / "tasks" / "registry.py"
+    return (path for path in FILES if room not in path.parents and path != table)
+
+
+@pytest.mark.parametrize("task", rooms_of_tasks())
+def test_of_a_task_others_import_its_result_alone(task):
+    faults = [
+        f"{at(path, node)} imports {target}"
+        for path in outside(task)
+        for node, target in imports(path)
+        if target.startswith(f"elman.tasks.{task}") and target != f"elman.tasks.{task}.result"
+    ]
+    assert not faults
+
+
+# Names that mean the task wherever they stand. The others are plain English, commands or field terms too
+# (the recall of a class, the caption of a figure): of these, code that turns on them is found.
+TELLING = {"recognize": r"\brecogni[sz]\w*", "classify": r"\bclassify\b"}
+
+
+@pytest.mark.parametrize("task", rooms_of_tasks())
+def test_a_task_is_named_in_its_room_alone(task):
+    """Neither a comparison with its name nor one of its settings stands elsewhere."""
+    words = rf"""[!=]=\s*["']{task}["']|["']{task}["']\s*[!=]=|\b{task}\.\w+\s?=\s?\w"""
+    pattern = re.compile("|".join([words, *([TELLING[task]] if task in TELLING else [])]), re.IGNORECASE)
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in outside(task)
+        for match in pattern.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert not found
+
+
 def test_a_module_with_one_importing_room_lives_there():
     lonely = [
         f"{name}: only {', '.join(sorted(rooms))} uses it"

@@ -50,7 +50,7 @@ def train(
     config
         TOML file with settings, as elman init writes it; options here prevail over it.
     set_
-        A setting as section.key=value, such as language.tie=true; may be given again and again.
+        A setting as section.key=value, such as training.lr=0.01; may be given again and again.
     """
     given = {key: value for key, value in asdict(chosen).items() if value is not None}
     if resume and (data or task or out or config or set_ or given):

@@ -38,7 +38,7 @@ STARTS = ("text", "word", "words", "sentence", "transcript", *TARGETS, "caption"
 """Names that a column with what a sequence starts from often has."""
 
 HEARD = ("audio", "path", "file", "filename", "wav", "sound", "features", "picture", "image", "series")
-"""Names that a column to be read often has where its text is to be recognised."""
+"""Names that a column to be read often has where its text is to be transcribed."""
 
 TRANSCRIPTS = ("text", "transcript", "transcription", "sentence", "words", "target", "label")
 """Names that a column with such texts often has."""
@@ -212,7 +212,7 @@ def transcribed(
     Args:
         records: of the training part, at least one.
         data: the settings, which may name either.
-        readable: whether a record's field can be what is recognised.
+        readable: whether a record's field can be what is transcribed.
 
     Raises:
         DataError: a column that is named is not there, or nothing can be guessed.

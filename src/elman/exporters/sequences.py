@@ -1,4 +1,4 @@
-"""Language models, classifiers, taggers, recognisers: an input in step with recurrent layers, and scores."""
+"""Networks that score each step, or the whole, of an input that goes through recurrent layers in step."""
 
 from __future__ import annotations
 

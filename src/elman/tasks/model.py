@@ -406,7 +406,7 @@ class Model:
         return dataset.records(source, data, self.config.task)
 
     def able(self, ability: type) -> str:
-        """Return the names of the tasks that inherit an ability: "tag, classify or recall"."""
+        """Return the names of the tasks that inherit an ability, joined for a message."""
         return tasks_registry.able(ability)
 
     def _able(self, ability: type[_Ability]) -> _Ability:

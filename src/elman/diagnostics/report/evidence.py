@@ -15,7 +15,7 @@ from elman.tasks.base import Evidence
 
 TITLE = "How it came to its answers"
 
-_LEAD = "Where attention was, when symbols were recognised, which tags follow which, depending on the task."
+_LEAD = "Where attention was, when symbols were found, which tags follow which, depending on the task."
 _SHOWN = 8
 """Examples that are answered for it."""
 

@@ -1,4 +1,4 @@
-"""Networks that write of a source, translators and captioners: an encoder, and a step of the decoder."""
+"""Networks that write a text for a source: an encoder, and a step of the decoder."""
 
 from __future__ import annotations
 

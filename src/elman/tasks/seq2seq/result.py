@@ -46,7 +46,7 @@ def save_picture(path: Path, translations: Sequence[GeneratedText]) -> None:
     """
     if all(one.looks is None for one in translations):
         got = "a model without attention, which looks at nothing"
-        raise TaskError("a picture", got, remedy="train with translate.attention=general")
+        raise TaskError("a picture", got, remedy="train with attention=general in the task's settings")
     figures.save_figure(path, lambda figure: draw(figure, translations))
 
 
