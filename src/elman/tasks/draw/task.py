@@ -232,7 +232,6 @@ class Draw(Task, PredictsRecords, Drawer, Illustrated, Crops, Streaming):
         temperature: float,
         seed: int | None,
     ) -> list[GeneratedSequence]:
-        """See `Drawer`."""
         for name, value, least in (
             ("count", count, 1),
             ("length", length, 1),
