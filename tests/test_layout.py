@@ -346,11 +346,42 @@ def test_public_functions_say_their_types(path):
     assert not missing
 
 
+@cache
+def classes() -> dict[str, ast.ClassDef]:
+    """Each class of the package by its name, of which there is one."""
+    nodes = (node for path in FILES for node in ast.walk(tree(path)))
+    return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+
+
+def bases(node: ast.ClassDef) -> Iterator[ast.ClassDef]:
+    """The classes of the package that a class inherits from, directly or not."""
+    for base in node.bases:
+        name = ast.unparse(base).partition("[")[0].rpartition(".")[2]
+        if name in classes():
+            yield classes()[name]
+            yield from bases(classes()[name])
+
+
+def documented(node: ast.ClassDef) -> set[str]:
+    """The names of the methods that a class itself has docstrings of."""
+    return {inner.name for inner in node.body if isinstance(inner, Function) and ast.get_docstring(inner)}
+
+
 def test_public_functions_have_a_docstring(path):
-    assert not [
-        f"{at(path, function)}: {function.name}"
+    """A method has that of the base's method which it overrides, or one of its own."""
+    owners = {
+        inner: node for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef) for inner in node.body
+    }
+    bare = [
+        function
         for function in public(tree(path))
         if function.name != "__init__" and not ast.get_docstring(function)
+    ]
+    assert not [
+        f"{at(path, function)}: {function.name}"
+        for function in bare
+        if function not in owners
+        or not any(function.name in documented(base) for base in bases(owners[function]))
     ]
 
 

@@ -29,14 +29,12 @@ class _Encoded(ExportedGraph):
         self._encoder, self._framed = encoder, streams and encoder.frame != EACH_STEP
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`."""
         if self._framed:
             width = self._encoder.reader.width * self._encoder.frame.size
             return {INPUT: layers.numbers(sizes, width, generator)}
         return {INPUT: layers.read_example(self._encoder.reader, sizes, generator)}
 
     def about(self) -> dict[str, Any]:
-        """See `Piece`."""
         frame = self._encoder.frame
         return {} if frame == EACH_STEP else {"frame": frame.size, "hop": frame.hop}
 

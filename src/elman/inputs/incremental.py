@@ -88,11 +88,9 @@ class FrameBuffer(IncrementalEncoder):
         return frames[0] if len(frames) else None
 
     def take(self, chunk: Any) -> Tensor:
-        """See `IncrementalEncoder`."""
         return self._framed(self._steps.take(chunk))
 
     def rest(self) -> Tensor:
-        """See `IncrementalEncoder`."""
         frames = self._framed(self._steps.rest())
         kept = frames.new_empty(0) if self._kept is None else self._kept
         beyond = len(kept) - self._skipped - (self._size - self._hop if self._some else 0)
@@ -104,7 +102,6 @@ class FrameBuffer(IncrementalEncoder):
         return frames
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalEncoder`."""
         kept = None if self._kept is None or not len(self._kept) else self._kept
         return {
             "steps": self._steps.content(),
@@ -115,7 +112,6 @@ class FrameBuffer(IncrementalEncoder):
         }
 
     def restore(self, content: dict[str, Any]) -> None:
-        """See `IncrementalEncoder`."""
         found = json_schema.build(_Framed, content)
         self._steps.restore(found.steps)
         kind = torch.int64 if found.whole else torch.float32

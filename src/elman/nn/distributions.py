@@ -65,12 +65,10 @@ class Gaussian(Distribution):
         return cls(centre + scale * raw[..., 0], scale * _positive(raw[..., 1]))
 
     def nats(self, values: Tensor) -> Tensor:
-        """See `Distribution`."""
         z = (values - self.mean) / self.std
         return 0.5 * (z * z + math.log(2 * math.pi)) + self.std.log()
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """See `Distribution`."""
         return self.mean + self.std * _normal(self.mean, generator)
 
 
@@ -98,7 +96,6 @@ class StudentT(Distribution):
         return cls(centre + scale * raw[..., 0], scale * _positive(raw[..., 1]), 2 + _positive(raw[..., 2]))
 
     def nats(self, values: Tensor) -> Tensor:
-        """See `Distribution`."""
         d, z = self.degrees, (values - self.mean) / self.width
         spread = torch.log1p(z * z / d) * (d + 1) / 2 + self.width.log()
         return spread + torch.lgamma(d / 2) - torch.lgamma((d + 1) / 2) + 0.5 * (math.pi * d).log()

@@ -81,12 +81,10 @@ class Gaussians(StepDistribution):
         return cls(logits, scale.centre + scale.deviation * mean, _deviation(wide, scale))
 
     def nats(self, values: Tensor) -> Tensor:
-        """See `Steps`."""
         z = (values.unsqueeze(-2) - self.mean) / self.std
         return _mixed(self.logits, 0.5 * (z * z + _LOG_2PI).sum(-1) + self.std.log().sum(-1))
 
     def sample(self, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
-        """See `Steps`."""
         which = _pick(self.logits, generator, temperature)
         mean, std = _of(self.mean, which), _of(self.std, which)
         return mean + std * _narrowing(temperature) * _normal(mean, generator)
@@ -131,7 +129,6 @@ class PenMixture(StepDistribution):
         return cls(logits, scale.centre + scale.deviation * mean, _deviation(wide, scale), rho, pen)
 
     def nats(self, values: Tensor) -> Tensor:
-        """See `Steps`."""
         u, v = ((values[..., None, :2] - self.mean) / self.std).unbind(-1)
         free = 1 - self.rho * self.rho
         square = (u * u + v * v - 2 * self.rho * u * v) / free
@@ -141,7 +138,6 @@ class PenMixture(StepDistribution):
         return said.gather(-1, state[..., None])[..., 0] + move.masked_fill(state == END, 0.0)
 
     def sample(self, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
-        """See `Steps`."""
         which, state = (_pick(logits, generator, temperature) for logits in (self.logits, self.pen))
         mean, std, rho = _of(self.mean, which), _of(self.std, which), _of(self.rho[..., None], which)[..., 0]
         u, other = (_normal(mean, generator) * _narrowing(temperature)).unbind(-1)
@@ -167,7 +163,6 @@ class IndependentNotes(StepDistribution):
         return F.binary_cross_entropy_with_logits(self.logits, values, reduction="none").sum(-1)
 
     def sample(self, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
-        """See `Steps`."""
         return (_uniform(self.logits, generator) < _sharper(self.logits, temperature)).to(self.logits)
 
 

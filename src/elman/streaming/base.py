@@ -46,15 +46,12 @@ class Identity(IncrementalDecoder):
     """What the network says is what is told."""
 
     def give(self, raw: Tensor) -> Tensor:
-        """See `IncrementalDecoder`."""
         return raw
 
     def last(self) -> list[Any]:
-        """See `IncrementalDecoder`."""
         return []
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalDecoder`."""
         return {}
 
     def restore(self, content: dict[str, Any]) -> None:
@@ -209,16 +206,13 @@ class ModuleRunner(Runner):
 
     @property
     def state(self) -> State:
-        """See `Runner`."""
         return self._state
 
     def put(self, state: State) -> None:
-        """See `Runner`."""
         self._state = state
 
     @torch.no_grad()
     def __call__(self, step: Any) -> Tensor:
-        """See `Runner`."""
         data = to_network(torch.as_tensor(step)[None, None], self._like)
         raw, self._state = self._streamer.run(Seq(data), self._state)
         return raw[0, 0]
@@ -249,18 +243,15 @@ class LayerRunner(Runner):
 
     @property
     def state(self) -> State:
-        """See `Runner`."""
         layers = zip(*self._stepper.state, strict=True)
         return *(torch.stack(part) for part in layers), self._output[None].clone()
 
     def put(self, state: State) -> None:
-        """See `Runner`."""
         *layers, output = state
         self._stepper.put(tuple(layers))
         self._output, self._flat = output[0], output[0, 0]
 
     def __call__(self, step: Any) -> Tensor:
-        """See `Runner`."""
         output = self._stepper.advance(self._vector(step))
         if output is not self._output:  # else it is the same memory, and to make a view takes a microsecond
             self._output, self._flat = output, output[0]

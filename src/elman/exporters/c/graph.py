@@ -62,22 +62,18 @@ class CGraph(StepGraph):
     # What comes in and goes out
 
     def symbols(self, name: str, count: int) -> GraphValue:
-        """See `StepGraph`."""
         self.input = CInput(name, count, True)
         return GraphValue("input")
 
     def features(self, name: str, width: int) -> GraphValue:
-        """See `StepGraph`."""
         self.input = CInput(name, width, False)
         return GraphValue("input", width)
 
     def output(self, name: str, value: GraphValue) -> None:
-        """See `StepGraph`."""
         self.outputs[name] = value.width
         self.last.append(_copied(f"output->{name}", value.name, value.width))
 
     def state(self, name: str, initial: Tensor) -> GraphValue:
-        """See `StepGraph`."""
         self.states[name] = initial
         return GraphValue(f"state->{name}", initial.shape[1])
 
@@ -89,36 +85,30 @@ class CGraph(StepGraph):
                 self.last.append(_copied(there, value.name, value.width))
 
     def rows(self, state: GraphValue, first: int, count: int) -> GraphValue:
-        """See `StepGraph`."""
         return GraphValue(_at(state.name, first * state.width), state.width)
 
     def row(self, state: GraphValue, place: int) -> GraphValue:
-        """See `StepGraph`."""
         return self.rows(state, place, 1)
 
     # Arithmetic
 
     def lookup(self, symbols: GraphValue, table: Tensor) -> GraphValue:
-        """See `StepGraph`."""
         width = table.shape[1]
         return GraphValue(f"({self._constant(table)} + (size_t){symbols.name} * {width})", width)
 
     def linear(self, x: GraphValue, weight: Tensor, bias: Tensor | None = None) -> GraphValue:
-        """See `StepGraph`."""
         y = self._new(len(weight))
         self._begin(y, bias)
         self._product(y, x, weight)
         return y
 
     def apply(self, name: str, *operands: GraphValue | Tensor | float) -> GraphValue:
-        """See `StepGraph`."""
         width = max(_width(one) for one in operands)
         y = self._new(width)
         self._each(y.name, width, _FUNCTIONS[name].format(*(self._element(one, width) for one in operands)))
         return y
 
     def concat(self, values: Sequence[GraphValue]) -> GraphValue:
-        """See `StepGraph`."""
         if len(values) == 1:
             return values[0]
         y, place = self._new(sum(value.width for value in values)), 0
@@ -128,11 +118,9 @@ class CGraph(StepGraph):
         return y
 
     def part(self, x: GraphValue, start: int, end: int) -> GraphValue:
-        """See `StepGraph`."""
         return GraphValue(_at(x.name, start), end - start)
 
     def same(self, x: GraphValue, symbol: int) -> GraphValue:
-        """See `StepGraph`."""
         y = self._new(x.width)
         self._each(y.name, x.width, f"{self._element(x, x.width)} == {symbol}.0f ? 1.0f : 0.0f")
         return y

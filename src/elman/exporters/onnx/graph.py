@@ -94,25 +94,21 @@ class OnnxGraph(TensorGraph):
     # What comes in and goes out
 
     def symbols(self, name: str, count: int) -> GraphValue:
-        """See `StepGraph`."""
         value = self.tensor(name, torch.int64, ["T", "B"])
         self.timed(value)
         return value
 
     def features(self, name: str, width: int) -> GraphValue:
-        """See `StepGraph`."""
         value = self.tensor(name, torch.float32, ["T", "B", width])
         self.timed(value)
         return value._replace(width=width)
 
     def tensor(self, name: str, kind: torch.dtype, shape: Sequence[str | int]) -> GraphValue:
-        """See `TensorGraph`."""
         self._inputs[name] = helper.make_tensor_value_info(name, _KINDS[kind], list(shape))
         self.beside.add(name)
         return GraphValue(name, timed=len(shape) == 3)
 
     def timed(self, value: GraphValue) -> None:
-        """See `TensorGraph`."""
         self.beside.discard(value.name)
         shape = self.op("Shape", value)
         self.steps, self.batch = (self.op("Slice", shape, [at], [at + 1], [0]) for at in (0, 1))
@@ -123,7 +119,6 @@ class OnnxGraph(TensorGraph):
             self.lengths = self.op("Expand", most, self.batch)
 
     def output(self, name: str, value: GraphValue) -> None:
-        """See `StepGraph`."""
         steps = "T" if self.steps is self._first else "frames"
         shape = [steps, "B", value.width] if value.timed else ["B", value.width]
         self.give(name, value, torch.float32, shape)
@@ -131,12 +126,10 @@ class OnnxGraph(TensorGraph):
             self.in_step.add(name)
 
     def give(self, name: str, value: GraphValue, kind: torch.dtype, shape: Sequence[str | int]) -> None:
-        """See `TensorGraph`."""
         self._nodes.append(helper.make_node("Identity", [value.name], [name]))
         self._outputs[name] = helper.make_tensor_value_info(name, _KINDS[kind], list(shape))
 
     def state(self, name: str, initial: Tensor) -> GraphValue:
-        """See `StepGraph`."""
         rows, width = initial.shape
         self._default(name, initial[:, None], [rows, "B", width])
         self.states[name] = initial
@@ -144,7 +137,6 @@ class OnnxGraph(TensorGraph):
         return GraphValue(self.op("Expand", GraphValue(name), shape).name, width)
 
     def keep(self, name: str, values: Sequence[GraphValue]) -> None:
-        """See `StepGraph`."""
         found = [value if value.timed else self.op("Unsqueeze", value, [0]) for value in values]
         rows, width = self.states[name].shape
         both = found[0] if len(found) == 1 else self.op("Concat", *found, axis=0)
@@ -158,7 +150,6 @@ class OnnxGraph(TensorGraph):
     # Arithmetic
 
     def op(self, name: str, *operands: Any, outputs: int = 1, **attributes: Any) -> Any:
-        """See `TensorGraph`."""
         names = [one.name if isinstance(one, GraphValue) else self._file.constant(one) for one in operands]
         results = [self._file.name(name.lower()) for _ in range(outputs)]
         told: Any = {key: _KINDS[given] if key == "to" else given for key, given in attributes.items()}
@@ -182,31 +173,25 @@ class OnnxGraph(TensorGraph):
         return GraphValue(self._file.constant(number))
 
     def rows(self, state: GraphValue, first: int, count: int) -> GraphValue:
-        """See `StepGraph`."""
         return GraphValue(self.op("Slice", state, [first], [first + count], [0]).name, state.width)
 
     def row(self, state: GraphValue, place: int) -> GraphValue:
-        """See `StepGraph`."""
         return GraphValue(self.op("Gather", state, place, axis=0).name, state.width, False)
 
     def lookup(self, symbols: GraphValue, table: Tensor) -> GraphValue:
-        """See `StepGraph`."""
         return GraphValue(self.op("Gather", table, symbols, axis=0).name, table.shape[1])
 
     def linear(self, x: GraphValue, weight: Tensor, bias: Tensor | None = None) -> GraphValue:
-        """See `StepGraph`."""
         y = self.op("MatMul", x, weight.detach().t())
         y = y if bias is None else self.op("Add", y, bias)
         return GraphValue(y.name, weight.shape[0], x.timed)
 
     def apply(self, name: str, *operands: GraphValue | Tensor | float) -> GraphValue:
-        """See `StepGraph`."""
         values = [one for one in operands if isinstance(one, GraphValue)]
         width = max(value.width for value in values)
         return GraphValue(self.op(name, *operands).name, width, any(value.timed for value in values))
 
     def concat(self, values: Sequence[GraphValue]) -> GraphValue:
-        """See `StepGraph`."""
         if len(values) == 1:
             return values[0]
         timed = any(value.timed for value in values)
@@ -218,35 +203,29 @@ class OnnxGraph(TensorGraph):
         return self.op("Expand", value, shape)
 
     def part(self, x: GraphValue, start: int, end: int) -> GraphValue:
-        """See `StepGraph`."""
         return GraphValue(self.op("Slice", x, [start], [end], [-1]).name, end - start, x.timed)
 
     def same(self, x: GraphValue, symbol: int) -> GraphValue:
-        """See `StepGraph`."""
         equal = self.op("Equal", x, float(symbol))
         return GraphValue(self.op("Cast", equal, to=torch.float32).name, x.width, x.timed)
 
     # Over time
 
     def inside(self) -> GraphValue:
-        """See `TensorGraph`."""
         times = self.op("Range", 0, self.op("Squeeze", self.steps), 1)
         lengths = self.lengths if self.lengths is not None else self.op("Expand", self.steps, self.batch)
         less = self.op("Less", self.op("Unsqueeze", times, [1]), self.op("Unsqueeze", lengths, [0]))
         return GraphValue(self.op("Unsqueeze", less, [2]).name, 1)
 
     def total(self, x: GraphValue) -> GraphValue:
-        """See `StepGraph`."""
         kept = x if self.lengths is None else self.op("Where", self.inside(), x, 0.0)
         return GraphValue(self.op("ReduceSum", kept, [0], keepdims=0).name, x.width, False)
 
     def most(self, x: GraphValue) -> GraphValue:
-        """See `StepGraph`."""
         kept = x if self.lengths is None else self.op("Where", self.inside(), x, _LEAST)
         return GraphValue(self.op("ReduceMax", kept, [0], keepdims=0).name, x.width, False)
 
     def count(self) -> GraphValue:
-        """See `StepGraph`."""
         lengths = self.lengths if self.lengths is not None else self.op("Expand", self.steps, self.batch)
         number = self.op("Cast", self.op("Unsqueeze", lengths, [1]), to=torch.float32)
         return GraphValue(number.name, 1, False)
@@ -298,7 +277,6 @@ class OnnxGraph(TensorGraph):
         kinds: Sequence[torch.dtype] = (),
         reverse: bool = False,
     ) -> tuple[list[GraphValue], list[GraphValue]]:
-        """See `TensorGraph`."""
         kinds = kinds or [torch.float32] * (len(states) + len(steps))
         inner, before, each = self._body(states, steps, kinds)
         after, given = body(inner, before, each)
@@ -324,7 +302,6 @@ class OnnxGraph(TensorGraph):
     def loop(
         self, body: Body, states: Sequence[GraphValue], most: int, kinds: Sequence[torch.dtype]
     ) -> list[GraphValue]:
-        """See `TensorGraph`."""
         inner, before, _ = self._body(states, (), kinds)
         number, going = (self._file.name(name) for name in ("round", "going"))
         inner._inputs = {

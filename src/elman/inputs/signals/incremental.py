@@ -132,11 +132,9 @@ class RowSource(StepSource):
         return np.zeros((0, self._width), np.float32)
 
     def content(self) -> dict[str, Any]:
-        """See `Source`."""
         return {"last": self._last.tolist()}
 
     def restore(self, content: dict[str, Any]) -> None:
-        """See `Source`."""
         last = json_schema.build(_SignalsLast, content).last
         self._last = np.array(last, np.float32).reshape(self._width)
 
@@ -188,11 +186,9 @@ class AudioSource(StepSource):
         return found
 
     def content(self) -> dict[str, Any]:
-        """See `Source`."""
         return {"kept": self._kept.tolist(), "some": self._some}
 
     def restore(self, content: dict[str, Any]) -> None:
-        """See `Source`."""
         kept, self._some = json_schema.build(_Heard, content)
         self._kept = torch.tensor(kept, dtype=torch.float32)
         if len(kept) >= self._window + self._hop:
@@ -243,22 +239,18 @@ class SignalEncoder(IncrementalEncoder):
         self._kept, self._given = torch.zeros(0), 0
 
     def one(self, x: Any) -> Tensor | None:
-        """See `IncrementalEncoder`."""
         found = self.take(self._source.check_one(x))
         return found[0] if len(found) else None
 
     def take(self, chunk: Any) -> Tensor:
-        """See `IncrementalEncoder`."""
         return self._sloped(self._scaled(self._source.take(chunk)), end=False)
 
     def rest(self) -> Tensor:
-        """See `IncrementalEncoder`."""
         found = self._sloped(self._scaled(self._source.rest()), end=True)
         self._before, self._kept, self._given = None, torch.zeros(0), 0
         return found
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalEncoder`."""
         return {
             "source": self._source.content(),
             "before": None if self._before is None else self._before.tolist(),
@@ -267,7 +259,6 @@ class SignalEncoder(IncrementalEncoder):
         }
 
     def restore(self, content: dict[str, Any]) -> None:
-        """See `IncrementalEncoder`."""
         found = json_schema.build(_SignalsScaled, content)
         self._source.restore(found.source)
         self._before = None if found.before is None else np.array(found.before)

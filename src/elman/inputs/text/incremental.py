@@ -68,7 +68,6 @@ class TextEncoder(IncrementalEncoder):
         return number
 
     def take(self, chunk: Any) -> Tensor:
-        """See `IncrementalEncoder`."""
         if not isinstance(chunk, str):
             raise DataError(_WHERE, type(chunk).__name__, expected="a text")
         text, begun = self.held + chunk, self._begun
@@ -84,7 +83,6 @@ class TextEncoder(IncrementalEncoder):
         return found
 
     def rest(self) -> Tensor:
-        """See `IncrementalEncoder`."""
         held = self.held.rstrip() if self._value else self.held
         found = self._encoded(held)
         if self._value and not self._begun:
@@ -93,11 +91,9 @@ class TextEncoder(IncrementalEncoder):
         return found
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalEncoder`."""
         return {"held": self.held, "begun": self._begun}
 
     def restore(self, content: dict[str, Any]) -> None:
-        """See `IncrementalEncoder`."""
         self.held, self._begun = json_schema.build(_TextKept, content)
 
     def _encoded(self, text: str) -> Tensor:

@@ -80,7 +80,6 @@ class CaptionEncoder(EncoderPiece):
     _network: CaptionNetwork
 
     def source(self, graph: TensorGraph) -> EncodedSource:
-        """See `EncoderPiece`."""
         source = self._network.source
         if not isinstance(source, Moving):
             return _still(graph, source)
@@ -89,7 +88,6 @@ class CaptionEncoder(EncoderPiece):
         return moving(graph, source.encoder, vectors, source.summary)
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`."""
         source = self._network.source
         if isinstance(source, Moving) and not isinstance(source.encoder.reader, FilmInput):
             return {INPUT: layers.read_example(source.encoder.reader, sizes, generator)}

@@ -21,17 +21,14 @@ class ClassifyPiece(_Encoded):
         self._network = network
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         hidden, last = layers.encoder(graph, self._network.encoder)
         vector = layers.pooled(graph, self._network.pool, hidden, last[0])
         graph.output(SCORES, layers.linear(graph, vector, self._network.output))
 
     def heard(self, said: Named) -> Any:
-        """See `Piece`."""
         return said[SCORES]
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         scores, state = self._network.scored(self._vectors(given, lengths), states(given))
         return {SCORES: scores, **named(state)}
 

@@ -44,7 +44,6 @@ class _IncrementalPoolingLast(IncrementalPool):
         return ()
 
     def run(self, hidden: Seq, state: State) -> tuple[Tensor, State]:
-        """See `IncrementalPool`."""
         return hidden.data[..., -self._size :], ()
 
 

@@ -43,7 +43,6 @@ class ClassifyStreamer(Streamer):
 
     @property
     def hidden(self) -> int:
-        """See `Streamer`."""
         return self._encoder.recurrent.cell.states
 
     def start(self, begin: Any) -> State:
@@ -54,12 +53,10 @@ class ClassifyStreamer(Streamer):
         return *layers, *self._pool.start(self._output.weight.detach())
 
     def ends(self, begin: Any) -> StreamCodec:
-        """See `Streamer`."""
         return StreamCodec(framed(self._input.intake(), self._encoder.frame), Identity())
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
-        """See `Streamer`."""
         vectors = Seq(self._encoder.read_frames(seq.data), seq.lengths)
         layers, pooled = state[: self.hidden], state[self.hidden :]
         if self._by_step:
@@ -73,11 +70,9 @@ class ClassifyStreamer(Streamer):
         return told, (*layers, *pooled)
 
     def runner(self, state: State) -> ModuleRunner:
-        """See `Streamer`."""
         return ModuleRunner(self, state, self._output.weight)
 
     def answer(self, output: Tensor) -> dict[str, Any]:
-        """See `Streamer`."""
         return self._target.answer(output)
 
     def lines(self, state: State) -> LineProtocol:

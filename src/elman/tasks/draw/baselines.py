@@ -40,7 +40,6 @@ class RandomWalk(Baseline):
         self._least, self._by_pen = least, by_pen
 
     def nats(self, seen: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> float:
-        """See `Baseline`."""
         if not self._by_pen:
             return self._walk(seen[1], held[1])
         pens = (seen[0][:, 2], held[0][:, 2])
@@ -74,7 +73,6 @@ class Frequencies(Baseline):
         self._after = after
 
     def nats(self, seen: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> float:
-        """See `Baseline`."""
         before, frames = (part.double() for part in seen)
         asked, wanted = (part.double() for part in held)
         if not self._after:
@@ -98,7 +96,6 @@ class GaussianSteps(Baseline):
         self._least, self._after = least.double(), after
 
     def nats(self, seen: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> float:
-        """See `Baseline`."""
         before, steps = (part.double() for part in seen)
         asked, wanted = (part.double() for part in held)
         spread = (before - before.mean(0)).square().sum(0)

@@ -65,32 +65,26 @@ class Unconditional(Condition):
 
     @classmethod
     def restore(cls, content: Mapping[str, Any], where: object) -> Self:
-        """See `Condition`."""
         if content:
             raise ValueError(f"an unknown entry {next(iter(content))!r:.60}")
         return cls()
 
     def content(self) -> dict[str, Any]:
-        """See `Condition`."""
         return {}
 
     def about(self) -> str:
-        """See `Condition`."""
         return "nothing"
 
     def codes(self, value: Any, where: str) -> Tensor:
-        """See `Condition`."""
         if value is not None:
             got = f"{value!r} for a model that starts from nothing"
             raise DataError(where, got, remedy="train with a class or a text in the data")
         return torch.zeros(1, dtype=torch.int64)
 
     def spell(self, codes: Tensor) -> str:
-        """See `Condition`."""
         return ""
 
     def names(self) -> list[str]:
-        """See `Condition`."""
         return []
 
 
@@ -111,22 +105,18 @@ class ClassCondition(Condition):
 
     @classmethod
     def restore(cls, content: Mapping[str, Any], where: object) -> Self:
-        """See `Condition`."""
         classes = json_schema.build(_ConditionsClasses, content).classes
         if not classes or len(set(classes)) < len(classes):
             raise ValueError("no classes, or one twice")
         return cls(classes)
 
     def content(self) -> dict[str, Any]:
-        """See `Condition`."""
         return {"classes": self.classes}
 
     def about(self) -> str:
-        """See `Condition`."""
         return f"one of {len(self.classes)} classes"
 
     def codes(self, value: Any, where: str) -> Tensor:
-        """See `Condition`."""
         if value is None:
             return torch.zeros(1, dtype=torch.int64)
         if str(value) not in self.classes:
@@ -134,11 +124,9 @@ class ClassCondition(Condition):
         return torch.tensor([self.classes.index(str(value)) + 1])
 
     def spell(self, codes: Tensor) -> str:
-        """See `Condition`."""
         return self.classes[int(codes[0]) - 1] if len(codes) else ""
 
     def names(self) -> list[str]:
-        """See `Condition`."""
         return self.classes
 
 
@@ -167,31 +155,25 @@ class TextCondition(Condition):
 
     @classmethod
     def restore(cls, content: Mapping[str, Any], where: object) -> Self:
-        """See `Condition`."""
         learnt = json_schema.build(_Characters, content)
         return cls(vocab.from_text(learnt.characters, where), learnt.pace, learnt.longest)
 
     def content(self) -> dict[str, Any]:
-        """See `Condition`."""
         return {"characters": vocab.to_text(self.vocab), "pace": self.pace, "longest": self.longest}
 
     def about(self) -> str:
-        """See `Condition`."""
         return f"a text of {len(self.vocab)} characters, up to {self.longest} long"
 
     def codes(self, value: Any, where: str) -> Tensor:
-        """See `Condition`."""
         if value is None:
             return torch.zeros(1, dtype=torch.int64)
         ids = self.vocab.encode(_text(value, where), where=where, strict=True)
         return torch.from_numpy(ids).long() + 1
 
     def spell(self, codes: Tensor) -> str:
-        """See `Condition`."""
         return self.vocab.decode((codes - 1).tolist())
 
     def names(self) -> list[str]:
-        """See `Condition`."""
         return []
 
 

@@ -46,14 +46,12 @@ class StepPiece(ExportedGraph):
         self.name = "step" if network.led else ""
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         x = _read(graph, self._network.reader)
         features = _BODIES[type(self._network.body)](graph, self._network.body, x)
         for name, value in _HEADS[type(self._network.head)](graph, self._network.head, features).items():
             graph.output(name, value)
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`."""
         reader = self._network.reader
         if isinstance(reader, Moves):
             moves = exporters_layers.numbers(sizes, 2, generator)
@@ -68,7 +66,6 @@ class StepPiece(ExportedGraph):
         return {INPUT: steps, "text": begun[-2], "inside": codes > 0}
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         body = self._network.body
         data, names = given[INPUT], state_names(body)
         if isinstance(body, TextBody):
@@ -111,7 +108,6 @@ class BeginPiece(ExportedGraph):
         self._body = network.body
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         remedy = "export to ONNX"
         tensors = graph if isinstance(graph, TensorGraph) else None
         if tensors is None:
@@ -146,12 +142,10 @@ class BeginPiece(ExportedGraph):
         graph.give(VECTOR, row, torch.float32, [1, "B", vector.width])
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`."""
         count = min(sizes.steps, _LETTERS) if isinstance(self._body, TextBody) else 1
         return {CODES: _codes(self._body, count, sizes.batch, generator)}
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         begun = self._body.begin(given[CODES])
         if isinstance(self._body, TextBody):
             return {"text": begun[-2], "inside": begun[-1] > 0}

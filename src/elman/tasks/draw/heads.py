@@ -68,7 +68,6 @@ class PenHead(Mixture):
             self.output.bias[-PEN_STATES:] = torch.tensor([2.0, 0.0, 0.0])  # most points go on
 
     def forward(self, features: Tensor) -> PenMixture:
-        """See `Head`."""
         return PenMixture.of(*self._said(features))
 
 
@@ -80,7 +79,6 @@ class ValuesHead(Mixture):
         super().__init__(size, Gaussians.parameters(count, len(scale.centre)), count, scale)
 
     def forward(self, features: Tensor) -> Gaussians:
-        """See `Head`."""
         return Gaussians.of(*self._said(features))
 
 
@@ -94,7 +92,6 @@ class NotesHead(Head):
         nn.init.constant_(self.output.bias, -3.0)  # few notes are on
 
     def forward(self, features: Tensor) -> IndependentNotes:
-        """See `Head`."""
         return IndependentNotes(self.output(features).float())
 
 
@@ -111,6 +108,5 @@ class ChordHead(Head):
         nn.init.constant_(self.output.bias[:notes], -3.0)
 
     def forward(self, features: Tensor) -> ChordNADE:
-        """See `Head`."""
         bias, start = self.output(features).float().tensor_split([self._notes], -1)
         return ChordNADE(bias, start, self.write, self.read)

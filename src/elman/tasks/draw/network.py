@@ -67,20 +67,16 @@ class FreeBody(Body):
 
     @property
     def hidden(self) -> int:
-        """See `Body`."""
         return self.recurrent.cell.states
 
     def begin(self, codes: Tensor) -> State:
-        """See `Body`."""
         return self.recurrent.initial(codes.shape[1])
 
     def forward(self, x: Seq, state: State) -> tuple[Tensor, State, Tensor | None]:
-        """See `Body`."""
         hidden, state = self.recurrent(x, state)
         return hidden.data, state, None
 
     def stepper(self, state: State) -> Advance:
-        """See `Body`."""
         step = encoder.stepper(self.recurrent, state)
         return lambda x: (step(x), None)
 
@@ -105,7 +101,6 @@ class ClassBody(Body):
 
     @property
     def hidden(self) -> int:
-        """See `Body`."""
         return self.recurrent.cell.states
 
     def begin(self, codes: Tensor) -> State:
@@ -116,14 +111,12 @@ class ClassBody(Body):
         return *start.contiguous().split(self._config.layers), vector[None]
 
     def forward(self, x: Seq, state: State) -> tuple[Tensor, State, Tensor | None]:
-        """See `Body`."""
         *inner, vector = state
         data = torch.cat([x.data, vector.expand(x.data.shape[0], -1, -1)], -1)
         hidden, after = self.recurrent(Seq(data, x.lengths), tuple(inner))
         return hidden.data, (*after, vector), None
 
     def stepper(self, state: State) -> Advance:
-        """See `Body`."""
         *inner, vector = state
         step = encoder.stepper(self.recurrent, tuple(inner))
         return lambda x: (step(torch.cat([x, vector[0]], -1)), None)
@@ -164,7 +157,6 @@ class TextBody(Body):
 
     @property
     def hidden(self) -> int:
-        """See `Body`."""
         return self.recurrent.cell.states
 
     def begin(self, codes: Tensor) -> State:
@@ -175,7 +167,6 @@ class TextBody(Body):
         return *self.recurrent.initial(batch), *upper, seen, self.window.start(batch)[None], vectors, codes
 
     def forward(self, x: Seq, state: State) -> tuple[Tensor, State, Tensor | None]:
-        """See `Body`."""
         *inner, seen, place, vectors, codes = state
         script = WindowText(vectors, codes > 0)
         lower, upper = tuple(inner[: self._states]), tuple(inner[self._states :])
@@ -191,7 +182,6 @@ class TextBody(Body):
         return features, (*lower, *upper, saw.context[-1:], saw.place[None], vectors, codes), saw.weights
 
     def stepper(self, state: State) -> Advance:
-        """See `Body`."""
         *inner, seen, place, vectors, codes = state
         step = encoder.stepper(self.recurrent, tuple(inner[: self._states]))
         upper = None

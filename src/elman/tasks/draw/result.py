@@ -72,7 +72,6 @@ class Sketch(GeneratedSequence):
         return np.split(points, ends)
 
     def paint(self, axes: Any) -> None:
-        """See `GeneratedSequence`."""
         for line in self.lines():
             dot = "." if len(line) == 1 else ""
             axes.plot(*line.T, "-" + dot, color="black", linewidth=1.4, markersize=3, solid_capstyle="round")

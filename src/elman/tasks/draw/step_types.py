@@ -174,32 +174,26 @@ class Strokes(StepType):
 
     @classmethod
     def fits(cls, sequences: Sequence[np.ndarray]) -> bool:
-        """See `Kind`."""
         return all(steps.shape[1] == 3 and _binary(steps[:, 2]) for steps in sequences) and not all(
             map(_binary, sequences)
         )
 
     @classmethod
     def learn(cls, sequences: Sequence[np.ndarray], options: DrawConfig) -> Self:
-        """See `Kind`."""
         moves = np.concatenate([steps[:, :2] for steps in sequences]).astype(np.float64)
         return cls(max(float(np.sqrt((moves**2).mean())), _SMALLEST), options)
 
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
-        """See `Kind`."""
         return cls(json_schema.build(_Deviation, content).deviation, options)
 
     def content(self) -> dict[str, Any]:
-        """See `Kind`."""
         return {"deviation": float(self._scale.deviation[0])}
 
     def about(self) -> str:
-        """See `Kind`."""
         return f"strokes: dx, dy, pen up; dx and dy deviate by {float(self._scale.deviation[0]):.4g}"
 
     def check(self, steps: np.ndarray, where: str) -> None:
-        """See `Kind`."""
         _check_columns(steps, self.channels, where, "3 (dx, dy, pen up)")
         _check_binary(steps[:, 2:], where, "the pen in column 3 is lifted or not", first=3)
 
@@ -208,19 +202,15 @@ class Strokes(StepType):
         return Moves(2 + PEN_STATES, signal.noise, self._scale)
 
     def head(self, size: int, options: DrawConfig) -> Head:
-        """See `Kind`."""
         return PenHead(size, options.mixture, self._scale)
 
     def counted(self, targets: Tensor) -> Tensor:
-        """See `Kind`."""
         return targets[..., 2] <= UP  # false of not-a-number
 
     def ends(self, step: Tensor) -> Tensor:
-        """See `Kind`."""
         return step[:, 2] == END
 
     def baselines(self) -> Mapping[str, Baseline]:
-        """See `Kind`."""
         least = float(self._scale.deviation[0]) * self._scale.least
         return {
             "random walk by pen": RandomWalk(least, by_pen=True),
@@ -249,44 +239,35 @@ class Music(StepType):
 
     @classmethod
     def fits(cls, sequences: Sequence[np.ndarray]) -> bool:
-        """See `Kind`."""
         return all(steps.shape[1] > 1 and _binary(steps) for steps in sequences)
 
     @classmethod
     def learn(cls, sequences: Sequence[np.ndarray], options: DrawConfig) -> Self:
-        """See `Kind`."""
         return cls(sequences[0].shape[1], options)
 
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
-        """See `Kind`."""
         return cls(json_schema.build(_StepTypesNotes, content).notes, options)
 
     def content(self) -> dict[str, Any]:
-        """See `Kind`."""
         return {"notes": self.channels}
 
     def about(self) -> str:
-        """See `Kind`."""
         return f"frames of {self.channels} notes"
 
     def check(self, steps: np.ndarray, where: str) -> None:
-        """See `Kind`."""
         _check_columns(steps, self.channels, where, f"{self.channels} notes, as the others have")
         _check_binary(steps, where, "a note is on or off")
 
     def reader(self, signal: SignalSettings) -> InputLayer:
-        """See `Kind`."""
         return FrameFeatures(self.channels, signal.noise)
 
     def head(self, size: int, options: DrawConfig) -> Head:
-        """See `Kind`."""
         if options.chord:
             return ChordHead(size, self.channels, options.chord)
         return NotesHead(size, self.channels)
 
     def counted(self, targets: Tensor) -> Tensor:
-        """See `Kind`."""
         return ~targets[..., 0].isnan()
 
     def ends(self, step: Tensor) -> Tensor:
@@ -294,14 +275,12 @@ class Music(StepType):
         return torch.zeros(len(step), dtype=torch.bool, device=step.device)
 
     def baselines(self) -> Mapping[str, Baseline]:
-        """See `Kind`."""
         return {
             "notes repeat": Frequencies(after=True),
             "notes' frequencies": Frequencies(after=False),
         }
 
     def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
-        """See `Kind`."""
         return PianoRoll(steps, start, looks, self._options.lowest, self._options.rate)
 
 
@@ -321,46 +300,37 @@ class Values(StepType):
 
     @classmethod
     def fits(cls, sequences: Sequence[np.ndarray]) -> bool:
-        """See `Kind`."""
         return True
 
     @classmethod
     def learn(cls, sequences: Sequence[np.ndarray], options: DrawConfig) -> Self:
-        """See `Kind`."""
         steps = np.concatenate(sequences).astype(np.float64)
         centre, deviation = (torch.tensor(part).float() for part in (steps.mean(0), steps.std(0)))
         return cls(MixtureScale(centre, deviation.clamp(min=_SMALLEST), options.least))
 
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
-        """See `Kind`."""
         learnt = json_schema.build(_StepTypesSpread, content)
         if len(learnt.centre) != len(learnt.deviation) or min(learnt.deviation, default=0.0) <= 0:
             raise ValueError(f"{len(learnt.centre)} channels with {len(learnt.deviation)} deviations above 0")
         return cls(MixtureScale(torch.tensor(learnt.centre), torch.tensor(learnt.deviation), options.least))
 
     def content(self) -> dict[str, Any]:
-        """See `Kind`."""
         return {"centre": self._scale.centre.tolist(), "deviation": self._scale.deviation.tolist()}
 
     def about(self) -> str:
-        """See `Kind`."""
         return f"{self.channels} values"
 
     def check(self, steps: np.ndarray, where: str) -> None:
-        """See `Kind`."""
         _check_columns(steps, self.channels, where, f"{self.channels}, as the others have")
 
     def reader(self, signal: SignalSettings) -> InputLayer:
-        """See `Kind`."""
         return NumberFeatures(self.channels, signal.noise, self._scale)
 
     def head(self, size: int, options: DrawConfig) -> Head:
-        """See `Kind`."""
         return ValuesHead(size, options.mixture, self._scale)
 
     def counted(self, targets: Tensor) -> Tensor:
-        """See `Kind`."""
         return ~targets[..., 0].isnan()
 
     def ends(self, step: Tensor) -> Tensor:
@@ -368,7 +338,6 @@ class Values(StepType):
         return torch.zeros(len(step), dtype=torch.bool, device=step.device)
 
     def baselines(self) -> Mapping[str, Baseline]:
-        """See `Kind`."""
         least = self._scale.deviation * self._scale.least
         return {
             "line from the step before": GaussianSteps(least, after=True),
@@ -376,7 +345,6 @@ class Values(StepType):
         }
 
     def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
-        """See `Kind`."""
         return Curve(steps, start, looks)
 
 

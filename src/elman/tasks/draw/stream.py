@@ -82,7 +82,6 @@ class DrawStreamer(Composer):
         return *state, features
 
     def ends(self, begin: Any) -> StreamCodec:
-        """See `Streamer`."""
         return StreamCodec(_Moves(self._kind), _Said(self._network.head))
 
     @torch.no_grad()
@@ -111,7 +110,6 @@ class DrawStreamer(Composer):
         return raw, after
 
     def runner(self, state: State) -> ModuleRunner:
-        """See `Streamer`."""
         return ModuleRunner(self, state, self._like)
 
     def answer(self, output: StepSaid) -> dict[str, Any]:
@@ -181,7 +179,6 @@ class _Moves(IncrementalEncoder):
         return torch.zeros(0, self._kind.channels)
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalEncoder`."""
         return {}
 
     def restore(self, content: dict[str, Any]) -> None:
@@ -200,15 +197,12 @@ class _Said(IncrementalDecoder):
         self._head = head
 
     def give(self, raw: Tensor) -> StepSaid:
-        """See `IncrementalDecoder`."""
         return StepSaid(raw[-1], raw[:-1], self._head)
 
     def last(self) -> list[Any]:
-        """See `IncrementalDecoder`."""
         return []
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalDecoder`."""
         return {}
 
     def restore(self, content: dict[str, Any]) -> None:

@@ -233,7 +233,6 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         temperature: float,
         seed: int | None,
     ) -> list[GeneratedSequence]:
-        """See `Drawer`."""
         for name, value, least in (
             ("count", count, 1),
             ("length", length, 1),

@@ -78,7 +78,6 @@ class FixedSpan(Frequency):
 
     @property
     def words(self) -> str:
-        """See `Frequency`."""
         units = {"week": WEEK, "day": DAY, "hour": HOUR, "minute": MINUTE, "second": SECOND}
         for name, length in units.items():
             if self.microseconds % length == 0:
@@ -97,15 +96,12 @@ class FixedSpan(Frequency):
         return max(1, round(cycle / self.microseconds))
 
     def after(self, start: float, steps: np.ndarray) -> np.ndarray:
-        """See `Frequency`."""
         return int(start) + steps * self.microseconds
 
     def between(self, times: np.ndarray) -> np.ndarray:
-        """See `Frequency`."""
         return (times - times[0]) // self.microseconds
 
     def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
-        """See `Frequency`."""
         turns = {"hour": (HOUR, 0), "day": (DAY, 0), "week": (WEEK, 3 * DAY)}  # 1970 began on a Thursday
         found = {
             name: ((times + offset) % length) / length
@@ -115,7 +111,6 @@ class FixedSpan(Frequency):
         return found | {"year": _of_year(times)}
 
     def show(self, time: float) -> str:
-        """See `Frequency`."""
         return _dated(time, days=self.microseconds % DAY == 0)
 
 
@@ -135,7 +130,6 @@ class Months(Frequency):
 
     @property
     def words(self) -> str:
-        """See `Frequency`."""
         if self.count % 12 == 0:
             return _counted(self.count // 12, "year")
         return "1 quarter" if self.count == 3 else _counted(self.count, "month")
@@ -146,7 +140,6 @@ class Months(Frequency):
         return max(1, round(12 / self.count))
 
     def after(self, start: float, steps: np.ndarray) -> np.ndarray:
-        """See `Frequency`."""
         months = _month(np.array([start], np.int64)) + steps * self.count
         firsts = months.astype("datetime64[M]").astype("datetime64[D]")
         days = _days_of(months)
@@ -154,16 +147,13 @@ class Months(Frequency):
         return (firsts + kept).astype("datetime64[us]").astype(np.int64) + int(start) % DAY
 
     def between(self, times: np.ndarray) -> np.ndarray:
-        """See `Frequency`."""
         months = _month(times)
         return (months - months[0]) // self.count
 
     def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
-        """See `Frequency`."""
         return {"year": _month(times) % 12 / 12} if self.count < 12 else {}
 
     def show(self, time: float) -> str:
-        """See `Frequency`."""
         return _dated(time, days=int(time) % DAY == 0)
 
 
@@ -176,7 +166,6 @@ class Workdays(Frequency):
 
     @property
     def words(self) -> str:
-        """See `Frequency`."""
         return "1 workday"
 
     @property
@@ -185,21 +174,17 @@ class Workdays(Frequency):
         return 5
 
     def after(self, start: float, steps: np.ndarray) -> np.ndarray:
-        """See `Frequency`."""
         days = np.busday_offset(_day(np.array([start], np.int64))[0], steps, roll="forward")
         return days.astype("datetime64[us]").astype(np.int64) + int(start) % DAY
 
     def between(self, times: np.ndarray) -> np.ndarray:
-        """See `Frequency`."""
         days = _day(times)
         return np.busday_count(days[0], days).astype(np.int64)
 
     def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
-        """See `Frequency`."""
         return {"week": _weekday(times) / 5, "year": _of_year(times)}
 
     def show(self, time: float) -> str:
-        """See `Frequency`."""
         return _dated(time, days=int(time) % DAY == 0)
 
 
@@ -219,7 +204,6 @@ class NumericSteps(Frequency):
 
     @property
     def words(self) -> str:
-        """See `Frequency`."""
         return f"{self.step}/{self.parts}" if self.parts > 1 else str(self.step)
 
     @property
@@ -228,20 +212,16 @@ class NumericSteps(Frequency):
         return max(1, round(self.parts / self.step))
 
     def after(self, start: float, steps: np.ndarray) -> np.ndarray:
-        """See `Frequency`."""
         return start + steps * (self.step / self.parts)
 
     def between(self, times: np.ndarray) -> np.ndarray:
-        """See `Frequency`."""
         steps = np.floor((times - times[0]) * self.parts / self.step + _LEEWAY)
         return steps.clip(-_MOST, _MOST).astype(np.int64)
 
     def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
-        """See `Frequency`."""
         return {"one": (times + _LEEWAY / self.parts) % 1} if self.season > 1 else {}
 
     def show(self, time: float) -> str:
-        """See `Frequency`."""
         return f"{time:.5f}".rstrip("0").rstrip(".")
 
 

@@ -59,7 +59,6 @@ class DirectPiece(ExportedGraph):
         self._network = network
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         network, layout = self._network, self._network.layout
         data = _window(graph, layout, layout.origin + layout.horizon)
         graph = _tensors(graph)
@@ -134,7 +133,6 @@ class DirectPiece(ExportedGraph):
         return {INPUT: _window_example(layout, layout.horizon, sizes.batch, generator)}
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         said, _ = self._network(Seq(given[INPUT]))
         return {FORECAST: said.in_units(), _CENTRE: said.scaling.centre, _SCALE: said.scaling.scale}
 
@@ -145,7 +143,6 @@ class DirectPiece(ExportedGraph):
         return Quantiles(raw, scaling, self._network.levels)
 
     def about(self) -> dict[str, Any]:
-        """See `Piece`."""
         levels = [round(level, 4) for level in self._network.levels.tolist()]
         return {"levels": levels, **_about(self._network.layout)}
 
@@ -161,7 +158,6 @@ class WindowPiece(ExportedGraph):
         self._network = network
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         network, layout = self._network, self._network.layout
         data = _window(graph, layout, "T")
         graph = _tensors(graph)
@@ -192,14 +188,12 @@ class WindowPiece(ExportedGraph):
         return {INPUT: _window_example(self._network.layout, sizes.steps, sizes.batch, generator)}
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         said, state = self._network(Seq(given[INPUT]), states(given))
         assert isinstance(said, Densities)
         scaling = {_CENTRE: said.scaling.centre, _SCALE: said.scaling.scale}
         return {**_parameters(said.at(said.raw)), **scaling, **_named(state)}
 
     def about(self) -> dict[str, Any]:
-        """See `Piece`."""
         return {"distribution": self._network.kind.__name__, **_about(self._network.layout)}
 
 
@@ -213,18 +207,15 @@ class NextPiece(ExportedGraph):
         self._network = network
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         network = self._network
         inputs = graph.features(INPUT, network.recurrent.input_size)
         hidden, _ = layers.recurrent(graph, network.recurrent, inputs)
         _give(graph, network.kind, layers.linear(graph, hidden, network.output), None)
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`."""
         return {INPUT: layers.numbers(sizes, self._network.recurrent.input_size, generator)}
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         network, seq = self._network, Seq(given[INPUT], lengths)
         hidden, state = network.recurrent(seq, states(given))
         one = torch.ones(seq.data.shape[1])

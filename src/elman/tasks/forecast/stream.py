@@ -86,7 +86,6 @@ class ForecastStreamer(Streamer):
         return (self._like.detach().new_full((layout.origin, 1, layout.channels), torch.nan),)
 
     def ends(self, begin: Any) -> StreamCodec:
-        """See `Streamer`."""
         centre, scale = _standard(self._outline, begin)
         intake = Observations(self._outline, self._horizon, centre, scale)
         return StreamCodec(intake, _InUnits(intake, self._outline.frequency, centre, scale))
@@ -110,7 +109,6 @@ class ForecastStreamer(Streamer):
         return said.unflatten(0, own.shape[:2]), (_tails(rows, layout.origin, seq.lengths),)
 
     def runner(self, state: State) -> ModuleRunner:
-        """See `Streamer`."""
         return ModuleRunner(self, state, self._like)
 
     def answer(self, output: ForecastSaid) -> dict[str, Any]:
@@ -187,12 +185,10 @@ class Observations(IncrementalEncoder):
         return self._kept([])
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalEncoder`."""
         last = None if math.isnan(self._last) else self._last
         return {"first": self.first, "count": self._count, "last": last}
 
     def restore(self, content: dict[str, Any]) -> None:
-        """See `IncrementalEncoder`."""
         found = json_schema.build(_ForecastKept, content)
         if found.first is not None and type(found.first) not in (int, float):
             raise ValueError(f"{found.first!r:.40} for the first time")
@@ -301,7 +297,6 @@ class _InUnits(IncrementalDecoder):
         self._centre, self._scale, self._count = centre, scale, 0
 
     def give(self, raw: Tensor) -> ForecastSaid | None:
-        """See `IncrementalDecoder`."""
         self._count += 1
         if bool(raw[0, 0].isnan()):
             return None
@@ -309,15 +304,12 @@ class _InUnits(IncrementalDecoder):
         return ForecastSaid(numbers, self._count - 1, self._observations.first, self._frequency)
 
     def last(self) -> list[Any]:
-        """See `IncrementalDecoder`."""
         return []
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalDecoder`."""
         return {"count": self._count}
 
     def restore(self, content: dict[str, Any]) -> None:
-        """See `IncrementalDecoder`."""
         (self._count,) = json_schema.build(_Counted, content)
 
 

@@ -23,21 +23,17 @@ class LanguagePiece(ExportedGraph):
         self._network = network
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         vectors = layers.read(graph, self._network.embedding)
         hidden, _ = layers.recurrent(graph, self._network.recurrent, vectors)
         graph.output(SCORES, layers.linear(graph, hidden, self._network.output))
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`."""
         return {INPUT: layers.read_example(self._network.embedding, sizes, generator)}
 
     def heard(self, said: Named) -> Any:
-        """See `Piece`."""
         return said[SCORES]
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         scores, state = self._network(Seq(given[INPUT], lengths), states(given))
         return {SCORES: scores, **named(state)}
 

@@ -67,7 +67,6 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
 
     @property
     def hidden(self) -> int:
-        """See `Streamer`."""
         return self._recurrent.cell.states
 
     def start(self, begin: Any) -> State:
@@ -78,12 +77,10 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
         return *(s.detach().clone() for s in self._recurrent.initial(1)), output.detach()
 
     def ends(self, begin: Any) -> StreamCodec:
-        """See `Streamer`."""
         return StreamCodec(TextEncoder(self._vocab), Identity())
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
-        """See `Streamer`."""
         if len(seq.data) == 1:
             y, after = self._once(self._table[seq.data[0]], state[:-1])
             hidden = Seq(y[None])
@@ -92,7 +89,6 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
         return F.linear(hidden.data, *self._last).log_softmax(-1), (*after, last_steps(hidden))
 
     def runner(self, state: State) -> LayerRunner:
-        """See `Streamer`."""
         weight, bias = self._last
 
         def says(hidden: Tensor) -> Tensor:
@@ -105,7 +101,6 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
         return self.answers([output])[0]
 
     def answers(self, outputs: list[Tensor]) -> list[dict[str, Any]]:
-        """See `BatchAnswers`."""
         logp = torch.stack(outputs)
         best, symbols = logp.topk(min(_TOLD, logp.shape[1]))
         p = best.cpu().double().exp().round(decimals=6)
@@ -153,7 +148,6 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
         return (decoder.feed(int(symbol)) for symbol in symbols)
 
     def complete(self, ends: StreamCodec, state: State, text: str, count: int) -> list[tuple[str, float]]:
-        """See `Completer`."""
         assert isinstance(ends.intake, TextEncoder)
         before, begun = completion.split_word(ends.intake.held + text)
         layers, scores = self._scores(state, before)

@@ -36,7 +36,6 @@ class RecallPiece(ExportedGraph):
         self._network = network
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         got, remedy = "a memory, which runs until it comes to rest", "export the whole to ONNX"
         graph = exporters_layers.needs_tensors(graph, "the task", got, remedy)
         data = graph.features(INPUT, self._network.patterns.shape[1])
@@ -66,7 +65,6 @@ class RecallPiece(ExportedGraph):
         return {INPUT: torch.where(turned, -patterns[which], patterns[which])[None]}
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         found, _ = self._network(Seq(given[INPUT]))
         return {PATTERN: found.final, STEPS: found.steps, REST: found.settled}
 

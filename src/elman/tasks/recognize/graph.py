@@ -22,18 +22,15 @@ class RecognizePiece(_Encoded):
         self._network = network
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         hidden, _ = layers.encoder(graph, self._network.encoder)
         graph.output(SCORES, layers.linear(graph, hidden, self._network.output))
         if isinstance(graph, TensorGraph) and graph.lengths is not None:
             graph.give(FRAMES, graph.lengths, torch.int64, ["B"])
 
     def heard(self, said: Named) -> Any:
-        """See `Piece`."""
         return CtcScores(said[SCORES], said[FRAMES])
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         vectors = self._vectors(given, lengths)
         hidden, state = self._network.encoder.run(vectors, states(given))
         counted = {} if hidden.lengths is None else {FRAMES: hidden.lengths}

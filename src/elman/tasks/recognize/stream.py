@@ -55,7 +55,6 @@ class RecognizeStreamer(Streamer):
 
     @property
     def hidden(self) -> int:
-        """See `Streamer`."""
         return self._encoder.recurrent.cell.states
 
     def start(self, begin: Any) -> State:
@@ -65,7 +64,6 @@ class RecognizeStreamer(Streamer):
         return tuple(s.detach().clone() for s in self._encoder.recurrent.initial(1))
 
     def ends(self, begin: Any) -> StreamCodec:
-        """See `Streamer`."""
         return StreamCodec(
             framed(self._input.intake(), self._encoder.frame), _BestPath(self._vocab, self._clock)
         )
@@ -81,7 +79,6 @@ class RecognizeStreamer(Streamer):
         return scores.log_softmax(-1), after
 
     def runner(self, state: State) -> ModuleRunner:
-        """See `Streamer`."""
         return ModuleRunner(self, state, self._output.weight)
 
     def answer(self, output: PartSaid) -> dict[str, Any]:
@@ -144,7 +141,6 @@ class _BestPath(IncrementalDecoder):
         return [whole] if part is None else [part, whole]
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalDecoder`."""
         pending, flag = self._utf8.getstate()
         return {
             "last": self._last,
@@ -154,7 +150,6 @@ class _BestPath(IncrementalDecoder):
         }
 
     def restore(self, content: dict[str, Any]) -> None:
-        """See `IncrementalDecoder`."""
         found = json_schema.build(_RecognizeKept, content)
         pending, flag = found.pending
         if found.last > len(self._vocab) or flag or len(pending) > _UTF8:

@@ -61,7 +61,6 @@ class EncoderPiece(ExportedGraph):
         self._decoder = network.decoder
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         tensors = _tensors(graph)
         source = self.source(tensors)
         self._give_memory(tensors, source)
@@ -96,7 +95,6 @@ class EncoderPiece(ExportedGraph):
         """What the encoder makes of its input."""
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         if given[INPUT].shape[0] == 1:
             lengths = None
         reading, _ = self._network(Seq(given[INPUT], lengths))
@@ -123,7 +121,6 @@ class DecoderPiece(ExportedGraph):
         self.decoder = network.decoder
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         graph, decoder = _tensors(graph), self.decoder
         symbols = graph.tensor(SYMBOLS, torch.int64, ["B"])
         row = graph.op("Unsqueeze", symbols, [0])
@@ -163,7 +160,6 @@ class DecoderPiece(ExportedGraph):
         return {VALUES: wide, KEYS: keys}
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`."""
         decoder, batch, wide = self.decoder, sizes.batch, self._sizes()
         steps = 1 if decoder.attention is None else _READ
         lengths = torch.randint(1, steps + 1, (batch,), generator=generator)
@@ -182,7 +178,6 @@ class DecoderPiece(ExportedGraph):
         }
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         memory = AttentionMemory(given[VALUES], given[KEYS], given[INSIDE])
         names = state_names(self.decoder)
         written = self.decoder(given[SYMBOLS][None], memory, tuple(given[name] for name in names))

@@ -34,13 +34,11 @@ class TagPiece(ExportedGraph):
         self._network = network
 
     def describe(self, graph: StepGraph) -> None:
-        """See `Piece`."""
         vectors = _words(graph, self._network.words)
         hidden, _ = layers.recurrent(graph, self._network.recurrent, vectors)
         graph.output(SCORES, layers.linear(graph, hidden, self._network.output))
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`."""
         words = self._network.words
         own = layers.symbols(sizes, 2 * len(words.frequencies), generator)[..., None]
         letters = torch.zeros(*own.shape[:2], 8, dtype=torch.int64)
@@ -50,11 +48,9 @@ class TagPiece(ExportedGraph):
         return {INPUT: torch.cat([own, letters.where(torch.arange(8) < ends, 0)], 2)}
 
     def heard(self, said: Named) -> Any:
-        """See `Piece`."""
         return Tagged(said[SCORES], self._network.crf)
 
     def says(self, given: Named, lengths: Tensor | None) -> Named:
-        """See `Piece`."""
         said, state = self._network(Seq(given[INPUT], lengths), states(given))
         return {SCORES: said.emissions, **named(state)}
 

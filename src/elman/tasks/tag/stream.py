@@ -54,7 +54,6 @@ class TagStreamer(Streamer):
 
     @property
     def hidden(self) -> int:
-        """See `Streamer`."""
         return self._recurrent.cell.states
 
     def start(self, begin: Any) -> State:
@@ -64,18 +63,15 @@ class TagStreamer(Streamer):
         return tuple(s.detach().clone() for s in self._recurrent.initial(1))
 
     def ends(self, begin: Any) -> StreamCodec:
-        """See `Streamer`."""
         intake = TokenEncoder(self._words)
         return StreamCodec(intake, _Named(intake))
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
-        """See `Streamer`."""
         said, after = self._network(seq, state)
         return said.emissions.log_softmax(-1), after
 
     def runner(self, state: State) -> ModuleRunner:
-        """See `Streamer`."""
         return ModuleRunner(self, state, self._recurrent.weight_hh_l0)
 
     def answer(self, output: TokenSaid) -> dict[str, Any]:
@@ -122,7 +118,6 @@ class TokenEncoder(IncrementalEncoder):
         return self._encoded([x])[0]
 
     def take(self, chunk: Any) -> Tensor:
-        """See `IncrementalEncoder`."""
         if not isinstance(chunk, str):
             return self._encoded(self._listed(chunk))
         text = self._held + chunk
@@ -136,16 +131,13 @@ class TokenEncoder(IncrementalEncoder):
         return data
 
     def rest(self) -> Tensor:
-        """See `IncrementalEncoder`."""
         found, self._held = [self._held] * bool(self._held), ""
         return self._encoded(found)
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalEncoder`."""
         return {"held": self._held}
 
     def restore(self, content: dict[str, Any]) -> None:
-        """See `IncrementalEncoder`."""
         (self._held,) = json_schema.build(_TagKept, content)
 
     def _listed(self, chunk: Any) -> list[str]:
@@ -176,15 +168,12 @@ class _Named(IncrementalDecoder):
         self._tokens = tokens
 
     def give(self, raw: Tensor) -> TokenSaid:
-        """See `IncrementalDecoder`."""
         return TokenSaid(self._tokens.taken.popleft(), raw)
 
     def last(self) -> list[Any]:
-        """See `IncrementalDecoder`."""
         return []
 
     def content(self) -> dict[str, Any]:
-        """See `IncrementalDecoder`."""
         return {}
 
     def restore(self, content: dict[str, Any]) -> None:

@@ -20,12 +20,10 @@ class TranslateEncoder(EncoderPiece):
     _network: TranslateNetwork
 
     def source(self, graph: TensorGraph) -> EncodedSource:
-        """See `EncoderPiece`."""
         encoder = self._network.encoder
         return moving(graph, encoder, layers.read(graph, encoder.reader), self._network.summary)
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`."""
         return {INPUT: layers.read_example(self._network.encoder.reader, sizes, generator)}
 
 
