@@ -54,13 +54,13 @@ def test_the_first_fault_is_told(value, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"", "body: no JSON"),
-        (b"{", "body: no JSON"),
+        (b"", "body: not valid JSON"),
+        (b"{", "body: not valid JSON"),
         (b"NaN", "body: not valid JSON: NaN is not a valid JSON number"),
         (b"[Infinity]", "body: not valid JSON: Infinity is not a valid JSON number"),
-        (b"\xff", "body: no JSON"),
+        (b"\xff", "body: not valid JSON"),
         (b"[" * 100_000, "body: JSON that is nested too deeply"),
-        (b"1" * 5_000, "body: no JSON"),
+        (b"1" * 5_000, "body: not valid JSON"),
     ],
 )
 def test_what_is_no_json_is_told(text, words):

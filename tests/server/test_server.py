@@ -127,7 +127,7 @@ def test_a_forecast_follows_rows_of_a_table(client, models):
 @pytest.mark.parametrize(
     ("path", "body", "status", "words"),
     [
-        ("/models/films/predict", b"{", 400, "body: no JSON"),
+        ("/models/films/predict", b"{", 400, "body: not valid JSON"),
         ("/models/films/predict", b"[" * 9000, 400, "nested too deeply"),
         ("/models/films/predict", b"[]", 422, "expected an object"),
         ("/models/films/predict", b"{}", 422, "no 'values'"),
@@ -342,7 +342,7 @@ def test_what_a_stream_can_be_asked(client):
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
-        ("{", "message: no JSON"),
+        ("{", "message: not valid JSON"),
         ("[]", "message: expected an object"),
         ("{}", "expected one of step, steps, feed, finish, reset, fork"),
         ('{"step": "a", "reset": true}', "expected one of"),

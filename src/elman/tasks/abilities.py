@@ -131,7 +131,7 @@ class Illustrated(ABC):
 class HasBeam(ABC):
     """A task whose predictions are looked for by a beam."""
 
-    lacks: ClassVar[str] = "a task whose predictions are not looked for by a beam"
+    lacks: ClassVar[str] = "a task that does not search with a beam"
 
     @abstractmethod
     def with_beam(self, width: int) -> Task:
