@@ -77,7 +77,8 @@ def scan_layers(
         S tensors [B, H], the state after each sequence's last step.
     """
     scan = _Scan(cell, weights, options, given)
-    last, others = list[tuple[Tensor, ...]](), list[Tensor]()
+    last: list[tuple[Tensor, ...]] = []
+    others: list[Tensor] = []
 
     def run(layer: int, x: Tensor) -> Tensor:
         ys, after = scan.layer(layer, x)
@@ -117,7 +118,8 @@ def stack_layers(
         join: values side by side; None: tensors along their last axis.
         add: the sum of two values.
     """
-    first, outs, join = x, list[V](), join or _side_by_side
+    outs: list[V] = []  # torch.compile does not trace list[V]()
+    first, join = x, join or _side_by_side
     for layer in range(layers):
         entering = between(x) if layer and between else x
         y = run(layer, join([first, entering]) if layer and skip else entering)
