@@ -599,8 +599,8 @@ def test_the_command_writes_all_of_them(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], "expected one of --onnx, --c, --torch"),
-        (["--onnx", "--c"], "expected one of --onnx, --c, --torch"),
+        ([], "choose exactly one of --onnx, --c, --torch"),
+        (["--onnx", "--c"], "choose exactly one of --onnx, --c, --torch"),
         (["--c", "--int8"], "--int8: without --onnx"),
         (["--onnx", "--data", "x.txt"], "--data: without --int8"),
     ],

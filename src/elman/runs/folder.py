@@ -91,12 +91,13 @@ class RunFolder:
         Raises:
             RunError: its file is missing or damaged.
         """
-        text = _text(where := self.path / VOCAB, digests.REMEDY)
+        run, where = self.config, self.path / VOCAB
+        text = _text(where, digests.REMEDY)
         if text is None:
             raise RunError(where, "no such file", remedy=digests.REMEDY)
         text = digests.opened(text, where)
         with json_schema.rebuilding(where):
-            return registry.get(self.config.task).restore(text, self.config, where)
+            return registry.get(run.task).restore(text, run, where)
 
     def weights(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The network's weights, and what was noted beside them."""
