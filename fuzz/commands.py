@@ -14,7 +14,7 @@ from typing import Any, final
 from elman import cli
 from elman.core.console import NullReporter
 from elman.core.errors import DataError
-from elman.tasks import model
+from elman.runs import load as loading
 from elman.training import resolve, train
 from elman.training.loop import Trainer
 from fuzz import odd, structure, trained
@@ -140,7 +140,7 @@ class Filters(Kind):
         with (
             (folder / "lines").open(encoding="utf-8") as lines,
             _set(sys, "stdin", lines),
-            _set(model, "load", lambda path, **_: self._models[str(path)]),
+            _set(loading, "load", lambda path, **_: self._models[str(path)]),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):

@@ -120,7 +120,7 @@ def test_sound_comes_as_a_wav_file_as_bytes_or_as_numbers():
         ({"pcm": "AAAB", "rate": 8000}, "3 bytes"),
         ({"pcm": "A", "rate": 8000}, "no base64"),
         ({"samples": [0.1], "rate": 1}, "at least 1000"),
-        ({"samples": [1e300], "rate": 8000}, "no finite number"),
+        ({"samples": [1e300], "rate": 8000}, "not finite"),
     ],
 )
 def test_sound_that_is_none_is_refused(sent, words):
