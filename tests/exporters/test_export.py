@@ -103,11 +103,13 @@ def test_every_task_is_written_as_onnx(name):
 def test_cells_layers_and_directions(cell, layers, bidirectional, monkeypatch):
     long(monkeypatch)
     made = network(
-        "classify", network={"cell": cell, "layers": layers}, classify={"bidirectional": bidirectional}
+        "classify",
+        # Relu's states have no bound: with an orthogonal matrix rounding alone grows with 1,000 steps.
+        network={"cell": cell, "layers": layers, "init_gain": 0.9 if cell == "rnn_relu" else 1.0},
+        classify={"bidirectional": bidirectional},
     )
     (one,) = in_runtime(made)
-    # Relu's states have no bound: over 1,000 steps rounding alone moves them by more, on some processors.
-    assert one.off <= (2e-5 if cell == "rnn_relu" else 1e-5)
+    assert one.off <= 1e-5
     kinds = [node.op_type for node in one.model.graph.node]
     own = {"rnn": "RNN", "rnn_relu": "RNN", "lstm": "LSTM"}.get(cell, "GRU")
     assert kinds.count(own) == layers
