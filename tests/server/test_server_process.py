@@ -92,6 +92,17 @@ def _long(address: str) -> None:
         time.sleep(30)
 
 
+def _refusal_of_a_long_message(address: str) -> str:
+    """How the server ends a connection on which too long a message comes."""
+    with connected(address) as one:
+        one.recv()
+        with contextlib.suppress(closed):  # before all is sent, or after it
+            one.send("x" * (1 << 21))
+        with pytest.raises(closed) as ended:
+            one.recv(timeout=20)
+    return str(ended.value)
+
+
 def test_what_is_sent_raw_does_no_harm(run):
     with serving(run, "--seconds", 1) as (address, process):
         host, port = address.removeprefix("http://").split(":")
@@ -109,13 +120,8 @@ def test_what_is_sent_raw_does_no_harm(run):
             )
             slow.sendall(head + b"Content-Length: 100\r\n\r\n{")
             assert b" 408 " in slow.recv(4096)
-        with connected(address) as one:
-            one.recv()
-            with contextlib.suppress(closed):  # before all is sent, or after it
-                one.send("x" * (1 << 21))
-            # With the rest of the message unread, TCP may reset the connection before the frame is read.
-            with pytest.raises(closed, match=r"1009|no close frame"):
-                one.recv(timeout=20)
+        # With the rest of the message unread, TCP may reset a connection before its close frame is read.
+        assert any("1009" in _refusal_of_a_long_message(address) for _ in range(10))
         assert httpx.get(f"{address}/health").status_code == 200
         assert process.poll() is None
 
