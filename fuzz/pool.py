@@ -153,10 +153,10 @@ class _Worker:
 
     def watch(self) -> Failure | None:
         """Begin anew where it hangs or died, what it was at being a failure; and where it is old."""
-        hangs = self.process.is_alive()
-        if hangs and not (self.now[1] and self._stuck()):
+        hangs, since = self.process.is_alive(), self.now[1]  # read once, for the worker sets it to 0 meanwhile
+        if hangs and not (since and self._stuck(time.monotonic() - since)):
             return None
-        if not hangs and not self.now[1]:
+        if not hangs and not since:
             self._renew()
             return None
         self.process.kill()
@@ -170,9 +170,8 @@ class _Worker:
         self.start()
         return Failure(self._kind.name, number, Outcome(status, f"{status}: {words}", words))
 
-    def _stuck(self) -> bool:
-        """Whether what it tries takes far too long."""
-        gone = time.monotonic() - self.now[1]
+    def _stuck(self, gone: float) -> bool:
+        """Whether what it has tried for `gone` seconds takes far too long."""
         return gone > _WAIT or (gone > _STUCK and self._busy() > _STUCK * self._kind.seconds)
 
     def _busy(self) -> float:
