@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,29 @@ from torch import Tensor, nn
 from elman.core.errors import ConfigError
 
 
+class Learnt(NamedTuple):
+    """A parameter of a cell's own beside its products' weights.
+
+    Args:
+        name: of the parameter; that of layer 0 is called `name_l0`.
+        low, high: it starts uniform from low to high; None: all at low.
+        scalar: one number for all units, not one for each.
+    """
+
+    name: str
+    low: float = 0.0
+    high: float | None = None
+    scalar: bool = False
+
+
 class Recur(Protocol):
-    """The recurrent product of some gates: `U[first:last] h + b[first:last]`, normalised if the layer is."""
+    """The recurrent product of some gates: `U[first:last] h + b[first:last]`, normalised if the layer is.
+
+    Attributes:
+        learnt: the cell's own parameters, in its order: [H] each, or [] of a scalar.
+    """
+
+    learnt: tuple[Tensor, ...]
 
     def __call__(self, h: Tensor, first_gate: int = 0, last_gate: int | None = None) -> Tensor:
         """The product for gates `first_gate` to before `last_gate` (None: to the last).
@@ -34,10 +55,13 @@ class Recur(Protocol):
 class Cell(ABC):
     """One step of a recurrent network: `state = f(W x + b, U h + b', state)`.
 
-    A new cell sets `name`, `gates` and `states`, and implements `pointwise`; that is all it needs.
+    A new cell sets `name`, `gates` and `states`, and implements `pointwise`, or `step` where it has other products
+    than `U h` or parameters of its own; that is all it needs.
 
     Attributes:
         gates: G, how many gates the products W x and U h have, H wide each.
+        recurrent_gates: how many U h has, where they are not as many; None: G.
+        learnt: parameters of its own, which `step` finds in `recur.learnt`.
         states: S, how many tensors [B, H] the state has; the first, the hidden state, is the output.
         gate_names: of the G gates, in the order of the weights; none where they have no names.
         keeps: the one of `opened` that says which share of its memory a unit keeps; "" where none does.
@@ -46,6 +70,8 @@ class Cell(ABC):
 
     gates: ClassVar[int]
     states: ClassVar[int]
+    recurrent_gates: ClassVar[int | None] = None
+    learnt: ClassVar[tuple[Learnt, ...]] = ()
     gate_names: ClassVar[tuple[str, ...]] = ()
     keeps: ClassVar[str] = ""
     writes: ClassVar[str] = ""
@@ -55,7 +81,16 @@ class Cell(ABC):
     def name(self) -> str:
         """The name in the table of cells, by which kernels know it."""
 
-    @abstractmethod
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Gates of W x, gates of U h, and states."""
+        return self.gates, self.gates if self.recurrent_gates is None else self.recurrent_gates, self.states
+
+    @property
+    def learnt_scalars(self) -> tuple[bool, ...]:
+        """Of each parameter of its own, whether it is one number for all units."""
+        return tuple(own.scalar for own in self.learnt)
+
     def pointwise(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The algebra between the products, element by element.
 
@@ -67,6 +102,7 @@ class Cell(ABC):
         Returns:
             S tensors [B, H] after it.
         """
+        raise NotImplementedError(f"{type(self).__name__} has neither pointwise nor step")
 
     def opened(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """How far each gate is open, for those who look inside: name -> [B, H] from 0 to 1.
