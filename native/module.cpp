@@ -27,7 +27,7 @@ namespace {
 const Kernels* chosen = available().front();
 
 // Of the functions below; extension.py wants the one that it was written for, lest a build of old meet it.
-constexpr long INTERFACE = 5;
+constexpr long INTERFACE = 6;
 
 // Reads a call's arguments one after another: integers, and tensors or None.
 class Arguments {
@@ -193,6 +193,7 @@ PyObject* backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
     Problem p = kind(arguments);
     scan(arguments, p);
+    p.weights = matrices(arguments);
     p.packed_back = arguments.address();
     p.dy = arguments.address();
     p.dy_time = arguments.number();
@@ -396,13 +397,14 @@ PyMethodDef methods[] = {
     {"digest", FAST(digest),
      "(kind..., threads, weights...) -> a number that tells whether they have changed"},
     {"forward", FAST(forward), "(kind..., scan..., weights..., packed, last...): one layer in one direction"},
-    {"backward", FAST(backward), "(kind..., scan..., packed_back, gradients...): back through it"},
     {"program", FAST(program), "(code, constants) -> a list of operations, checked; ValueError where it is damaged"},
     {"list_sizes", FAST(list_sizes), "(list..., B, groups) -> numbers in: packed, packed_back, a row of a plane"},
     {"list_pack", FAST(list_pack), "(list..., threads, back, weights..., to): lay weights out"},
     {"list_digest", FAST(list_digest), "(list..., threads, weights...) -> a number that tells whether they changed"},
     {"list_forward", FAST(list_forward), "(list..., scan..., y, packed, last...): one layer in one direction"},
     {"list_backward", FAST(list_backward), "(list..., scan..., packed_back, gradients...): back through it"},
+    {"backward", FAST(backward),
+     "(kind..., scan..., weights..., packed_back, gradients...): back through it"},
     {"want_huge_pages", FAST(want_huge_pages),
      "(memory, bytes): it is new and large; the system hands it out in few pieces, if it can"},
     {"are_plain", FAST(are_plain),

@@ -81,7 +81,7 @@ def _gates(cell: Cell, job: ScanJob, hidden: Tensor) -> list[Tensor]:
     # The other states do not open gates; those that a sequence starts with have the right shape.
     state = tuple(s.to(job.weights.w_hh) for s in (entering, *(s[b] for s in job.state[1:])))
     step = StepwiseScan(cell, ScanJob(job.x[t, b][None].to(job.weights.w_ih), state, job.weights))
-    return list(cell.opened(step.inputs[0], step.recur(state[0]), state).values())
+    return list(cell.opened(step.inputs[0], state, step.recur).values())
 
 
 def _growth(cell: Cell, job: ScanJob) -> list[float]:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from elman.core.errors import ConfigError
+from elman.nn.formula.evaluation import evaluated
+from elman.nn.formula.listing import listed
 
 
 class Learnt(NamedTuple):
@@ -104,13 +106,21 @@ class Cell(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has neither pointwise nor step")
 
-    def opened(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """How far each gate is open, for those who look inside: name -> [B, H] from 0 to 1.
+    def opened(self, wx: Tensor, state: tuple[Tensor, ...], recur: Recur) -> dict[str, Tensor]:
+        """How far each gate is open, for those who look inside: name -> [..., H] from 0 to 1.
+
+        They are those of `gate_names` that the step makes a sigmoid of.
 
         Args:
-            wx, uh, state: as `pointwise` takes them.
+            wx: [..., G * H].
+            state: S tensors [..., H].
+            recur: as `step` has it.
         """
-        return {}
+        formula = listed(self, state[0].shape[-1]).formula
+        if formula is None:
+            return {}
+        values = evaluated(formula, wx, state, recur, recur.learnt)
+        return {self.gate_names[gate]: values[value] for gate, value in formula.opened(len(self.gate_names))}
 
     def step(self, wx: Tensor, state: tuple[Tensor, ...], recur: Recur) -> tuple[Tensor, ...]:
         """One step with its recurrent product; a cell with other products than `U h` overrides this.
@@ -138,11 +148,21 @@ class Cell(ABC):
             b_hh: [G * H], or None.
         """
         nn.init.normal_(w_ih, std=w_ih.shape[1] ** -0.5)
-        for gate in w_hh.chunk(self.gates):
+        for gate in w_hh.split(w_hh.shape[1]):
             nn.init.orthogonal_(gate)
         for bias in (b_ih, b_hh):
             if bias is not None:
                 nn.init.zeros_(bias)
+
+    @torch.no_grad()
+    def initialise_own(self, own: tuple[Tensor, ...]) -> None:
+        """Fill the cell's own parameters in place, as `learnt` says.
+
+        Args:
+            own: [H] each, or [] of a scalar.
+        """
+        for parameter, (_, low, high, _) in zip(own, self.learnt, strict=True):
+            nn.init.uniform_(parameter, low, low if high is None else high)
 
     @torch.no_grad()
     def remember(self, b_ih: Tensor, b_hh: Tensor, steps: int) -> None:
@@ -168,4 +188,5 @@ class Cell(ABC):
             if name:
                 at = self.gate_names.index(name)
                 b_ih.chunk(self.gates)[at].copy_(sign * share)
-                b_hh.chunk(self.gates)[at].zero_()
+                if len(b_hh) == len(b_ih):
+                    b_hh.chunk(self.gates)[at].zero_()

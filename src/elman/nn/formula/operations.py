@@ -116,6 +116,26 @@ class Formula:
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
+    def opened(self, gates: int) -> list[tuple[int, int]]:
+        """The sigmoids that are gates: (gate, value), for those of the first gates that one is made of.
+
+        A gate's sigmoid is that of a sum of which the gate's W x + b is a part, and no other gate's.
+        """
+        found = dict[int, int]()
+        for value, op in enumerate(self.operations):
+            if op.name == "sigmoid":
+                parts = self._parts(op.args[0])
+                if len(parts) == 1 and (gate := parts.pop()) < gates:
+                    found.setdefault(gate, value)
+        return sorted(found.items())
+
+    def _parts(self, value: int) -> set[int]:
+        """The gates of W x that a sum has."""
+        op = self.operations[value]
+        if op.name == "input":
+            return {op.index}
+        return set().union(*map(self._parts, op.args)) if op.name in ("add", "sub") else set()
+
     def lines(self) -> list[str]:
         """The list, an operation a line; a product where it is known what it reads."""
         said = [f"%{value} = {op}" for value, op in enumerate(self.operations)]
