@@ -17,7 +17,10 @@ template <class F> auto with_number(const ListProblem& p, F f) {
 inline uint64_t list_digest(const ListProblem& p) {
     const long size = p.number == Number::FLOAT ? sizeof(float) : sizeof(double);
     const long x = p.program->gates * p.hidden * size, u = p.program->recurrent_gates * p.hidden * size;
-    return digest({{p.weights.w_ih, x * p.input}, {p.weights.w_hh, u * p.hidden}, {p.weights.b_ih, x}, {p.weights.b_hh, u}},
+    return digest({{p.weights.w_ih, x * p.input},
+                   {p.weights.w_hh, u * p.hidden},
+                   {p.weights.b_ih, x},
+                   {p.weights.b_hh, u}},
                   p.threads);
 }
 
@@ -33,7 +36,9 @@ const ListKernels ELMAN_TABLE(ELMAN_ISA) = {
     [](const ListProblem& p) {
         return with_number(p, [&](auto t) { return ListLayer<decltype(t)>(p).packed_back_size(); });
     },
-    [](const ListProblem& p) { return with_number(p, [&](auto t) { return ListLayer<decltype(t)>(p).row; }); },
+    [](const ListProblem& p) {
+        return with_number(p, [&](auto t) { return ListLayer<decltype(t)>(p).row; });
+    },
     [](const ListProblem& p, void* to) {
         with_number(p, [&](auto t) { pack_list<decltype(t)>(p, (decltype(t)*)to); });
     },

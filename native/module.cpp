@@ -224,7 +224,8 @@ PyObject* program(PyObject*, PyObject* const* values, Py_ssize_t count) {
     if (!words.empty()) std::memcpy(words.data(), code, words.size() * sizeof(int64_t));
     if (!constants.empty()) std::memcpy(constants.data(), numbers, constants.size() * sizeof(double));
     auto* made = new Program{};
-    const std::string fault = made->read(words.data(), long(words.size()), constants.data(), long(constants.size()));
+    const std::string fault =
+        made->read(words.data(), long(words.size()), constants.data(), long(constants.size()));
     if (fault.empty())
         return PyCapsule_New(made, PROGRAM, [](PyObject* capsule) {
             delete static_cast<Program*>(PyCapsule_GetPointer(capsule, PROGRAM));
@@ -288,7 +289,8 @@ PyObject* list_pack(PyObject*, PyObject* const* values, Py_ssize_t count) {
     p.weights = matrices(arguments);
     void* to = arguments.address();
     if (!arguments.complete()) return nullptr;
-    return unlocked([&, kernels = chosen] { (back ? lists_of(kernels).pack_back : lists_of(kernels).pack)(p, to); });
+    return unlocked(
+        [&, kernels = chosen] { (back ? lists_of(kernels).pack_back : lists_of(kernels).pack)(p, to); });
 }
 
 PyObject* list_digest(PyObject*, PyObject* const* values, Py_ssize_t count) {
@@ -397,11 +399,15 @@ PyMethodDef methods[] = {
     {"digest", FAST(digest),
      "(kind..., threads, weights...) -> a number that tells whether they have changed"},
     {"forward", FAST(forward), "(kind..., scan..., weights..., packed, last...): one layer in one direction"},
-    {"program", FAST(program), "(code, constants) -> a list of operations, checked; ValueError where it is damaged"},
-    {"list_sizes", FAST(list_sizes), "(list..., B, groups) -> numbers in: packed, packed_back, a row of a plane"},
+    {"program", FAST(program),
+     "(code, constants) -> a list of operations, checked; ValueError where it is damaged"},
+    {"list_sizes", FAST(list_sizes),
+     "(list..., B, groups) -> numbers in: packed, packed_back, a row of a plane"},
     {"list_pack", FAST(list_pack), "(list..., threads, back, weights..., to): lay weights out"},
-    {"list_digest", FAST(list_digest), "(list..., threads, weights...) -> a number that tells whether they changed"},
-    {"list_forward", FAST(list_forward), "(list..., scan..., y, packed, last...): one layer in one direction"},
+    {"list_digest", FAST(list_digest),
+     "(list..., threads, weights...) -> a number that tells whether they changed"},
+    {"list_forward", FAST(list_forward),
+     "(list..., scan..., y, packed, last...): one layer in one direction"},
     {"list_backward", FAST(list_backward), "(list..., scan..., packed_back, gradients...): back through it"},
     {"backward", FAST(backward),
      "(kind..., scan..., weights..., packed_back, gradients...): back through it"},

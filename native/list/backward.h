@@ -52,8 +52,10 @@ template <class T> class ListBackward : ListScan<T> {
         for (size_t i = 0; i < program.slots.size(); i++) {
             const Slot& slot = program.slots[i];
             const T* sum = biases + i * layer.units;
-            if (p.db_ih && slot.x >= 0) std::memcpy((T*)p.db_ih + slot.x * p.hidden, sum, p.hidden * sizeof(T));
-            if (p.db_hh && slot.u >= 0) std::memcpy((T*)p.db_hh + slot.u * p.hidden, sum, p.hidden * sizeof(T));
+            if (p.db_ih && slot.x >= 0)
+                std::memcpy((T*)p.db_ih + slot.x * p.hidden, sum, p.hidden * sizeof(T));
+            if (p.db_hh && slot.u >= 0)
+                std::memcpy((T*)p.db_hh + slot.u * p.hidden, sum, p.hidden * sizeof(T));
         }
         for (long i = 0; p.dlearnt && i < program.learnt; i++)
             for (long unit = 0; unit < p.hidden; unit++) {
@@ -143,7 +145,8 @@ template <class T> class ListBackward : ListScan<T> {
         T* at = to.at + first * L;
         if (one.place.kind == Kind::TEMP)
             for (long r = 0; r < n; r++) std::memset(at + r * to.row, 0, width * L * sizeof(T));
-        const Left<T> left{plane(span.first, rows.base(step, group)), layer.row, 1, p.hidden, span.gates(), pitch};
+        const Left<T> left{
+            plane(span.first, rows.base(step, group)), layer.row, 1, p.hidden, span.gates(), pitch};
         const T* w = weights + layer.back_at(one.product) + first * L * span.gates() * p.hidden;
         product(int(width), n, left, w, chained, onto<T>(at, to.row, at, to.row));
     }
@@ -168,7 +171,8 @@ template <class T> class ListBackward : ListScan<T> {
         }
     }
 
-    // Stretches of slots that the input's product is in: the first slot, how many, and of which gate it begins.
+    // Stretches of slots that the input's product is in: the first slot, how many, and of which gate it
+    // begins.
     struct Stretch {
         long slot, count, at;
     };
@@ -176,8 +180,10 @@ template <class T> class ListBackward : ListScan<T> {
         std::vector<Stretch> found;
         for (size_t i = 0; i < layer.of_x.size(); i++) {
             const long slot = layer.of_x[i];
-            if (!found.empty() && found.back().slot + found.back().count == slot) found.back().count++;
-            else found.push_back({slot, 1, long(i)});
+            if (!found.empty() && found.back().slot + found.back().count == slot)
+                found.back().count++;
+            else
+                found.push_back({slot, 1, long(i)});
         }
         return found;
     }
@@ -226,8 +232,8 @@ template <class T> class ListBackward : ListScan<T> {
                     outer(gates, n, unit, count, own.x, inputs, 0, p.input, (T*)p.dw_ih, from == 0);
                 for (long i = 0; p.dw_hh && own.u >= 0 && i < products; i++)
                     if (program.products[i].first <= slot && slot < program.products[i].last)
-                        outer(gates, n, unit, count, own.u, units, inputs.registers + i * units.registers, p.hidden,
-                              (T*)p.dw_hh, from == 0);
+                        outer(gates, n, unit, count, own.u, units, inputs.registers + i * units.registers,
+                              p.hidden, (T*)p.dw_hh, from == 0);
                 add_biases(gates, n, biases + slot * layer.units + unit * L, count);
             });
         }
@@ -277,8 +283,8 @@ template <class T> class ListBackward : ListScan<T> {
     }
 
     // A gate's gradients [n, count * L], transposed, times packed columns.
-    void outer(const T* gates, long n, long unit, long count, long gate, const Panels& panels, long at, long columns,
-               T* to, bool fresh) {
+    void outer(const T* gates, long n, long unit, long count, long gate, const Panels& panels, long at,
+               long columns, T* to, bool fresh) {
         T* into[4 * L]; // where each unit has its row; null where the unit is padding
         for (long i = 0; i < count * L; i++) {
             const long u = unit * L + i;

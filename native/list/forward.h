@@ -95,7 +95,8 @@ template <class T> class ListForward : ListScan<T> {
         const long groups = layer.groups.count;
         for (long step = chunk.begin; step < chunk.end && rows.count(step, 0); step++)
             for (size_t phase = 0; phase < code.size(); phase++) {
-                if (sharers > 1 && !program.forward[phase].products.empty() && (step > chunk.begin || phase)) {
+                if (sharers > 1 && !program.forward[phase].products.empty() &&
+                    (step > chunk.begin || phase)) {
                     member.barrier();
                     if (!meet()) return;
                 }
@@ -136,7 +137,8 @@ template <class T> class ListForward : ListScan<T> {
     // One phase of one step, for some groups of units.
     void advance(const Chunk& chunk, long step, size_t number, Interpreter<T>& code, long group, long end) {
         const Phase& phase = program.forward[number];
-        const long n = rows.count(step, chunk.group), first = layer.groups.first(group), last = layer.groups.first(end);
+        const long n = rows.count(step, chunk.group), first = layer.groups.first(group),
+                   last = layer.groups.first(end);
         if (p.reset && number == 0) enter(chunk, step);
         const bool chained = rows.dense ? p.batch == 1 : n == 1 && p.groups == 1;
         auto planes = [&](const Home& at) { return place(at, chunk, step); };
@@ -157,7 +159,8 @@ template <class T> class ListForward : ListScan<T> {
         const T* w = weights + layer.product_at(made.product) + columns.unit * columns.gates * L * p.hidden;
         for (long panel = 0; panel < columns.panels(); panel++) {
             const long first = columns.first(panel), width = columns.first(panel + 1) - first;
-            product(int(width), n, left, w, chained, to_slots(columns, first, width, chunk.row(step), span.first));
+            product(int(width), n, left, w, chained,
+                    to_slots(columns, first, width, chunk.row(step), span.first));
             w += width * L * p.hidden;
         }
     }
@@ -199,7 +202,8 @@ template <class T> class ListForward : ListScan<T> {
                 const long first = columns.first(panel), width = columns.first(panel + 1) - first;
                 ToPlanes<T> sum{{}, {}, {}, layer.row};
                 for (long c = 0; c < width; c++) {
-                    const long slot = layer.of_x[columns.gate(first + c)], at = columns.unit_of(first + c) * L;
+                    const long slot = layer.of_x[columns.gate(first + c)],
+                               at = columns.unit_of(first + c) * L;
                     sum.to[c] = plane(slot, to) + at;
                     sum.add[c] = weights + layer.bias_at() + slot * layer.units + at;
                 }
@@ -237,8 +241,10 @@ template <class T> class ListForward : ListScan<T> {
             const T* from = stood(s, chunk, step);
             T* to = plane(program.planes + program.states + s, chunk.row(step));
             for (long r = 0; r < rows.count(step, chunk.group); r++, from += layer.row, to += layer.row)
-                if (begins(step, chunk.group, r)) std::memset(to, 0, layer.units * sizeof(T));
-                else std::memcpy(to, from, layer.units * sizeof(T));
+                if (begins(step, chunk.group, r))
+                    std::memset(to, 0, layer.units * sizeof(T));
+                else
+                    std::memcpy(to, from, layer.units * sizeof(T));
         }
     }
 

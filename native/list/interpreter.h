@@ -9,7 +9,8 @@ namespace elman::ELMAN_ISA {
 
 constexpr long BLOCK = 16; // registers that an instruction takes at a time
 
-// One number of each unit of some rows: where it stands, and how far apart its rows are (0: one for all rows).
+// One number of each unit of some rows: where it stands, and how far apart its rows are (0: one for all
+// rows).
 template <class T> struct Plane {
     T* at;
     long row;
@@ -24,12 +25,16 @@ template <class T> class Interpreter {
     };
 
   public:
-    Interpreter(const Phase& phase, const T* constants, T* scratch) : phase(phase), operands(phase.places.size()) {
+    Interpreter(const Phase& phase, const T* constants, T* scratch)
+        : phase(phase), operands(phase.places.size()) {
         for (size_t i = 0; i < operands.size(); i++) {
             const Home& place = phase.places[i];
-            if (place.kind == Kind::CONSTANT) operands[i] = {const_cast<T*>(constants) + place.index * L, 0};
-            else if (place.kind == Kind::SCRATCH) operands[i] = {scratch + place.index * BLOCK * L, L};
-            else memory.push_back(i);
+            if (place.kind == Kind::CONSTANT)
+                operands[i] = {const_cast<T*>(constants) + place.index * L, 0};
+            else if (place.kind == Kind::SCRATCH)
+                operands[i] = {scratch + place.index * BLOCK * L, L};
+            else
+                memory.push_back(i);
         }
     }
 

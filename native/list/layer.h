@@ -1,7 +1,8 @@
 // How the weights and values of a list lie in memory.
 //
-// A value of all rows is a plane [rows, units]. The gates of a product are planes one after another. A product is
-// made for a group of units at a time, with all its gates, so that what reads them finds them in cache.
+// A value of all rows is a plane [rows, units]. The gates of a product are planes one after another. A
+// product is made for a group of units at a time, with all its gates, so that what reads them finds them in
+// cache.
 #pragma once
 
 #include "interpreter.h"
@@ -37,15 +38,17 @@ template <class T> struct ListLayer {
 
     const Program& program;
     const long input, hidden, units, registers;
-    const long row; // numbers from a row of a plane to the next; of many rows a line more, so that they meet in
-                    // no cache set
+    const long row; // numbers from a row of a plane to the next; of many rows a line more, so that they meet
+                    // in no cache set
     std::vector<long> of_x; // slots that the input's product is in
     const Panels groups, x_groups, back;
 
     explicit ListLayer(const ListProblem& p)
-        : program(*p.program), input(p.input), hidden(p.hidden), units(padded<T>(hidden)), registers(units / L),
-          row(units + (p.batch < 8 * std::max(1L, p.groups) ? 0 : 64 / long(sizeof(T)))), of_x(slots_of_x(program)),
-          groups(registers, widest(program)), x_groups(registers, wide(long(of_x.size()))), back(registers) {}
+        : program(*p.program), input(p.input), hidden(p.hidden), units(padded<T>(hidden)),
+          registers(units / L),
+          row(units + (p.batch < 8 * std::max(1L, p.groups) ? 0 : 64 / long(sizeof(T)))),
+          of_x(slots_of_x(program)), groups(registers, widest(program)),
+          x_groups(registers, wide(long(of_x.size()))), back(registers) {}
 
     // Where packed weights stand: those of x, of each product, a row of biases for each slot.
     long product_at(long product) const {
@@ -62,14 +65,18 @@ template <class T> struct ListLayer {
         return at;
     }
     long back_x_at() const { return back_at(long(program.products.size())); }
-    long packed_back_size() const { return back_x_at() + long(of_x.size()) * hidden * ((input + L - 1) / L * L); }
+    long packed_back_size() const {
+        return back_x_at() + long(of_x.size()) * hidden * ((input + L - 1) / L * L);
+    }
 
     long recurrent(long rows) const {
         long gates = 0;
         for (const auto& product : program.products) gates += product.gates();
         return rows * hidden * gates * hidden;
     }
-    long multiplications(long rows) const { return recurrent(rows) + rows * hidden * long(of_x.size()) * input; }
+    long multiplications(long rows) const {
+        return recurrent(rows) + rows * hidden * long(of_x.size()) * input;
+    }
 
     std::vector<long> gates_of_x() const {
         std::vector<long> gates;
@@ -104,7 +111,8 @@ template <class T> struct ListLayer {
 
 // w [gates * hidden, k] -> groups of units, in panels of columns, for each k a row of a panel.
 template <class T>
-void pack_group(const Columns& columns, const std::vector<long>& gates, const T* w, long hidden, long k, T* to) {
+void pack_group(const Columns& columns, const std::vector<long>& gates, const T* w, long hidden, long k,
+                T* to) {
     constexpr int L = LANES<T>;
     to += columns.unit * columns.gates * L * k;
     for (long panel = 0; panel < columns.panels(); panel++) {
@@ -134,7 +142,8 @@ template <class T> void pack_list(const ListProblem& p, T* to) {
             const auto gates = layer.gates_of(long(i));
             member.share(layer.groups.count, [&](long group) {
                 const Columns columns = layer.columns(layer.groups, group, long(gates.size()));
-                pack_group(columns, gates, (const T*)p.weights.w_hh, p.hidden, p.hidden, to + layer.product_at(long(i)));
+                pack_group(columns, gates, (const T*)p.weights.w_hh, p.hidden, p.hidden,
+                           to + layer.product_at(long(i)));
             });
         }
     };
@@ -152,8 +161,8 @@ template <class T> void pack_list(const ListProblem& p, T* to) {
 
 // A panel of the columns of w [gates * hidden, columns], with a row for each unit of each gate.
 template <class T>
-void pack_back_panel(const Panels& panels, long panel, const std::vector<long>& gates, const T* w, long hidden,
-                     long columns, T* to) {
+void pack_back_panel(const Panels& panels, long panel, const std::vector<long>& gates, const T* w,
+                     long hidden, long columns, T* to) {
     constexpr int L = LANES<T>;
     const long first = panels.first(panel) * L, width = panels.width(panel) * L;
     to += first * long(gates.size()) * hidden;
@@ -161,7 +170,8 @@ void pack_back_panel(const Panels& panels, long panel, const std::vector<long>& 
         for (long unit = 0; unit < hidden; unit++, to += width)
             for (long c = 0; c < width; c += L) {
                 const long left = columns - first - c;
-                store(to + c, left > 0 ? load(w + (gate * hidden + unit) * columns + first + c, left) : Vec<T>{});
+                store(to + c,
+                      left > 0 ? load(w + (gate * hidden + unit) * columns + first + c, left) : Vec<T>{});
             }
 }
 
@@ -171,8 +181,8 @@ template <class T> void pack_list_back(const ListProblem& p, T* to) {
     auto body = [&](Member& member) {
         for (size_t i = 0; i < p.program->products.size(); i++)
             member.share(layer.back.count, [&](long panel) {
-                pack_back_panel(layer.back, panel, layer.gates_of(long(i)), (const T*)p.weights.w_hh, p.hidden,
-                                p.hidden, to + layer.back_at(long(i)));
+                pack_back_panel(layer.back, panel, layer.gates_of(long(i)), (const T*)p.weights.w_hh,
+                                p.hidden, p.hidden, to + layer.back_at(long(i)));
             });
         member.share(inputs.count, [&](long panel) {
             pack_back_panel(inputs, panel, layer.gates_of_x(), (const T*)p.weights.w_ih, p.hidden, p.input,

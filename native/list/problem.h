@@ -6,10 +6,11 @@
 
 namespace elman {
 
-struct ListProblem : Problem { // `initial`, `last`, `gates`, `states`, `entered`, `dlast`, `dinitial` are not read
+struct ListProblem
+    : Problem { // `initial`, `last`, `gates`, `states`, `entered`, `dlast`, `dinitial` are not read
     const Program* program;
-    void* kept;         // [planes + states, rows, row]; with reset, the states that entered, too. Null: inference
-    const void* learnt; // [parameters, H] dense
+    void* kept; // [planes + states, rows, row]; with reset, the states that entered, too. Null: inference
+    const void* learnt;                   // [parameters, H] dense
     const void* before[MOST_LIST_STATES]; // [B, H] dense; null: zero
     void* after[MOST_LIST_STATES];
     const void* dafter[MOST_LIST_STATES];

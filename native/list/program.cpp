@@ -54,7 +54,8 @@ class Reader {
         read_slots();
         read_products();
         for (bool back : {false, true})
-            for (auto& phase : (back ? program.backward : program.forward) = phases()) read_phase(phase, back);
+            for (auto& phase : (back ? program.backward : program.forward) = phases())
+                read_phase(phase, back);
         if (at != count) throw Damaged("it is longer than it says");
     }
 
@@ -73,7 +74,8 @@ class Reader {
         for (auto& slot : program.slots) {
             slot.x = number(-1, program.gates - 1);
             slot.u = number(-1, program.recurrent_gates - 1);
-            if ((slot.x >= 0 && x[slot.x]) || (slot.u >= 0 && u[slot.u])) throw Damaged("a gate has two slots");
+            if ((slot.x >= 0 && x[slot.x]) || (slot.u >= 0 && u[slot.u]))
+                throw Damaged("a gate has two slots");
             if (slot.x >= 0) x[slot.x] = true;
             if (slot.u >= 0) u[slot.u] = true;
         }
@@ -132,7 +134,8 @@ class Reader {
         const bool bent = step.code == Code::SIGMOID || step.code == Code::TANH;
         step.also = at < count && code[at] == -1 ? int(number(-1, -1)) : target(phase, back, false);
         if (step.also >= 0 && !bent) throw Damaged("an operation has two results");
-        for (int i = 0; i < 3; i++) step.args[i] = i < arity(step.code) ? source(phase, back) : int(number(-1, -1));
+        for (int i = 0; i < 3; i++)
+            step.args[i] = i < arity(step.code) ? source(phase, back) : int(number(-1, -1));
     }
 
     int target(Phase& phase, bool back, bool sum) {

@@ -1,7 +1,7 @@
 // A cell's step as a list of operations, as Python planned it: read from numbers, checked, and then run.
 //
-// Nothing here depends on the instruction set. What is not in bounds is refused before anything runs, so that a
-// list that is damaged or made by hand reads and writes nothing but what is its own.
+// Nothing here depends on the instruction set. What is not in bounds is refused before anything runs, so that
+// a list that is damaged or made by hand reads and writes nothing but what is its own.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,7 @@ from elman.diagnostics.layer_stats import LayerStats
 from elman.diagnostics.layer_trace import HIGH, LOW
 from elman.nn.cells.base import Cell
 from elman.nn.kernels import dispatch
-from elman.nn.kernels.base import Kernel, KernelRequest, Result, ScanJob, Weights
+from elman.nn.kernels.base import Kernel, KernelRequest, Result, ScanJob
 from elman.nn.kernels.loop import StepwiseScan
 
 _ROWS = 4
@@ -100,7 +100,7 @@ def _growth(cell: Cell, job: ScanJob) -> list[float]:
     both = ScanJob(
         _plain(job.x[:steps, rows]).repeat(1, 2, 1),
         tuple(torch.cat([s, s + nudge]) for s, nudge in zip(state, nudges, strict=True)),
-        Weights._make(None if weight is None else _plain(weight) for weight in job.weights),
+        job.weights.each(_plain),
         reverse=job.reverse,
         every=len(state) > 1,
     )

@@ -57,8 +57,8 @@ class Recur(Protocol):
 class Cell(ABC):
     """One step of a recurrent network: `state = f(W x + b, U h + b', state)`.
 
-    A new cell sets `name`, `gates` and `states`, and implements `pointwise`, or `step` where it has other products
-    than `U h` or parameters of its own; that is all it needs.
+    A new cell sets `name`, `gates` and `states`, and implements `pointwise`; or `step`, where it has other
+    products than `U h`, or parameters of its own. That is all it needs.
 
     Attributes:
         gates: G, how many gates the products W x and U h have, H wide each.

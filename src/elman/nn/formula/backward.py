@@ -1,4 +1,4 @@
-"""What backward does with a list: which values forward keeps for it, which it makes again, and in what order."""
+"""What backward does with a list: which values forward keeps for it, which it makes again, in what order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from elman.nn.formula.derivative import derived
-from elman.nn.formula.operations import DEAR, Formula, Operation, OperationBuilder, reached
+from elman.nn.formula.operations import DEAR, Formula, Op, OperationBuilder, reached
 from elman.nn.formula.schedule import Instruction, Place, Root, Scheduler, fused, levels
 from elman.nn.formula.slots import Slotted
 
@@ -27,7 +27,7 @@ class Layout(Protocol):
         """One more number of each unit and row."""
         ...
 
-    def source(self, op: Operation) -> Place | None:
+    def source(self, op: Op) -> Place | None:
         """Where what comes from outside is."""
         ...
 
@@ -45,9 +45,7 @@ class Phase:
     code: tuple[Instruction, ...]
 
 
-def phased(
-    code: Sequence[Sequence[Instruction]], products: Sequence[tuple[Place, int]]
-) -> tuple[Phase, ...]:
+def phased(code: Sequence[Sequence[Instruction]], products: Sequence[tuple[Place, int]]) -> tuple[Phase, ...]:
     """Phases, of each stage's instructions and the products that come before it.
 
     Args:
@@ -135,11 +133,13 @@ class BackwardPlan:
         """Values that forward has written down anyway: the states after the step, what entered products."""
         found = dict[int, Place]()
         places = [(value, Place("after", s)) for s, value in enumerate(self.own.results)]
-        places += [(product.value, p) for product, p in zip(self.own.products, self.layout.entering, strict=True)]
+        places += [
+            (product.value, p) for product, p in zip(self.own.products, self.layout.entering, strict=True)
+        ]
         for value, place in places:
             op, mine = self.own.operations[value], self.of[value]
             if op.name in ENCODED:
-                mine = self.list.add(Operation(f"{op.name}_value", (mine,)))
+                mine = self.list.add(Op(f"{op.name}_value", (mine,)))
             if op.args:
                 found.setdefault(mine, place)
         return found
@@ -191,12 +191,14 @@ class BackwardPlan:
                     readers[own[arg].index].append(reader)
         results = {own[r].index for r in self.own.results if own[r].name == "slot"}
         results |= {own[p.value].index for p in self.own.products if own[p.value].name == "slot"}
-        fit = [slot for slot in free if readers[slot] and set(readers[slot]) <= behind and slot not in results]
+        fit = [
+            slot for slot in free if readers[slot] and set(readers[slot]) <= behind and slot not in results
+        ]
         return min(fit, key=lambda slot: readers[slot] != [value], default=None)
 
     def _levels(self, places: Mapping[int, Place]) -> tuple[list[int], list[int]]:
-        """The first stage in which each value can be had, and of each product the stage that it is made before."""
-        cut = [Operation("kept") if v in places else op for v, op in enumerate(self.operations)]
+        """The first stage in which each value can be had; the stage that each product is made before."""
+        cut = [Op("kept") if v in places else op for v, op in enumerate(self.operations)]
         sent = {op.index: value for value, op in enumerate(cut) if op.name == "sent"}
         start, before = dict[int, int](), [0] * len(self.own.products)
         for number in reversed(range(len(before))):
@@ -225,7 +227,7 @@ class BackwardPlan:
         return [*roots, *(Root(value, Place("sum", i), stages - 1) for i, value in enumerate(self.learnt))]
 
 
-def _decoded(operations: Sequence[Operation]) -> tuple[OperationBuilder, Mapping[int, int]]:
+def _decoded(operations: Sequence[Op]) -> tuple[OperationBuilder, Mapping[int, int]]:
     """The list where a sigmoid or tanh is what is kept of it, and where each value went."""
     made, of = OperationBuilder(), dict[int, int]()
     for value, op in enumerate(operations):
@@ -233,6 +235,6 @@ def _decoded(operations: Sequence[Operation]) -> tuple[OperationBuilder, Mapping
         for arg in op.args:
             name = operations[arg].name
             encoded = name in ENCODED and op.name not in _OF_KEPT
-            args.append(made.add(Operation(f"{name}_value", (of[arg],))) if encoded else of[arg])
+            args.append(made.add(Op(f"{name}_value", (of[arg],))) if encoded else of[arg])
         of[value] = made.add(op._replace(name=ENCODED.get(op.name, op.name), args=tuple(args)))
     return made, of

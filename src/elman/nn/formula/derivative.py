@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from elman.nn.formula.operations import Operation, OperationBuilder, Product
+from elman.nn.formula.operations import Op, OperationBuilder, Product
 
 
 class Derivative(NamedTuple):
     """A list that goes on after the one that it is the derivative of, and what it comes to; None: zero.
 
     Args:
-        operations: first those of the list itself, then those of the derivative. `grad[s]` is the gradient of a
-            state after the step, `sent[k]` what a product's gates send back to what entered it.
+        operations: first those of the list itself, then those of the derivative. `grad[s]` is the gradient
+            of a state after the step, `sent[k]` what a product's gates send back to what entered it.
         slots: the gradient of each slot.
         states: of each state before the step.
         learnt: of each parameter.
     """
 
-    operations: tuple[Operation, ...]
+    operations: tuple[Op, ...]
     slots: tuple[int | None, ...]
     states: tuple[int | None, ...]
     learnt: tuple[int | None, ...]
 
 
 def derived(
-    operations: Sequence[Operation],
+    operations: Sequence[Op],
     products: Sequence[Product],
     results: Sequence[int],
     counts: tuple[int, int, int],
@@ -60,7 +60,7 @@ def derived(
 class _Reverse:
     """The gradients that are known so far."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(self, operations: Sequence[Op]) -> None:
         self.list = OperationBuilder(operations)
         self.grads: dict[int, int] = {}
         self.found: dict[tuple[str, int], int] = {}

@@ -58,7 +58,6 @@ def evaluated(
     values: list[Tensor] = []
     sources = {"input": wx.chunk(formula.gates, -1), "state": state, "learnt": learnt}
     products = dict[int, Tensor]()
-    entering = {product.value: product for product in formula.products}
     for value, op in enumerate(formula.operations):
         if op.name == "constant":
             values.append(wx.new_tensor(op.number))
@@ -68,8 +67,8 @@ def evaluated(
             values.append(sources[op.name][op.index])
         else:
             values.append(_TORCH[op.name](*(values[arg] for arg in op.args)))
-        if value in entering:
-            _, first, last = entering[value]
-            made = recur(values[value], first, last).chunk(last - first, -1)
-            products.update(enumerate(made, first))
+        for entering, first, last in formula.products:
+            if entering == value:
+                made = recur(values[value], first, last).chunk(last - first, -1)
+                products.update(enumerate(made, first))
     return values

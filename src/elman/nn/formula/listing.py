@@ -10,7 +10,7 @@ from torch import Tensor
 
 from elman.nn.formula.evaluation import evaluated
 from elman.nn.formula.operations import Formula
-from elman.nn.formula.tracing import FormulaRefusal, StandIn, StepTrace
+from elman.nn.formula.tracing import StandIn, StepTrace, UnlistedError
 
 MOST_STATES = 4
 
@@ -54,7 +54,7 @@ def listed(cell: Any, hidden: int) -> Listing:
     return _listed(cell, hidden)
 
 
-class _Recur:
+class _Asked:
     """The products of a step as a cell asks for them, on stand-ins or on tensors."""
 
     def __init__(self, last_gate: int, product: Any, learnt: tuple[Any, ...]) -> None:
@@ -76,12 +76,14 @@ def _listed(cell: Listable, hidden: int) -> Listing:
     )
     before = tuple(trace.wide("state", index, index + 1) for index in range(states))
     try:
-        after = cell.step(trace.wide("input", 0, gates), before, _Recur(recurrent, trace.recur, learnt))  # pyrefly: ignore
+        after = cell.step(trace.wide("input", 0, gates), before, _Asked(recurrent, trace.recur, learnt))  # pyrefly: ignore
         formula = trace.formula(after, (gates, recurrent, states, len(learnt)))
-    except FormulaRefusal as refusal:
+    except UnlistedError as refusal:
         return Listing(None, str(refusal))
     except Exception as error:  # whatever a user's step does to what is no tensor
-        return Listing(None, f"its step does not run on stand-ins: {type(error).__name__}: {error}".split("\n")[0])
+        return Listing(
+            None, f"its step does not run on stand-ins: {type(error).__name__}: {error}".split("\n")[0]
+        )
     return Listing(formula, None) if _holds(cell, formula, hidden) else Listing(None, _OTHER)
 
 
@@ -94,7 +96,7 @@ def _holds(cell: Listable, formula: Formula, hidden: int) -> bool:
     draw = torch.Generator().manual_seed(0)
 
     def some(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=draw, dtype=torch.float64)
+        return torch.randn(shape, generator=draw, dtype=torch.float64)
 
     u = some(formula.recurrent_gates * hidden, 1) * 0.5
     wx = some(2, formula.gates * hidden)
@@ -104,7 +106,7 @@ def _holds(cell: Listable, formula: Formula, hidden: int) -> bool:
     def product(h: Tensor, first: int, last: int) -> Tensor:
         return h.mean(-1, keepdim=True) * u[first * hidden : last * hidden, 0] + h.repeat(1, last - first)
 
-    expected = cell.step(wx, state, _Recur(formula.recurrent_gates, product, learnt))
+    expected = cell.step(wx, state, _Asked(formula.recurrent_gates, product, learnt))
     values = evaluated(formula, wx, state, product, learnt)
     found = [values[result] for result in formula.results]
     return all(

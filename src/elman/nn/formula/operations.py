@@ -1,8 +1,8 @@
-"""The list: a cell's step in static single assignment. Its types, the names of the operations, and how it prints.
+"""The list: a cell's step in static single assignment. Its types, its operations, and how it prints.
 
-A value is the number of the operation that makes it; it stands for one number of each unit. An operation reads
-earlier values alone. A recurrent product is where the list is cut: what it reads is known before it, and the
-values of its gates are read after it.
+A value is the number of the operation that makes it; it stands for one number of each unit. An operation
+reads earlier values alone. A recurrent product is where the list is cut: what it reads is known before it,
+and the values of its gates are read after it.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ DERIVED = {
 """Those that derivatives and kernels have beside them."""
 
 SOURCES = ("constant", "input", "product", "slot", "state", "learnt", "mask", "grad", "sent")
-"""What reads no value: of the formula itself a constant, a gate's W x + b or U h + b', a state, what is learnt."""
+"""What reads no value; of a formula a constant, a gate's W x + b or U h + b', a state, what is learnt."""
 
 DEAR = frozenset({"sqrt", "exp", "log", "softplus", "sin", "cos", "sigmoid", "tanh"})
 """What takes longer to compute again than to keep."""
 
 
-class Operation(NamedTuple):
+class Op(NamedTuple):
     """One operation of a list.
 
     Args:
@@ -105,7 +105,7 @@ class Formula:
         learnt: how many parameters of its own it reads.
     """
 
-    operations: tuple[Operation, ...]
+    operations: tuple[Op, ...]
     products: tuple[Product, ...]
     results: tuple[int, ...]
     gates: int
@@ -147,17 +147,17 @@ class Formula:
 class OperationBuilder:
     """A list that grows: a value that is there already is not made again, and what is plain is left out."""
 
-    def __init__(self, operations: Iterable[Operation] = ()) -> None:
+    def __init__(self, operations: Iterable[Op] = ()) -> None:
         self.operations = list(operations)
         self._known = {op: value for value, op in reversed(list(enumerate(self.operations)))}
 
     def source(self, name: str, index: int = 0) -> int:
         """What comes from outside."""
-        return self.add(Operation(name, (), index))
+        return self.add(Op(name, (), index))
 
     def constant(self, number: float) -> int:
         """A number."""
-        return self.add(Operation("constant", (), 0, float(number)))
+        return self.add(Op("constant", (), 0, float(number)))
 
     def number(self, value: int) -> float | None:
         """The number that a value always is; None where it is none."""
@@ -168,9 +168,9 @@ class OperationBuilder:
         """What an operation makes of values."""
         known = [self.number(arg) for arg in args]
         plain = self._plain(name, args, known)
-        return self.add(Operation(name, args)) if plain is None else plain
+        return self.add(Op(name, args)) if plain is None else plain
 
-    def add(self, op: Operation) -> int:
+    def add(self, op: Op) -> int:
         """An operation as it is; the same one there was, if it was."""
         if op.name == "constant" and op.number == 0:  # 0.0 and -0.0 are one key
             op = op._replace(number=abs(op.number))
@@ -223,7 +223,7 @@ _FOLDED: dict[str, Callable[..., float]] = {
 }
 
 
-def reached(operations: Sequence[Operation], roots: Iterable[int]) -> set[int]:
+def reached(operations: Sequence[Op], roots: Iterable[int]) -> set[int]:
     """The values that some roots are made of, themselves among them."""
     found, waiting = set[int](), list(roots)
     while waiting:

@@ -1,4 +1,4 @@
-"""A formula as the native kernels run it: forward and backward, cut into phases, in numbers that C++ reads."""
+"""A formula as the native kernels run it: forward and backward, in phases, as numbers that C++ reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from elman.nn.formula.backward import ENCODED, BackwardPlan, Phase, phased
-from elman.nn.formula.operations import ARITY, DERIVED, Formula, Operation
+from elman.nn.formula.operations import ARITY, DERIVED, Formula, Op
 from elman.nn.formula.schedule import KINDS, Instruction, Place, Root, Scheduler, fused, levels
 from elman.nn.formula.slots import Slot, Slotted, slotted
 
@@ -122,7 +122,7 @@ class _Planner:
         self.planes += 1
         return Place("plane", self.planes - 1)
 
-    def source(self, op: Operation) -> Place | None:
+    def source(self, op: Op) -> Place | None:
         """Where what comes from outside is."""
         if op.name == "constant":
             if op.number not in self.constants:
@@ -130,7 +130,7 @@ class _Planner:
             return Place("constant", self.constants.index(op.number))
         return Place(_SOURCES[op.name], op.index) if op.name in _SOURCES else None
 
-    def sources(self, operations: Sequence[Operation]) -> dict[int, Place]:
+    def sources(self, operations: Sequence[Op]) -> dict[int, Place]:
         """Where all that is."""
         return {v: place for v, op in enumerate(operations) if (place := self.source(op)) is not None}
 
@@ -172,10 +172,8 @@ class _Planner:
 _SOURCES = {"slot": "plane", "state": "before", "learnt": "unit", "mask": "mask", "grad": "grad"}
 
 
-def _with_rests(operations: Sequence[Operation]) -> list[Operation]:
+def _with_rests(operations: Sequence[Op]) -> list[Op]:
     """The same, 1 - s in place of a sigmoid's rest: forward has the value alone."""
     one = len(operations)
-    made = [
-        Operation("sub", (one, *op.args)) if op.name == "sigmoid_rest" else op for op in operations
-    ]
-    return [*made, Operation("constant", number=1.0)]
+    made = [Op("sub", (one, *op.args)) if op.name == "sigmoid_rest" else op for op in operations]
+    return [*made, Op("constant", number=1.0)]

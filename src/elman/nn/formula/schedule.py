@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from elman.nn.formula.operations import Operation, reached
+from elman.nn.formula.operations import Op, reached
 
 
 class Place(NamedTuple):
@@ -44,7 +44,7 @@ class Root(NamedTuple):
     stage: int
 
 
-def levels(operations: Sequence[Operation], start: Mapping[int, int]) -> list[int]:
+def levels(operations: Sequence[Op], start: Mapping[int, int]) -> list[int]:
     """The first stage in which each value can be had.
 
     Args:
@@ -57,7 +57,7 @@ def levels(operations: Sequence[Operation], start: Mapping[int, int]) -> list[in
     return found
 
 
-def fused(operations: Sequence[Operation], roots: Iterable[int], kept: set[int]) -> list[Operation]:
+def fused(operations: Sequence[Op], roots: Iterable[int], kept: set[int]) -> list[Op]:
     """The same values, a product and a sum in one operation where the product is read once.
 
     Args:
@@ -66,7 +66,7 @@ def fused(operations: Sequence[Operation], roots: Iterable[int], kept: set[int])
         kept: values that are in memory, and not made.
     """
     roots = list(roots)
-    cut = [Operation("kept", (), value) if value in kept else op for value, op in enumerate(operations)]
+    cut = [Op("kept", (), value) if value in kept else op for value, op in enumerate(operations)]
     uses = Counter(arg for value in reached(cut, roots) for arg in cut[value].args)
     uses.update(roots)
     made = list(cut)
@@ -78,11 +78,11 @@ def fused(operations: Sequence[Operation], roots: Iterable[int], kept: set[int])
             if uses[op.args[place]] != 1 or made[op.args[place]].name in ("fma", "fnma"):
                 continue
             if op.name == "add" and inner.name == "mul":
-                made[value] = Operation("fma", (*inner.args, other))
+                made[value] = Op("fma", (*inner.args, other))
             elif op.name == "sub" and inner.name == "mul" and place == 1:
-                made[value] = Operation("fnma", (*inner.args, other))
+                made[value] = Op("fnma", (*inner.args, other))
             elif op.name == "mul" and inner.name in ("sigmoid_slope", "tanh_slope"):
-                made[value] = Operation(f"mul_{inner.name}", (other, *inner.args))
+                made[value] = Op(f"mul_{inner.name}", (other, *inner.args))
             else:
                 continue
             break
@@ -103,7 +103,7 @@ class Scheduler:
 
     def __init__(
         self,
-        operations: Sequence[Operation],
+        operations: Sequence[Op],
         sources: Mapping[int, Place],
         roots: Sequence[Root],
         stages: int,
@@ -160,7 +160,9 @@ class Scheduler:
 
     def _direct(self, value: int) -> list[Place]:
         """Where a value is written as soon as it is made."""
-        homes = [place for place in self.homes[value] if place.kind != "sum" and not self._waits(value, place)]
+        homes = [
+            place for place in self.homes[value] if place.kind != "sum" and not self._waits(value, place)
+        ]
         return sorted(homes, key=lambda place: place.kind == "grad")
 
     def _waits(self, value: int, place: Place) -> bool:
@@ -197,7 +199,9 @@ class Scheduler:
             ends += [_stored(place, to) for place in self._waiting(value)]
             registers.release((value,), value)
         for value, place, when in self.roots:
-            operand = self._operand(value, stage, registers) if value in self.sources and when == stage else place
+            operand = (
+                self._operand(value, stage, registers) if value in self.sources and when == stage else place
+            )
             if operand != place:
                 ends.append(_stored(place, operand))
         self.scratch = max(self.scratch, registers.count)

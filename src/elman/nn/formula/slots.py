@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from elman.nn.formula.operations import Formula, Operation, OperationBuilder, Product, reached
+from elman.nn.formula.operations import Formula, Op, OperationBuilder, Product, reached
+
 
 class Slot(NamedTuple):
     """A gate's place: of the input's product (`x`), a recurrent one (`u`), or their sum; -1: of none."""
@@ -24,7 +25,7 @@ class Slotted(NamedTuple):
         results: the states after the step.
     """
 
-    operations: tuple[Operation, ...]
+    operations: tuple[Op, ...]
     slots: tuple[Slot, ...]
     products: tuple[Product, ...]
     results: tuple[int, ...]
@@ -72,7 +73,7 @@ def slotted(formula: Formula, masked: bool) -> Slotted:
 
 
 def _sums(formula: Formula) -> tuple[set[int], dict[int, tuple[int, int]], dict[str, set[int]]]:
-    """What is read; the additions that a slot holds the outcome of, value -> (x gate, u gate); the gates read."""
+    """What is read; the sums that a slot holds, value -> (x gate, u gate); the gates that are read."""
     roots = [*formula.results, *(product.value for product in formula.products)]
     alive = reached(formula.operations, roots)
     uses = Counter(arg for value in alive for arg in formula.operations[value].args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ _ROWS = 3
 """The batch that a step is shown; no formula should read it."""
 
 
-class FormulaRefusal(Exception):
+class UnlistedError(Exception):
     """What a list cannot say, in words."""
 
 
@@ -57,16 +58,16 @@ class StandIn:
             raise AttributeError(name)
         if name in _PLAIN or name in _FUNCTIONS:
             return lambda *args, **named: self.trace.call(name, (self, *args), named)
-        raise FormulaRefusal(f"it has no Tensor.{name}")
+        raise UnlistedError(f"it has no Tensor.{name}")
 
     def __getitem__(self, place: Any) -> StandIn:
         return self.trace.part(self, place)
 
     def __bool__(self) -> bool:
-        raise FormulaRefusal("it decides nothing by numbers: use torch.where")
+        raise UnlistedError("it decides nothing by numbers: use torch.where")
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise FormulaRefusal("it has no NumPy")
+        raise UnlistedError("it has no NumPy")
 
     __float__ = __int__ = __index__ = __len__ = __iter__ = __bool__
     __hash__ = object.__hash__
@@ -102,9 +103,11 @@ class StepTrace:
     def recur(self, h: StandIn, first: int, last: int) -> StandIn:
         """A recurrent product."""
         if not isinstance(h, StandIn) or h.shape != (_ROWS, self.hidden):
-            raise FormulaRefusal("it multiplies nothing by recurrent weights but values [B, H] of the step")
+            raise UnlistedError("it multiplies nothing by recurrent weights but values [B, H] of the step")
         if not first < last or self.taken & set(range(first, last)):
-            raise FormulaRefusal(f"it takes the recurrent product of each gate once, not {first} to {last} again")
+            raise UnlistedError(
+                f"it takes the recurrent product of each gate once, not {first} to {last} again"
+            )
         self.taken |= set(range(first, last))
         self.products.append(Product(h.values[0], first, last))
         return self.wide("product", first, last)
@@ -115,11 +118,13 @@ class StepTrace:
         if name in _PLAIN and not named and len(args) == ARITY[_PLAIN[name]]:
             return self.each(_PLAIN[name], *args)
         if name not in _FUNCTIONS:
-            raise FormulaRefusal(f"it has no torch.{name} of these arguments" if name in _PLAIN else f"it has no torch.{name}")
+            raise UnlistedError(
+                f"it has no torch.{name} of these arguments" if name in _PLAIN else f"it has no torch.{name}"
+            )
         try:
             return _FUNCTIONS[name](self, *args, **named)
         except TypeError as error:
-            raise FormulaRefusal(f"it has no torch.{name} with these arguments: {error}") from error
+            raise UnlistedError(f"it has no torch.{name} with these arguments: {error}") from error
 
     def each(self, name: str, *operands: Any) -> StandIn:
         """An operation on each number."""
@@ -135,25 +140,29 @@ class StepTrace:
         if isinstance(operand, StandIn):
             if operand.shape not in (shape, shape[-1:], ()):
                 got = f"{list(operand.shape)} with {list(shape)}"
-                raise FormulaRefusal(f"it joins no tensors of other shapes: {got}")
+                raise UnlistedError(f"it joins no tensors of other shapes: {got}")
             return operand.values if len(operand.values) == count else operand.values * count
         if isinstance(operand, Tensor):
             if operand.dim() or operand.requires_grad:
-                raise FormulaRefusal("it has no tensors of the cell's own: declare them in `learnt`")
+                raise UnlistedError("it has no tensors of the cell's own: declare them in `learnt`")
             operand = operand.item()
         if isinstance(operand, bool | int | float):
             return [self.list.constant(float(operand))] * count
-        raise FormulaRefusal(f"it computes with tensors and numbers, not with {type(operand).__name__}")
+        raise UnlistedError(f"it computes with tensors and numbers, not with {type(operand).__name__}")
 
     def part(self, tensor: StandIn, place: Any) -> StandIn:
         """Some gates, as a slice along the last dimension takes them."""
         places = place if isinstance(place, tuple) else (place,)
         whole = all(one in (slice(None), Ellipsis) for one in places[:-1])
-        if not whole or not isinstance(places[-1], slice) or (len(places) < tensor.ndim and ... not in places):
-            raise FormulaRefusal("it takes whole gates along the last dimension, nothing else of a tensor")
+        if (
+            not whole
+            or not isinstance(places[-1], slice)
+            or (len(places) < tensor.ndim and ... not in places)
+        ):
+            raise UnlistedError("it takes whole gates along the last dimension, nothing else of a tensor")
         begin, end, step = places[-1].indices(tensor.shape[-1])
         if begin % self.hidden or end % self.hidden or step != 1:
-            raise FormulaRefusal("it takes whole gates, not a part of one")
+            raise UnlistedError("it takes whole gates, not a part of one")
         values = tensor.values[begin // self.hidden : end // self.hidden]
         return StandIn(self, values, (*tensor.shape[:-1], len(values) * self.hidden))
 
@@ -167,7 +176,7 @@ class StepTrace:
         shape = (_ROWS, self.hidden)
         states = results if isinstance(results, tuple | list) else ()
         if len(states) != sizes[2] or any(not isinstance(s, StandIn) or s.shape != shape for s in states):
-            raise FormulaRefusal(f"a step returns a tuple of {sizes[2]} tensors [B, H]")
+            raise UnlistedError(f"a step returns a tuple of {sizes[2]} tensors [B, H]")
         values = tuple(state.values[0] for state in states)
         return Formula(tuple(self.list.operations), tuple(self.products), values, *sizes)
 
@@ -186,7 +195,7 @@ def _flat(values: Any) -> Any:
 def _chunk(trace: StepTrace, tensor: StandIn, chunks: int, dim: int = 0) -> tuple[StandIn, ...]:
     _last(tensor, dim)
     if len(tensor.values) % chunks:
-        raise FormulaRefusal(f"it has no {chunks} chunks of {len(tensor.values)} gates")
+        raise UnlistedError(f"it has no {chunks} chunks of {len(tensor.values)} gates")
     each = len(tensor.values) // chunks
     return _split(trace, tensor, each * trace.hidden, dim)
 
@@ -194,15 +203,17 @@ def _chunk(trace: StepTrace, tensor: StandIn, chunks: int, dim: int = 0) -> tupl
 def _split(trace: StepTrace, tensor: StandIn, split_size: Any, dim: int = 0) -> tuple[StandIn, ...]:
     _last(tensor, dim)
     total = tensor.shape[-1]
-    sizes = list(split_size) if isinstance(split_size, tuple | list) else [split_size] * -(-total // split_size)
+    sizes = (
+        list(split_size) if isinstance(split_size, tuple | list) else [split_size] * -(-total // split_size)
+    )
     ends = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
-    return tuple(trace.part(tensor, (..., slice(a, b))) for a, b in zip(ends, ends[1:], strict=False))
+    return tuple(trace.part(tensor, (..., slice(a, b))) for a, b in pairwise(ends))
 
 
 def _cat(trace: StepTrace, tensors: Sequence[StandIn], dim: int = 0) -> StandIn:
     for tensor in tensors:
         if not isinstance(tensor, StandIn):
-            raise FormulaRefusal("it joins values of the step alone")
+            raise UnlistedError("it joins values of the step alone")
         _last(tensor, dim)
     values = [value for tensor in tensors for value in tensor.values]
     return StandIn(trace, values, (*tensors[0].shape[:-1], len(values) * trace.hidden))
@@ -210,7 +221,7 @@ def _cat(trace: StepTrace, tensors: Sequence[StandIn], dim: int = 0) -> StandIn:
 
 def _last(tensor: StandIn, dim: int) -> None:
     if dim not in (-1, tensor.ndim - 1):
-        raise FormulaRefusal("it parts and joins gates along the last dimension alone")
+        raise UnlistedError("it parts and joins gates along the last dimension alone")
 
 
 def _clamp(trace: StepTrace, x: StandIn, min: Any = None, max: Any = None) -> StandIn:  # noqa: A002
@@ -225,10 +236,12 @@ def _softplus(trace: StepTrace, x: StandIn, beta: float = 1.0, threshold: float 
 
 
 def _pow(trace: StepTrace, x: StandIn, exponent: Any) -> StandIn:
-    if exponent == 0.5:
+    if isinstance(exponent, float) and exponent == 0.5:
         return trace.each("sqrt", x)
-    if isinstance(exponent, StandIn) or not isinstance(exponent, int) or not 0 < abs(exponent) <= 8:
-        raise FormulaRefusal("it has no powers but 0.5 and whole numbers up to 8")
+    if isinstance(exponent, float) and exponent.is_integer():
+        exponent = int(exponent)
+    if not isinstance(exponent, int) or not 0 < abs(exponent) <= 8:
+        raise UnlistedError("it has no powers but 0.5 and whole numbers up to 8")
     result, square = None, x
     for bit in range(abs(exponent).bit_length()):
         square = trace.each("mul", square, square) if bit else x
@@ -280,7 +293,7 @@ def _same(trace: StepTrace, x: StandIn, *args: Any, **_: Any) -> StandIn:
 
 def _dtype(trace: StepTrace, x: StandIn, *args: Any, **_: Any) -> StandIn:
     if any(isinstance(arg, torch.dtype) and arg != torch.float64 for arg in args):
-        raise FormulaRefusal("it computes in the numbers of its state alone")
+        raise UnlistedError("it computes in the numbers of its state alone")
     return x
 
 
@@ -307,7 +320,9 @@ def _relu(trace: StepTrace, x: StandIn, inplace: bool = False) -> StandIn:
     return trace.each("relu", x)
 
 
-def _relu6(trace: StepTrace, x: StandIn, low: float = 0.0, high: float = 6.0, inplace: bool = False) -> StandIn:
+def _relu6(
+    trace: StepTrace, x: StandIn, low: float = 0.0, high: float = 6.0, inplace: bool = False
+) -> StandIn:
     return trace.each("clamp", x, low, high)
 
 

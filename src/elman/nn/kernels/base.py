@@ -41,7 +41,7 @@ class Weights(NamedTuple):
         gain_hh: [G * H], or None.
         w_hr: [P, H], the projection of an LSTM's hidden state, h = W_hr (o * tanh(c)) (Sak et al. 2014),
             or None. The hidden state is then [B, P]; other states stay [B, H].
-        own: the cell's own parameters, in its order: [H] each, or [] of a scalar.
+        own: the cell's own parameters, in its order: [H] each, or [] of a scalar; None: it has none.
     """
 
     w_ih: Tensor
@@ -51,12 +51,12 @@ class Weights(NamedTuple):
     gain_ih: Tensor | None = None
     gain_hh: Tensor | None = None
     w_hr: Tensor | None = None
-    own: tuple[Tensor, ...] = ()
+    own: tuple[Tensor, ...] | None = None
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Weights:
         """The same, changed one by one."""
-        *shared, own = self
-        return Weights(*(None if w is None else change(w) for w in shared), tuple(change(w) for w in own))  # pyrefly: ignore
+        own = None if self.own is None else tuple(map(change, self.own))
+        return Weights(*(None if w is None else change(w) for w in self[:7]), own=own)  # pyrefly: ignore
 
 
 class ScanJob(NamedTuple):

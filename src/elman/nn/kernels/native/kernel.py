@@ -1,4 +1,4 @@
-"""Our own kernels for the CPU, in C++ (`native/`), in float32 and float64: RNN, LSTM and GRU, and lists of operations.
+"""Our own kernels for the CPU, in C++ (`native/`): RNN, LSTM, GRU, and lists; in float32 and float64.
 
 Here are the cases that they serve, and autograd. A gradient's own gradient goes through another kernel.
 """
@@ -123,13 +123,17 @@ class Native(Kernel):
                 KernelRequest(cell.name, steps=len(job.x), masked=masked, reset=reset)
             )
             return (self.differentiable if refusal else self.named).run(cell, job)
-        if cell.name not in CELLS or is_transformed() or not (_is_compiled() or is_operation_served(*_tensors(job))):
+        if (
+            cell.name not in CELLS
+            or is_transformed()
+            or not (_is_compiled() or is_operation_served(*_tensors(job)))
+        ):
             return self.differentiable.run(cell, job)
         return run_operation(cell, job, self.differentiable)
 
     def stepper(self, cell: CellProtocol, weights: Weights, state: tuple[Tensor, ...]) -> LayerStepper:
         """Make ready for step after step; see `Kernel.stepper`."""
-        if not is_plain(*weights[:4], *weights.own, *state):
+        if not is_plain(*weights[:4], *(weights.own or ()), *state):
             return super().stepper(cell, weights, state)
         if cell.name not in CELLS:
             return ListStepper(cell, weights, state)
@@ -137,7 +141,7 @@ class Native(Kernel):
 
     def advance(self, cell: CellProtocol, weights: Weights) -> StepFn:
         """Make ready for steps of any batch; see `Kernel.advance`."""
-        if not is_plain(*weights[:4], *weights.own):
+        if not is_plain(*weights[:4], *(weights.own or ())):
             return super().advance(cell, weights)
         if cell.name not in CELLS:
             return ListAdvance(cell, weights)
@@ -147,7 +151,7 @@ class Native(Kernel):
 def _tensors(job: ScanJob) -> tuple[Tensor | None, ...]:
     """All that a native kernel reads."""
     x, state, weights, lengths, _, mask, reset, *_ = job
-    return x, *state, *weights[:4], *weights.own, lengths, mask, reset
+    return x, *state, *weights[:4], *(weights.own or ()), lengths, mask, reset
 
 
 def _has_gradient(x: Tensor, state: tuple[Tensor, ...], weights: Weights, mask: Tensor | None = None) -> bool:

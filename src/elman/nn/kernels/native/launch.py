@@ -173,7 +173,9 @@ def step(name: str, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> t
     weights, state = dense(kind, weights), tuple([s.contiguous() for s in state])
     ahead = None if batch < _FEW else packed(kind, weights, True, False).ahead
     last = tuple([torch.empty_like(s) for s in state])
-    step_to(kind, x.contiguous(), state, weights, ahead, last[0], last)  # the hidden state is its output, too
+    step_to(
+        kind, x.contiguous(), state, weights[:4], ahead, last[0], last
+    )  # the hidden state is its output, too
     return last
 
 

@@ -1,4 +1,4 @@
-"""Cells that are lists of operations, on the compiled kernels: calls, autograd, and one step after another."""
+"""Cells that are lists of operations, on the compiled kernels: calls, autograd, and step after step."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class ListCall:
         self.state = tuple([s.contiguous() for s in state])
         self.around = tuple(None if t is None else t.contiguous() for t in (mask, reset))
         _, self.batch, features = x.shape
-        self.hidden = int(state[0].shape[1])
+        self.hidden = state[0].shape[1]
         self.groups = groups_of(self.batch, self.weights.w_hh) if groups is None else groups
         self.plan, program = _program(formula, training, mask is not None)
-        sizes = NUMBERS[x.dtype], int(features), self.hidden
+        sizes = NUMBERS[x.dtype], features, self.hidden
         self.kind = program, *sizes
         self.layout = (_program(formula, False, False)[1], *sizes)
         self.learnt = self._learnt()
@@ -116,7 +116,7 @@ class ListCall:
             dlearnt,
         )
         own: list[Tensor | None] = []
-        for place, parameter in enumerate(self.weights.own):
+        for place, parameter in enumerate(self.weights.own or ()):
             grad = None if dlearnt is None else dlearnt[place]
             own.append(grad.sum() if grad is not None and parameter.dim() == 0 else grad)
         return [dx, *found, *dstate, *own]
@@ -137,7 +137,7 @@ class ListCall:
 
     def _learnt(self) -> Tensor | None:
         """The cell's own parameters, [P, H]."""
-        own = self.weights.own
+        own = self.weights.own or ()
         if len(own) != self.formula.learnt:
             raise DataError("the cell's own parameters", str(len(own)), expected=str(self.formula.learnt))
         for parameter in own:
@@ -163,7 +163,7 @@ def run_list(kernel: Kernel, cell: CellProtocol, job: ScanJob) -> Result:
     formula = listed(cell, job.hidden_size).formula
     assert formula is not None
     x, state, weights, lengths, reverse, mask, reset, *_ = job
-    tensors = (x, *weights[:4], *state, *weights.own)
+    tensors = (x, *weights[:4], *state, *(weights.own or ()))
     if not torch.is_grad_enabled() or not any(t is not None and t.requires_grad for t in (*tensors, mask)):
         call = ListCall(formula, job, False)
         y, *last = call.forward(call.pack(back=False))
@@ -179,7 +179,7 @@ class _ListWithGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, kernel: Kernel, cell: CellProtocol, formula: Formula, *arguments: Any) -> Any:
-        """Arguments: lengths, reverse, mask, reset, x, four weights, states, own parameters -> y, last states."""
+        """Arguments: lengths, reverse, mask, reset, x, four weights, states, own parameters -> y, last."""
         call = ListCall(formula, _job(formula, arguments), True)
         kept, pack = call.room(call.rows()), call.pack(back=True)
         out = call.forward(pack, kept)
@@ -211,7 +211,7 @@ _apply = super(torch.autograd.Function, _ListWithGradient).apply  # pyrefly: ign
 def _job(formula: Formula, arguments: tuple[Any, ...]) -> ScanJob:
     lengths, reverse, mask, reset, x, w_ih, w_hh, b_ih, b_hh, *rest = arguments
     state, own = tuple(rest[: formula.states]), tuple(rest[formula.states :])
-    return ScanJob(x, state, Weights(w_ih, w_hh, b_ih, b_hh, own=own), lengths, reverse, mask, reset)
+    return ScanJob(x, state, Weights(w_ih, w_hh, b_ih, b_hh, own=own or None), lengths, reverse, mask, reset)
 
 
 def _four(states: Any) -> tuple[Any, ...]:
