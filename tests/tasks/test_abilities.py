@@ -97,7 +97,8 @@ def test_a_model_has_a_method_or_refuses_it_by_the_tasks_that_have_it(name, monk
         assert owners
         assert (name in owners) == hasattr(model, method) == model.can(method)
         if name not in owners:
-            with pytest.raises(TaskError, match=rf"^task '{name}': expected {registry.listed(owners)}, got .*; use elman train runs/one"):
+            refusal = rf"^task '{name}': expected {registry.listed(owners)}, got .*; use elman train runs/one"
+            with pytest.raises(TaskError, match=refusal):
                 getattr(model, method)
 
 
