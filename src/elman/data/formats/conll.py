@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO, final
 
 from elman.core.errors import DataError
+from elman.core.formatting import one_line
 from elman.core.records import Record
 from elman.data.formats.base import Format, has_suffix, head, nul, read_text, write_json_lines
 
@@ -133,9 +134,9 @@ class Conll(ColumnFormat):
     """Columns that white space or tabs part, as the CoNLL shared tasks had them: `tokens`, "2", "3", ...
 
     Where the first column numbers the tokens, that is "1" and the second is `tokens`. Lines that begin with
-    -DOCSTART-, and comments, stay as they are. A comment is a line before a sentence that begins with # and has
-    another number of columns; and also one of that number that begins with # and a space, if the tokens are
-    numbered, if most sentences begin so, or if no token's last column has what it ends with.
+    -DOCSTART-, and comments, stay as they are. A comment is a line before a sentence that begins with # and
+    has another number of columns; and also one of that number that begins with # and a space, if the tokens
+    are numbered, if most sentences begin so, or if no token's last column has what it ends with.
     """
 
     name = "conll"
@@ -282,7 +283,13 @@ def _in_columns(tokens: Sequence[str], answer: Mapping[str, list[str]]) -> str:
         numbers = [str(number) for number in range(1, len(tokens) + 1)]
         columns = {name: ["_"] * len(tokens) for name in COLUMNS}
         columns |= {"id": numbers, "form": tokens, **named}
-    return "".join("\t".join(cells) + "\n" for cells in zip(*columns.values(), strict=True)) + "\n"
+    rows = zip(*columns.values(), strict=True)
+    return "".join("\t".join(map(_cell, cells)) + "\n" for cells in rows) + "\n"
+
+
+def _cell(text: str) -> str:
+    """A text as a cell may hold it: without the ends of cells and lines."""
+    return one_line(text).replace("\t", " ")
 
 
 def _blocks(raw: Sequence[str]) -> Iterator[tuple[int, int]]:

@@ -56,11 +56,10 @@ class Vocab(ABC):
         Raises:
             VocabError: `strict` and a symbol is unknown, or the text is no Unicode (half a surrogate pair).
         """
+        if not text.isascii() and SURROGATE.search(text):
+            raise broken(text, where)
         text = self.normal(text)
-        try:
-            ids = self._ids_near(text) if near else self._ids(text)
-        except UnicodeEncodeError as error:
-            raise broken(text, where) from error
+        ids = self._ids_near(text) if near else self._ids(text)
         if strict and self.unknown is not None and (ids == self.unknown).any():
             raise self._stranger(text, int(np.argmax(ids == self.unknown)), where)
         return ids

@@ -1,7 +1,7 @@
 """Tags of spans (BIO, BIOES and their kin): what may follow what, which spans they mean, how many are right.
 
-A tag is `O`, or a letter that says where in a span its token stands, `-` or `_`, and the span's type: `B-PER`.
-The letter may be a small one, and the type be left out: `B`.
+A tag is `O`, or a letter that says where in a span its token stands, `-` or `_`, and the span's type, such as
+`B-PER`. The letter may be a small one, and the type be left out: `B`.
 """
 
 from __future__ import annotations
