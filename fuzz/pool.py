@@ -153,7 +153,10 @@ class _Worker:
 
     def watch(self) -> Failure | None:
         """Begin anew where it hangs or died, what it was at being a failure; and where it is old."""
-        hangs, since = self.process.is_alive(), self.now[1]  # read once, for the worker sets it to 0 meanwhile
+        hangs, since = (
+            self.process.is_alive(),
+            self.now[1],
+        )  # read once, for the worker sets it to 0 meanwhile
         if hangs and not (since and self._stuck(time.monotonic() - since)):
             return None
         if not hangs and not since:

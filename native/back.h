@@ -147,13 +147,56 @@ template <class T, class Cell> class Backward {
         T* to = entrance.open ? grad : sent + rows.first[now.group] * layer.units + first * L;
         for (long r = 0; !entrance.open && r < now.next_count; r++)
             std::memset(to + r * layer.units, 0, width * L * sizeof(T));
-        product(int(width), now.next_count, layer.recurrent_slots(now.next_gates),
-                weights + first * L * GATES * layer.units, chained,
-                onto<T>(to, layer.units, to, layer.units));
+        const Left<T> left = layer.recurrent_slots(now.next_gates);
+        const Sum<T> sum = onto<T>(to, layer.units, to, layer.units);
+        if (weights)
+            product(int(width), now.next_count, left, weights + first * L * GATES * layer.units, chained,
+                    sum);
+        else
+            straight(int(width), now.next_count, left, {(const T*)p.weights.w_hh, p.hidden, Cell::U_GATE},
+                     first * L, sum);
         for (long r = 0; !entrance.open && r < now.next_count; r++)
             for (long c = 0; c < width; c++) {
                 const long at = r * layer.units + c * L;
                 store(grad + at, load(grad + at) + through_entrance(now, r, first + c, load(to + at)));
+            }
+    }
+
+    // One of the two matrices as it lies, [GATES * H, columns]: where each slot of a row of gates has its
+    // rows.
+    struct Matrix {
+        const T* numbers;
+        long columns;
+        const int (&gate)[GATES];
+    };
+
+    // The same product from weights as they lie: of so few rows that to lay them out would take longer.
+    template <class Put>
+    void straight(int width, long n, const Left<T>& left, const Matrix& w, long column,
+                  const Put& put) const {
+        for (long r = 0; r < n; r++) {
+            Vec<T> sums[WIDEST] = {};
+            for (long unit = 0; unit < p.hidden; unit += L)
+                for (int slot = 0; slot < GATES; slot++) {
+                    const T* a = left.data + r * left.row + unit / L * SLOTS * L + slot * L;
+                    const T* from = w.numbers + (w.gate[slot] * p.hidden + unit) * w.columns + column;
+                    const long there = std::min<long>(L, p.hidden - unit);
+                    add_rows(width, a, there, from, w.columns, w.columns - column, sums);
+                }
+            for (int c = 0; c < width; c++) put(r, c, sums[c]);
+        }
+    }
+
+    // Adds n rows of a matrix, each times its number, to `width` registers of which `left` numbers are there.
+    static void add_rows(int width, const T* a, long n, const T* from, long columns, long left,
+                         Vec<T> (&sums)[WIDEST]) {
+        for (long i = 0; i < n; i++, from += columns)
+            for (int c = 0; c < width; c++) {
+                const long there = left - c * L;
+                if (there >= L)
+                    sums[c] += broadcast(a[i]) * load(from + c * L);
+                else if (there > 0)
+                    sums[c] += broadcast(a[i]) * load(from + c * L, there);
             }
     }
 
@@ -202,14 +245,19 @@ template <class T, class Cell> class Backward {
         const long pieces = (rows.rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
         member.share(pieces, [&](long piece) {
             const long from = rows.rows * piece / pieces, n = rows.rows * (piece + 1) / pieces - from;
-            if (layer.narrow()) return narrow_gradients(from, n);
+            if (layer.narrow() && weights) return narrow_gradients(from, n);
             const Left<T> left = layer.input_slots((const T*)p.gates + from * layer.row);
             T* to[BLOCK_ROWS];
             for (long r = 0; r < n; r++) to[r] = input_gradient(from + r);
             for (long panel = 0; panel < inputs.count; panel++) {
                 const long first = inputs.first(panel) * L;
-                const T* w = weights + layer.back_inputs_at() + first * GATES * layer.units;
-                product(inputs.width(panel), n, left, w, false, Scatter<T>{to, first, p.input, true});
+                const Scatter<T> put{to, first, p.input, true};
+                if (weights)
+                    product(inputs.width(panel), n, left,
+                            weights + layer.back_inputs_at() + first * GATES * layer.units, false, put);
+                else
+                    straight(inputs.width(panel), n, left, {(const T*)p.weights.w_ih, p.input, Cell::X_GATE},
+                             first, put);
             }
         });
     }
@@ -349,7 +397,7 @@ template <class T, class Cell> class Backward {
     const Layer<T, Cell> layer;
     const Rows rows;
     const Panels units, inputs; // the columns of the two products
-    const T* const weights;
+    const T* const weights;     // null: as they lie
     const Entrance<T> entrance;
     const Buffer<T> initial;
     const Buffer<T> grads;       // [S, B, units]: of the states, carried from step to step

@@ -25,7 +25,7 @@ namespace {
 const Kernels* chosen = available().front();
 
 // Of the functions below; extension.py wants the one that it was written for, lest a build of old meet it.
-constexpr long INTERFACE = 4;
+constexpr long INTERFACE = 5;
 
 // Reads a call's arguments one after another: integers, and tensors or None.
 class Arguments {
@@ -180,6 +180,7 @@ PyObject* backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
     Problem p = kind(arguments);
     scan(arguments, p);
+    p.weights = matrices(arguments);
     p.packed_back = arguments.address();
     p.dy = arguments.address();
     p.dy_time = arguments.number();
@@ -257,7 +258,8 @@ PyMethodDef methods[] = {
     {"digest", FAST(digest),
      "(kind..., threads, weights...) -> a number that tells whether they have changed"},
     {"forward", FAST(forward), "(kind..., scan..., weights..., packed, last...): one layer in one direction"},
-    {"backward", FAST(backward), "(kind..., scan..., packed_back, gradients...): back through it"},
+    {"backward", FAST(backward),
+     "(kind..., scan..., weights..., packed_back, gradients...): back through it"},
     {"want_huge_pages", FAST(want_huge_pages),
      "(memory, bytes): it is new and large; the system hands it out in few pieces, if it can"},
     {"are_plain", FAST(are_plain),

@@ -38,7 +38,7 @@ struct Problem {
     const bool* reset; // [T, B] dense, true where the state that enters is zero; null: nowhere
     Matrices weights;
     const void* packed;      // what pack() made of them; null: they are read as they lie
-    const void* packed_back; // what pack_back() made of them
+    const void* packed_back; // what pack_back() made of them, or null
 
     void* y;                 // [T, B, H] dense; zero beyond each length already
     void* last[MOST_STATES]; // [B, H] dense; where T is 1, the first may be y

@@ -239,7 +239,7 @@ def test_arrays(tmp_path, name, data, message):
 
 
 def test_a_small_gzip_file_does_not_fill_all_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("elman.data.formats.base._LEAST_UNPACKED", 1000)
+    monkeypatch.setattr("elman.data.formats.packed._LEAST_UNPACKED", 1000)
     path = tmp_path / "a.txt.gz"
     path.write_bytes(data := gzip.compress(b"a" * 100_000))
     with pytest.raises(DataError) as caught:

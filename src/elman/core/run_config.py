@@ -27,6 +27,11 @@ class DataSettings(Settings):
     test_path: str = option("", "file or folder to test on, instead of a share of path")
     format: str = option("auto", "file format (see docs/formats.md); auto: detected from name and content")
     encoding: str = option("utf-8", "text encoding of the file")
+    header: str = option(
+        "auto",
+        "whether the first line of a table names its columns; auto: inferred from the lines below it",
+        choices=("auto", "yes", "no"),
+    )
     input: str = option("", "input column; inferred and reported if empty")
     target: str = option("", "target column; inferred and reported if empty")
     unit: str = option(

@@ -271,10 +271,11 @@ class Layers(Foreign, nn.RNNBase):
         options = StackOptions(
             self.num_layers,
             1 + self.bidirectional,
-            dropout=self.dropout,
-            variational=self.variational,
-            recurrent_dropout=self.recurrent_dropout,
-            zoneout=self.zoneout,
+            "concat",
+            self.dropout,
+            self.variational,
+            self.recurrent_dropout,
+            self.zoneout,
             training=self.training,
         )
         given = StackInput(call.x, self._states(call), call.lengths, call.reset, call.every)

@@ -84,8 +84,7 @@ class KernelCall:
     def pack(self, back: bool) -> Pack:
         """The weights as forward and, where it is wanted, backward read them."""
         steps, batch, _ = self.x.shape
-        few = steps * batch < _FEW
-        return _NOT_LAID_OUT if few and not back else packed(self.kind, self._dense(), not few, back)
+        return _NOT_LAID_OUT if steps * batch < _FEW else packed(self.kind, self._dense(), True, back)
 
     def forward(self, pack: Pack, kept: Tensor | None = None) -> tuple[Tensor, ...]:
         """y and the last states; fills what is kept.
@@ -97,7 +96,7 @@ class KernelCall:
         if self.lengths is not None:
             self.rows()
         out = self.outputs()
-        weights = _NONE if pack.ahead is not None else self._dense()[:4]
+        weights = self._as_they_lie(pack)
         module.forward(*self._arguments(), out[0], kept, *weights, pack.ahead, *two(out[1:]))
         return out
 
@@ -123,6 +122,7 @@ class KernelCall:
             *self._arguments(),
             None,
             kept,
+            *self._as_they_lie(pack),
             pack.back,
             dy,
             *((0, 0) if dy is None else dy.stride()[:2]),
@@ -137,6 +137,9 @@ class KernelCall:
         steps, batch, _ = self.x.shape
         y = _quickly_filled(self.x.new_empty((steps, batch, width)))
         return y if self.lengths is None else y.zero_()
+
+    def _as_they_lie(self, pack: Pack) -> tuple[Tensor | None, ...]:
+        return _NONE if pack is not _NOT_LAID_OUT else self._dense()[:4]
 
     def _dense(self) -> Weights:
         return dense(self.kind, self.weights)

@@ -78,7 +78,9 @@ def is_operation_served(*tensors: Tensor | None) -> bool:
 
 def wants_names(*tensors: Tensor | None) -> bool:
     """Whether a trace, a mode or a subclass wants torch's own functions by their names."""
-    return is_traced() or (not torch.compiler.is_compiling() and _is_taken_over(*tensors))
+    if torch.compiler.is_compiling():
+        return _is_exported()
+    return _is_tracing() or (has_torch_function(tensors) and _is_taken_over(*tensors))
 
 
 @torch.compiler.assume_constant_result
@@ -87,7 +89,7 @@ def _is_exported() -> bool:
 
 
 def _is_taken_over(*tensors: Tensor | None) -> bool:
-    return has_torch_function(tensors) and not (are_of_torch(*tensors) and _places_alone())
+    return not (are_of_torch(*tensors) and _places_alone())
 
 
 def are_of_torch(*tensors: Tensor | None) -> bool:
