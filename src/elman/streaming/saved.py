@@ -13,6 +13,7 @@ from elman.core import json_schema, tensor_file
 from elman.core.errors import RunError, TaskError
 from elman.core.records import State
 from elman.core.run_config import RunConfig
+from elman.core.settings import fingerprint
 from elman.streaming.base import StreamCodec, Streamer, Streaming
 
 BLOCK = 256
@@ -179,5 +180,5 @@ _MOST_ROWS = 1 << 16
 
 def _settings_text(run: RunConfig) -> str:
     """The settings in the words of the fingerprints that saved streams have, whatever classes are called."""
-    text = repr((run.network, run.options, run.signal))
+    text = f"({', '.join(map(fingerprint, (run.network, run.options, run.signal)))})"
     return text.replace("NetworkSettings(", "Network(", 1).replace("SignalSettings(", "Signals(", 1)
