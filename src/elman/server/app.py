@@ -31,7 +31,7 @@ from elman.server import messages, openapi, process
 from elman.server.auth import AuthMiddleware
 from elman.server.batch_worker import BatchWorker
 from elman.server.limits import Limits
-from elman.server.service import HttpError, Served, ServerMetrics, Service, named, refusal
+from elman.server.service import OURS, HttpError, Served, ServerMetrics, Service, named, refusal
 from elman.server.sessions import SessionManager
 from elman.server.web import endpoint
 from elman.server.websocket import Socket
@@ -196,4 +196,4 @@ async def _not_there(request: Request, error: Exception) -> Response:
 
 
 async def _our_fault(request: Request, error: Exception) -> Response:
-    return refusal(HttpError(500, "a fault of Elman; the server's log tells it"))
+    return refusal(HttpError(500, OURS))

@@ -23,6 +23,8 @@ _HEADERS = {
     413: {"Connection": "close"},
     503: {"Retry-After": "1"},
 }
+OURS = "a fault of Elman; the server's log tells it"
+"""What is told of an error that nobody who asks has caused."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from elman.core import interruption
 from elman.core.records import Batch, Example, Seq
 from elman.data import batching
 from elman.tasks.abilities import Predictor
@@ -76,6 +77,7 @@ def outputs(
     outputs: list[Any] = [None] * len(examples)
     device = next(network.parameters()).device
     for places, batch in batching.eval_batches(examples):
+        interruption.look()
         batch = to_device(batch, device)
         scores, _ = network(batch.seq)
         for place, output in zip(places, say(batch, scores), strict=True):
@@ -97,6 +99,7 @@ def _run(task: Task, network: nn.Module, held: Sequence[Example]) -> Iterator[tu
     )
     with evaluating(network):
         for places, batch in batches:
+            interruption.look()
             batch = to_device(batch, device)
             scores, after = network(batch.seq, state)
             state = after if task.continuous else None

@@ -258,7 +258,7 @@ class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEv
         key, source = base.identity(raw.value), raw.value if isinstance(raw.value, str) else ""
         if not use.labelled:
             return Seq2SeqExample(data, torch.empty(0, dtype=torch.int64), len(data), key, "", source)
-        text = _target(self.columns, record)
+        text = self.wording.vocab.normal(_target(self.columns, record))
         return Seq2SeqExample(data, self.wording.encode(text, record.where), len(data), key, text, source)
 
     def _source(self, record: Record) -> RawValue:
@@ -313,7 +313,7 @@ def _symbols(texts: Sequence[str], member: Input, run: RunConfig[TranslateConfig
     ready = [text_input.prepared(text, unit, data.lower) for text in texts]
     counted = data.min_count if unit in ("char", "word") else 1
     size = options.target_vocab_size or (data.vocab_size if unit != "byte" else 0)
-    return vocab.learn(unit, ready, size=size, min_count=counted)
+    return vocab.learn(unit, ready, size=size, min_count=counted, form=data.normal_form)
 
 
 def _unit(texts: Sequence[str]) -> str:
