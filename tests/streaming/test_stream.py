@@ -74,6 +74,10 @@ class Untrained:
     task: Task
     config: RunConfig
 
+    @property
+    def learnt(self) -> str:
+        return self.task.to_text()
+
     def able(self, ability: type) -> str:
         return tasks.able(ability)
 

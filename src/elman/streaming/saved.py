@@ -23,14 +23,6 @@ FORMAT = 1
 """Of the files that hold a stream."""
 
 
-class Stored(Protocol):
-    """A task, of which a text tells what it learnt."""
-
-    def to_text(self) -> str:
-        """What it learnt from the training part."""
-        ...
-
-
 class Trained(Protocol):
     """A trained network with its task; `elman.Model` is one."""
 
@@ -40,13 +32,18 @@ class Trained(Protocol):
         ...
 
     @property
-    def task(self) -> Stored:
+    def task(self) -> object:
         """What it was trained for."""
         ...
 
     @property
     def config(self) -> RunConfig:
         """The settings that it was trained with."""
+        ...
+
+    @property
+    def learnt(self) -> str:
+        """What the task learnt from the data, as text that later versions of Elman do not change."""
         ...
 
     def able(self, ability: type) -> str:
@@ -94,7 +91,7 @@ class StreamFactory:
         """A number that tells this model from others: of its weights, its settings and what it learnt."""
         if not self._mark:
             run, found = self._model.config, hashlib.sha256()
-            parts = run.task, _settings_text(run), self._model.task.to_text()
+            parts = run.task, _settings_text(run), self._model.learnt
             found.update("\0".join(parts).encode())
             for name, tensor in sorted(self._model.network.state_dict().items()):
                 found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
