@@ -9,7 +9,6 @@ import math
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from elman.core.errors import ConfigError, DataError
@@ -148,6 +147,7 @@ class Recurrent(nn.Module):
                 nn.init.orthogonal_(weights.w_hr)
             elif weights.w_hr is not None:
                 _uniform((weights.w_hr,), 1 / math.sqrt(self.hidden_size))
+            self.cell.initialise_own(weights.own or ())
             weights.w_hh.mul_(self.init_gain)
             if self.memory and weights.b_ih is not None and weights.b_hh is not None:
                 self.cell.remember(weights.b_ih, weights.b_hh, self.memory)
@@ -224,7 +224,9 @@ class Recurrent(nn.Module):
 
     def weights(self, run: int) -> Weights:
         """The weights of a layer in a direction; run = layer * D + direction."""
-        return Weights(*(getattr(self, name + self._suffix(run)) for name in _WEIGHTS))
+        suffix = self._suffix(run)
+        own = tuple([getattr(self, one.name + suffix) for one in self.cell.learnt]) or None
+        return Weights(*[getattr(self, name + suffix) for name in _WEIGHTS], own=own)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         kernel.forget(*self.parameters(recurse=False))
@@ -268,15 +270,20 @@ class Recurrent(nn.Module):
 
     def _register(self, bias: bool, learn_initial: bool) -> None:
         """Make the parameters, unfilled, in the order and with the names of torch.nn."""
-        rows, runs = self.cell.gates * self.hidden_size, self.layers * self.directions
+        runs = self.layers * self.directions
+        rows, recurrent = (gates * self.hidden_size for gates in self.cell.sizes[:2])
         for run in range(runs):
             above = self._layer_size + (self.input_size if self.skip else 0)
             features = self.input_size if run < self.directions else above
-            shapes = [(rows, features), (rows, self.state_sizes[0])]
-            shapes += [(rows,) if bias else None] * 2 + [(rows,) if self.layer_norm else None] * 2
+            shapes = [(rows, features), (recurrent, self.state_sizes[0])]
+            shapes += [(wide,) if bias else None for wide in (rows, recurrent)]
+            shapes += [(wide,) if self.layer_norm else None for wide in (rows, recurrent)]
             shapes += [(self.projection, self.hidden_size) if self.projection else None]
             for name, shape in zip(_WEIGHTS, shapes, strict=True):
                 self.register_parameter(name + self._suffix(run), _parameter(shape))
+            for own in self.cell.learnt:
+                shape = () if own.scalar else (self.hidden_size,)
+                self.register_parameter(own.name + self._suffix(run), _parameter(shape))
         initial = (self.cell.states, runs, self.hidden_size)
         self.register_parameter("initial_state", _parameter(initial if learn_initial else None))
 
@@ -426,21 +433,17 @@ def _projection(cell: Cell, size: int, hidden: int) -> int:
     return size
 
 
-@torch.no_grad()
 def _projects(cell: Cell) -> bool:
-    """Whether a cell makes a hidden state of width 3 with one of width 2: it enters products only."""
-    wide = torch.zeros(1, 3)
-    first, *others = (wide,) * cell.states
-
-    def recur(h: Tensor, first_gate: int = 0, last_gate: int | None = None) -> Tensor:
-        gates = (cell.gates if last_gate is None else last_gate) - first_gate
-        return F.linear(h, torch.zeros(3 * gates, 2))
-
+    """Whether a cell makes a hidden state of width 3 from one of width 2: it enters products only."""
+    (gates, recurrent, states), zeros = cell.sizes, torch.zeros
+    own = tuple([zeros(() if one.scalar else 3) for one in cell.learnt]) or None
+    weights = Weights(zeros(3 * gates, 1), zeros(3 * recurrent, 2), w_hr=zeros(2, 3), own=own)
+    state = zeros(1, 2), *[zeros(1, 3)] * (states - 1)
     try:
-        after = cell.step(torch.zeros(1, 3 * cell.gates), (first[:, :2], *others), recur)
+        after = dispatch.get("loop").step(cell, zeros(1, 1), state, weights)
     except RuntimeError:
         return False
-    return all(s.shape == wide.shape for s in after)
+    return [s.shape for s in after] == [s.shape for s in state]
 
 
 def _memory(steps: int, bias: bool) -> int:
