@@ -147,7 +147,7 @@ class Recurrent(nn.Module):
                 nn.init.orthogonal_(weights.w_hr)
             elif weights.w_hr is not None:
                 _uniform((weights.w_hr,), 1 / math.sqrt(self.hidden_size))
-            self.cell.initialise_own(weights.own or ())
+            self.cell.initialise_own(weights.own)
             weights.w_hh.mul_(self.init_gain)
             if self.memory and weights.b_ih is not None and weights.b_hh is not None:
                 self.cell.remember(weights.b_ih, weights.b_hh, self.memory)
@@ -225,8 +225,8 @@ class Recurrent(nn.Module):
     def weights(self, run: int) -> Weights:
         """The weights of a layer in a direction; run = layer * D + direction."""
         suffix = self._suffix(run)
-        own = tuple([getattr(self, one.name + suffix) for one in self.cell.learnt]) or None
-        return Weights(*[getattr(self, name + suffix) for name in _WEIGHTS], own=own)
+        own = tuple([getattr(self, one.name + suffix) for one in self.cell.learnt])
+        return Weights(*[getattr(self, name + suffix) for name in _WEIGHTS]).beside(own)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         kernel.forget(*self.parameters(recurse=False))
