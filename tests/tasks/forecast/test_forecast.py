@@ -16,7 +16,7 @@ from test_training import StopAfter
 import elman
 from elman import cli, tasks
 from elman.core.errors import ConfigError, DataError, RunError, TaskError
-from elman.core.records import Record
+from elman.core.records import Record, Seq
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data import batching
 from elman.metrics.forecasting import LEVELS
@@ -111,6 +111,44 @@ def test_start_and_end_leave_out_what_is_beyond():
     _, (train, _, test) = made({"start": "2024-01-11", "end": "2024-03-31"})
     assert max(horizons(test)) == 80
     assert train.tracks[0].series.values[0] == pytest.approx(wave(10, "a"), abs=1e-3)
+
+
+@pytest.mark.parametrize("own", [{}, {"model": "autoregressive"}, {"standardise": True}, {"scale": "mean"}])
+@pytest.mark.parametrize("offset", [1e5, -1e8, 1e11])
+def test_windows_are_the_same_near_any_offset(own, offset):
+    """As a counter is that has run for long: what differs is not lost in the float32 of what does not."""
+    (_, (train, _, test)) = made(own, rows(y=lambda step: f"{wave(step):.4f}"))
+    _, (far, _, far_test) = made(own, rows(y=lambda step: f"{wave(step) + offset:.4f}"))
+    for near, other in ((train[7], far[7]), (test[3], far_test[3])):
+        torch.testing.assert_close(other.data, near.data, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(other.target, near.target, rtol=1e-4, atol=1e-4, equal_nan=True)
+
+
+def test_one_wild_value_does_not_blur_the_others():
+    _, (near, _, _) = made(records=rows(y=lambda step: f"{wave(step):.4f}"))
+    _, (other, _, _) = made(records=rows(y=lambda step: f"{1e12 if step == 100 else wave(step):.4f}"))
+    torch.testing.assert_close(other[5].data, near[5].data)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_forecast_and_a_stream_are_moved_by_an_offset(model):
+    found = []
+    for offset in (0, 10**8):
+        records = rows(y=lambda step, offset=offset: f"{wave(step) + offset:.4f}")
+        task, _ = made({"model": model, "samples": 10}, records)
+        torch.manual_seed(3)
+        network = task.build().eval()
+        windows = task.encode(records, Purpose.PREDICT)
+        (future,) = task.futures(windows, evaluation.predict(task, network, windows))
+        streamer = task.streamer(network)
+        ends = streamer.ends(None)
+        data = ends.intake.take([(record.fields["ds"], record.fields["y"]) for record in records])
+        raw, _ = streamer.run(Seq(data[:, None]), streamer.start(None))
+        said = [ends.outlet.give(one) for one in raw[:, 0]][-1]
+        assert said.times == future.times
+        np.testing.assert_allclose(said.numbers[:, 1:], future.outlook.quantiles, rtol=0, atol=1e-3)
+        found.append(future.outlook.quantiles - offset)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-3)
 
 
 def test_parts_that_are_not_asked_for():
