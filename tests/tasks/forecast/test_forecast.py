@@ -23,7 +23,7 @@ from elman.metrics.forecasting import LEVELS
 from elman.runs.folder import RunFolder
 from elman.tasks import evaluation
 from elman.tasks.base import Purpose
-from elman.tasks.forecast.task import Forecast
+from elman.tasks.forecast.task import Forecast, _joined
 from elman.tasks.forecast.windows import RollingWindows
 from elman.training import optimizers, session
 
@@ -128,6 +128,20 @@ def test_one_wild_value_does_not_blur_the_others():
     _, (near, _, _) = made(records=rows(y=lambda step: f"{wave(step):.4f}"))
     _, (other, _, _) = made(records=rows(y=lambda step: f"{1e12 if step == 100 else wave(step):.4f}"))
     torch.testing.assert_close(other[5].data, near[5].data)
+
+
+@pytest.mark.parametrize("mean", [30, 10**6, 10**8])
+def test_counts_of_any_size_are_covered_as_the_intervals_say(mean):
+    """The first network knows how far counts spread: its shape is that of the training part."""
+    random = np.random.default_rng(1)
+    counts = random.poisson(random.gamma(5, mean / 5, 400)).tolist()
+    task, (_, _, test) = made({**COUNTS, "samples": 200}, rows(400, y=lambda step: str(counts[step])))
+    assert task.outline.dispersion == pytest.approx(0.2, rel=0.2)
+    network = task.build().eval()
+    outlook = _joined(test, evaluation.predict(task, network, test))
+    assert test.scores(outlook)["coverage_80"] == pytest.approx(0.8, abs=0.08)
+    losses = task.loss(network(batching.collate(test[:9]).seq)[0], batching.collate(test[:9]))
+    assert float(losses.nats) / losses.count == pytest.approx(math.log(mean), abs=1.5)
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -47,6 +47,7 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
         cycles=_cycles(all_series, ends, frequency) if options.calendar else (),
         fill=options.fill,
         unit=_unit(all_series, ends),
+        dispersion=_dispersion(all_series, ends, season) if options.counts else 0.0,
         notation=all_series[0].style.notation,
         codings=tuple(_codings(all_series, ends, found)),
         standards=_standards(all_series, ends) if options.standardise else None,
@@ -127,12 +128,11 @@ def _check(
     found: Sequence[Series], ends: Sequence[int], layout: WindowLayout, options: ForecastConfig
 ) -> None:
     """Fail where a series is too short to learn from, or its values are none that the distribution has."""
-    counts = options.model == "autoregressive" and options.distribution == "negative_binomial"
     for one, end in zip(found, ends, strict=True):
         if end < layout.origin + layout.horizon:
             raise too_short(one, end, layout, layout.horizon)
         there = one.values[~np.isnan(one.values)]
-        if counts and ((there < 0) | (there != there.round())).any():
+        if options.counts and ((there < 0) | (there != there.round())).any():
             wrong = there[(there < 0) | (there != there.round())][0]
             remedy = "set forecast.distribution = student_t"
             raise DataError(one.where, f"the value {wrong:g}", expected="counts 0, 1, 2, ...", remedy=remedy)
@@ -157,6 +157,20 @@ def _unit(found: Sequence[Series], ends: Sequence[int]) -> float:
     """The median of the deviations of series that change."""
     widths = [series_encoder.standard(one.values[:end])[1] for one, end in zip(found, ends, strict=True)]
     return float(np.median(widths))
+
+
+def _dispersion(found: Sequence[Series], ends: Sequence[int], season: int) -> float:
+    """The median of what series vary by beyond a Poisson distribution, over the square of their mean.
+
+    The variance is half of what values differ by from the last or the last season, whichever is less.
+    """
+    shapes = []
+    for one, end in zip(found, ends, strict=True):
+        mean = float(np.nanmean(one.values[:end]))
+        missed = [one.values[lag:end] - one.values[: end - lag] for lag in {1, season} if lag < end]
+        variance = min(float(np.nanmean(each**2)) / 2 for each in missed)
+        shapes.append(max(variance - mean, 0.01 * mean) / mean**2 if mean > 0 else 1.0)
+    return min(10.0, float(np.median(shapes)))
 
 
 def _in_words(found: Sequence[Series]) -> str:

@@ -38,7 +38,8 @@ class SeriesEncoder:
         layout: how a window is made.
         cycles: of the calendar, which are among the channels.
         fill: whether times that are left out are missing values.
-        unit: the scale of windows that never change: as wide as series usually are.
+        unit: as wide as series usually are: the scale of windows that never change.
+        dispersion: of counts, how far their variance is usually above the mean, over its square; else 0.
         notation: how times were written; "" of a run of before there was this.
         codings: of the columns beside the values, in the order of `columns.extras`.
         standards: for each series mean and standard deviation of its training part; none, if values stay.
@@ -54,6 +55,7 @@ class SeriesEncoder:
     codings: tuple[Coding, ...]
     standards: Mapping[str, tuple[float, float]] | None
     unit: float = 1.0
+    dispersion: float = 0.0
     notation: str = ""
 
     def to_text(self) -> str:
@@ -67,6 +69,7 @@ class SeriesEncoder:
             "cycles": self.cycles,
             "fill": self.fill,
             "unit": self.unit,
+            "dispersion": self.dispersion,
             "notation": self.notation,
             "codings": [asdict(coding) for coding in self.codings],
             "standards": self.standards,
@@ -221,6 +224,7 @@ class _SeriesEncoderLearnt(NamedTuple):
     codings: tuple[Coding, ...]
     standards: dict[str, tuple[float, float]] | None
     unit: Annotated[float, ("exclusiveMinimum", 0)] = 1.0
+    dispersion: Annotated[float, ("minimum", 0)] = 0.0
     notation: str = ""
 
 
