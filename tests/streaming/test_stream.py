@@ -458,6 +458,43 @@ def same(mine: dict[int, list[Any]], theirs: dict[int, list[Any]]) -> None:
                 torch.testing.assert_close(told(one), told(other), rtol=1e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("part", ["intake", "outlet"])
+def test_a_fault_of_whatever_kind_is_its_streams_alone(part, monkeypatch):
+    model = made("language")
+    engine, alone = Streams(model), [model.stream() for _ in range(3)]
+    first, bad, last = keys = [engine.open() for _ in range(3)]
+
+    def broken(*_):
+        raise OverflowError("too large")
+
+    ends = getattr(engine._open[bad].ends, part)
+    for name in ("one", "take", "rest") if part == "intake" else ("give", "last"):
+        monkeypatch.setattr(ends, name, broken)
+    for ask, same in ((engine.step, "step"), (engine.feed, "feed")):
+        said = ask(dict.fromkeys(keys, "t"))
+        assert isinstance(said[bad], OverflowError)
+        for key, stream in ((first, alone[0]), (last, alone[2])):
+            torch.testing.assert_close(said[key], getattr(stream, same)("t"), rtol=1e-5, atol=1e-5)
+    assert isinstance(engine.finish(keys)[bad], OverflowError)
+
+
+def test_what_cannot_be_computed_together_is_computed_one_by_one(monkeypatch):
+    model = made("language")
+    engine, alone = Streams(model), model.stream()
+    first, bad = keys = [engine.open() for _ in range(2)]
+    whole = engine._run
+
+    def run(keys, seq):
+        if bad in keys:
+            raise OverflowError("too large")
+        return whole(keys, seq)
+
+    monkeypatch.setattr(engine, "_run", run)
+    said = engine.feed(dict.fromkeys(keys, "the cat"))
+    assert isinstance(said[bad], OverflowError)
+    torch.testing.assert_close(said[first], alone.feed("the cat"), rtol=1e-5, atol=1e-5)
+
+
 def test_a_step_that_is_refused_leaves_its_stream_and_the_others_alone():
     engine, alone = Streams(made("language")), made("language").stream()
     first, second = engine.open(), engine.open()

@@ -53,6 +53,12 @@ class DataSettings(Settings):
         choices=("auto", "char", "byte", "word", "bpe"),
     )
     lower: bool = option(False, "lowercase the text")
+    normal_form: str = option(
+        "nfc",
+        "normalisation of the text by Unicode: letters and marks composed (nfc), compatible characters made "
+        "one as well (nfkc), or none",
+        choices=("nfc", "nfkc", "none"),
+    )
     vocab_size: int = option(0, "maximum vocabulary size (word, bpe); 0: all words, 2000 subwords", low=0)
     min_count: int = option(1, "minimum count of a word; rarer words become <unk>", low=1)
     ngrams: int = option(

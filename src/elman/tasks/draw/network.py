@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from elman.core import interruption
 from elman.core.records import Seq, State
 from elman.core.run_config import NetworkSettings, RunConfig
 from elman.nn import encoder
@@ -309,6 +310,7 @@ def generate(
         _, state, _ = network.body(Seq(network.reader(steps[:-1])), state)
     advance, made = network.advance(state), steps[-1]
     while True:
+        interruption.look()
         said, look = advance(made)
         made = said.sample(generator, temperature)
         yield made, look

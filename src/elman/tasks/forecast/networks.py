@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from elman.core import interruption
 from elman.core.errors import DataError
 from elman.core.records import Seq, State
 from elman.nn.distributions import Distribution
@@ -247,6 +248,7 @@ class Autoregressive(nn.Module):
         wide = Scaling(*(part.repeat(count) for part in scaling))
         state = tuple(part.repeat(1, count, 1) for part in state)
         for step in range(before, len(data)):
+            interruption.look()
             read, state = self.recurrent(Seq(self._inputs(data, wide, step, step + 1)), state)
             said = Densities(self.output(read.data), wide, self.kind)
             data[step, :, 0] = said.at(said.raw[0]).sample(generator)

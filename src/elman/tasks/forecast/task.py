@@ -21,10 +21,11 @@ from elman.metrics.forecasting import LEVELS, QuantileForecast
 from elman.nn import encoder
 from elman.nn.distributions import DISTRIBUTIONS, ScaledNegativeBinomial
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import EdgeLoss, Exportable, Forecaster
+from elman.tasks.abilities import EdgeLoss, Exportable
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.forecast import column_roles, demo_rows, frequencies, windows
 from elman.tasks.forecast.fit_encoder import between, cut, fit, too_short
+from elman.tasks.forecast.forecaster import Forecaster
 from elman.tasks.forecast.graph import GRAPHS
 from elman.tasks.forecast.networks import SCALES, Autoregressive, Densities, Direct, Quantiles
 from elman.tasks.forecast.result import SeriesForecast, draw
