@@ -130,6 +130,49 @@ def test_one_wild_value_does_not_blur_the_others():
     torch.testing.assert_close(other[5].data, near[5].data)
 
 
+def test_an_unseen_series_is_centred_by_its_past_alone():
+    task, _ = made({"standardise": True})
+    both = [
+        rows(names="b", y=lambda step, jump=jump: str(wave(step) + jump * (step > 60))) for jump in (0, 1e3)
+    ]
+    near, far = (task.encode(records, Purpose.SCORE) for records in both)
+    assert torch.equal(near[0].data[:24], far[0].data[:24])
+    assert near.tracks[0].centre == far.tracks[0].centre
+    values = np.array([wave(step) for step in range(24)])
+    assert near.tracks[0].centre == pytest.approx(values.mean())
+
+
+def test_a_series_that_never_changes_has_scores_that_are_said(tmp_path, capsys):
+    table = tmp_path / "f.csv"
+    table.write_text("ds,y\n" + "".join(f"{np.datetime64('2024-01-01') + day},5\n" for day in range(120)))
+    run = tmp_path / "run"
+    assert call(capsys, "train", table, "--task", "forecast", "--epochs", 1, "--out", run)[0] == 0
+    code, out, _ = call(capsys, "backtest", run)
+    assert (code, "nan: these data do not define mase, owa, which divide by" in out) == (0, True)
+    (future,) = elman.load(run).forecast()
+    assert future.median == pytest.approx([5] * 7, abs=1)
+
+
+def test_a_season_that_is_longer_than_the_series_is_none():
+    records = [
+        Record({"ds": f"2024-01-01 00:00:{step:02}", "y": f"{step % 7}"}, "f.csv:2") for step in range(60)
+    ]
+    task = Forecast.prepare(records, run_of({"horizon": 0, "context": 0, "season": 0}))
+    assert (task.outline.season, task.outline.layout.lags) == (1, ())
+
+
+def test_known_cells_of_the_future_must_be_filled_in():
+    ahead = rows(126, price=lambda step: step, y=lambda step: str(step % 5) if step < 120 else "")
+    task, _ = made({"known": "price"}, rows(price=lambda step: step))
+    assert len(task.encode(ahead, Purpose.PREDICT)) == 1
+    empty = [
+        Record({**record.fields, "price": ""}, record.where) if place == 123 else record
+        for place, record in enumerate(ahead)
+    ]
+    with pytest.raises(DataError, match="no 'price' for 2024-05-03 of series 'a'; fill it in"):
+        task.encode(empty, Purpose.PREDICT)
+
+
 @pytest.mark.parametrize("mean", [30, 10**6, 10**8])
 def test_counts_of_any_size_are_covered_as_the_intervals_say(mean):
     """The first network knows how far counts spread: its shape is that of the training part."""

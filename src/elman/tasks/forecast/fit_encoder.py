@@ -34,8 +34,10 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
     all_series, frequency = series.read(records, found, fill=options.fill, notation=run.data.dates)
     all_series = between(all_series, options)
     season = options.season or frequencies.season(frequency, all_series[0].times)
-    horizon = options.horizon or (season if 4 <= season <= 100 else 8)
-    ends = [cut(one, run, horizon)[0] for one in all_series]
+    horizon, ends = _cut(all_series, run, season)
+    if not options.season and season + 1 + horizon > min(ends):  # too short to look a season back
+        season = 1
+        horizon, ends = _cut(all_series, run, season)
     layout = _layout(options, horizon, season, min(ends))
     _check(all_series, ends, layout, options)
     return SeriesEncoder(
@@ -68,6 +70,12 @@ def cut(one: Series, run: RunConfig[ForecastConfig], horizon: int) -> tuple[int,
     valid = options.valid_steps or max(horizon, round(data.valid * one.length))
     after = one.length - (test if data.test and not data.test_path else 0)
     return after - (valid if data.valid and not data.valid_path else 0), after
+
+
+def _cut(found: Sequence[Series], run: RunConfig[ForecastConfig], season: int) -> tuple[int, list[int]]:
+    """The horizon, and at which steps the training parts end."""
+    horizon = run.options.horizon or (season if 4 <= season <= 100 else 8)
+    return horizon, [cut(one, run, horizon)[0] for one in found]
 
 
 def too_short(one: Series, steps: int, layout: WindowLayout, horizon: int) -> DataError:
@@ -177,4 +185,5 @@ def _in_words(found: Sequence[Series]) -> str:
     """How many series there are, and how long."""
     lengths = [one.length for one in found]
     spread = f"{min(lengths):,}" + (f" to {max(lengths):,}" if min(lengths) < max(lengths) else "")
-    return f"{len(found):,} of {spread} steps"
+    style = f", dates {words}" if (words := found[0].style.words) else ""
+    return f"{len(found):,} of {spread} steps{style}"

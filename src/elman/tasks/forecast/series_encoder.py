@@ -195,9 +195,19 @@ class SeriesEncoder:
                     expected=f"one for each step to forecast, with {column!r} filled in",
                     remedy=f"add rows whose {self.columns.values[0]!r} is empty",
                 )
+            self._check_known(one, column, steps)
             yield self._coded(one, column, steps, 0)
         for column in self.columns.static:
             yield np.repeat(self._coding(column).encode(one.extras[column][:1], one.where), steps, 0)
+
+    def _check_known(self, one: Series, column: str, steps: int) -> None:
+        """See that a column is filled in for all steps to forecast."""
+        for step in range(one.length, steps):
+            if self._coding(column).lacks(one.extras[column][step]):
+                time = frequencies.shown(self.frequency, one.style, one.times[step])
+                got = f"no {column!r} for {time}" + (f" of series {one.name!r}" if one.name else "")
+                remedy = "fill it in, or learn with forecast.past in place of forecast.known"
+                raise DataError(one.where, got, expected="it for each step to forecast", remedy=remedy)
 
     def _coded(self, one: Series, column: str, steps: int, ahead: int) -> np.ndarray:
         """A column's channels at `steps` steps, and zeros at `ahead` more."""
