@@ -216,14 +216,16 @@ class Model:
                 rows = [(record, {"error": str(error)})]
             write_json_lines(rows, out)
 
-    def part(self, use: Purpose, source: str | Path | None = None, encoding: str = "utf-8") -> list[Record]:
+    def part(
+        self, use: Purpose, source: str | Path | None = None, encoding: str = "utf-8", form: str = "auto"
+    ) -> list[Record]:
         """The records of a file, or of a part of what the model was trained on.
 
         Raises:
             DataError: the data cannot be read, or there is no such part.
         """
         if source is not None:
-            return self._records(str(source), "auto", encoding)
+            return self._records(str(source), form, encoding)
         records: list[Record] = getattr(dataset.load_parts(self.config), use.value)
         if not records:
             raise DataError(self.config.data.path, f"no {use.value} part", remedy="name a file")
