@@ -255,7 +255,8 @@ class Model:
             DataError: a record cannot be read.
         """
         written = registry.find(str(source), self.task.formats, form)
-        written.write(self.answers(self._records(str(source), form, encoding)), out)
+        answers = self.answers(self._records(str(source), form, encoding))
+        written.write(self.task.arrangement.spread(answers) if self.task.arrangement else answers, out)
 
     def translate(
         self,
@@ -403,7 +404,7 @@ class Model:
 
     def _records(self, source: str, form: str, encoding: str) -> list[Record]:
         data = replace(self.config.data, format=form, encoding=encoding)
-        return dataset.records(source, data, self.config.task)
+        return dataset.records(source, data, self.config.task, self.task.arrangement)
 
     def able(self, ability: type) -> str:
         """Return the names of the tasks that inherit an ability, joined for a message."""
