@@ -14,6 +14,7 @@ import torch
 
 import elman
 from conftest import TINY
+from elman.core import interruption
 from elman.core.errors import ConfigError
 from elman.server.limits import Limits
 
@@ -437,7 +438,50 @@ def test_a_forked_stream_that_nobody_takes_up_ends(models):
         assert len(client.app._house) == 1
 
 
+def test_a_fault_of_a_stream_is_told_to_it_alone_whatever_it_is(models, monkeypatch):
+    days = STREAM.replace("text", "days")
+    with (
+        asked(models) as client,
+        client.websocket_connect(days) as one,
+        client.websocket_connect(days) as two,
+    ):
+        assert [socket.receive_json()["steps"] for socket in (one, two)] == [0, 0]
+        one.send_text('{"feed": [1' + 400 * "0" + "]}")
+        assert "number" in one.receive_json()["error"]
+        engine = client.app._house.engines["days"]
+        (mine, *_), whole = list(engine._open), engine.answers
+
+        def answers(outputs):
+            if any(output.after > 50 for output in outputs):
+                raise OverflowError("beyond the calendar")
+            return whole(outputs)
+
+        monkeypatch.setattr(engine, "answers", answers)
+        one.send_json({"feed": [1.0] * 60})
+        two.send_json({"feed": [1.0] * 50})
+        assert one.receive_json()["error"] == "a fault of Elman; the server's log tells it"
+        assert two.receive_json()["steps"] == 50
+        assert mine in engine
+        assert "steps" in talk(one, {"reset": True})
+
+
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("pairs", lambda model: model.translate(["ab3"])),
+        ("pairs", lambda model: model.predict(["ab3"])),
+        ("films", lambda model: model.predict(["so so"])),
+        ("days", lambda model: model.forecast()),
+        ("text", lambda model: model.sample("the ", 5)),
+    ],
+)
+def test_long_work_ends_when_nobody_waits_for_it(models, name, ask):
+    with pytest.raises(interruption.NobodyWaits), interruption.as_long_as(lambda: False):
+        ask(models[name])
+
+
 def test_streams_are_kept_while_the_server_is_down(models, tmp_path):
+    (tmp_path / "text").mkdir(mode=0o755)
     with asked(models, state_dir=tmp_path) as client:
         with client.websocket_connect(STREAM) as socket:
             name = socket.receive_json()["stream"]
@@ -451,6 +495,7 @@ def test_streams_are_kept_while_the_server_is_down(models, tmp_path):
         while client.app._house._held[name].task and time.monotonic() < until:
             time.sleep(0.01)
     kept = sorted((tmp_path / "text").iterdir())
+    assert [path.stat().st_mode & 0o777 for path in (kept[0], kept[0].parent)] == [0o600, 0o700]
     assert [path.name for path in kept] == sorted([f"{name}.safetensors", f"{gone}.safetensors"])
     (tmp_path / "text" / f"{gone}.safetensors").write_bytes(b"damaged")
     (tmp_path / "text" / "other.safetensors").write_bytes(b"not ours")

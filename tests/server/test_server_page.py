@@ -125,6 +125,30 @@ def test_each_model_is_tried_by_keyboard(page, models):
         assert painted(page, "canvas")
 
 
+def test_an_error_stands_in_view_and_what_was_said_of_another_text_is_gone(page, models):
+    with address(models) as at:
+        page.set_viewport_size({"width": 900, "height": 420})
+        page.goto(at)
+        page.wait_for_selector("#text:focus")
+        page.keyboard.type("the c")
+        both = "() => document.querySelectorAll('.two ul').length == 2"
+        page.wait_for_function(both)
+        page.fill("#text", "the c" * 3000)
+        page.wait_for_function("() => document.querySelector('#fault').textContent.includes('10,000')")
+        page.wait_for_function("() => document.querySelectorAll('.two ul').length == 0")
+        place = page.locator("#fault").bounding_box()
+        assert 0 <= place["y"] <= 420 - place["height"]
+        page.fill("#text", "the d")
+        page.wait_for_function(both)
+        page.wait_for_function("() => document.querySelector('#fault').textContent === ''")
+
+        page.select_option("#model", "days")
+        page.wait_for_selector("canvas.future")
+        page.fill("#rows", "t,y\n1,2")
+        page.wait_for_function("() => document.querySelector('#fault').textContent.includes('steps')")
+        assert page.locator("canvas.future").count() == 0
+
+
 def test_a_token_comes_from_the_address(page, models):
     with address({"text": models["text"]}, token="abc-123") as at:
         page.goto(f"{at}#abc-123")

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from elman.core import interruption
 from elman.core.errors import DataError
 from elman.server.batch_worker import BatchWorker, BusyError
 
@@ -93,6 +94,36 @@ def test_a_result_may_be_an_error_for_one_alone():
 
     (error,), _ = served(ask)
     assert isinstance(error, DataError)
+
+
+def test_a_fault_of_whatever_kind_is_not_told_to_others():
+    async def ask(worker):
+        event, first = held(worker)
+        await asyncio.sleep(0.05)
+        asked = [
+            worker.submit("float", lambda some: [float(one) for one in some], n) for n in (1, 10**400, 3)
+        ]
+        event.set()
+        await first
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    results, _ = served(ask)
+    assert results[::2] == [1.0, 3.0]
+    assert isinstance(results[1], OverflowError)
+
+
+def test_work_ends_when_nobody_waits_for_it_any_more():
+    def endless(_):
+        while True:
+            interruption.look()
+
+    async def ask(worker):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await worker.submit(None, endless, 1)
+        return await worker.submit(None, doubled, 4)
+
+    assert served(ask)[0] == 8
 
 
 def test_what_is_our_own_fault_is_told_and_the_thread_goes_on():

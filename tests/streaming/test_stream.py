@@ -74,6 +74,10 @@ class Untrained:
     task: Task
     config: RunConfig
 
+    @property
+    def learnt(self) -> str:
+        return self.task.to_text()
+
     def able(self, ability: type) -> str:
         return tasks.able(ability)
 
@@ -254,6 +258,21 @@ def test_any_cutting_gives_the_whole(name, shape, cuts, tmp_path):
     check(through(model.stream(), value, [len(value)]), bound)
     check(through(model.stream(), value, cuts), bound)
     check(through(model.stream(), value, [37], tmp_path / "state"), bound)
+
+
+@pytest.mark.parametrize(
+    "extra", [{"zoneout": 0.2}, {"projection": 5}, {"zoneout": 0.2, "projection": 5}], ids=str
+)
+@pytest.mark.parametrize("name", WHOLE)
+def test_with_zoneout_and_projection_it_is_the_whole(name, extra, tmp_path):
+    model = made(name, network={"layers": 2, "cell": "lstm", **extra})
+    value, check = WHOLE[name](model)
+    bound = max(1e-6, 10 * rounding(model, value)) if name != "recognize" else 1e-6
+    check(through(model.stream(), value, [len(value)]), bound)
+    check(through(model.stream(), value, [5, 1, 19]), bound)
+    check(through(model.stream(), value, [37], tmp_path / "state"), bound)
+    plain = made(name, network={"layers": 2, "cell": "lstm", **dict.fromkeys(extra, 0)})
+    assert StreamFactory(plain).mark() != StreamFactory(model).mark()
 
 
 def assert_identical(mine: Any, theirs: Any) -> None:
@@ -456,6 +475,43 @@ def same(mine: dict[int, list[Any]], theirs: dict[int, list[Any]]) -> None:
                 assert one == other
             else:
                 torch.testing.assert_close(told(one), told(other), rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("part", ["intake", "outlet"])
+def test_a_fault_of_whatever_kind_is_its_streams_alone(part, monkeypatch):
+    model = made("language")
+    engine, alone = Streams(model), [model.stream() for _ in range(3)]
+    first, bad, last = keys = [engine.open() for _ in range(3)]
+
+    def broken(*_):
+        raise OverflowError("too large")
+
+    ends = getattr(engine._open[bad].ends, part)
+    for name in ("one", "take", "rest") if part == "intake" else ("give", "last"):
+        monkeypatch.setattr(ends, name, broken)
+    for ask, same in ((engine.step, "step"), (engine.feed, "feed")):
+        said = ask(dict.fromkeys(keys, "t"))
+        assert isinstance(said[bad], OverflowError)
+        for key, stream in ((first, alone[0]), (last, alone[2])):
+            torch.testing.assert_close(said[key], getattr(stream, same)("t"), rtol=1e-5, atol=1e-5)
+    assert isinstance(engine.finish(keys)[bad], OverflowError)
+
+
+def test_what_cannot_be_computed_together_is_computed_one_by_one(monkeypatch):
+    model = made("language")
+    engine, alone = Streams(model), model.stream()
+    first, bad = keys = [engine.open() for _ in range(2)]
+    whole = engine._run
+
+    def run(keys, seq):
+        if bad in keys:
+            raise OverflowError("too large")
+        return whole(keys, seq)
+
+    monkeypatch.setattr(engine, "_run", run)
+    said = engine.feed(dict.fromkeys(keys, "the cat"))
+    assert isinstance(said[bad], OverflowError)
+    torch.testing.assert_close(said[first], alone.feed("the cat"), rtol=1e-5, atol=1e-5)
 
 
 def test_a_step_that_is_refused_leaves_its_stream_and_the_others_alone():

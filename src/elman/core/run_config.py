@@ -15,6 +15,13 @@ from typing import Any, Generic, TypeVar
 from elman.core.errors import ConfigError, nearest
 from elman.core.settings import FORMAT, Settings, merge, option
 
+NOTATIONS = (
+    *("auto", "iso", "day-first", "month-first", "year-first", "compact"),
+    *("seconds", "milliseconds", "microseconds", "nanoseconds", "excel", "numbers"),
+)
+"""How a column may write its times: dates with the year first, or in another order; digits such as 202301 or
+20230131; units since 1970; Excel's days since 1900; plain numbers of steps."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings(Settings):
@@ -34,12 +41,24 @@ class DataSettings(Settings):
     )
     input: str = option("", "input column; inferred and reported if empty")
     target: str = option("", "target column; inferred and reported if empty")
+    dates: str = option(
+        "auto",
+        "how times are written, where that is ambiguous: day or month first, digits such as 20230131, units "
+        "since 1970, Excel's days, numbers of steps",
+        choices=NOTATIONS,
+    )
     unit: str = option(
         "char",
         "unit of text; auto: word where texts have spaces",
         choices=("auto", "char", "byte", "word", "bpe"),
     )
     lower: bool = option(False, "lowercase the text")
+    normal_form: str = option(
+        "nfc",
+        "normalisation of the text by Unicode: letters and marks composed (nfc), compatible characters made "
+        "one as well (nfkc), or none",
+        choices=("nfc", "nfkc", "none"),
+    )
     vocab_size: int = option(0, "maximum vocabulary size (word, bpe); 0: all words, 2000 subwords", low=0)
     min_count: int = option(1, "minimum count of a word; rarer words become <unk>", low=1)
     ngrams: int = option(
@@ -171,6 +190,20 @@ class NetworkSettings(Settings):
     learn_initial: bool = option(False, "learn the initial state")
     init: str = option("orthogonal", "weight initialisation", choices=("orthogonal", "torch"))
     init_gain: float = option(1.0, "factor on the initial recurrent matrices", above=0)
+    zoneout: float = option(
+        0.0,
+        "share of each state that keeps its last value at a step (Krueger et al. 2017; slow)",
+        low=0,
+        below=1,
+        later=True,
+    )
+    projection: int = option(
+        0,
+        "width of the hidden state of an LSTM, projected after each step (Sak et al. 2014; slow); 0: off",
+        low=0,
+        most=100_000,
+        later=True,
+    )
     memory: int = option(
         0,
         "chrono initialisation for memories of up to this many steps (Tallec & Ollivier 2018); 0: off",

@@ -14,6 +14,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from elman.core import interruption
 from elman.core.errors import ConfigError
 from elman.core.records import State
 from elman.decoding.sampling import Step
@@ -83,6 +84,7 @@ def beam(
         rows = search.owners().to(scores.device)
         step, state, scores = steps(rows), _taken(state, rows), scores.index_select(0, rows)
         while True:
+            interruption.look()
             if len(banned):
                 scores = scores.index_fill(1, forbidden, -math.inf)
             search.follow(*_likeliest(scores, 2 * width, end))

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol, final
 import torch
 from torch import Tensor
 
+from elman.core import interruption
 from elman.core.errors import ConfigError
 
 _ODD, _SPREAD = 0x9E3779B97F4A7C1 | 1, 0x2545F4914F6CDD1D
@@ -89,6 +90,7 @@ def prefix_beam(
     logp = scores.detach().cpu().double().log_softmax(-1)
     search = _PrefixBeamSearch(logp.shape[1], width, logp.shape[2] - 1, guide)
     for frame, row in enumerate(logp):
+        interruption.look()
         search.advance(row, frame < lengths)
     return search.results(count)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from elman.core import interruption
 from elman.core.records import State
 from elman.decoding.options import check_filters
 
@@ -108,6 +109,7 @@ def generate(
 
     def symbols(scores: Tensor, state: State) -> Iterator[Tensor]:
         while True:
+            interruption.look()
             chosen = pick(scores, generator, temperature=temperature, top_k=top_k, top_p=top_p, banned=banned)
             yield chosen
             with torch.no_grad():  # a graph over all the steps would grow without end

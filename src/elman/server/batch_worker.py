@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
-from elman.core.errors import ElmanError
+from elman.core import interruption
 
 _SOON = 0.005
 """Seconds that the loop itself may compute at a time."""
@@ -40,8 +40,8 @@ class _Batch(NamedTuple):
 class BatchWorker:
     """A thread that serves the callers of one event loop, first come, first served.
 
-    Those who wait with the same key are served by one call. Where that call raises an `ElmanError`, each is
-    served by itself, so that nobody sees another's fault.
+    Those who wait with the same key are served by one call. Where that call raises, each is served by itself,
+    so that nobody sees another's fault, whatever it is.
 
     Args:
         waiting: most that may wait.
@@ -166,7 +166,11 @@ class BatchWorker:
             return [], []
         self._told(len(jobs))
         begin = time.thread_time()
-        results = _computed(batch.run, [job.payload for job in jobs])
+        try:
+            with interruption.as_long_as(lambda: not all(job.future.cancelled() for job in jobs)):
+                results = _computed(batch.run, [job.payload for job in jobs])
+        except interruption.NobodyWaits:
+            return [], []
         if (before := self._seconds.get(batch.key)) is not None:
             self._seconds[batch.key] = before + (time.thread_time() - begin - before) / _RUNS
         return jobs, results
@@ -175,12 +179,10 @@ class BatchWorker:
 def _computed(run: Run, payloads: list[Any]) -> list[Any]:
     try:
         return run(payloads)
-    except ElmanError as error:
+    except Exception as error:  # of whatever kind, it is for the one alone who caused it
         if len(payloads) == 1:
             return [error]
         return [result for payload in payloads for result in _computed(run, [payload])]
-    except Exception as error:  # our own fault: whoever waits shall hear of it, and the thread goes on
-        return [error] * len(payloads)
 
 
 def _deliver(jobs: list[_Job], results: list[Any]) -> None:

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from elman.core.json_schema import Schema
 from elman.core.records import Sound
+from elman.inputs import payloads
 from elman.inputs.signals.audio import HOP
-from elman.server import payloads
 from elman.server.batch_worker import Run
 from elman.streaming.streams import Streams
-from elman.tasks.abilities import PredictsRecords, Writer
+from elman.tasks.abilities import Ability
 from elman.tasks.model import Model
 
 _PIECE = 256
@@ -67,9 +67,7 @@ class StreamOp(NamedTuple):
 
 def kind(model: Model) -> str:
     """What kind of value a stream of the model reads."""
-    if isinstance(model.task, PredictsRecords):
-        return model.task.reads
-    return "text" if isinstance(model.task, Writer) else "observations"
+    return model.task.stream_kind if isinstance(model.task, Ability) else "observations"
 
 
 def schema(model: Model, steps: int) -> Schema:
@@ -91,22 +89,29 @@ def run(engine: Streams, op: StreamOp) -> Run:
 
     def computed(payloads: Sequence[StreamRequest]) -> list[StreamReply | Exception]:
         found = op.run(engine, {asked.key: asked.part for asked in payloads})
-        due = [out for said in found.values() if isinstance(said, list) for out in said if out is not None]
-        answers = iter(engine.answers(due))
-        told = {
-            key: [None if out is None else next(answers) for out in said]
-            for key, said in found.items()
-            if isinstance(said, list)
-        }
-        return [
-            _told(engine, asked, told[asked.key]) if asked.key in told else found[asked.key]
-            for asked in payloads
-        ]
+        told = _answers(engine, {key: said for key, said in found.items() if isinstance(said, list)})
+        return [_told(engine, asked, told.get(asked.key, found[asked.key])) for asked in payloads]
 
     return computed
 
 
-def _told(engine: Streams, asked: StreamRequest, answers: list[Any]) -> StreamReply:
+def _answers(engine: Streams, found: Mapping[int, list[Any]]) -> dict[int, list[Any] | Exception]:
+    """What is told of the outputs of each stream; or the error, of one of whose outputs nothing can be."""
+    due = [out for said in found.values() for out in said if out is not None]
+    try:
+        answers = iter(engine.answers(due))
+        return {key: [None if out is None else next(answers) for out in said] for key, said in found.items()}
+    except Exception as error:  # of whatever kind, it is the fault of one of them
+        if len(found) == 1:
+            return dict.fromkeys(found, error)
+        return {
+            key: one for mine, said in found.items() for key, one in _answers(engine, {mine: said}).items()
+        }
+
+
+def _told(engine: Streams, asked: StreamRequest, answers: list[Any] | Exception) -> StreamReply | Exception:
+    if isinstance(answers, Exception):
+        return answers
     hidden = engine.state(asked.key) if asked.state else ()
     state = hidden[0][:, 0].tolist() if hidden else [] if asked.state else None
     return StreamReply(answers, engine.steps(asked.key), state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
 from collections.abc import Callable
@@ -140,8 +141,7 @@ class SessionManager:
         for name, held in self._held.items():
             if held.key is not None:
                 path, key = self._folder / held.served.name / f"{name}{_SUFFIX}", held.key
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                # A stream's name is a secret, and so is what went through it.
+                _make_private(path.parent)
                 await self._do(held.served, lambda engine, key=key, path=path: _keep(engine, key, path))
 
     def _find(self) -> None:
@@ -202,6 +202,13 @@ class SessionManager:
 
 def _keep(engine: Streams, key: int, path: Path) -> None:
     engine.save(key, path, private=True)
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder, or see that nobody else reads it: streams' names are secrets, as what they read is."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_uid == os.getuid():
+        folder.chmod(0o700)
 
 
 def _now() -> float:

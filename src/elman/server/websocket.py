@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,11 +16,12 @@ from elman.core import json_schema
 from elman.data.formats.base import to_json
 from elman.server import messages
 from elman.server.messages import FORK, OPS, StreamReply, StreamRequest
-from elman.server.service import HttpError, Served, fault, refusal
+from elman.server.service import OURS, HttpError, Served, fault, refusal
 from elman.server.sessions import Session, SessionManager
 
 PROTOCOL = "elman"
 
+_LOG = logging.getLogger("uvicorn.error")
 _ENCODER = json.JSONEncoder(allow_nan=False)
 _SHORT = 1000
 """Characters of a step that needs no look at the schema."""
@@ -90,7 +92,7 @@ class Socket:
             try:
                 answer = await self._answer(held, self._read(event))
             except Exception as error:
-                answer = to_json({"error": fault(error).words, "steps": engine.steps(held.key)})
+                answer = to_json({"error": _words(error), "steps": engine.steps(held.key)})
 
     def _read(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """What a message says, as its schema describes it."""
@@ -127,6 +129,15 @@ class Socket:
         found = f'"output": {"".join(outputs) or "null"}' if single else f'"outputs": [{", ".join(outputs)}]'
         hidden = "" if state is None else f', "state": {_json(state)}'
         return f'{{{found}, "steps": {held.steps}{hidden}}}'
+
+
+def _words(error: Exception) -> str:
+    """What is told of an error; one that is our own fault goes to the log too."""
+    try:
+        return fault(error).words
+    except Exception:
+        _LOG.exception("a message of a stream")
+        return OURS
 
 
 def _json(answer: Any) -> str:

@@ -122,10 +122,8 @@ class Streams:
                     taken[key] = step
             except Exception as error:  # of whatever kind, it is this stream's alone
                 found[key] = error
-        for key, said in zip(taken, self._one_step(taken), strict=True):
-            place = self._open[key]
-            place.steps += 1
-            found[key] = place.ends.outlet.give(said)
+        for key, said in self._apart(taken, lambda some: dict(zip(some, self._one_step(some), strict=True))):
+            found[key] = said if isinstance(said, Exception) else self._out(key, said)
         return found
 
     def feed(self, chunks: Mapping[int, Any]) -> dict[int, Any]:
@@ -139,10 +137,13 @@ class Streams:
     def finish(self, keys: Iterable[int]) -> dict[int, Any]:
         """The outputs of what streams held back, as `Stream.finish` gives them."""
         found = self._each(dict.fromkeys(keys), lambda ends, _: ends.intake.rest())
-        return {
-            key: said + self._open[key].ends.outlet.last() if isinstance(said, list) else said
-            for key, said in found.items()
-        }
+        for key, said in found.items():
+            try:
+                if isinstance(said, list):
+                    found[key] = said + self._open[key].ends.outlet.last()
+            except Exception as error:  # see `step`
+                found[key] = error
+        return found
 
     def _each(self, given: Mapping[int, Any], take: Callable[[StreamCodec, Any], Tensor]) -> dict[int, Any]:
         """The outputs of what is taken from each of the pieces."""
@@ -155,24 +156,56 @@ class Streams:
                 found[key] = []
             except Exception as error:  # see `step`
                 found[key] = error
-        for keys, raw, lengths in self._said(taken):
-            for column, (key, length) in enumerate(zip(keys, lengths, strict=True)):
-                place = self._open[key]
-                place.steps += length
-                outputs = map(place.ends.outlet.give, raw[:length, column].unbind())
-                found[key] += [output for output in outputs if output is not None]
+        for start in range(0, max(map(len, taken.values()), default=0), BLOCK):
+            pieces = {
+                key: data[start : start + BLOCK]
+                for key, data in taken.items()
+                if len(data) > start and not isinstance(found[key], Exception)
+            }
+            for key, said in self._apart(pieces, self._said):
+                outputs = said if isinstance(said, Exception) else self._outputs(key, said)
+                found[key] = outputs if isinstance(outputs, Exception) else found[key] + outputs
         return found
 
-    def _said(self, taken: Mapping[int, Tensor]) -> Iterator[tuple[list[int], Tensor, list[int]]]:
-        """What is said, block by block: of which keys, [T, B, ...], and how many steps each has."""
-        longest, like = max(map(len, taken.values()), default=0), self._source.like
-        for start in range(0, longest, BLOCK):
-            pieces = {key: data[start : start + BLOCK] for key, data in taken.items() if len(data) > start}
-            lengths = [len(piece) for piece in pieces.values()]
-            data = to_network(nn.utils.rnn.pad_sequence(list(pieces.values())), like)
-            ragged = min(lengths) < max(lengths)
-            seq = Seq(data, torch.tensor(lengths) if ragged else None)
-            yield list(pieces), self._run(list(pieces), seq), lengths
+    def _said(self, pieces: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        """What is said of a piece of each of some streams: key -> [T, ...]."""
+        lengths = [len(piece) for piece in pieces.values()]
+        data = to_network(nn.utils.rnn.pad_sequence(list(pieces.values())), self._source.like)
+        raw = self._run(pieces, Seq(data, torch.tensor(lengths) if min(lengths) < max(lengths) else None))
+        return {
+            key: raw[:length, column]
+            for column, (key, length) in enumerate(zip(pieces, lengths, strict=True))
+        }
+
+    def _apart(
+        self, taken: Mapping[int, Any], say: Callable[[Mapping[int, Any]], dict[int, Any]]
+    ) -> Iterator[tuple[int, Any]]:
+        """What is said for each; where it cannot be computed together, for each by itself, or its error.
+
+        States are written when all is computed, so that those who go on do so from where they were.
+        """
+        try:
+            yield from (say(taken) if taken else {}).items()
+        except Exception as error:
+            for key, mine in taken.items() if len(taken) > 1 else ():
+                yield from self._apart({key: mine}, say)
+            if len(taken) == 1:
+                yield next(iter(taken)), error
+
+    def _out(self, key: int, raw: Tensor) -> Any:
+        """The output of a step that a stream has made, or the error."""
+        place = self._open[key]
+        place.steps += 1
+        try:
+            return place.ends.outlet.give(raw)
+        except Exception as error:  # see `step`
+            return error
+
+    def _outputs(self, key: int, raw: Tensor) -> list[Any] | Exception:
+        """The outputs that became due with steps [T, ...] that a stream has made, or the first error."""
+        outputs = [self._out(key, step) for step in raw.unbind()]
+        fault = next((output for output in outputs if isinstance(output, Exception)), None)
+        return fault or [output for output in outputs if output is not None]
 
     def _one_step(self, taken: Mapping[int, Any]) -> Iterable[Tensor]:
         """What is said of a step of some streams, [...] of each."""

@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from elman.core import interruption
 from elman.core.records import Batch, Example, Seq
 from elman.data import batching
-from elman.decoding.options import SearchOptions
-from elman.tasks.abilities import Predictor, Translator
+from elman.tasks.abilities import Predictor
 from elman.tasks.base import RISING, Scores, Task
-from elman.tasks.seq2seq.target_text import TextHypothesis
 
 
 class Evaluation(NamedTuple):
@@ -67,24 +66,18 @@ def evaluate(task: Task, network: nn.Module, held: Sequence[Example], *, predict
 
 def predict(task: Predictor, network: nn.Module, examples: Sequence[Example]) -> list[Any]:
     """What a network in evaluation mode predicts, one output for each example."""
-    return _outputs(lambda batch, scores: task.predict(network, batch, scores), network, examples)
-
-
-def search(
-    task: Translator, network: nn.Module, examples: Sequence[Example], how: SearchOptions
-) -> list[list[TextHypothesis]]:
-    """What a network in evaluation mode writes for each example, the best first."""
-    return _outputs(lambda batch, scores: task.search(network, batch, scores, how), network, examples)
+    return outputs(lambda batch, scores: task.predict(network, batch, scores), network, examples)
 
 
 @torch.inference_mode()
-def _outputs(
+def outputs(
     say: Callable[[Batch, Any], list[Any]], network: nn.Module, examples: Sequence[Example]
 ) -> list[Any]:
     """What is said of each example, of batches and the network's scores of them."""
     outputs: list[Any] = [None] * len(examples)
     device = next(network.parameters()).device
     for places, batch in batching.eval_batches(examples):
+        interruption.look()
         batch = to_device(batch, device)
         scores, _ = network(batch.seq)
         for place, output in zip(places, say(batch, scores), strict=True):
@@ -106,6 +99,7 @@ def _run(task: Task, network: nn.Module, held: Sequence[Example]) -> Iterator[tu
     )
     with evaluating(network):
         for places, batch in batches:
+            interruption.look()
             batch = to_device(batch, device)
             scores, after = network(batch.seq, state)
             state = after if task.continuous else None

@@ -16,6 +16,7 @@ import torch
 
 import elman
 from elman import cli, tasks
+from elman.core import interruption
 from elman.core.errors import ConfigError, DataError, TaskError
 from elman.core.records import Record, Seq
 from elman.core.run_config import RunConfig
@@ -59,6 +60,11 @@ def trained(file: Path) -> Path:
     out = file.parent / "run"
     elman.train(file, out=out, quiet=True, epochs=25, valid=0.1, test=0.2, **TINY)
     return out
+
+
+def test_a_drawing_ends_when_nobody_waits_for_it(trained):
+    with pytest.raises(interruption.NobodyWaits), interruption.as_long_as(lambda: False):
+        elman.load(trained).draw(2, length=5)
 
 
 def made(records: list[Record], **tables: dict) -> Draw:

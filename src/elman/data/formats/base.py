@@ -52,7 +52,7 @@ _DEEPEST, _MOST_DIGITS = 60, 300
 """Lists or objects in each other, and digits of a whole number, that a record may have."""
 
 _DIGITS = re.compile(rf"\d{{{_MOST_DIGITS}}}")
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_NO_LINE = re.compile("[\ud800-\udfff\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,8 @@ def write_json_lines(rows: Iterable[tuple[Record, Mapping[str, Any]]], out: Text
 def to_json(value: Any) -> str:
     """A value as JSON on one line; NumPy's numbers and arrays as lists, what is not finite as null."""
     text = json.dumps(plain := _plain(value), ensure_ascii=False)
-    return json.dumps(plain) if _SURROGATES.search(text) else text  # half of a pair has no bytes
+    # Half of a pair has no bytes; and some take more than "\n" for the end of a line.
+    return json.dumps(plain) if _NO_LINE.search(text) else text
 
 
 def from_json(text: str, where: object) -> Any:

@@ -1,0 +1,35 @@
+"""Work that ends early where nobody waits for it any more: long loops look here, between their pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+
+class NobodyWaits(BaseException):
+    """The work has no asker any more. It is no error, so that nothing that catches errors keeps it."""
+
+
+_WANTED: ContextVar[Callable[[], bool] | None] = ContextVar("_WANTED", default=None)
+
+
+@contextmanager
+def as_long_as(wanted: Callable[[], bool]) -> Iterator[None]:
+    """Within it, work goes on only as long as `wanted()`; asked at each `look`, in this thread."""
+    token = _WANTED.set(wanted)
+    try:
+        yield
+    finally:
+        _WANTED.reset(token)
+
+
+def look() -> None:
+    """See that somebody still waits for what is computed here; to be called between pieces of long work.
+
+    Raises:
+        NobodyWaits: nobody does.
+    """
+    wanted = _WANTED.get()
+    if wanted is not None and not wanted():
+        raise NobodyWaits
