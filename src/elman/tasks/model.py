@@ -195,7 +195,8 @@ class Model:
             DataError: a record cannot be read.
         """
         written = registry.find(str(source), self.task.formats, form)
-        written.write(self.answers(self._records(str(source), form, encoding)), out)
+        answers = self.answers(self._records(str(source), form, encoding))
+        written.write(self.task.arrangement.spread(answers) if self.task.arrangement else answers, out)
 
     def answer_lines(self, lines: Iterable[str], out: TextIO) -> None:
         """Answer each line as it comes with one of JSON; a line that cannot be read is told in its place.
@@ -233,7 +234,7 @@ class Model:
 
     def _records(self, source: str, form: str, encoding: str) -> list[Record]:
         data = replace(self.config.data, format=form, encoding=encoding)
-        return dataset.records(source, data, self.config.task)
+        return dataset.records(source, data, self.config.task, self.task.arrangement)
 
     def able(self, ability: type) -> str:
         """Return the names of the tasks that inherit an ability, joined for a message."""
