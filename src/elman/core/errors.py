@@ -63,6 +63,10 @@ class TaskError(ElmanError):
     """Something asked of a task that it does not do."""
 
 
+class DataWarning(UserWarning):
+    """Data of which something is left out, or that was taken for what it may not be."""
+
+
 def shortened(text: str, most: int = _LONGEST) -> str:
     """A text as a message may show it: on one line, a long one without its middle, controls as `\\x00`."""
     if len(text) > most:

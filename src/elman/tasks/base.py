@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
 from torch import Tensor, nn
 
+from elman.core.errors import DataError
 from elman.core.records import Batch, Example, Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.core.settings import Settings
@@ -106,6 +107,11 @@ class Task(ABC, Generic[TaskSettings]):
     @abstractmethod
     def suits(cls, record: Record) -> bool:
         """Whether data that begin with this record are probably for this task."""
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> dict[int, DataError]:
+        """The places of records that cannot be learnt from, and why, as far as that is easily seen."""
+        return {}
 
     @classmethod
     @abstractmethod

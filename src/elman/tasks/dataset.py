@@ -9,6 +9,7 @@ from elman.core.run_config import DataSettings, RunConfig
 from elman.data.formats import registry
 from elman.data.formats.base import ReadingHints
 from elman.tasks import registry as tasks_registry
+from elman.tasks import selection
 from elman.tasks.base import Parts
 
 
@@ -24,9 +25,17 @@ def load_parts(run: RunConfig) -> Parts:
         valid=0.0 if data.valid_path else data.valid,
         test=0.0 if data.test_path else data.test,
     )
-    parts = tasks_registry.get(task).split(records(data.path, data, task), rest)
+    kind = tasks_registry.get(task)
+
+    def whole(given: list[Record], use: str) -> list[Record]:
+        faults = kind.faults(given, run)
+        if 2 * len(faults) > len(given):  # what is wrong is not some records: the task tells
+            return given
+        return selection.usable(given, faults, use, strict=data.strict)
+
+    parts = kind.split(whole(records(data.path, data, task), "in all"), rest)
     return Parts(
-        parts.train,
+        whole(parts.train, "to learn from"),
         records(data.valid_path, data, task) if data.valid_path else parts.valid,
         records(data.test_path, data, task) if data.test_path else parts.test,
     )
@@ -43,7 +52,8 @@ def hints(data: DataSettings) -> ReadingHints:
     names = (
         name.strip() for named in (data.input, data.target, data.group) for name in (named, *named.split(","))
     )
-    return ReadingHints(header=data.header, names=frozenset(filter(None, names)))
+    named = frozenset(filter(None, names))
+    return ReadingHints(header=data.header, names=named, strict=data.strict)
 
 
 def there(run: RunConfig) -> bool:
