@@ -60,7 +60,7 @@ def fitted(
             made = make(list(left.values()))
         except DataError as error:
             place = next((place for place, record in left.items() if _names(error, record)), None)
-            if place is None or strict or len(faults) == _MOST or 2 * len(faults) >= len(records):
+            if place is None or strict or len(faults) == _MOST or 2 * len(faults) + 2 > len(records):
                 raise faults.get(min(faults, default=-1), error) from error
             faults[place] = error
             del left[place]

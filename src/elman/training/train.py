@@ -11,7 +11,7 @@ import torch
 
 from elman.core import devices, notes
 from elman.core.console import NullReporter, Reporter, shown
-from elman.core.errors import ConfigError
+from elman.core.errors import ConfigError, ElmanError
 from elman.core.run_config import RunConfig
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
@@ -67,7 +67,7 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") ->
     with _session(run) as team:
         show = show if team.main else NullReporter()
         said = [reason]
-        with reading_once(), notes.heard(said.append):
+        with reading_once(), _heard(said, show):
             parts, kind = dataset.load_parts(run), tasks_registry.get(run.task)
             task, train = selection.fitted(
                 parts.train, lambda records: kind.prepare(records, run), strict=run.data.strict
@@ -99,6 +99,18 @@ def _session(run: RunConfig) -> Iterator[ProcessGroup]:
             yield processes(device)
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def _heard(said: list[str], show: Reporter) -> Iterator[None]:
+    """Add to `said` the notes on the data; where the training cannot begin, they are shown at once."""
+    try:
+        with notes.heard(said.append):
+            yield
+    except ElmanError:
+        for line in filter(None, said):
+            show.line(line)
+        raise
 
 
 def _free_folder(run: RunConfig, team: ProcessGroup) -> Path:
