@@ -15,6 +15,13 @@ from typing import Any, Generic, TypeVar
 from elman.core.errors import ConfigError, nearest
 from elman.core.settings import FORMAT, Settings, merge, option
 
+NOTATIONS = (
+    *("auto", "iso", "day-first", "month-first", "year-first", "compact"),
+    *("seconds", "milliseconds", "microseconds", "nanoseconds", "excel", "numbers"),
+)
+"""How a column may write its times: dates with the year first, or in another order; digits such as 202301 or
+20230131; units since 1970; Excel's days since 1900; plain numbers of steps."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings(Settings):
@@ -37,6 +44,12 @@ class DataSettings(Settings):
     )
     input: str = option("", "input column; inferred and reported if empty")
     target: str = option("", "target column; inferred and reported if empty")
+    dates: str = option(
+        "auto",
+        "how times are written, where that is ambiguous: day or month first, digits such as 20230131, units "
+        "since 1970, Excel's days, numbers of steps",
+        choices=NOTATIONS,
+    )
     unit: str = option(
         "char",
         "unit of text; auto: word where texts have spaces",

@@ -132,6 +132,7 @@ class Recurrent(nn.Module):
                 self.cell.initialise(*weights[:4])
             else:
                 _uniform(weights[:4], 1 / math.sqrt(self.hidden_size))
+            self.cell.initialise_own(weights.own or ())
             weights.w_hh.mul_(self.init_gain)
             if self.memory and weights.b_ih is not None and weights.b_hh is not None:
                 self.cell.remember(weights.b_ih, weights.b_hh, self.memory)
@@ -206,7 +207,9 @@ class Recurrent(nn.Module):
 
     def weights(self, run: int) -> Weights:
         """The weights of a layer in a direction; run = layer * D + direction."""
-        return Weights(*(getattr(self, name + self._suffix(run)) for name in _WEIGHTS))
+        suffix = self._suffix(run)
+        own = tuple([getattr(self, one.name + suffix) for one in self.cell.learnt]) or None
+        return Weights(*[getattr(self, name + suffix) for name in _WEIGHTS], own=own)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         kernel.forget(*self.parameters(recurse=False))
@@ -249,14 +252,19 @@ class Recurrent(nn.Module):
 
     def _register(self, bias: bool, learn_initial: bool) -> None:
         """Make the parameters, unfilled, in the order and with the names of torch.nn."""
-        rows, runs = self.cell.gates * self.hidden_size, self.layers * self.directions
+        runs = self.layers * self.directions
+        rows, recurrent = (gates * self.hidden_size for gates in self.cell.sizes[:2])
         for run in range(runs):
             above = self._layer_size + (self.input_size if self.skip else 0)
             features = self.input_size if run < self.directions else above
-            shapes = [(rows, features), (rows, self.hidden_size)]
-            shapes += [(rows,) if bias else None] * 2 + [(rows,) if self.layer_norm else None] * 2
+            shapes = [(rows, features), (recurrent, self.hidden_size)]
+            shapes += [(wide,) if bias else None for wide in (rows, recurrent)]
+            shapes += [(wide,) if self.layer_norm else None for wide in (rows, recurrent)]
             for name, shape in zip(_WEIGHTS, shapes, strict=True):
                 self.register_parameter(name + self._suffix(run), _parameter(shape))
+            for own in self.cell.learnt:
+                shape = () if own.scalar else (self.hidden_size,)
+                self.register_parameter(own.name + self._suffix(run), _parameter(shape))
         initial = (self.cell.states, runs, self.hidden_size)
         self.register_parameter("initial_state", _parameter(initial if learn_initial else None))
 

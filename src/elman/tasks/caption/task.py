@@ -35,7 +35,7 @@ from elman.metrics.baselines import nearest_neighbour
 from elman.nn.convolution import map_size
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
 from elman.tasks import selection
-from elman.tasks.abilities import EdgeLoss, Exportable, ShowsEvidence, Translator
+from elman.tasks.abilities import EdgeLoss, Exportable, ShowsEvidence
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.caption.graph import GRAPHS
 from elman.tasks.caption.network import CaptionNetwork
@@ -43,6 +43,7 @@ from elman.tasks.caption.settings import CaptionConfig
 from elman.tasks.seq2seq import result, target_text
 from elman.tasks.seq2seq.result import GeneratedText
 from elman.tasks.seq2seq.target_text import Seq2SeqExample, TargetText, TextHypothesis
+from elman.tasks.seq2seq.translator import Translator
 
 _SHOWN = 10
 """Held-out captions in a report's table."""

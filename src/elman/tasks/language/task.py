@@ -24,13 +24,14 @@ from elman.decoding.options import SamplingOptions
 from elman.inputs.text import vocab
 from elman.inputs.text.vocab import Vocab, WordVocab
 from elman.streaming.base import Completing, Composing
-from elman.tasks.abilities import Calibratable, Exportable, NamesSteps, Writer
+from elman.tasks.abilities import Calibratable, Exportable, NamesSteps
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.language.graph import GRAPHS
 from elman.tasks.language.network import LanguageNetwork
 from elman.tasks.language.settings import LanguageConfig
 from elman.tasks.language.spelling import Spelling
 from elman.tasks.language.stream import LanguageStreamer
+from elman.tasks.language.writer import Writer
 
 _NGRAM_ORDER = {"char": 6, "byte": 6, "bpe": 4, "word": 3}
 _BEAM = 64

@@ -30,11 +30,12 @@ from elman.inputs.text.vocab import Vocab
 from elman.nn import embedding
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
 from elman.tasks import selection
-from elman.tasks.abilities import EdgeLoss, Exportable, NamesSteps, ShowsEvidence, Translator
+from elman.tasks.abilities import EdgeLoss, Exportable, NamesSteps, ShowsEvidence
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.seq2seq import result, target_text
 from elman.tasks.seq2seq.result import GeneratedText
 from elman.tasks.seq2seq.target_text import Seq2SeqExample, TargetText, TextHypothesis
+from elman.tasks.seq2seq.translator import Translator
 from elman.tasks.translate.graph import GRAPHS
 from elman.tasks.translate.network import TranslateNetwork
 from elman.tasks.translate.settings import TranslateConfig
