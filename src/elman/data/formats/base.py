@@ -25,7 +25,7 @@ from numpy.lib import format as npy
 from elman.core import notes
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
-from elman.data.formats import encodings, packed
+from elman.data.formats import likely_encoding, packed
 
 ENCODINGS = (
     *("ascii", "big5", "cp1250", "cp1251", "cp1252", "cp437", "cp850", "euc-jp", "euc-kr", "gb18030", "gbk"),
@@ -240,14 +240,14 @@ def decode(data: bytes, path: Path, encoding: str) -> str:
     Raises:
         DataError: a byte is not of that encoding; with its line.
     """
-    if encodings.is_latin_1(encoding) and encodings.has_controls(data):
+    if likely_encoding.is_latin_1(encoding) and likely_encoding.has_controls(data):
         notes.note(f"{path}: control characters of ISO 8859-1; it is rather Windows-1252: --encoding cp1252")
     try:
         return data.decode(encoding).removeprefix("\ufeff").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         got = f"not {encoding.upper()}: byte 0x{data[error.start]:02X} at offset {error.start:,}"
-        remedy = f"name the encoding it has, {encodings.likely(data, encoding)}"
+        remedy = f"name the encoding it has, {likely_encoding.likely(data, encoding)}"
         raise DataError(f"{path}:{line}", got, remedy=remedy) from error
 
 
