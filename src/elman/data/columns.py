@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from elman.core.cells import is_empty, is_number
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.core.run_config import DataSettings
@@ -102,7 +103,7 @@ class Columns:
             raise DataError(
                 record.where, f"{len(names)} columns to read", expected=str(self.steps), remedy=remedy
             )
-        while len(names) > 1 and _is_empty(record.fields[names[-1]]):
+        while len(names) > 1 and is_empty(record.fields[names[-1]]):
             names.pop()
         return [_float(record, name) for name in names]
 
@@ -334,27 +335,15 @@ def _words(records: Sequence[Record], names: Sequence[str]) -> list[str]:
     """The columns that hold something but numbers, or nothing at all, in the first rows."""
     begin = records[:_PROBED]
     cells = {name: [row.fields.get(name) for row in begin] for name in names}
-    values = {name: [cell for cell in column if not _is_empty(cell)] for name, column in cells.items()}
-    return [name for name in names if not values[name] or not all(map(_is_number, values[name]))]
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
+    values = {name: [cell for cell in column if not is_empty(cell)] for name, column in cells.items()}
+    return [name for name in names if not values[name] or not all(map(is_number, values[name]))]
 
 
 def _float(record: Record, name: str) -> float:
     value = record.fields[name]
-    if _is_empty(value):
+    if is_empty(value):
         return float("nan")
-    if not _is_number(value):
+    if not is_number(value):
         remedy = "leave the column out, or name the one to read with --input"
         raise DataError(record.where, f"{value!r} in column {name!r}", expected="a number", remedy=remedy)
     return float(value)

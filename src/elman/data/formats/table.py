@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, final
 
+from elman.core.cells import is_number
 from elman.core.errors import DataError
 from elman.core.records import Record
 from elman.data.formats.base import (
@@ -27,7 +28,7 @@ from elman.data.formats.base import (
     read_text,
     to_json,
 )
-from elman.data.formats.table_head import is_head, is_number
+from elman.data.formats.table_head import is_head
 
 Line = tuple[int, list[str]]
 """The line that a row begins at, and its cells."""

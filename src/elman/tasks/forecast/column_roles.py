@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Self
 
+from elman.core.cells import is_empty
+from elman.core.cells import is_number as cell_holds_number
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.data import times
@@ -135,20 +137,11 @@ def suits(fields: Mapping[str, object]) -> bool:
     return len(numbers) > 1 and len(numbers) == len(fields) and bool(timed)
 
 
-def missing(cell: object) -> bool:
-    """Whether a cell is empty."""
-    return cell is None or (isinstance(cell, str) and not cell.strip())
-
-
 def is_number(cell: object) -> bool:
-    """Whether a cell holds a number."""
-    if not isinstance(cell, str | int | float) or isinstance(cell, bool):
+    """Whether a cell holds a number: no text such as "nan", and neither true nor false."""
+    if not isinstance(cell, str | int | float) or isinstance(cell, bool) or not cell_holds_number(cell):
         return False
-    try:
-        number = float(cell)
-    except (ValueError, OverflowError):
-        return False
-    return not (isinstance(cell, str) and math.isnan(number))
+    return not (isinstance(cell, str) and math.isnan(float(cell)))
 
 
 def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
@@ -159,7 +152,7 @@ def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
 
 def _numeric(name: str, head: Sequence[Record]) -> bool:
     """Whether most of the cells that are there are numbers; one that is none is told when it is read."""
-    cells = [cell for record in head if not missing(cell := record.fields.get(name))]
+    cells = [cell for record in head if not is_empty(cell := record.fields.get(name))]
     return 2 * sum(is_number(cell) for cell in cells) > len(cells)
 
 
@@ -189,7 +182,7 @@ def _is_rows(head: Sequence[Record], names: list[str]) -> bool:
     if len(set(firsts)) < len(firsts) or all(is_number(first) for first in firsts):
         return False
     cells = (record.fields.get(name) for record in head[:20] for name in names[1:])
-    return all(missing(cell) or is_number(cell) for cell in cells)
+    return all(is_empty(cell) or is_number(cell) for cell in cells)
 
 
 def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:
