@@ -195,7 +195,8 @@ class Model:
             DataError: a record cannot be read.
         """
         written = registry.find(str(source), self.task.formats, form)
-        written.write(self.answers(self._records(str(source), form, encoding)), out)
+        answers = self.answers(self._records(str(source), form, encoding))
+        written.write(self.task.arrangement.spread(answers) if self.task.arrangement else answers, out)
 
     def answer_lines(self, lines: Iterable[str], out: TextIO) -> None:
         """Answer each line as it comes with one of JSON; a line that cannot be read is told in its place.
@@ -216,14 +217,16 @@ class Model:
                 rows = [(record, {"error": str(error)})]
             write_json_lines(rows, out)
 
-    def part(self, use: Purpose, source: str | Path | None = None, encoding: str = "utf-8") -> list[Record]:
+    def part(
+        self, use: Purpose, source: str | Path | None = None, encoding: str = "utf-8", form: str = "auto"
+    ) -> list[Record]:
         """The records of a file, or of a part of what the model was trained on.
 
         Raises:
             DataError: the data cannot be read, or there is no such part.
         """
         if source is not None:
-            return self._records(str(source), "auto", encoding)
+            return self._records(str(source), form, encoding)
         records: list[Record] = getattr(dataset.load_parts(self.config), use.value)
         if not records:
             raise DataError(self.config.data.path, f"no {use.value} part", remedy="name a file")
@@ -231,7 +234,7 @@ class Model:
 
     def _records(self, source: str, form: str, encoding: str) -> list[Record]:
         data = replace(self.config.data, format=form, encoding=encoding)
-        return dataset.records(source, data, self.config.task)
+        return dataset.records(source, data, self.config.task, self.task.arrangement)
 
     def able(self, ability: type) -> str:
         """Return the names of the tasks that inherit an ability, joined for a message."""

@@ -15,9 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, final
 
-from elman.core.cells import is_number
 from elman.core.errors import DataError
 from elman.core.records import Record
+from elman.data.cells import is_number
 from elman.data.formats.base import (
     HEAD,
     Format,

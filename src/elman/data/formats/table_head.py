@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from elman.core.cells import is_number
+from elman.data.cells import is_number
 from elman.data.formats.base import ReadingHints
 
 # Dates, times, shares, and numbers such as 1,234.5.

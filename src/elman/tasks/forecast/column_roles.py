@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Self
 
-from elman.core.cells import is_empty
-from elman.core.cells import is_number as cell_holds_number
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.data import times
+from elman.data.cells import is_empty
+from elman.data.cells import is_number as cell_holds_number
 
 _TIMES = (
     "ds",
@@ -45,6 +45,22 @@ _IDS = (
     "sensor",
 )
 _VALUES = ("y", "value", "target", "values")
+_NO_NUMBER = (
+    "na",
+    "n/a",
+    "#n/a",
+    "nan",
+    "-nan",
+    "null",
+    "none",
+    "nil",
+    "<na>",
+    "nat",
+    "missing",
+    "?",
+    "-",
+    ".",
+)
 _LOOKED_AT = 200
 """Rows that are looked at to tell what a column holds."""
 
@@ -137,6 +153,13 @@ def suits(fields: Mapping[str, object]) -> bool:
     return len(numbers) > 1 and len(numbers) == len(fields) and bool(timed)
 
 
+def no_number(cell: object) -> bool:
+    """Whether a cell says that a number is missing: empty, not-a-number, a word such as NA or null."""
+    if isinstance(cell, float):
+        return math.isnan(cell)
+    return is_empty(cell) or (isinstance(cell, str) and cell.strip().lower() in _NO_NUMBER)
+
+
 def is_number(cell: object) -> bool:
     """Whether a cell holds a number: no text such as "nan", and neither true nor false."""
     if not isinstance(cell, str | int | float) or isinstance(cell, bool) or not cell_holds_number(cell):
@@ -152,7 +175,7 @@ def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
 
 def _numeric(name: str, head: Sequence[Record]) -> bool:
     """Whether most of the cells that are there are numbers; one that is none is told when it is read."""
-    cells = [cell for record in head if not is_empty(cell := record.fields.get(name))]
+    cells = [cell for record in head if not no_number(cell := record.fields.get(name))]
     return 2 * sum(is_number(cell) for cell in cells) > len(cells)
 
 
@@ -182,7 +205,7 @@ def _is_rows(head: Sequence[Record], names: list[str]) -> bool:
     if len(set(firsts)) < len(firsts) or all(is_number(first) for first in firsts):
         return False
     cells = (record.fields.get(name) for record in head[:20] for name in names[1:])
-    return all(is_empty(cell) or is_number(cell) for cell in cells)
+    return all(no_number(cell) or is_number(cell) for cell in cells)
 
 
 def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from elman.core.cells import is_empty
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.data import times
+from elman.data.cells import is_empty
 from elman.data.times import AUTO, NUMBERS, Times, TimeStyle
 from elman.tasks.forecast import frequencies
-from elman.tasks.forecast.column_roles import ColumnRoles
+from elman.tasks.forecast.column_roles import ColumnRoles, no_number
 from elman.tasks.forecast.frequencies import Frequency, NumericSteps
 
 _STEPS, _SHARE = 1_000_000, 1000
@@ -153,7 +153,7 @@ def number(cell: object, where: str, column: str) -> float:
     Raises:
         DataError: something else is there, or a number that is not finite.
     """
-    if is_empty(cell):
+    if no_number(cell):
         return math.nan
     try:
         value = float(cell)  # pyrefly: ignore[bad-argument-type]

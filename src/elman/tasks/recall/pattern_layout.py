@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elman.core.cells import is_number
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.core.run_config import DataSettings
+from elman.data.cells import is_number
 from elman.data.formats.base import float32, read_array
 from elman.inputs.base import beside, named_in
 from elman.inputs.signals import images
