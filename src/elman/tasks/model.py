@@ -207,7 +207,8 @@ class Model:
             DataError: a record cannot be read, and `strict`; or more than half of them.
         """
         written = registry.find(str(source), self.task.formats, form)
-        written.write(self._answered(self._records(str(source), form, encoding), strict), out)
+        answers = self._answered(self._records(str(source), form, encoding), strict)
+        written.write(self.task.arrangement.spread(answers) if self.task.arrangement else answers, out)
 
     def _answered(self, records: Sequence[Record], strict: bool) -> Iterator[tuple[Record, dict[str, Any]]]:
         """The answers to records; those that cannot be read have none of the usual parts."""
@@ -259,7 +260,7 @@ class Model:
 
     def _records(self, source: str, form: str, encoding: str) -> list[Record]:
         data = replace(self.config.data, format=form, encoding=encoding)
-        return dataset.records(source, data, self.config.task)
+        return dataset.records(source, data, self.config.task, self.task.arrangement)
 
     def able(self, ability: type) -> str:
         """Return the names of the tasks that inherit an ability, joined for a message."""
