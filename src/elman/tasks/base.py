@@ -110,11 +110,6 @@ class Task(ABC, Generic[TaskSettings]):
         """Whether data that begin with this record are probably for this task."""
 
     @classmethod
-    def faults(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> dict[int, DataError]:
-        """The places of records that cannot be learnt from, and why, as far as that is easily seen."""
-        return {}
-
-    @classmethod
     def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:
         """How records that are steps are joined to sequences before they are split; None, if they are not."""
         return None
@@ -123,6 +118,11 @@ class Task(ABC, Generic[TaskSettings]):
     def arrangement(self) -> LongTable | None:
         """How the records that it learnt from were joined."""
         return None
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> dict[int, DataError]:
+        """The places of records that cannot be learnt from, and why, as far as that is easily seen."""
+        return {}
 
     @classmethod
     @abstractmethod
