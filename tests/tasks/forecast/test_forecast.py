@@ -23,6 +23,7 @@ from elman.metrics.forecasting import LEVELS
 from elman.runs.folder import RunFolder
 from elman.tasks import evaluation
 from elman.tasks.base import Purpose
+from elman.tasks.forecast.result import draw
 from elman.tasks.forecast.task import Forecast, _joined
 from elman.tasks.forecast.windows import RollingWindows
 from elman.training import optimizers, session
@@ -151,6 +152,24 @@ def test_a_series_that_never_changes_has_scores_that_are_said(tmp_path, capsys):
     assert (code, "nan: these data do not define mase, owa, which divide by" in out) == (0, True)
     (future,) = elman.load(run).forecast()
     assert future.median == pytest.approx([5] * 7, abs=1)
+
+
+def test_a_picture_has_a_title_dates_and_no_gap():
+    figure_module = pytest.importorskip("matplotlib.figure")
+    task, _ = made()
+    windows = task.encode(rows(), Purpose.PREDICT)
+    (future,) = task.futures(windows, evaluation.predict(task, task.build().eval(), windows))
+    figure = figure_module.Figure()
+    draw(figure, [future])
+    (axes,) = figure.axes
+    assert axes.get_title(loc="left") == "Forecast of a: 6 steps from 2024-04-30"
+    assert axes.get_xlabel() == "ds"
+    history, median = axes.lines
+    assert [line.get_xdata()[at] for line, at in ((history, -1), (median, 0))] == [
+        np.datetime64("2024-04-29")
+    ] * 2
+    assert history.get_ydata()[-1] == median.get_ydata()[0] == future.past[-1]
+    assert median.get_xdata()[-1] == np.datetime64("2024-05-05")
 
 
 def test_a_season_that_is_longer_than_the_series_is_none():

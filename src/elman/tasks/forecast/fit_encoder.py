@@ -31,7 +31,9 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
     """
     options = run.options
     found = _columns(records, options)
-    all_series, frequency = series.read(records, found, fill=options.fill, notation=run.data.dates)
+    all_series, frequency = series.read(
+        records, found, fill=options.fill, notation=run.data.dates, resample=options.resample
+    )
     all_series = between(all_series, options)
     season = options.season or frequencies.season(frequency, all_series[0].times)
     horizon, ends = _cut(all_series, run, season)
@@ -48,6 +50,7 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
         layout=layout,
         cycles=_cycles(all_series, ends, frequency) if options.calendar else (),
         fill=options.fill,
+        resample=options.resample,
         unit=_unit(all_series, ends),
         dispersion=_dispersion(all_series, ends, season) if options.counts else 0.0,
         notation=all_series[0].style.notation,

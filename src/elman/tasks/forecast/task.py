@@ -360,7 +360,17 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         several = bool(columns.id) or len(columns.values) > 1
         heads = (columns.id or "unique_id") if several else "", columns.time or "ds"
         actual = actual if len(actual) == len(times) else actual[:0]
-        return SeriesForecast(one.name, shown, outlook, one.values[:at], actual, heads)
+        called = one.name or (columns.values[0] if columns.values else columns.id)
+        return SeriesForecast(
+            one.name,
+            shown,
+            outlook,
+            one.values[:at],
+            actual,
+            heads,
+            title=f"Forecast of {called}: {len(shown)} steps from {shown[0]}",
+            moments=frequencies.moments(one.style, np.concatenate([one.times[:at], times])),
+        )
 
 
 def _joined(held: Sequence[Example], outputs: Sequence[Any]) -> QuantileForecast:
