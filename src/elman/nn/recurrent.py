@@ -147,7 +147,7 @@ class Recurrent(nn.Module):
                 nn.init.orthogonal_(weights.w_hr)
             elif weights.w_hr is not None:
                 _uniform((weights.w_hr,), 1 / math.sqrt(self.hidden_size))
-            self.cell.initialise_own(weights.own or ())
+            self.cell.initialise_own(weights.own)
             weights.w_hh.mul_(self.init_gain)
             if self.memory and weights.b_ih is not None and weights.b_hh is not None:
                 self.cell.remember(weights.b_ih, weights.b_hh, self.memory)
@@ -225,8 +225,8 @@ class Recurrent(nn.Module):
     def weights(self, run: int) -> Weights:
         """The weights of a layer in a direction; run = layer * D + direction."""
         suffix = self._suffix(run)
-        own = tuple([getattr(self, one.name + suffix) for one in self.cell.learnt]) or None
-        return Weights(*[getattr(self, name + suffix) for name in _WEIGHTS], own=own)
+        own = tuple([getattr(self, one.name + suffix) for one in self.cell.learnt])
+        return Weights(*[getattr(self, name + suffix) for name in _WEIGHTS]).beside(own)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         kernel.forget(*self.parameters(recurse=False))
@@ -436,8 +436,8 @@ def _projection(cell: Cell, size: int, hidden: int) -> int:
 def _projects(cell: Cell) -> bool:
     """Whether a cell makes a hidden state of width 3 from one of width 2: it enters products only."""
     (gates, recurrent, states), zeros = cell.sizes, torch.zeros
-    own = tuple([zeros(() if one.scalar else 3) for one in cell.learnt]) or None
-    weights = Weights(zeros(3 * gates, 1), zeros(3 * recurrent, 2), w_hr=zeros(2, 3), own=own)
+    own = tuple([zeros(() if one.scalar else 3) for one in cell.learnt])
+    weights = Weights(zeros(3 * gates, 1), zeros(3 * recurrent, 2), w_hr=zeros(2, 3)).beside(own)
     state = zeros(1, 2), *[zeros(1, 3)] * (states - 1)
     try:
         after = dispatch.get("loop").step(cell, zeros(1, 1), state, weights)

@@ -41,7 +41,6 @@ class Weights(NamedTuple):
         gain_hh: [G * H], or None.
         w_hr: [P, H], the projection of an LSTM's hidden state, h = W_hr (o * tanh(c)) (Sak et al. 2014),
             or None. The hidden state is then [B, P]; other states stay [B, H].
-        own: the cell's own parameters, in its order: [H] each, or [] of a scalar; None: it has none.
     """
 
     w_ih: Tensor
@@ -51,12 +50,39 @@ class Weights(NamedTuple):
     gain_ih: Tensor | None = None
     gain_hh: Tensor | None = None
     w_hr: Tensor | None = None
-    own: tuple[Tensor, ...] | None = None
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Weights:
         """The same, changed one by one."""
-        own = None if self.own is None else tuple(map(change, self.own))
-        return Weights(*(None if w is None else change(w) for w in self[:7]), own=own)  # pyrefly: ignore
+        changed = Weights(*(None if w is None else change(w) for w in self))  # pyrefly: ignore
+        return changed.beside(tuple(map(change, self.own)))
+
+    @property
+    def own(self) -> tuple[Tensor, ...]:
+        """The cell's own parameters, in its order: [H] each, or [] of a scalar."""
+        return ()
+
+    def beside(self, own: tuple[Tensor, ...]) -> Weights:
+        """The same with these parameters of the cell's own."""
+        return WeightsWithOwn(self, own) if own else self
+
+
+class WeightsWithOwn(Weights):
+    """Weights, and a cell's own parameters, which are none of the seven."""
+
+    _own: tuple[Tensor, ...]
+
+    def __new__(cls, weights: Weights, own: tuple[Tensor, ...]) -> WeightsWithOwn:
+        made = super().__new__(cls, *weights)
+        made._own = own
+        return made
+
+    @property
+    def own(self) -> tuple[Tensor, ...]:
+        """See `Weights`."""
+        return self._own
+
+    def _replace(self, **changes: Any) -> Any:  # pyrefly: ignore
+        return Weights(*self)._replace(**changes).beside(self._own)
 
 
 class ScanJob(NamedTuple):

@@ -192,7 +192,7 @@ def case_of(cell: CellProtocol, job: ScanJob) -> KernelRequest:
     """What a job asks of a kernel."""
     # By place, not by name: a single step takes no longer than a few of such calls.
     x, state, weights, lengths, _, mask, reset, zone, every = job
-    _, _, _, _, _, gain, projection, _ = weights
+    _, _, _, _, _, gain, projection = weights
     device = x.device.type
     return KernelRequest(
         cell.name,
@@ -211,7 +211,7 @@ def case_of(cell: CellProtocol, job: ScanJob) -> KernelRequest:
 
 
 def _case_of_step(cell: CellProtocol, tensor: Tensor, weights: Weights) -> KernelRequest:
-    _, _, _, _, _, gain, projection, _ = weights
+    _, _, _, _, _, gain, projection = weights
     device = tensor.device.type
     normed, projected = gain is not None, projection is not None
     return KernelRequest(

@@ -41,11 +41,11 @@ def differentiated(
     gradient goes through the views to where they come from.
     """
     again = torch.is_grad_enabled()
-    tensors = (job.x, *job.weights[:4], *job.state, *(job.weights.own or ()))
+    tensors = (job.x, *job.weights[:4], *job.state, *job.weights.own)
     with torch.enable_grad():
         views: list[Any] = [None if t is None else t.view_as(t) for t in tensors]
         states = 5 + len(job.state)
-        weights = Weights(*views[1:5], own=tuple(views[states:]) or None)
+        weights = Weights(*views[1:5]).beside(tuple(views[states:]))
         job = job._replace(x=views[0], weights=weights, state=tuple(views[5:states]))
         (y,), last = kernel.run(cell, job)
     given = [(out, grad) for out, grad in zip((y, *last), grads, strict=True) if grad is not None]

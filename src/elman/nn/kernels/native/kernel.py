@@ -133,7 +133,7 @@ class Native(Kernel):
 
     def stepper(self, cell: CellProtocol, weights: Weights, state: tuple[Tensor, ...]) -> LayerStepper:
         """Make ready for step after step; see `Kernel.stepper`."""
-        if not is_plain(*weights[:4], *(weights.own or ()), *state):
+        if not is_plain(*weights[:4], *weights.own, *state):
             return super().stepper(cell, weights, state)
         if cell.name not in CELLS:
             return ListStepper(cell, weights, state)
@@ -141,7 +141,7 @@ class Native(Kernel):
 
     def advance(self, cell: CellProtocol, weights: Weights) -> StepFn:
         """Make ready for steps of any batch; see `Kernel.advance`."""
-        if not is_plain(*weights[:4], *(weights.own or ())):
+        if not is_plain(*weights[:4], *weights.own):
             return super().advance(cell, weights)
         if cell.name not in CELLS:
             return ListAdvance(cell, weights)
@@ -151,7 +151,7 @@ class Native(Kernel):
 def _tensors(job: ScanJob) -> tuple[Tensor | None, ...]:
     """All that a native kernel reads."""
     x, state, weights, lengths, _, mask, reset, *_ = job
-    return x, *state, *weights[:4], *(weights.own or ()), lengths, mask, reset
+    return x, *state, *weights[:4], *weights.own, lengths, mask, reset
 
 
 def _has_gradient(x: Tensor, state: tuple[Tensor, ...], weights: Weights, mask: Tensor | None = None) -> bool:

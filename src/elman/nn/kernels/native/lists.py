@@ -116,7 +116,7 @@ class ListCall:
             dlearnt,
         )
         own: list[Tensor | None] = []
-        for place, parameter in enumerate(self.weights.own or ()):
+        for place, parameter in enumerate(self.weights.own):
             grad = None if dlearnt is None else dlearnt[place]
             own.append(grad.sum() if grad is not None and parameter.dim() == 0 else grad)
         return [dx, *found, *dstate, *own]
@@ -137,7 +137,7 @@ class ListCall:
 
     def _learnt(self) -> Tensor | None:
         """The cell's own parameters, [P, H]."""
-        own = self.weights.own or ()
+        own = self.weights.own
         if len(own) != self.formula.learnt:
             raise DataError("the cell's own parameters", str(len(own)), expected=str(self.formula.learnt))
         for parameter in own:
@@ -163,7 +163,7 @@ def run_list(kernel: Kernel, cell: CellProtocol, job: ScanJob) -> Result:
     formula = listed(cell, job.hidden_size).formula
     assert formula is not None
     x, state, weights, lengths, reverse, mask, reset, *_ = job
-    tensors = (x, *weights[:4], *state, *(weights.own or ()))
+    tensors = (x, *weights[:4], *state, *weights.own)
     if not torch.is_grad_enabled() or not any(t is not None and t.requires_grad for t in (*tensors, mask)):
         call = ListCall(formula, job, False)
         y, *last = call.forward(call.pack(back=False))
@@ -211,7 +211,7 @@ _apply = super(torch.autograd.Function, _ListWithGradient).apply  # pyrefly: ign
 def _job(formula: Formula, arguments: tuple[Any, ...]) -> ScanJob:
     lengths, reverse, mask, reset, x, w_ih, w_hh, b_ih, b_hh, *rest = arguments
     state, own = tuple(rest[: formula.states]), tuple(rest[formula.states :])
-    return ScanJob(x, state, Weights(w_ih, w_hh, b_ih, b_hh, own=own or None), lengths, reverse, mask, reset)
+    return ScanJob(x, state, Weights(w_ih, w_hh, b_ih, b_hh).beside(own), lengths, reverse, mask, reset)
 
 
 def _four(states: Any) -> tuple[Any, ...]:
