@@ -172,6 +172,34 @@ def test_a_picture_has_a_title_dates_and_no_gap():
     assert median.get_xdata()[-1] == np.datetime64("2024-05-05")
 
 
+def test_columns_are_forecast_jointly():
+    """Each column's network sees the past of all, and which one it is of, and none of their future."""
+    records = [
+        Record(
+            {"ds": str(np.datetime64("2024-01-01") + step), "a": f"{wave(step)}", "b": f"{1e6 + step % 4}"},
+            "f.csv:2",
+        )
+        for step in range(120)
+    ]
+    task, (_, _, test) = made(None, records, data={"valid": 0.1, "test": 0.1, "target": "a,b"})
+    assert "'a', 'b', forecast jointly" in task.facts()["columns"]
+    layout = task.outline.layout
+    assert (layout.known, layout.past) == (4 + 2, 2)
+    first, second = test[0].data, test[len(test) // 2].data
+    assert (first[:, 6:8].unique(dim=0).tolist(), second[:, 6:8].unique(dim=0).tolist()) == (
+        [[1, 0]],
+        [[0, 1]],
+    )
+    assert torch.equal(first[:, 8:], second[:, 8:])
+    assert first[: layout.origin, 9].unique().shape == (4,)
+    assert (first[layout.origin :, 8:] == 0).all()
+    windows = task.encode(records, Purpose.PREDICT)
+    made_ = task.futures(windows, evaluation.predict(task, task.build().eval(), windows))
+    assert [future.name for future in made_] == ["a", "b"]
+    with pytest.raises(TaskError, match="a joint forecast"):
+        task.streamer(task.build())
+
+
 def test_a_season_that_is_longer_than_the_series_is_none():
     records = [
         Record({"ds": f"2024-01-01 00:00:{step:02}", "y": f"{step % 7}"}, "f.csv:2") for step in range(60)

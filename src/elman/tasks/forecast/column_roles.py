@@ -59,6 +59,9 @@ _NO_NUMBER = (
     "-",
     ".",
 )
+WHICH = "column of values"
+"""Where several are forecast jointly, a column that says which one a series is of."""
+
 _LOOKED_AT = 200
 """Rows that are looked at to tell what a column holds."""
 
@@ -76,6 +79,7 @@ class ColumnRoles:
         known: columns whose future is known when a forecast is made.
         past: columns that are known up to now.
         static: columns that are constant within a series.
+        joint: whether several columns of values are forecast together: the past of each is known to all.
     """
 
     form: str
@@ -85,6 +89,7 @@ class ColumnRoles:
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    joint: bool = False
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:
@@ -106,6 +111,7 @@ class ColumnRoles:
         if self.form == "rows":
             return f"a row for each series, named by {self.id!r}"
         of = f", series named by {self.id!r}" if self.id else ""
+        of += ", forecast jointly" * self.joint
         return f"times in {self.time!r}, values in {', '.join(map(repr, self.values))}{of}"
 
 
@@ -119,6 +125,7 @@ def find(
     known: Sequence[str] = (),
     past: Sequence[str] = (),
     static: Sequence[str] = (),
+    joint: bool = False,
 ) -> ColumnRoles:
     """The columns of a table; what is not said is guessed.
 
@@ -139,6 +146,10 @@ def find(
     free = [name for name in free if name != id]
     values = tuple(values) or _values(free, head, form, bool(id))
     form = form or ("wide" if len(values) > 1 else "long")
+    if joint:
+        extras["past"] = (*past, *(value for value in values if value not in past))
+        extras["static"] = (*static, WHICH)
+        return ColumnRoles(form=form, time=time, id=id, values=values, joint=True, **extras)
     return ColumnRoles(form=form, time=time, id=id, values=values, **extras)
 
 

@@ -30,7 +30,7 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
         ConfigError: a setting that does not fit the others.
     """
     options = run.options
-    found = _columns(records, options)
+    found = _columns(records, run)
     all_series, frequency = series.read(
         records, found, fill=options.fill, notation=run.data.dates, resample=options.resample
     )
@@ -97,16 +97,19 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _columns(records: Sequence[Record], options: ForecastConfig) -> ColumnRoles:
+def _columns(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> ColumnRoles:
+    """Which column is what; several targets are forecast jointly."""
+    options, targets = run.options, _names(run.data.target)
     return column_roles.find(
         records,
         form="" if options.form == "auto" else options.form,
         time=options.time,
-        id=options.id,
-        values=_names(options.value),
+        id=options.id or run.data.group,
+        values=_names(options.value) or targets,
         known=_names(options.known),
         past=_names(options.past),
         static=_names(options.static),
+        joint=len(targets) > 1 and not options.value,
     )
 
 

@@ -13,7 +13,7 @@ from elman.core.records import Record
 from elman.data import times
 from elman.data.times import AUTO, NUMBERS, Times, TimeStyle
 from elman.tasks.forecast import frequencies, resampling
-from elman.tasks.forecast.column_roles import ColumnRoles, missing, no_number
+from elman.tasks.forecast.column_roles import WHICH, ColumnRoles, missing, no_number
 from elman.tasks.forecast.frequencies import Frequency, NumericSteps
 
 _STEPS, _SHARE = 1_000_000, 1000
@@ -187,8 +187,10 @@ def _groups(records: Sequence[Record], columns: ColumnRoles, when: Times) -> lis
     found = []
     for name, rows in groups.items():
         places = [records[row].where for row in rows]
-        extras = {column: [_cell(records[row], column) for row in rows] for column in columns.extras}
+        told = [column for column in columns.extras if not (columns.joint and column == WHICH)]
+        shared = {column: [_cell(records[row], column) for row in rows] for column in told}
         for value in columns.values:
+            extras = shared | ({WHICH: [value] * len(rows)} if columns.joint else {})
             called = "" if not columns.id and len(columns.values) == 1 else value
             called = str(name) if columns.id and len(columns.values) == 1 else f"{name} {called}".strip()
             values = [records[row].fields.get(value) for row in rows]

@@ -267,6 +267,9 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
 
         A path that is drawn depends on those drawn before it, so each window has draws of its own.
         """
+        if self.outline.columns.joint:
+            remedy = "name the columns with forecast.value in place of --target, or use elman forecast"
+            raise TaskError("a stream of the task 'forecast'", "a joint forecast", remedy=remedy)
         if known := self.outline.columns.known:
             got = f"columns whose future must be known: {', '.join(known)}"
             remedy = "train without forecast.known, or use elman forecast"
