@@ -99,7 +99,8 @@ class ColumnRoles:
 
     def to_json(self) -> dict[str, Any]:
         """The columns in terms of JSON."""
-        return asdict(self)
+        table = asdict(self)
+        return table if self.joint else {name: table[name] for name in table if name != "joint"}
 
     @property
     def extras(self) -> tuple[str, ...]:

@@ -190,11 +190,11 @@ def _groups(records: Sequence[Record], columns: ColumnRoles, when: Times) -> lis
         told = [column for column in columns.extras if not (columns.joint and column == WHICH)]
         shared = {column: [_cell(records[row], column) for row in rows] for column in told}
         for value in columns.values:
-            extras = shared | ({WHICH: [value] * len(rows)} if columns.joint else {})
+            which: dict[str, list[object]] = {WHICH: [value] * len(rows)} if columns.joint else {}
             called = "" if not columns.id and len(columns.values) == 1 else value
             called = str(name) if columns.id and len(columns.values) == 1 else f"{name} {called}".strip()
             values = [records[row].fields.get(value) for row in rows]
-            found.append(_Rows(called, when.values[rows], values, extras, places, when.style))
+            found.append(_Rows(called, when.values[rows], values, shared | which, places, when.style))
     return found
 
 

@@ -70,13 +70,11 @@ class SeriesEncoder:
             "layout": asdict(self.layout),
             "cycles": self.cycles,
             "fill": self.fill,
-            "unit": self.unit,
-            "dispersion": self.dispersion,
-            "resample": self.resample,
-            "notation": self.notation,
             "codings": [asdict(coding) for coding in self.codings],
             "standards": self.standards,
         }
+        later = ("unit", "dispersion", "resample", "notation")
+        table |= {name: getattr(self, name) for name in later if not self.is_old}
         return json.dumps(table, indent=1, ensure_ascii=False)
 
     @classmethod

@@ -60,7 +60,9 @@ class ForecastConfig(Settings):
     static: str = option("", "columns that are constant within a series")
     fill: bool = option(False, "treat missing times as missing values")
     resample: str = option(
-        "", "bring times that jitter to steps, such as 10min, 1h or 0.004: the mean of the values of each"
+        "",
+        "bring times that jitter to steps, such as 10min, 1h or 0.004: the mean of the values of each",
+        later=True,
     )
     start: str = option("", "ignore data before this time")
     end: str = option("", "ignore data after this time")
