@@ -67,7 +67,8 @@ class TimeStyle:
     def words(self) -> str:
         """What there is to say of it: nothing of usual dates and of plain steps."""
         plain = self.notation in (ISO, NUMBERS) and not self.guessed
-        notation = self.notation + " (guessed; --dates sets it)" * self.guessed
+        notation = self.notation + " since 1970" * (self.notation in _UNITS)
+        notation += " (guessed; --dates sets it)" * self.guessed
         return ", ".join(filter(None, ["" if plain else notation, self.zone]))
 
     def local(self, time: float) -> float:

@@ -23,6 +23,7 @@ from elman.metrics.forecasting import LEVELS
 from elman.runs.folder import RunFolder
 from elman.tasks import evaluation
 from elman.tasks.base import Purpose
+from elman.tasks.forecast.result import draw
 from elman.tasks.forecast.task import Forecast, _joined
 from elman.tasks.forecast.windows import RollingWindows
 from elman.training import optimizers, session
@@ -151,6 +152,52 @@ def test_a_series_that_never_changes_has_scores_that_are_said(tmp_path, capsys):
     assert (code, "nan: these data do not define mase, owa, which divide by" in out) == (0, True)
     (future,) = elman.load(run).forecast()
     assert future.median == pytest.approx([5] * 7, abs=1)
+
+
+def test_a_picture_has_a_title_dates_and_no_gap():
+    figure_module = pytest.importorskip("matplotlib.figure")
+    task, _ = made()
+    windows = task.encode(rows(), Purpose.PREDICT)
+    (future,) = task.futures(windows, evaluation.predict(task, task.build().eval(), windows))
+    figure = figure_module.Figure()
+    draw(figure, [future])
+    (axes,) = figure.axes
+    assert axes.get_title(loc="left") == "Forecast of a: 6 steps from 2024-04-30"
+    assert axes.get_xlabel() == "ds"
+    history, median = axes.lines
+    assert [line.get_xdata()[at] for line, at in ((history, -1), (median, 0))] == [
+        np.datetime64("2024-04-29")
+    ] * 2
+    assert history.get_ydata()[-1] == median.get_ydata()[0] == future.past[-1]
+    assert median.get_xdata()[-1] == np.datetime64("2024-05-05")
+
+
+def test_columns_are_forecast_jointly():
+    """Each column's network sees the past of all, and which one it is of, and none of their future."""
+    records = [
+        Record(
+            {"ds": str(np.datetime64("2024-01-01") + step), "a": f"{wave(step)}", "b": f"{1e6 + step % 4}"},
+            "f.csv:2",
+        )
+        for step in range(120)
+    ]
+    task, (_, _, test) = made(None, records, data={"valid": 0.1, "test": 0.1, "target": "a,b"})
+    assert "'a', 'b', forecast jointly" in task.facts()["columns"]
+    layout = task.outline.layout
+    assert (layout.known, layout.past) == (4 + 2, 2)
+    first, second = test[0].data, test[len(test) // 2].data
+    assert (first[:, 6:8].unique(dim=0).tolist(), second[:, 6:8].unique(dim=0).tolist()) == (
+        [[1, 0]],
+        [[0, 1]],
+    )
+    assert torch.equal(first[:, 8:], second[:, 8:])
+    assert first[: layout.origin, 9].unique().shape == (4,)
+    assert (first[layout.origin :, 8:] == 0).all()
+    windows = task.encode(records, Purpose.PREDICT)
+    made_ = task.futures(windows, evaluation.predict(task, task.build().eval(), windows))
+    assert [future.name for future in made_] == ["a", "b"]
+    with pytest.raises(TaskError, match="a joint forecast"):
+        task.streamer(task.build())
 
 
 def test_a_season_that_is_longer_than_the_series_is_none():

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from elman.core.errors import DataError
+from elman.core.errors import ConfigError, DataError
 from elman.core.records import Record
 from elman.data import formats
-from elman.tasks.forecast import column_roles, covariates, series
+from elman.tasks.forecast import column_roles, covariates, resampling, series
 from elman.tasks.forecast.frequencies import DAY, FixedSpan
 
 
@@ -205,3 +205,30 @@ def test_a_wide_table_with_the_day_first_is_not_read_sideways():
     assert found[0].length == 19
     with pytest.raises(DataError, match="the time 'KW 1'"):
         read("\n".join([head, *(f"KW {row},{line[11:]}" for row, line in enumerate(lines, 1)), ""]))
+
+
+def test_times_that_jitter_are_brought_to_steps_by_a_setting():
+    random = np.random.default_rng(2)
+    hours = np.arange(40) * 3_600_000 + random.integers(-400_000, 400_000, 40)
+    hours = np.delete(hours, 7)
+    moments = [np.datetime64("2024-01-01T12:00:00.000") + int(hour) for hour in hours]
+    text = "ds,y\n" + "".join(f"{moment},{place}\n" for place, moment in enumerate(moments))
+    with pytest.raises(DataError, match=r"--set forecast.resample='1 hour'"):
+        read(text)
+    records = table(text)
+    found, frequency = series.read(records, column_roles.find(records), resample="1 hour")
+    assert frequency == FixedSpan(DAY // 24)
+    assert (found[0].length, np.flatnonzero(np.isnan(found[0].values)).tolist()) == (40, [7])
+    assert frequency.show(found[0].times[0]) == "2024-01-01 12:00:00"
+    (half,), _ = series.read(records, column_roles.find(records), resample="2h")
+    assert half.values[1] in (1.5, 2, 2.5)  # of those within an hour of it
+
+
+@pytest.mark.parametrize(("text", "dated", "words"), [
+    ("10min", True, "10 minutes"), ("1 hour", True, "1 hour"), ("h", True, "1 hour"),
+    ("2 days", True, "2 days"), ("0.004", False, "1/250"), ("1/3", False, "1/3"), ("10", False, "10"),
+])  # fmt: skip
+def test_steps_to_resample_to(text, dated, words):
+    assert resampling.step(text, dated=dated).words == words
+    with pytest.raises(ConfigError, match=r"forecast\.resample: expected a"):
+        resampling.step(text, dated=not dated)

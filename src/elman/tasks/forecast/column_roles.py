@@ -61,6 +61,9 @@ _NO_NUMBER = (
     "-",
     ".",
 )
+WHICH = "column of values"
+"""Where several are forecast jointly, a column that says which one a series is of."""
+
 _LOOKED_AT = 200
 """Rows that are looked at to tell what a column holds."""
 
@@ -78,6 +81,7 @@ class ColumnRoles:
         known: columns whose future is known when a forecast is made.
         past: columns that are known up to now.
         static: columns that are constant within a series.
+        joint: whether several columns of values are forecast together: the past of each is known to all.
     """
 
     form: str
@@ -87,6 +91,7 @@ class ColumnRoles:
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    joint: bool = False
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:
@@ -96,7 +101,8 @@ class ColumnRoles:
 
     def to_json(self) -> dict[str, Any]:
         """The columns in terms of JSON."""
-        return asdict(self)
+        table = asdict(self)
+        return table if self.joint else {name: table[name] for name in table if name != "joint"}
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -108,6 +114,7 @@ class ColumnRoles:
         if self.form == "rows":
             return f"a row for each series, named by {self.id!r}"
         of = f", series named by {self.id!r}" if self.id else ""
+        of += ", forecast jointly" * self.joint
         return f"times in {self.time!r}, values in {', '.join(map(repr, self.values))}{of}"
 
 
@@ -121,6 +128,7 @@ def find(
     known: Sequence[str] = (),
     past: Sequence[str] = (),
     static: Sequence[str] = (),
+    joint: bool = False,
 ) -> ColumnRoles:
     """The columns of a table; what is not said is guessed.
 
@@ -141,6 +149,10 @@ def find(
     free = [name for name in free if name != id]
     values = tuple(values) or _values(free, head, form, bool(id))
     form = form or ("wide" if len(values) > 1 else "long")
+    if joint:
+        extras["past"] = (*past, *(value for value in values if value not in past))
+        extras["static"] = (*static, WHICH)
+        return ColumnRoles(form=form, time=time, id=id, values=values, joint=True, **extras)
     return ColumnRoles(form=form, time=time, id=id, values=values, **extras)
 
 

@@ -30,8 +30,10 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
         ConfigError: a setting that does not fit the others.
     """
     options = run.options
-    found = _columns(records, options)
-    all_series, frequency = series.read(records, found, fill=options.fill, notation=run.data.dates)
+    found = _columns(records, run)
+    all_series, frequency = series.read(
+        records, found, fill=options.fill, notation=run.data.dates, resample=options.resample
+    )
     all_series = between(all_series, options)
     season = options.season or frequencies.season(frequency, all_series[0].times)
     horizon, ends = _cut(all_series, run, season)
@@ -48,6 +50,7 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
         layout=layout,
         cycles=_cycles(all_series, ends, frequency) if options.calendar else (),
         fill=options.fill,
+        resample=options.resample,
         unit=_unit(all_series, ends),
         dispersion=_dispersion(all_series, ends, season) if options.counts else 0.0,
         notation=all_series[0].style.notation,
@@ -94,16 +97,19 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _columns(records: Sequence[Record], options: ForecastConfig) -> ColumnRoles:
+def _columns(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> ColumnRoles:
+    """Which column is what; several targets are forecast jointly."""
+    options, targets = run.options, _names(run.data.target)
     return column_roles.find(
         records,
         form="" if options.form == "auto" else options.form,
         time=options.time,
-        id=options.id,
-        values=_names(options.value),
+        id=options.id or run.data.group,
+        values=_names(options.value) or targets,
         known=_names(options.known),
         past=_names(options.past),
         static=_names(options.static),
+        joint=len(targets) > 1 and not options.value,
     )
 
 

@@ -301,6 +301,18 @@ def shown(frequency: Frequency, style: TimeStyle, time: float) -> str:
     return style.written(time, frequency.show(style.local(time)))
 
 
+def moments(style: TimeStyle, times: np.ndarray) -> np.ndarray:
+    """Times [T] as a picture has them: `datetime64` by the clocks of their zone, or numbers.
+
+    Of dates that a calendar of four digits has not there are none, [0].
+    """
+    if times.dtype != np.int64:
+        return times
+    local = np.array([style.local(time) for time in times.tolist()]) if style.universal else times
+    there = local[0] >= FIRST and local[-1] <= LAST
+    return local.astype("datetime64[us]") if there else np.zeros(0)
+
+
 def season(frequency: Frequency, times: np.ndarray) -> int:
     """The steps of a season of series with times [T], which a unit of numbers is only if they are years."""
     return frequency.season if _has_calendar(frequency, times) else 1

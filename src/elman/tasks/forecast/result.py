@@ -6,13 +6,13 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elman.metrics.forecasting import LEVELS, QuantileForecast
+from elman.metrics.forecasting import LEVELS, QuantileForecast, filled
 from elman.plots import figures
 
 _SHOWN = 4
@@ -35,6 +35,8 @@ class SeriesForecast:
         past: [T] the values before, not-a-number where one is missing.
         actual: [H] what came true; empty where that is not known.
         heads: the names of the columns of series, "" if there is but one, and of times.
+        title: what a picture of it is called.
+        moments: [T + H] of past and future: `datetime64`, or numbers; empty: steps are counted.
     """
 
     name: str
@@ -43,6 +45,8 @@ class SeriesForecast:
     past: np.ndarray
     actual: np.ndarray
     heads: tuple[str, str]
+    title: str = ""
+    moments: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def median(self) -> np.ndarray:
@@ -103,17 +107,35 @@ def draw(figure: Any, futures: Sequence[SeriesForecast]) -> None:
 def _panel(axes: Any, future: SeriesForecast) -> None:
     steps = len(future.times)
     past = future.past[-_SHOWN * steps :]
-    ahead = np.arange(1, steps + 1)
-    axes.plot(np.arange(1 - len(past), 1), past, color="0.3", linewidth=1, label="history")
+    moments = future.moments if len(future.moments) else np.arange(1 - len(future.past), steps + 1)
+    before, ahead = moments[-steps - len(past) : -steps], moments[-steps - min(1, len(past)) :]
+
+    def joined(values: np.ndarray) -> np.ndarray:
+        """What is ahead, drawn from the last value that is known, so that there is no gap between the two."""
+        return np.concatenate([filled(past)[-1:], values])
+
+    axes.plot(before, past, color="0.3", linewidth=1, label="history")
     for low, high, alpha in _BANDS:
-        label = f"{high - low:.0%}"
-        bounds = future.quantile(low), future.quantile(high)
-        axes.fill_between(ahead, *bounds, alpha=alpha, color="C0", linewidth=0, label=label)
-    axes.plot(ahead, future.median, color="C0", linewidth=1.2, label="median")
+        bounds = joined(future.quantile(low)), joined(future.quantile(high))
+        axes.fill_between(ahead, *bounds, alpha=alpha, color="C0", linewidth=0, label=f"{high - low:.0%}")
+    axes.plot(ahead, joined(future.median), color="C0", linewidth=1.2, label="median")
     if len(future.actual):
-        axes.plot(ahead, future.actual, color="0.3", linewidth=1, linestyle=":", label="what came")
-    places = [0, steps - 1] if steps > 1 else [0]
-    axes.set_xticks(ahead[places], [future.times[place] for place in places], fontsize=7)
-    axes.tick_params(axis="y", labelsize=7)
-    axes.set_title(figures.literal(future.name), fontsize=8, loc="left")
+        actual = joined(future.actual)
+        axes.plot(ahead, actual, color="0.3", linewidth=1, linestyle=":", label="what came")
+    axes.margins(x=0)
+    if moments.dtype.kind == "M":
+        _date_axis(axes)
+    axes.tick_params(labelsize=7)
+    axes.set_title(figures.literal(future.title or future.name), fontsize=8, loc="left")
+    axes.set_xlabel(figures.literal(future.heads[1]), fontsize=7)
     axes.grid(alpha=0.25)
+
+
+def _date_axis(axes: Any) -> None:
+    """Few dates, each with as much of it as is new."""
+    from matplotlib import dates  # pyrefly: ignore[missing-import]
+
+    locator = dates.AutoDateLocator(minticks=3, maxticks=7)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    axes.xaxis.get_offset_text().set_fontsize(7)

@@ -13,8 +13,8 @@ from elman.core.records import Record
 from elman.data import times
 from elman.data.cells import is_empty
 from elman.data.times import AUTO, NUMBERS, Times, TimeStyle
-from elman.tasks.forecast import frequencies
-from elman.tasks.forecast.column_roles import ColumnRoles, no_number
+from elman.tasks.forecast import frequencies, resampling
+from elman.tasks.forecast.column_roles import WHICH, ColumnRoles, no_number
 from elman.tasks.forecast.frequencies import Frequency, NumericSteps
 
 _STEPS, _SHARE = 1_000_000, 1000
@@ -67,6 +67,7 @@ def read(
     fill: bool = False,
     notation: str = AUTO,
     style: TimeStyle | None = None,
+    resample: str = "",
 ) -> tuple[list[Series], Frequency]:
     """All series of a table, in the order in which they begin, and their frequency.
 
@@ -77,6 +78,7 @@ def read(
         fill: treat missing times as missing values; else they are an error.
         notation: of the times, where they are ambiguous.
         style: of the zone by whose clocks they are to be kept; None: of their own.
+        resample: the step to which times that jitter are brought; "": they must be regular.
 
     Raises:
         DataError: a cell that is no time or no number, times out of order, twice, or left out.
@@ -87,6 +89,9 @@ def read(
     groups = _groups(records, columns, found)
     for rows in groups:
         _check_order(rows)
+    if resample:
+        frequency = frequency or resampling.step(resample, dated=found.dated)
+        groups, fill = [_resampled(rows, frequency) for rows in groups], True
     frequency = frequency or frequencies.find([rows.times for rows in groups], dated=found.dated)
     if frequency is None:
         got = "one time in every series"
@@ -183,12 +188,14 @@ def _groups(records: Sequence[Record], columns: ColumnRoles, when: Times) -> lis
     found = []
     for name, rows in groups.items():
         places = [records[row].where for row in rows]
-        extras = {column: [_cell(records[row], column) for row in rows] for column in columns.extras}
+        told = [column for column in columns.extras if not (columns.joint and column == WHICH)]
+        shared = {column: [_cell(records[row], column) for row in rows] for column in told}
         for value in columns.values:
+            which: dict[str, list[object]] = {WHICH: [value] * len(rows)} if columns.joint else {}
             called = "" if not columns.id and len(columns.values) == 1 else value
             called = str(name) if columns.id and len(columns.values) == 1 else f"{name} {called}".strip()
             values = [records[row].fields.get(value) for row in rows]
-            found.append(_Rows(called, when.values[rows], values, extras, places, when.style))
+            found.append(_Rows(called, when.values[rows], values, shared | which, places, when.style))
     return found
 
 
@@ -205,6 +212,22 @@ def _name(record: Record, column: str) -> object:
 def _cell(record: Record, column: str) -> object:
     cell = record.fields.get(column)
     return None if is_empty(cell) else cell
+
+
+def _resampled(rows: _Rows, frequency: Frequency) -> _Rows:
+    """The rows on steps of the frequency: the mean of the values of each, the last of the other cells."""
+    steps = resampling.places(rows.times, frequency)
+    starts = np.flatnonzero(np.diff(steps, prepend=steps[0] - 1)).tolist()
+    parts = [slice(start, end) for start, end in zip(starts, [*starts[1:], len(steps)], strict=True)]
+    numbers = [number(cell, where, rows.name) for cell, where in zip(rows.values, rows.places, strict=True)]
+    return _Rows(
+        rows.name,
+        resampling.times(steps[starts], frequency),
+        [resampling.mean(numbers[part]) for part in parts],
+        {name: [resampling.last(cells[part]) for part in parts] for name, cells in rows.extras.items()},
+        [rows.places[start] for start in starts],
+        rows.style,
+    )
 
 
 def _check_order(rows: _Rows) -> None:
@@ -273,7 +296,8 @@ def _places(rows: _Rows, frequency: Frequency, fill: bool) -> np.ndarray:
         expected = frequencies.shown(frequency, rows.style, following)
         remedy = "add the rows with an empty value, or set forecast.fill = true"
     else:
-        expected, remedy = f"a step of {frequency.words}, as most are", "make the times regular"
+        expected = f"a step of {frequency.words}, as most are"
+        remedy = f"bring the times to steps: --set forecast.resample='{resampling.suggested(rows.times)}'"
     raise DataError(rows.places[at], got, expected=expected, remedy=remedy)
 
 

@@ -40,6 +40,7 @@ class SeriesEncoder:
         fill: whether times that are left out are missing values.
         unit: as wide as series usually are: the scale of windows that never change.
         dispersion: of counts, how far their variance is usually above the mean, over its square; else 0.
+        resample: the step to which times are brought; "": they are regular.
         notation: how times were written; "" of a run of before there was this.
         codings: of the columns beside the values, in the order of `columns.extras`.
         standards: for each series mean and standard deviation of its training part; none, if values stay.
@@ -56,6 +57,7 @@ class SeriesEncoder:
     standards: Mapping[str, tuple[float, float]] | None
     unit: float = 1.0
     dispersion: float = 0.0
+    resample: str = ""
     notation: str = ""
 
     def to_text(self) -> str:
@@ -68,12 +70,11 @@ class SeriesEncoder:
             "layout": asdict(self.layout),
             "cycles": self.cycles,
             "fill": self.fill,
-            "unit": self.unit,
-            "dispersion": self.dispersion,
-            "notation": self.notation,
             "codings": [asdict(coding) for coding in self.codings],
             "standards": self.standards,
         }
+        later = ("unit", "dispersion", "resample", "notation")
+        table |= {name: getattr(self, name) for name in later if not self.is_old}
         return json.dumps(table, indent=1, ensure_ascii=False)
 
     @classmethod
@@ -155,6 +156,7 @@ class SeriesEncoder:
             fill=self.fill,
             notation=self.notation or AUTO,
             style=TimeStyle() if self.is_old else None,
+            resample=self.resample,
         )[0]
 
     def track(self, one: Series, learnt: int, ahead: int = 0) -> EncodedSeries:
@@ -235,6 +237,7 @@ class _SeriesEncoderLearnt(NamedTuple):
     standards: dict[str, tuple[float, float]] | None
     unit: Annotated[float, ("exclusiveMinimum", 0)] = 1.0
     dispersion: Annotated[float, ("minimum", 0)] = 0.0
+    resample: str = ""
     notation: str = ""
 
 

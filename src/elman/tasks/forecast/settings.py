@@ -59,6 +59,11 @@ class ForecastConfig(Settings):
     past: str = option("", "columns that are known up to now")
     static: str = option("", "columns that are constant within a series")
     fill: bool = option(False, "treat missing times as missing values")
+    resample: str = option(
+        "",
+        "bring times that jitter to steps, such as 10min, 1h or 0.004: the mean of the values of each",
+        later=True,
+    )
     start: str = option("", "ignore data before this time")
     end: str = option("", "ignore data after this time")
     valid_steps: int = option(0, "validation steps, instead of data.valid", low=0)
@@ -76,7 +81,7 @@ class ForecastConfig(Settings):
         return self.model == "autoregressive" and self.distribution == "negative_binomial"
 
     def __post_init__(self) -> None:
-        for name in ("start", "end"):  # TOML reads what looks like a date as one
+        for name in ("start", "end", "resample"):  # TOML reads what looks like a date as one
             object.__setattr__(self, name, str(getattr(self, name)))
         super().__post_init__()
         if self.counts and self.scale != "size":

@@ -98,7 +98,8 @@ class ForecastStreamer(Streamer):
         """See `Streamer`: from the name of a series, where each of several has a scale of its own."""
         _standard(self._outline, begin)
         layout = self._outline.layout
-        return (self._like.detach().new_full((layout.origin, 1, layout.channels + 1), torch.nan),)
+        channels = _own_channels(self._outline)
+        return (self._like.detach().new_full((layout.origin, 1, channels), torch.nan),)
 
     def ends(self, begin: Any) -> StreamCodec:
         centre, scale = _standard(self._outline, begin)
@@ -112,7 +113,7 @@ class ForecastStreamer(Streamer):
         First stand the two numbers of the value that was taken off, then what is said of each step.
         """
         layout, horizon = self._outline.layout, self._horizon
-        own, ahead = seq.data.split([layout.channels + 1, horizon * layout.known], -1)
+        own, ahead = seq.data.split([_own_channels(self._outline), horizon * layout.known], -1)
         rows = torch.cat([*state, own])
         windows = rows.unfold(0, layout.origin, 1)[1:].permute(3, 0, 1, 2)  # [origin, T, B, F + 1]
         future = own.new_zeros(horizon, *own.shape)
@@ -121,7 +122,7 @@ class ForecastStreamer(Streamer):
         future[..., 0] = own[..., 0]  # what is filled in forward; no network looks at it
         data = torch.cat([windows, future]).flatten(1, 2)
         last = data[layout.origin - 1, :, [0, -1]] * self._centred
-        data, left = data[..., :-1].clone(), data[..., -1]
+        data, left = data[..., : layout.channels].clone(), data[..., -1] * self._centred
         data[..., 0] = (data[..., 0] - last[:, 0]) + (left - last[:, 1])
         ready = ~data.isnan().any(0).any(-1)
         said = data.new_full((data.shape[1], 1 + horizon, 1 + len(LEVELS)), torch.nan)
@@ -144,6 +145,11 @@ class ForecastStreamer(Streamer):
     def lines(self, state: State) -> LineProtocol:
         """The forecast after each line, which is a number, or a time and a number: CSV."""
         return latest(self, _observation)
+
+
+def _own_channels(outline: SeriesEncoder) -> int:
+    """Channels of a step in a stream: those of a window, and what the value leaves over in float32."""
+    return outline.layout.channels + (not outline.is_old)
 
 
 def _observation(line: str) -> list[Any]:
@@ -225,7 +231,7 @@ class Observations(IncrementalEncoder):
     def _kept(self, rows: list[_Row]) -> Tensor:
         if not rows:
             layout = self._outline.layout
-            return torch.zeros(0, layout.channels + 1 + self._horizon * layout.known)
+            return torch.zeros(0, _own_channels(self._outline) + self._horizon * layout.known)
         self.first, self._last = rows[-1].first, rows[-1].value
         self._count += len(rows)
         return torch.from_numpy(np.stack([row.channels for row in rows]))
@@ -253,8 +259,8 @@ class Observations(IncrementalEncoder):
         scaled = (value - self._centre) / self._scale
         if abs(scaled) > _LARGEST:
             raise DataError(_WHERE, f"{cell!r:.60}", expected="a number that float32 holds")
-        left = scaled - float(np.float32(scaled))
-        channels = np.concatenate([[scaled, there], always[0], past, [left], always[1:].ravel()])
+        left = [] if outline.is_old else [scaled - float(np.float32(scaled))]
+        channels = np.concatenate([[scaled, there], always[0], past, left, always[1:].ravel()])
         return _Row(first, value, channels.astype(np.float32))
 
     def _parts(self, x: Any) -> tuple[Any, Any, Mapping[str, Any]]:

@@ -267,6 +267,9 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
 
         A path that is drawn depends on those drawn before it, so each window has draws of its own.
         """
+        if self.outline.columns.joint:
+            remedy = "name the columns with forecast.value in place of --target, or use elman forecast"
+            raise TaskError("a stream of the task 'forecast'", "a joint forecast", remedy=remedy)
         if known := self.outline.columns.known:
             got = f"columns whose future must be known: {', '.join(known)}"
             remedy = "train without forecast.known, or use elman forecast"
@@ -360,7 +363,17 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         several = bool(columns.id) or len(columns.values) > 1
         heads = (columns.id or "unique_id") if several else "", columns.time or "ds"
         actual = actual if len(actual) == len(times) else actual[:0]
-        return SeriesForecast(one.name, shown, outlook, one.values[:at], actual, heads)
+        called = one.name or (columns.values[0] if columns.values else columns.id)
+        return SeriesForecast(
+            one.name,
+            shown,
+            outlook,
+            one.values[:at],
+            actual,
+            heads,
+            title=f"Forecast of {called}: {len(shown)} steps from {shown[0]}",
+            moments=frequencies.moments(one.style, np.concatenate([one.times[:at], times])),
+        )
 
 
 def _joined(held: Sequence[Example], outputs: Sequence[Any]) -> QuantileForecast:
