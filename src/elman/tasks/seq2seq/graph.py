@@ -166,7 +166,7 @@ class DecoderPiece(ExportedGraph):
         memory = Sizes(steps, lengths)
         layers = decoder.recurrent
         shape = layers.layers, batch, layers.hidden_size
-        state = {name: torch.randn(shape, generator=generator) for name in STATES[: layers.cell.states]}
+        state = {name: torch.rand(shape, generator=generator) for name in STATES[: layers.cell.states]}
         if decoder.feed:
             state[FED] = torch.randn(1, batch, decoder.embedding.width, generator=generator)
         return {
