@@ -30,13 +30,15 @@ def option(
     below: float | None = None,
     most: int = 10**9,
     choices: tuple[str, ...] = (),
+    later: bool = False,
 ) -> Any:
     """A dataclass field with its explanation and bounds: low <= value <= high, above < value < below.
 
-    No whole number may be above `most`, beyond which nothing can come of it but the end of the memory.
+    No whole number may be above `most`, beyond which nothing can come of it but the end of the memory. An
+    option that came `later` is left out of fingerprints at its default, so that what was saved before fits.
     """
     bounds = {"low": low, "above": above, "high": high, "below": below, "choices": choices}
-    return dataclasses.field(default=default, metadata={"doc": doc, "most": most, **bounds})
+    return dataclasses.field(default=default, metadata={"doc": doc, "most": most, "later": later, **bounds})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,16 @@ class Settings:
             if key not in known:
                 raise ConfigError(f"{cls.section}.{key}", "an unknown setting", remedy=nearest(key, known))
         return cls(**table)
+
+
+def fingerprint(section: Settings) -> str:
+    """Return a section in words that stay the same when settings are added: see `option`."""
+    kept = [
+        f"{field.name}={value!r}"
+        for field in dataclasses.fields(section)
+        if (value := getattr(section, field.name)) != field.default or not field.metadata["later"]
+    ]
+    return f"{type(section).__name__}({', '.join(kept)})"
 
 
 def read_tables(path: Path) -> dict[str, Any]:

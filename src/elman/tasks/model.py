@@ -36,10 +36,13 @@ class Model:
         config: the settings that it was trained with.
         task: what it was trained for.
         network: in evaluation mode.
+        learnt: what the task learnt from the data, as the run's file has it; None: as the task has it.
     """
 
-    def __init__(self, path: Path, config: RunConfig, task: Task, network: nn.Module) -> None:
-        self._path, self._config = path, config
+    def __init__(
+        self, path: Path, config: RunConfig, task: Task, network: nn.Module, learnt: str | None = None
+    ) -> None:
+        self._path, self._config, self._learnt = path, config, learnt
         self.network, self.task = network, task
 
     @property
@@ -51,6 +54,11 @@ class Model:
     def config(self) -> RunConfig:
         """The settings that it was trained with."""
         return self._config
+
+    @property
+    def learnt(self) -> str:
+        """What the task learnt from the data, in the words of the Elman that trained the model."""
+        return self.task.to_text() if self._learnt is None else self._learnt
 
     @property
     def operations(self) -> list[AnyOperation]:
@@ -115,7 +123,7 @@ class Model:
             ConfigError: a width below 1.
         """
         task = self._able(HasBeam)
-        return type(self)(self._path, self._config, task.with_beam(width), self.network)
+        return type(self)(self._path, self._config, task.with_beam(width), self.network, self._learnt)
 
     def evaluate(
         self, source: str | Path, *, form: str = "auto", encoding: str = "utf-8"
@@ -208,14 +216,16 @@ class Model:
                 rows = [(record, {"error": str(error)})]
             write_json_lines(rows, out)
 
-    def part(self, use: Purpose, source: str | Path | None = None, encoding: str = "utf-8") -> list[Record]:
+    def part(
+        self, use: Purpose, source: str | Path | None = None, encoding: str = "utf-8", form: str = "auto"
+    ) -> list[Record]:
         """The records of a file, or of a part of what the model was trained on.
 
         Raises:
             DataError: the data cannot be read, or there is no such part.
         """
         if source is not None:
-            return self._records(str(source), "auto", encoding)
+            return self._records(str(source), form, encoding)
         records: list[Record] = getattr(dataset.load_parts(self.config), use.value)
         if not records:
             raise DataError(self.config.data.path, f"no {use.value} part", remedy="name a file")

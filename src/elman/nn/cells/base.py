@@ -170,7 +170,7 @@ class Cell(ABC):
             b_hh: [G * H], or None.
         """
         nn.init.normal_(w_ih, std=w_ih.shape[1] ** -0.5)
-        for gate in w_hh.split(w_hh.shape[1]):
+        for gate in w_hh.split(len(w_ih) // self.gates):
             nn.init.orthogonal_(gate)
         for bias in (b_ih, b_hh):
             if bias is not None:
