@@ -34,6 +34,9 @@ class DataSettings(Settings):
     test_path: str = option("", "file or folder to test on, instead of a share of path")
     format: str = option("auto", "file format (see docs/formats.md); auto: detected from name and content")
     encoding: str = option("utf-8", "text encoding of the file")
+    strict: bool = option(
+        False, "refuse data with a record that cannot be used, instead of leaving it out and saying so"
+    )
     header: str = option(
         "auto",
         "whether the first line of a table names its columns; auto: inferred from the lines below it",
@@ -78,7 +81,17 @@ class DataSettings(Settings):
         "a text is always cut in order",
         choices=("random", "every", "order"),
     )
-    group: str = option("", "column, such as the speaker, whose values never span two parts")
+    group: str = option(
+        "",
+        "column, such as the speaker, whose values never span two parts; of rows that are steps, the columns "
+        "that name their sequence: a,b",
+    )
+    time: str = option("", "column that orders rows that are steps of a sequence")
+    rows: str = option(
+        "auto",
+        "what a row of a table is; auto: steps if there is a time, a group and one target per group",
+        choices=("auto", "sequences", "steps"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,9 +9,11 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
 from torch import Tensor, nn
 
+from elman.core.errors import DataError
 from elman.core.records import Batch, Example, Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.core.settings import Settings
+from elman.data.long_tables import LongTable
 
 Scores: TypeAlias = dict[str, float]
 """Named scores, the most telling one first."""
@@ -106,6 +108,21 @@ class Task(ABC, Generic[TaskSettings]):
     @abstractmethod
     def suits(cls, record: Record) -> bool:
         """Whether data that begin with this record are probably for this task."""
+
+    @classmethod
+    def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:
+        """How records that are steps are joined to sequences before they are split; None, if they are not."""
+        return None
+
+    @property
+    def arrangement(self) -> LongTable | None:
+        """How the records that it learnt from were joined."""
+        return None
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> dict[int, DataError]:
+        """The places of records that cannot be learnt from, and why, as far as that is easily seen."""
+        return {}
 
     @classmethod
     @abstractmethod
