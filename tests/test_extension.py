@@ -59,7 +59,7 @@ def addition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "from addition.mgu import MGU\n"
         "from elman import cells, tasks\n\n"
         "tasks.register(Capitals)\n"
-        'cells.register("mgu", MGU())\n',
+        'cells.register("mgu_after", MGU())\n',
         encoding="utf-8",
     )
     monkeypatch.setattr(task_registry, "TASKS", dict(task_registry.TASKS))
@@ -83,15 +83,15 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 def test_a_task_and_a_cell_from_outside_train_resume_and_score(addition, tmp_path, capsys):
     text = tmp_path / "text.txt"
     text.write_text("".join(line.capitalize() for line in lines(150).splitlines(True)), encoding="utf-8")
-    model = elman.train(text, task="capitals", out=tmp_path / "run", cell="mgu", quiet=True, **TINY)
-    assert model.network.recurrent.cell.name == "mgu"
+    model = elman.train(text, task="capitals", out=tmp_path / "run", cell="mgu_after", quiet=True, **TINY)
+    assert model.network.recurrent.cell.name == "mgu_after"
     scores = model.evaluate(text)
     assert scores["model"]["bits_per_char"] < scores["letter"]["bits_per_char"]
     again = elman.load(tmp_path / "run")
     assert again.evaluate(text)["model"] == scores["model"]
     settings = ["--epochs", 2, "--hidden", 16, "--batch-size", 4, "--bptt", 16, "--threads", 1, "--lr", 0.01]
     run = tmp_path / "by command"
-    call(capsys, "train", text, "--task", "capitals", "--cell", "mgu", "--out", run, *settings)
+    call(capsys, "train", text, "--task", "capitals", "--cell", "mgu_after", "--out", run, *settings)
     assert "the rain fell" in (run / "train.log").read_text(encoding="utf-8").lower()
     printed = call(capsys, "eval", run, text)
     assert f"{scores['model']['bits_per_char']:.3f}" in printed
@@ -107,7 +107,7 @@ def test_a_task_and_a_cell_from_outside_train_resume_and_score(addition, tmp_pat
 def test_a_cell_from_outside_streams_and_is_exported(addition, tmp_path, capsys):
     text = tmp_path / "text.txt"
     text.write_text(lines(150), encoding="utf-8")
-    model = elman.train(text, out=tmp_path / "run", cell="mgu", quiet=True, **TINY)
+    model = elman.train(text, out=tmp_path / "run", cell="mgu_after", quiet=True, **TINY)
     with model.stream() as stream:
         outputs = stream.feed("the cat")
     assert len(outputs) == len("the cat")
@@ -131,4 +131,4 @@ def test_the_files_of_a_contribution_are_what_there_is(page, names):
 
 
 def test_cells_are_gone_after_a_test():
-    assert "mgu" not in cells.names()
+    assert "mgu_after" not in cells.names()

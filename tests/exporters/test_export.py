@@ -24,6 +24,7 @@ from elman.core.run_config import RunConfig
 from elman.exporters import torch_program
 from elman.exporters.c import c99 as in_c
 from elman.exporters.graph import ExportedGraph, Sizes, on_cpu
+from elman.nn.cells import registry
 from elman.nn.cells.base import Cell
 from elman.nn.recurrent import Recurrent
 from elman.runs.stand_in import stand_in
@@ -115,6 +116,13 @@ def test_cells_layers_and_directions(cell, layers, bidirectional, monkeypatch):
     own = {"rnn": "RNN", "rnn_relu": "RNN", "lstm": "LSTM"}.get(cell, "GRU")
     assert kinds.count(own) == layers
     assert "Scan" not in kinds
+
+
+@pytest.mark.parametrize("cell", [name for name in registry.names() if name not in CELLS])
+def test_a_list_of_operations_is_a_scan(cell):
+    (one,) = in_runtime(network("classify", network={"cell": cell, "layers": 2}))
+    assert one.off <= 1e-5
+    assert "Scan" in [node.op_type for node in one.model.graph.node]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -254,7 +262,7 @@ class Leaky(Cell):
     gates, states, name = 1, 1, "leaky"
 
     def pointwise(self, wx, uh, state):
-        return (0.5 * state[0] + 0.5 * torch.tanh(wx + uh),)
+        return (0.5 * state[0] + 0.5 * torch.tanh(wx + uh.cumsum(-1)),)
 
 
 def test_what_cannot_be_told_is_refused_by_name(monkeypatch):
@@ -264,7 +272,9 @@ def test_what_cannot_be_told_is_refused_by_name(monkeypatch):
         in_runtime(network("translate"), streams=True)
     made = network("language")
     made.recurrent.cell = Leaky()
-    with pytest.raises(TaskError, match=r"expected rnn, .*got the cell 'leaky'"):
+    with pytest.raises(
+        TaskError, match=r"a list of operations, got the cell 'leaky': it has no Tensor.cumsum"
+    ):
         in_runtime(made)
     with pytest.raises(TaskError, match="class Linear, which no one has described"):
         pieces(torch.nn.Linear(2, 2), streams=False)
@@ -449,7 +459,10 @@ def c_case(name: str, **tables: Any) -> tuple[ExportedGraph, Any]:
     return found[0], in_c.generate(found[0], "a-net", "A network.", "0")
 
 
+ZOO = [name for name in registry.names() if name not in CELLS]
 C_CASES = [
+    *[("language", {"network": {"cell": cell}}) for cell in ZOO],
+    ("language", {"network": {"cell": "rhn", "layers": 2, "layer_norm": True}}),
     *[("language", {"network": {"cell": cell, "layers": layers}}) for cell in CELLS for layers in (1, 3)],
     *[
         ("language", {"network": {"cell": cell, "layers": 2, "layer_norm": True, "learn_initial": True}})

@@ -162,7 +162,9 @@ class NetworkSettings(Settings):
 
     section = "network"
 
-    cell: str = option("lstm", "recurrent cell: rnn, rnn_relu, lstm, gru, gru_reset_before")
+    cell: str = option(
+        "lstm", "recurrent cell: lstm, gru, gru_reset_before, rnn, rnn_relu, or one of docs/cells.md"
+    )
     hidden: int = option(256, "hidden units per layer", low=1, most=100_000)
     layers: int = option(1, "number of stacked layers", low=1, most=1_000)
     embedding: int = option(0, "embedding size; 0: as many as hidden units, at most 128", low=0, most=100_000)

@@ -16,13 +16,15 @@ from torch import Tensor, nn
 from elman.core.errors import TaskError
 from elman.core.records import Seq, State
 from elman.nn.cells.base import Cell
+from elman.nn.formula.listing import listed
+from elman.nn.formula.operations import Formula
 from elman.nn.kernels.base import Weights
 
 Named: TypeAlias = dict[str, Tensor]
 """What goes into or comes out of a graph, by name."""
 
-STATES = ("h", "c")
-"""What the states of a cell are called: the hidden state, and an LSTM's cell state."""
+STATES = ("h", "c", "n", "m")
+"""What the states of a cell are called: the hidden state, and an LSTM's cell state; up to four."""
 
 NEXT = "next_"
 """What stands before the name of a state that is given out."""
@@ -283,3 +285,20 @@ def on_cpu(network: nn.Module) -> None:
 def sequence(given: Tensor, lengths: Tensor | None) -> Seq:
     """Sequences, dense ones without lengths."""
     return Seq(given, lengths)
+
+
+def formula_of(cell: Cell, hidden: int) -> Formula:
+    """The list of operations of a cell.
+
+    Args:
+        cell: of the layers.
+        hidden: H.
+
+    Raises:
+        TaskError: its step is none.
+    """
+    formula, refusal = listed(cell, hidden)
+    if formula is None:
+        got, expected = f"the cell {cell.name!r}: {refusal}", "a step that is a list of operations"
+        raise refused("the recurrent layers", got, expected=expected, remedy="see elman kernels")
+    return formula

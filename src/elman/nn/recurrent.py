@@ -138,7 +138,7 @@ class Recurrent(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         for run in range(self.layers * self.directions):
-            weights = self.weights(run)
+            weights = self._learnt(run)
             if self.init == "orthogonal":
                 self.cell.initialise(*weights[:4])
             else:
@@ -223,7 +223,12 @@ class Recurrent(nn.Module):
             raise ConfigError("steps of Recurrent", "bidirectional=True", remedy=remedy)
 
     def weights(self, run: int) -> Weights:
-        """The weights of a layer in a direction; run = layer * D + direction."""
+        """The weights of a layer in a direction, as kernels take them; run = layer * D + direction."""
+        weights = self._learnt(run)
+        made = self.cell.recurrent(weights.w_hh)
+        return weights if made is weights.w_hh else weights._replace(w_hh=made)
+
+    def _learnt(self, run: int) -> Weights:
         suffix = self._suffix(run)
         own = tuple([getattr(self, one.name + suffix) for one in self.cell.learnt])
         return Weights(*[getattr(self, name + suffix) for name in _WEIGHTS]).beside(own)

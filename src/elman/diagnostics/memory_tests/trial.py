@@ -88,10 +88,10 @@ class Trial:
 
 def hidden_for(cell: str, problem: Problem, parameters: int) -> int:
     """The H with which a network of that cell has the number of parameters nearest to the one given."""
-    gates = registry.get(cell).gates
+    own = registry.get(cell)
 
     def count(hidden: int) -> int:
-        return gates * hidden * (problem.features + hidden + 2) + (hidden + 1) * problem.outputs
+        return own.parameters(problem.features, hidden) + (hidden + 1) * problem.outputs
 
     above = next(hidden for hidden in itertools.count(1) if count(hidden) >= parameters)
     return min(max(1, above - 1), above, key=lambda hidden: abs(count(hidden) - parameters))

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from elman.exporters.c import templates
-from elman.exporters.graph import GraphValue, StepGraph, refused
-from elman.nn.cells import registry
+from elman.exporters.c.cells import listed_step
+from elman.exporters.graph import GraphValue, StepGraph, formula_of, refused
 from elman.nn.cells.base import Cell
 from elman.nn.kernels.base import Weights
 
@@ -142,23 +142,24 @@ class CGraph(StepGraph):
     def layer(
         self, cell: Cell, weights: Sequence[Weights], x: GraphValue, before: Sequence[GraphValue], merge: str
     ) -> tuple[GraphValue, tuple[GraphValue, ...]]:
-        """See `StepGraph`; the gates of a step stand one after the other, as in the weights."""
-        if cell.name not in _CELLS or cell != registry.get(cell.name):
-            expected, remedy = ", ".join(_CELLS), "train one of these"
-            raise refused("the recurrent layers", f"the cell {cell.name!r}", expected=expected, remedy=remedy)
-        (each,) = weights
-        after = _CELLS[cell.name](self, each, x, before)
-        return after[0], after
+        """See `StepGraph`: the cell's list of operations."""
+        (each,), size = weights, before[0].width
+        formula = formula_of(cell, size)
+        wx = self.wx(each, x).name
+        arrays = {("input", gate): (_at(wx, gate * size), True) for gate in range(formula.gates)}
+        arrays |= {("state", s): (state.name, True) for s, state in enumerate(before)}
+        for place, own in enumerate(each.own):
+            arrays["learnt", place] = self._constant(own.detach().reshape(-1)), own.dim() > 0
 
-    def gates(self, each: Weights, x: GraphValue, h: GraphValue) -> GraphValue:
-        """W x + U h and both biases, of all gates."""
-        if each.gain_ih is not None:
-            return self.apply("Add", self.wx(each, x), self.uh(each, h, 0, len(each.w_hh)))
-        y = self._new(len(each.w_ih))
-        self._begin(y, _sum(each.b_ih, each.b_hh))
-        self._product(y, x, each.w_ih)
-        self._product(y, h, each.w_hh)
-        return y
+        def product(entering: str, first: int, last: int) -> str:
+            return self.uh(each, GraphValue(entering, size), first * size, last * size).name
+
+        def room(count: int) -> str:
+            return self._new(count).name
+
+        after = listed_step(formula, size, room, arrays, product, self.lines.extend)
+        found = tuple(GraphValue(place, size) for place in after)
+        return found[0], found
 
     def wx(self, each: Weights, x: GraphValue) -> GraphValue:
         """W x + b."""
@@ -178,12 +179,6 @@ class CGraph(StepGraph):
         y, size = self.linear(x, weight), each.w_hh.shape[1]
         self.lines.append(f"normalise({y.name}, {self._constant(gain)}, {len(weight) // size}, {size});")
         return y if bias is None else self.apply("Add", y, bias)
-
-    def formula(self, width: int, expression: str, *values: GraphValue) -> GraphValue:
-        """A formula of each number, with the values as {0}, {1}, ..."""
-        y = self._new(width)
-        self._each(y.name, width, expression.format(*(self._element(value, width) for value in values)))
-        return y
 
     # Text
 
@@ -221,59 +216,6 @@ class CGraph(StepGraph):
             self._known[key] = name, tensor  # kept, so that no other comes to its place
             self.constants.append(templates.array(name, tensor))
         return self._known[key][0]
-
-
-def _rnn(graph: CGraph, each: Weights, x: GraphValue, before: Sequence[GraphValue]) -> tuple[GraphValue, ...]:
-    return (graph.apply("Tanh", graph.gates(each, x, before[0])),)
-
-
-def _rnn_relu(
-    graph: CGraph, each: Weights, x: GraphValue, before: Sequence[GraphValue]
-) -> tuple[GraphValue, ...]:
-    return (graph.apply("Relu", graph.gates(each, x, before[0])),)
-
-
-def _lstm(
-    graph: CGraph, each: Weights, x: GraphValue, before: Sequence[GraphValue]
-) -> tuple[GraphValue, ...]:
-    size = before[0].width
-    i, f, g, o = _split(graph, graph.gates(each, x, before[0]), 4, size)
-    c = graph.formula(size, "sigmoid({0}) * {3} + sigmoid({1}) * tanhf({2})", f, i, g, before[1])
-    return graph.formula(size, "sigmoid({0}) * tanhf({1})", o, c), c
-
-
-def _gru(graph: CGraph, each: Weights, x: GraphValue, before: Sequence[GraphValue]) -> tuple[GraphValue, ...]:
-    (h,), size = before, before[0].width
-    w, u = (_split(graph, both, 3, size) for both in (graph.wx(each, x), graph.uh(each, h, 0, 3 * size)))
-    n = graph.formula(size, "tanhf({0} + sigmoid({1} + {2}) * {3})", w[2], w[0], u[0], u[2])
-    return (graph.formula(size, "{0} + sigmoid({1} + {2}) * ({3} - {0})", n, w[1], u[1], h),)
-
-
-def _gru_before(
-    graph: CGraph, each: Weights, x: GraphValue, before: Sequence[GraphValue]
-) -> tuple[GraphValue, ...]:
-    (h,), size = before, before[0].width
-    w, u = (
-        _split(graph, graph.wx(each, x), 3, size),
-        _split(graph, graph.uh(each, h, 0, 2 * size), 2, size),
-    )
-    kept = graph.formula(size, "sigmoid({0} + {1}) * {2}", w[0], u[0], h)
-    n = graph.formula(size, "tanhf({0} + {1})", w[2], graph.uh(each, kept, 2 * size, 3 * size))
-    return (graph.formula(size, "{0} + sigmoid({1} + {2}) * ({3} - {0})", n, w[1], u[1], h),)
-
-
-_CELLS = {"rnn": _rnn, "rnn_relu": _rnn_relu, "lstm": _lstm, "gru": _gru, "gru_reset_before": _gru_before}
-"""A step of each cell: weights, x, the states before -> those after."""
-
-
-def _split(graph: CGraph, both: GraphValue, count: int, size: int) -> list[GraphValue]:
-    return [graph.part(both, place * size, (place + 1) * size) for place in range(count)]
-
-
-def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
-    if first is None or second is None:
-        return first if second is None else second
-    return (first + second).detach()
 
 
 def _width(one: GraphValue | Tensor | float) -> int:

@@ -1,4 +1,4 @@
-"""Cells in ONNX: the operators that are theirs, and a step of those that have none, being normalised."""
+"""Cells in ONNX: the operators that are theirs, and a step of those that have none, by their lists."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from elman.exporters.graph import GraphValue, TensorGraph, refused
+from elman.exporters.graph import GraphValue, TensorGraph
 from elman.nn.cells import registry
 from elman.nn.cells.base import Cell
+from elman.nn.formula.operations import Formula
 from elman.nn.kernels.base import Weights
 
 
@@ -22,14 +23,12 @@ class Operator(NamedTuple):
         gates: where its gates stand among ours, in its order.
         attributes: what it has to be told.
         activations: of a direction, where they are not the usual ones.
-        step: the algebra of a step: W x, a product U h of some gates, states -> states.
     """
 
     name: str
     gates: tuple[int, ...]
     attributes: Mapping[str, Any]
     activations: tuple[str, ...]
-    step: Step
 
     def arrays(self, weights: Sequence[Weights]) -> tuple[Tensor, Tensor, Tensor]:
         """W [D, G * H, F], R [D, G * H, H] and B [D, 2 G * H], gates in its order."""
@@ -50,100 +49,95 @@ class Operator(NamedTuple):
 
 Recur = Callable[[GraphValue, int, int], GraphValue]
 """A hidden state, and from which gate to before which -> their product."""
-Step = Callable[[TensorGraph, GraphValue, Recur, Sequence[GraphValue], int], list[GraphValue]]
+
+
+OPERATORS: dict[str, Operator] = {
+    "rnn": Operator("RNN", (0,), {}, ()),
+    "rnn_relu": Operator("RNN", (0,), {}, ("Relu",)),
+    "lstm": Operator("LSTM", (0, 3, 1, 2), {}, ()),
+    "gru": Operator("GRU", (1, 0, 2), {"linear_before_reset": 1}, ()),
+    "gru_reset_before": Operator("GRU", (1, 0, 2), {"linear_before_reset": 0}, ()),
+}
+"""By the name of a cell: ONNX's order is i o f c of an LSTM, z r h of a GRU. Others are Scans."""
+
+_NAMES = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "neg": "Neg", "min": "Min", "max": "Max"}
+_NAMES |= {"abs": "Abs", "relu": "Relu", "sqrt": "Sqrt", "exp": "Exp", "log": "Log", "softplus": "Softplus"}
+_NAMES |= {"sin": "Sin", "cos": "Cos", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+_COMPARED = {"greater": "Greater", "greater_equal": "GreaterOrEqual", "equal": "Equal"}
+
+
+def operated(
+    graph: TensorGraph,
+    formula: Formula,
+    wx: GraphValue,
+    recur: Recur,
+    state: Sequence[GraphValue],
+    learnt: Sequence[Tensor],
+) -> list[GraphValue]:
+    """A step by the operators of ONNX: W x, products, states and the cell's own parameters -> states."""
+    size = state[0].width
+    gates = _gates(graph, wx, formula.gates, size)
+    values: list[Any] = []
+    products = dict[int, GraphValue]()
+    for value, op in enumerate(formula.operations):
+        sources = {"input": gates, "state": state, "product": products, "learnt": learnt}
+        if op.name == "constant":
+            values.append(op.number)
+        elif op.name in sources:
+            values.append(sources[op.name][op.index])
+        else:
+            values.append(_operation(graph, op.name, [values[arg] for arg in op.args]))
+        for entering, first, last in formula.products:
+            if entering == value:
+                made = _gates(graph, recur(values[value], first, last), last - first, size)
+                products |= dict(enumerate(made, first))
+    return [values[result] for result in formula.results]
+
+
+def _operation(graph: TensorGraph, name: str, args: Sequence[Any]) -> GraphValue:
+    if name == "sigmoid_rest":
+        return graph.op("Sub", 1.0, args[0])
+    if name == "clamp":
+        return graph.op("Min", graph.op("Max", *args[:2]), args[2])
+    if name == "select":
+        return graph.op("Where", graph.op("Not", graph.op("Equal", args[0], 0.0)), *args[1:])
+    if name in _COMPARED:
+        return graph.op("Cast", graph.op(_COMPARED[name], *args), to=torch.float32)
+    return graph.op(_NAMES[name], *args)
 
 
 def _gates(graph: TensorGraph, both: GraphValue, count: int, size: int) -> list[GraphValue]:
     return [graph.op("Slice", both, [i * size], [(i + 1) * size], [-1]) for i in range(count)]
 
 
-def _rnn(bend: str) -> Step:
-    def step(
-        graph: TensorGraph, wx: GraphValue, recur: Recur, state: Sequence[GraphValue], size: int
-    ) -> list[GraphValue]:
-        return [graph.op(bend, graph.op("Add", wx, recur(state[0], 0, 1)))]
-
-    return step
+def has_operator(cell: Cell) -> bool:
+    """Whether a cell is one of ONNX's own operators."""
+    return cell.name in OPERATORS and cell == registry.get(cell.name)
 
 
-def _lstm(
-    graph: TensorGraph, wx: GraphValue, recur: Recur, state: Sequence[GraphValue], size: int
-) -> list[GraphValue]:
-    i, f, g, o = _gates(graph, graph.op("Add", wx, recur(state[0], 0, 4)), 4, size)
-    kept = graph.op("Mul", graph.op("Sigmoid", f), state[1])
-    c = graph.op("Add", kept, graph.op("Mul", graph.op("Sigmoid", i), graph.op("Tanh", g)))
-    return [graph.op("Mul", graph.op("Sigmoid", o), graph.op("Tanh", c)), c]
-
-
-def _gru(
-    graph: TensorGraph, wx: GraphValue, recur: Recur, state: Sequence[GraphValue], size: int
-) -> list[GraphValue]:
-    w, u = (_gates(graph, both, 3, size) for both in (wx, recur(state[0], 0, 3)))
-    r, z = (graph.op("Sigmoid", graph.op("Add", w[i], u[i])) for i in (0, 1))
-    return [_moved(graph, graph.op("Add", w[2], graph.op("Mul", r, u[2])), z, state[0])]
-
-
-def _gru_before(
-    graph: TensorGraph, wx: GraphValue, recur: Recur, state: Sequence[GraphValue], size: int
-) -> list[GraphValue]:
-    w, u = _gates(graph, wx, 3, size), _gates(graph, recur(state[0], 0, 2), 2, size)
-    r, z = (graph.op("Sigmoid", graph.op("Add", w[i], u[i])) for i in (0, 1))
-    product = recur(graph.op("Mul", r, state[0]), 2, 3)
-    return [_moved(graph, graph.op("Add", w[2], product), z, state[0])]
-
-
-def _moved(graph: TensorGraph, proposal: GraphValue, z: GraphValue, h: GraphValue) -> GraphValue:
-    n = graph.op("Tanh", proposal)
-    return graph.op("Add", n, graph.op("Mul", z, graph.op("Sub", h, n)))
-
-
-OPERATORS: dict[str, Operator] = {
-    "rnn": Operator("RNN", (0,), {}, (), _rnn("Tanh")),
-    "rnn_relu": Operator("RNN", (0,), {}, ("Relu",), _rnn("Relu")),
-    "lstm": Operator("LSTM", (0, 3, 1, 2), {}, (), _lstm),
-    "gru": Operator("GRU", (1, 0, 2), {"linear_before_reset": 1}, (), _gru),
-    "gru_reset_before": Operator("GRU", (1, 0, 2), {"linear_before_reset": 0}, (), _gru_before),
-}
-"""By the name of a cell: ONNX's order is i o f c of an LSTM, z r h of a GRU."""
-
-
-def operator(cell: Cell) -> Operator:
-    """The operator of a cell.
-
-    Raises:
-        TaskError: it has none, such as a cell of your own.
-    """
-    if cell.name in OPERATORS and cell == registry.get(cell.name):
-        return OPERATORS[cell.name]
-    expected = ", ".join(OPERATORS)
-    raise refused(
-        "the recurrent layers", f"the cell {cell.name!r}", expected=expected, remedy="train one of these"
-    )
-
-
-def normed(
+def scanned(
     graph: TensorGraph,
-    own: Operator,
+    formula: Formula,
     weights: Sequence[Weights],
     x: GraphValue,
     before: Sequence[GraphValue],
     direction: int,
 ) -> tuple[GraphValue, list[GraphValue]]:
-    """A layer-normalised layer in one direction: y [T, B, H], and the states [1, B, H] after it."""
-    each, size, gates = weights[direction], weights[0].w_hh.shape[1], len(own.gates)
-    assert each.gain_ih is not None
-    wx = product(graph, x, each.w_ih, each.gain_ih, each.b_ih, gates)
-    starts = [graph.row(state, direction) for state in before]
+    """A layer of a list of operations in one direction: y [T, B, H], and the states [1, B, H] after it."""
+    each, size = weights[direction], weights[0].w_hh.shape[1]
+    wx = product(graph, x, each.w_ih, each.gain_ih, each.b_ih, formula.gates)
+    starts = [GraphValue(graph.row(state, direction).name, size) for state in before]
     lengths = graph.lengths
 
     def step(inner: TensorGraph, states: Sequence[GraphValue], steps: Sequence[GraphValue]) -> Any:
         def recur(h: GraphValue, first: int, end: int) -> GraphValue:
             rows = slice(first * size, end * size)
-            assert each.gain_hh is not None
-            bias = None if each.b_hh is None else each.b_hh[rows]
-            return product(inner, h, each.w_hh[rows], each.gain_hh[rows], bias, end - first)
+            bias, gain = (None if part is None else part[rows] for part in (each.b_hh, each.gain_hh))
+            return product(inner, h, each.w_hh[rows], gain, bias, end - first)
 
-        after = own.step(inner, steps[0], recur, states, size)
+        own = [parameter.detach() for parameter in each.own]
+        sized = [GraphValue(state.name, size) for state in states]
+        after = operated(inner, formula, steps[0], recur, sized, own)
         if lengths is None:
             return after, [after[0]]
         kept = [inner.op("Where", steps[1], new, old) for new, old in zip(after, states, strict=True)]
@@ -157,11 +151,13 @@ def normed(
 
 
 def product(
-    graph: TensorGraph, x: GraphValue, weight: Tensor, gain: Tensor, bias: Tensor | None, gates: int
+    graph: TensorGraph, x: GraphValue, weight: Tensor, gain: Tensor | None, bias: Tensor | None, gates: int
 ) -> GraphValue:
-    """`W x + b` with each gate normalised over its H before gain and bias (Ba et al. 2016)."""
+    """`W x + b`; with a gain, each gate is normalised over its H before it (Ba et al. 2016)."""
     size = len(weight) // gates
-    y = graph.op("MatMul", x, weight.detach().t())
+    y = graph.op("MatMul", x, weight.detach().t().contiguous())
+    if gain is None:
+        return y if bias is None else graph.op("Add", y, bias.detach())
     shape = graph.op("Shape", y)
     wide = graph.op(
         "Reshape", y, graph.op("Concat", graph.op("Slice", shape, [0], [-1], [0]), [gates, size], axis=0)

@@ -112,7 +112,7 @@ def _trials(
     told = {LENGTHS: lengths} if lengths is not None else {}
     yield CheckCase(about, sizes.lengths, session({**given, **told}), given, lengths)
     states = {
-        name: torch.randn(len(start), sizes.batch, start.shape[1], generator=generator)
+        name: torch.rand(len(start), sizes.batch, start.shape[1], generator=generator)
         for name, start in graph.states.items()
     }
     given = {**states, **given}

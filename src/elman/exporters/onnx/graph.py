@@ -12,8 +12,8 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor
 
-from elman.exporters.graph import LENGTHS, MOST, NEXT, Body, GraphValue, TensorGraph
-from elman.exporters.onnx.cells import OPERATORS, normed, operator
+from elman.exporters.graph import LENGTHS, MOST, NEXT, Body, GraphValue, TensorGraph, formula_of
+from elman.exporters.onnx.cells import OPERATORS, has_operator, scanned
 from elman.nn.cells.base import Cell
 from elman.nn.kernels.base import Weights
 
@@ -233,13 +233,13 @@ class OnnxGraph(TensorGraph):
     def layer(
         self, cell: Cell, weights: Sequence[Weights], x: GraphValue, before: Sequence[GraphValue], merge: str
     ) -> tuple[GraphValue, tuple[GraphValue, ...]]:
-        """See `StepGraph`: an operator of ONNX's own, or where layers are normalised a Scan."""
+        """See `StepGraph`: an operator of ONNX's own, or a Scan of the cell's list of operations."""
         size = weights[0].w_hh.shape[1]
-        own = operator(cell)
-        if weights[0].gain_ih is None:
+        if weights[0].gain_ih is None and has_operator(cell):
             y, after = self._own_layer(cell, weights, x, before)
         else:
-            runs = [normed(self, own, weights, x, before, direction) for direction in range(len(weights))]
+            formula = formula_of(cell, size)
+            runs = [scanned(self, formula, weights, x, before, run) for run in range(len(weights))]
             y = self.op("Concat", *(self.op("Unsqueeze", run[0], [1]) for run in runs), axis=1)
             after = tuple(
                 self.op("Concat", *parts, axis=0) for parts in zip(*(r[1] for r in runs), strict=True)

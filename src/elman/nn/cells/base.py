@@ -88,6 +88,17 @@ class Cell(ABC):
         """Gates of W x, gates of U h, and states."""
         return self.gates, self.gates if self.recurrent_gates is None else self.recurrent_gates, self.states
 
+    def parameters(self, features: int, hidden: int) -> int:
+        """How many numbers a layer learns in one direction, its biases among them.
+
+        Args:
+            features: F.
+            hidden: H.
+        """
+        gates, recurrent, _ = self.sizes
+        own = sum(1 if scalar else hidden for scalar in self.learnt_scalars)
+        return gates * hidden * (features + 1) + recurrent * hidden * (hidden + 1) + own
+
     @property
     def learnt_scalars(self) -> tuple[bool, ...]:
         """Of each parameter of its own, whether it is one number for all units."""
@@ -134,6 +145,17 @@ class Cell(ABC):
             S tensors [B, H].
         """
         return self.pointwise(wx, recur(state[0]), state)
+
+    def recurrent(self, w_hh: Tensor) -> Tensor:
+        """The recurrent weights as they enter the products, made from those that are learnt.
+
+        Args:
+            w_hh: [G * H, H].
+
+        Returns:
+            The same shape; `w_hh` itself, where nothing is made of it.
+        """
+        return w_hh
 
     @torch.no_grad()
     def initialise(self, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None) -> None:

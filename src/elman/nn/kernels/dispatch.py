@@ -229,7 +229,8 @@ def _unlisted(cell: CellProtocol, weights: Weights) -> str | None:
     """Why a cell's step is no list of operations; nobody asks of one that has a kernel of its own."""
     if cell.name in CELLS or torch.compiler.is_compiling():
         return None
-    return listed(cell, weights.w_hh.shape[1]).refusal
+    wide = weights.w_hh if weights.w_hr is None else weights.w_hr
+    return listed(cell, wide.shape[1]).refusal
 
 
 @torch.compiler.assume_constant_result

@@ -160,7 +160,7 @@ class DecoderPiece(ExportedGraph):
         memory = Sizes(steps, lengths)
         layers = decoder.recurrent
         state = {
-            name: torch.randn(layers.layers, batch, size, generator=generator)
+            name: torch.rand(layers.layers, batch, size, generator=generator)
             for name, size in zip(STATES, layers.state_sizes, strict=False)
         }
         if decoder.feed:
