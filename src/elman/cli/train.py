@@ -46,19 +46,17 @@ def train(
     out
         Folder to make for the run; the next free one below runs/ if not given.
     resume
-        Run folder to go on with; no other option may stand beside it.
+        Run folder to go on with. Settings of training may stand beside it: more --epochs for a run that is
+        finished, a lower --lr for one that diverged.
     config
         TOML file with settings, as elman init writes it; options here prevail over it.
     set_
         A setting as section.key=value, such as training.lr=0.01; may be given again and again.
     """
     given = {key: value for key, value in asdict(chosen).items() if value is not None}
-    if resume and (data or task or out or config or set_ or given):
-        raise ConfigError(
-            "--resume",
-            "other options",
-            remedy="it cannot be combined with them: a run keeps its original settings",
-        )
+    if resume and (data or task or out or config):
+        remedy = "a run keeps its data and its task; settings of training may be given"
+        raise ConfigError("--resume", "data, --task, --out or --config beside it", remedy=remedy)
     # Settings are checked before torch is loaded: a wrong word is answered at once.
     for section in SECTIONS:
         known = {setting.name for setting in fields(section)}
@@ -69,7 +67,7 @@ def train(
     from elman.training import train as training_train
 
     if resume:
-        model = training_train.continue_run(resume, shown())
+        model = training_train.continue_run(resume, shown(), given, set_)
     else:
         run, reason = resolve.resolve(data, task, config, given, set_)
         model = training_train.begin(run, out, shown(), reason)

@@ -170,7 +170,9 @@ class TrainingSettings(Settings):
     section = "training"
 
     epochs: int = option(10, "passes over the training part", low=1)
-    steps: int = option(0, "optimiser steps, rounded to whole epochs; 0: use epochs", low=0, most=10**12)
+    steps: int = option(
+        0, "optimiser steps, whose last epoch may be cut short; 0: use epochs", low=0, most=10**12
+    )
     lr: float = option(0.004, "peak learning rate", above=0)
     batch_size: int = option(
         16, "batch size per process: sequences, or parallel rows of a text", low=1, most=1_000_000

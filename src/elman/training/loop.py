@@ -46,8 +46,6 @@ _ROWS_PER_EPOCH = 20
 _LOOK_EVERY = 100
 """Fewest steps between two that are looked at: a look takes about as long as one."""
 
-_LOWER = "lower --lr, or set --clip 1; the weights of the best epoch so far are in the run folder"
-
 
 @dataclass(frozen=True)
 class TrainingJob:
@@ -88,7 +86,16 @@ class Trainer:
     @property
     def steps(self) -> int:
         """Optimiser steps of the whole training."""
-        return self.epochs * self._steps_per_epoch
+        return self._config.steps or self._config.epochs * self._steps_per_epoch
+
+    def _epoch_ends(self) -> bool:
+        return self.progress.window >= self._plan.steps or not self._goes_on()
+
+    def _goes_on(self) -> bool:
+        """Whether there are steps left; `training.steps` may end in the midst of an epoch."""
+        if self._config.steps:
+            return self.progress.step < self._config.steps
+        return self.progress.epoch < self._config.epochs
 
     @property
     def epochs(self) -> int:
@@ -110,9 +117,9 @@ class Trainer:
         """
         progress = self.progress
         progress.done = progress.done or not parameters.has_trainable(self.learner.network)
-        while progress.epoch < self.epochs and not progress.done:
+        while self._goes_on() and not progress.done:
             self.step()
-            if progress.window >= self._plan.steps:
+            if self._epoch_ends():
                 self._end_epoch()
                 self._save()
             elif self.job.processes.any(self._due()):
@@ -158,7 +165,7 @@ class Trainer:
     def _looks(self, windows: int) -> bool:
         """Whether the next step is looked at: at the end of a row, and not too often."""
         progress = self.progress
-        ends = progress.window + windows >= self._plan.steps
+        ends = progress.window + windows >= self._plan.steps or progress.step + 1 == self.steps
         if ends and (not progress.looked or progress.epoch + 1 == self.epochs):
             return True
         due = progress.step + 1 - progress.looked >= _LOOK_EVERY
@@ -201,7 +208,7 @@ class Trainer:
             if norm > tally.top_norm:
                 tally.top_norm, tally.top_step = norm, progress.step
         self.job.show.step(progress.step, self.steps, self._words())
-        if progress.step % self._steps_per_row == 0 and progress.window < self._plan.steps:
+        if progress.step % self._steps_per_row == 0 and not self._epoch_ends():
             self._add_row(self._speed())
 
     def _words(self) -> str:
@@ -297,7 +304,7 @@ class Trainer:
             f"epoch {progress.epoch + 1}/{self.epochs}  train loss {numbers.train:.3f}  "
             f"{valid}{duration(progress.seconds)}, {duration(left)} left"
         )
-        last = progress.done or progress.epoch + 1 == self.epochs
+        last = progress.done or progress.epoch + 1 == self.epochs or progress.step == self.steps
         self._say(f"  advice: {text}" for text in advise(progress.epochs, last=last))
         with evaluation.evaluating(self.judged()) as network:
             preview = self.job.task.preview(network, self.job.shown, self._config.seed + progress.epoch)
@@ -340,7 +347,17 @@ class Trainer:
         ]
         if bad or not math.isfinite(loss):
             got = f"the weight {bad[0]} is not finite" if bad else f"a loss of {loss}"
-            raise DivergedError(f"step {self.progress.step}", got, expected="finite ones", remedy=_LOWER)
+            raise DivergedError(
+                f"step {self.progress.step}", got, expected="finite ones", remedy=self._cure()
+            )
+
+    def _cure(self) -> str:
+        """What helps against a training that diverged: of what is not done already, and from where."""
+        config, path = self._config, self.job.folder.path
+        clip = "" if 0 < config.clip <= 1 else ", or set --clip 1"
+        words = f"lower --lr{clip}: elman train --resume {path} --lr {config.lr / 4:.2g}"
+        kept = self.progress.best is not None
+        return words + f"; the weights of epoch {self.progress.best_epoch + 1} are kept" * kept
 
     def _endless(self, part: str, loss: float) -> DivergedError:
         remedy = f"look for numbers far beyond the others in the {part} part, or lower --lr"
@@ -361,7 +378,7 @@ class Trainer:
             f"step {self.progress.step}",
             f"a gradient norm of {norm}: {fault or 'not so without dropout'}",
             expected="a finite one",
-            remedy=_LOWER,
+            remedy=self._cure(),
         )
 
 

@@ -28,7 +28,7 @@ from elman.tasks import evaluation
 from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
 from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
 from elman.tasks.model import Model
-from elman.training import calibration, checkpoint, curves, optimizers
+from elman.training import calibration, changes, checkpoint, curves, optimizers
 from elman.training.checkpoint import Progress, TrainingState
 from elman.training.loop import Trainer, TrainingJob, headline
 from elman.training.processes import ProcessGroup
@@ -70,12 +70,22 @@ class TrainingSession:
             return self._train_and_report(progress, [reason, *self._introduction()])
 
     def resume(self) -> Model:
-        """Train from the last checkpoint, or from the start if there was none yet."""
+        """Train from the last checkpoint, or from the start if there was none yet.
+
+        Where the settings are others than those of the folder, they are its settings from then on.
+        """
         with self._alone():
             if self._folder.checkpoint.exists():
                 return self._go_on(self._folder.checkpoint)
             progress, words = Progress(data=self._fingerprint), "no checkpoint yet: from the start"
-            return self._train_and_report(progress, [words, *self._introduction()])
+            return self._train_and_report(progress, [words, *self._changes(), *self._introduction()])
+
+    def _changes(self) -> list[str]:
+        """Keep the changed settings, and say what has changed."""
+        words = changes.told(self._folder.config, self._run)
+        if words and self._team.main:
+            self._folder.rewrite(self._run)
+        return [f"changed: {words}"] if words else []
 
     def _alone(self) -> AbstractContextManager[None]:
         """The folder, for this training alone."""
@@ -89,8 +99,11 @@ class TrainingSession:
         if progress.data != self._fingerprint:
             remedy = "put the data back as they were, or train a new run"
             raise RunError(self._run.data.path, "other data than the run began with", remedy=remedy)
-        words = [f"resumed {self._folder.path} at step {progress.step}"] + ["it is done"] * progress.done
-        return self._train_and_report(progress, words)
+        changes.check_end(self._folder.config, self._run, progress.epoch, progress.step)
+        words = [f"resumed {self._folder.path} at step {progress.step}", *self._changes()]
+        if len(words) > 1:
+            progress.done = False
+        return self._train_and_report(progress, words + ["it is done"] * progress.done)
 
     def _carried(self) -> State | None:
         """A state such as is carried from one window of a text to the next."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from elman.runs.folder import RunFolder
 from elman.tasks import dataset
 from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
-from elman.training import resolve
+from elman.training import changes, resolve
 from elman.training.processes import ProcessGroup, processes
 from elman.training.session import TrainingSession
 
@@ -41,7 +41,8 @@ def train(
         task: such as "language"; None: guessed from the data.
         out: folder to make for the run; None: the next free one below `runs/`.
         config: a TOML file as `elman init` writes it.
-        resume: a run folder to go on with; then only `quiet` may be given beside it.
+        resume: a run folder to go on with; settings of training may be given beside it, such as more
+            `epochs` for one that is finished, or a lower `lr` for one that diverged.
         quiet: print nothing.
         options: any setting by its name, such as `hidden=512`, or `tie=True` of the task's own.
 
@@ -52,9 +53,10 @@ def train(
     """
     show = NullReporter() if quiet else shown()
     if resume is not None:
-        if options or any(given is not None for given in (data, task, out, config)):
-            raise ConfigError("resume", "other arguments beside it", remedy="a run keeps its settings")
-        return continue_run(Path(resume), show)
+        if any(given is not None for given in (data, task, out, config)):
+            remedy = "a run keeps its data and its task; settings of training may be given"
+            raise ConfigError("resume", "data, task, out or config beside it", remedy=remedy)
+        return continue_run(Path(resume), show, options)
     run, reason = resolve.resolve(
         None if data is None else str(data), task, None if config is None else Path(config), options
     )
@@ -74,10 +76,19 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") ->
         return session.begin(reason)
 
 
-def continue_run(path: Path, show: Reporter) -> Model:
-    """Go on with the run in folder `path` as if it had never stopped, and return its best model."""
+def continue_run(
+    path: Path, show: Reporter, options: Mapping[str, Any] = {}, assignments: Sequence[str] = ()
+) -> Model:
+    """Go on with the run in folder `path` as if it had never stopped, and return its best model.
+
+    Args:
+        path: of the run.
+        show: what its words go to.
+        options: settings of training to go on with, such as more epochs, by their names.
+        assignments: the same as texts of the form training.key=value.
+    """
     folder = RunFolder(path)
-    run = folder.config
+    run = changes.changed(folder.config, options, assignments)
     with _session(run) as team:
         task = folder.task()
         show = show if team.main else NullReporter()
