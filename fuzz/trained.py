@@ -14,7 +14,7 @@ from elman import tasks
 from elman.core.records import Record
 from elman.data import formats
 from elman.data.formats.base import to_json
-from elman.tasks.abilities import Drawer, Forecaster, PredictsRecords, Writer
+from elman.tasks.abilities import PredictsRecords
 from elman.tasks.model import Model
 from elman.training import curves
 from fuzz.base import write
@@ -106,11 +106,11 @@ def records_of(task: str, folder: Path) -> list[Record]:
 def used(model: Model, records: list[Record]) -> str:
     """What a model says of records, or makes of nothing, as JSON."""
     task, said = model.task, list[Any]()
-    if isinstance(task, Writer):
+    if model.can("write"):
         said += islice(model.write("the", 4, seed=1), 4)
-    if isinstance(task, Drawer):
+    if model.can("draw"):
         said += [one.steps for one in model.draw(1, length=3, seed=1)]
-    if isinstance(task, Forecaster):
+    if model.can("forecast"):
         said += [str(one) for one in model.futures(records)]
     elif isinstance(task, PredictsRecords):
         said += [answer for _, answer in model.answers(records)]

@@ -176,6 +176,24 @@ def test_comments_and_tokens_that_begin_alike(read):
 
 
 @pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("# id 0\tdomain=x\na _ _ O\n\n# id 1\tdomain=x\nb _ _ B-X\n", [["a"], ["b"]]),
+        ("# newdoc\na O\n\nb B-X\n", [["a"], ["b"]]),  # as it ends, no tag does
+        ("# O\na O\n\n# O\nb O\n\n# O\nc O\n", [["a"], ["b"], ["c"]]),  # so begin all of them
+        ("# O\na O\n\nb O\n", [["#", "a"], ["b"]]),
+        ("#tag B-X\na O\n\nb O\n", [["#tag", "a"], ["b"]]),  # no space after it
+        ("# b c\n1 a O\n2 b O\n\n# O O\n1 c O\n", [["a", "b"], ["c"]]),  # tokens are numbered
+        ("# sent 1\tx\na\tO\n\n#\tO\nb\tO\n", [["a"], ["#", "b"]]),
+    ],
+)
+def test_comments_as_wide_as_rows(read, text, tokens):
+    records = read("a.conll", text)
+    assert [record.fields["tokens"] for record in records] == tokens
+    assert written(records, [{}] * len(records), "conll") == text
+
+
+@pytest.mark.parametrize(
     "text", [NER, NER.replace(" ", "   "), NER.replace(" ", "\t"), NER + "\n\n-DOCSTART- x"]
 )
 def test_columns_come_back_to_the_byte(read, text):

@@ -75,6 +75,43 @@ def test_objects_come_back_with_the_answer(path):
     assert out.getvalue() == '{"text": "é", "tokens": ["a"], "deep": {"b": [1]}, "prediction": "x"}\n'
 
 
+# JSON
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[\n {"text": "a", "y": 1},\n {"text": "b", "y": 2}\n]\n',
+        '{"text": "a", "y": 1}\n{"text": "b", "y": 2}\n',
+        '{"version": "1.1", "data": [{"text": "a", "y": 1}, {"text": "b", "y": 2}]}',
+        '{"text": {"0": "a", "1": "b"}, "y": {"0": 1, "1": 2}}',
+        '{"text": ["a", "b"], "y": [1, 2]}',
+    ],
+)
+def test_json_of_records(tmp_path, text):
+    path = tmp_path / "rows.json"
+    path.write_text(text)
+    assert formats.find(str(path)).name == "jsonlines"
+    found = formats.read(str(path))
+    assert [dict(record.fields) for record in found] == [{"text": "a", "y": 1}, {"text": "b", "y": 2}]
+    assert found[1].where in (f"{path}:item 2", f"{path}:2")
+
+
+@pytest.mark.parametrize("text", ['{"name": "x", "on": {"a": 1}}', "[1, 2]", '{"a": [1, 2], "b": [1]}', "{"])
+def test_json_of_another_kind_is_text(tmp_path, text):
+    path = tmp_path / "rows.json"
+    path.write_text(text)
+    assert formats.find(str(path)).name == "text"
+    with pytest.raises(DataError):
+        formats.read(str(path), name="jsonlines")
+
+
+def test_an_array_with_a_fault_is_told_with_its_line(tmp_path):
+    path = tmp_path / "rows.json"
+    path.write_text('[{"a": 1},\n {"a":,}]')
+    assert fault(path) == f"{path}:2: not valid JSON: Expecting value at column 7; mend the file"
+
+
 # Parquet
 
 

@@ -1,14 +1,18 @@
 """Tables: delimiters, quotes, the head that is told from the rows, faults, and what is written back."""
 
+import bz2
 import gzip
 import io
+import lzma
 import random
+import zipfile
 
 import pytest
 
 from elman.core.errors import DataError
 from elman.core.records import Record
 from elman.data import formats
+from elman.data.formats.base import ReadingHints
 
 
 @pytest.fixture
@@ -29,7 +33,7 @@ def rows(source, encoding="utf-8"):
 
 def fault(source):
     with pytest.raises(DataError) as caught:
-        formats.read(source, name="table")
+        formats.read(str(source), name="table")
     return str(caught.value)
 
 
@@ -147,6 +151,11 @@ def test_table_of_unheard_suffix(write, text, is_table):
         "utterance,speech act\n" + "could you tell me the way,question\n" * 2,
         "surname,country\n" + "".join(f"Name{chr(97 + i)},{['FI', 'SE', 'NO'][i % 3]}\n" for i in range(12)),
         "text,label\n",
+        "english,german\none,eins\ntwo,zwei\nred,rot\n",
+        "English words/sentences,French words/sentences\nHi.,Salut!\nRun!,Cours !\n",
+        "comment_text,is_spam\nso it is,no\nbuy this,yes\n",
+        "questionText,answerText\nWhat?,That.\nWho?,Me.\n",
+        "col1|col2\nred car|rot\nblue|blau\n".replace("|", ","),
     ],
 )
 def test_head_is_seen(write, text):
@@ -171,11 +180,105 @@ def test_head_is_seen(write, text):
         "yes,yes\nno,no\n",
         "Smith,English\n" + "".join(f"Name{chr(97 + i)},{['Dutch', 'English'][i % 2]}\n" for i in range(12)),
         "a good film\n",
+        "v1,t1\nv2,t2\nv3,t3\n",
+        "user_one,item_two\nuser_three,item_four\n",
+        "spam,a b,p\nham,c d,q\n",
     ],
 )
 def test_no_head(write, text):
     width = text.split("\n")[0].count(",") + 1
     assert columns(write(text)) == [str(place + 1) for place in range(width)]
+
+
+def test_head_with_columns_that_have_no_name(write):
+    body = "".join(f"{['spam', 'ham'][i % 2]},text number {i},,\n" for i in range(12))
+    assert columns(write("v1,v2,,\n" + body)) == ["v1", "v2", "3", "4"]
+
+
+def test_one_says_whether_there_is_a_head(write):
+    path = write("one,eins\ntwo,zwei\n")
+    told = {header: formats.read(path, hints=ReadingHints(header=header)) for header in ("auto", "yes", "no")}
+    assert [[*rows[0].fields] for rows in told.values()] == [["1", "2"], ["one", "eins"], ["1", "2"]]
+    assert len(told["yes"]) == 1
+    path = write("text,label\na,x\n")
+    assert [*formats.read(path, hints=ReadingHints(header="no"))[0].fields.values()] == ["text", "label"]
+
+
+def test_a_name_that_stands_in_the_first_line_makes_it_the_head(write):
+    path = write("one,1990\ntwo,2\n")
+    assert [*formats.read(path, hints=ReadingHints(names=frozenset(["1990"])))[0].fields] == ["one", "1990"]
+    assert [*formats.read(path, hints=ReadingHints(names=frozenset(["x"])))[0].fields] == ["1", "2"]
+
+
+# Delimiters, quotes, packing
+
+
+def test_the_line_that_tells_a_spreadsheet_its_delimiter(write):
+    path = write('sep=;\ntext;label\n"so; it is";a, b\nc;d\n')
+    assert formats.read(path)[0] == Record({"text": "so; it is", "label": "a, b"}, f"{path}:3")
+    assert fault(write("SEP=|\nx|y\n1\n")).endswith(":3: expected 2 as in line 2, got 1 cells")
+
+
+def test_bars_separate(write):
+    assert rows(write("text|label\na, b|x\nc|y\n"))[0] == {"text": "a, b", "label": "x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ('text\ty\n"a ""b""\nc"\t1\nd\t2\n', 'a "b"\nc'),
+        ('text\ty\n"a\tb"\t1\nd\t2\n', "a\tb"),
+        ('text\ty\n"a ""b"""\t1\nd\t2\n', 'a "b"'),
+        ('"text"\t"y"\n"a"\t"1"\n"d"\t"2"\n', "a"),
+        ('text\ty\n"a" b\t1\nd\t2\n', '"a" b'),
+        ('text\ty\n"a"\t1\nd\t2\n', '"a"'),
+    ],
+)
+def test_cells_between_tabs_may_be_quoted_as_spreadsheets_do(write, text, first):
+    assert rows(write(text, "rows.tsv"))[0]["text"] == first
+
+
+def test_a_quote_between_tabs_that_never_closes(write):
+    path = write('text\ty\n"a ""b""\nc"\t1\n"d', "rows.tsv")
+    assert fault(path).startswith(f"{path}:4: a quote that opens here and never closes;")
+
+
+@pytest.mark.parametrize("name", ["rows.csv.bz2", "rows.csv.xz", "rows.CSV.GZ", "rows.csv.zip", "pack.zip"])
+def test_packed_files(tmp_path, name):
+    pack = {".bz2": bz2.compress, ".xz": lzma.compress, ".gz": gzip.compress}
+    path = tmp_path / name
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("inner/rows.csv", "text,label\na,x\n")
+            archive.writestr("__MACOSX/._rows.csv", b"\0")
+    else:
+        path.write_bytes(pack[path.suffix.lower()](b"text,label\na,x\n"))
+    assert formats.find(str(path)).name == "table"
+    assert formats.read(str(path)) == [Record({"text": "a", "label": "x"}, f"{path}:2")]
+
+
+def test_an_archive_of_several_files_is_refused(tmp_path):
+    path = tmp_path / "pack.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "x")
+        archive.writestr("b.csv", "x")
+    remedy = "unpack it, and name the file or the folder that is meant: unzip pack.zip"
+    assert fault(path) == f"{path}: expected one, got an archive of 2 files; {remedy}"
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zip"])
+def test_damaged_packed_files_are_told(tmp_path, suffix):
+    path = tmp_path / f"rows.csv{suffix}"
+    path.write_bytes(b"no such thing")
+    assert formats.find(str(path)).name == "table"
+    assert "a damaged " in fault(path)
+    assert fault(path).endswith("; fetch it again")
+
+
+def test_text_files_of_numbers_alone_are_tables(write):
+    assert formats.find(write("1,2.5\n3,4\n5,6\n", "rates.txt")).name == "table"
+    assert formats.find(write("1,2.5\n3,4\nx,6\n", "rates.txt")).name == "text"
+    assert formats.find(write("1,2.5\n3,4\n5,6\n", "rates.md")).name == "text"
 
 
 # Faults

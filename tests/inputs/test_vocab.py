@@ -331,9 +331,9 @@ def test_damaged_subword_model():
 
 def test_newer_file():
     with pytest.raises(RunError) as caught:
-        from_text(content(format=2), "run/vocab.json")
+        from_text(content(format=3), "run/vocab.json")
     assert str(caught.value) == (
-        "run/vocab.json: expected at most format 1, got format 2; update Elman (pip install -U elman)"
+        "run/vocab.json: expected at most format 2, got format 3; update Elman (pip install -U elman)"
     )
 
 

@@ -19,12 +19,13 @@ from elman.core import settings
 from elman.core.errors import ConfigError, DataError, DivergedError, ElmanError, nearest
 from elman.core.run_config import DataSettings
 from elman.data import columns, formats
+from elman.data import times as timestamps
 from elman.inputs.base import beside
 from elman.inputs.signals import audio, images
 from elman.metrics import forecasting
 from elman.plots import figures
 from elman.tasks import dataset
-from elman.tasks.forecast import frequencies, timestamps
+from elman.tasks.forecast import frequencies
 from elman.tasks.forecast.stream import _observation
 from elman.training import resolve
 
@@ -239,7 +240,7 @@ def test_arrays(tmp_path, name, data, message):
 
 
 def test_a_small_gzip_file_does_not_fill_all_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("elman.data.formats.base._LEAST_UNPACKED", 1000)
+    monkeypatch.setattr("elman.data.formats.packed._LEAST_UNPACKED", 1000)
     path = tmp_path / "a.txt.gz"
     path.write_bytes(data := gzip.compress(b"a" * 100_000))
     with pytest.raises(DataError) as caught:
@@ -325,12 +326,10 @@ def test_settings(tmp_path, text, message):
     "time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9" * 30, 10**400]
 )
 def test_times_beyond_the_calendar(time):
-    with pytest.raises(
-        DataError, match=r"^row 1: expected (a time in the years 1 to 9999 of UTC|a number from)"
-    ):
-        timestamps.read(
-            [1, time] if not str(time).startswith(("0", "9999-")) else [time], lambda row: "row 1"
-        )
+    dated = str(time).startswith(("0", "9999-"))
+    cells = [time, "2024-01-01T00:30Z"] if dated else [1, time]
+    with pytest.raises(DataError, match=r"^row 1: expected (a time in the years 1 to 9999|a number from)"):
+        timestamps.read(cells, lambda row: "row 1")
 
 
 def test_steps_beyond_the_calendar_are_told():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated
@@ -73,7 +74,7 @@ def predict(
         How the data are stored (see docs/formats.md); auto: by name and content, lines of text from
         standard input.
     encoding
-        How the text is encoded.
+        How the text is encoded, on standard input too.
     beam
         Beam width, for models that search with a beam; left out: as the settings of the run say.
     device
@@ -84,10 +85,24 @@ def predict(
     model = load(run, device=device)
     model = model if beam is None else model.with_beam(beam)
     if data == "-" and format == "auto":
+        _set_encoding(encoding)
         model.answer_lines(sys.stdin, sys.stdout)
         return
     with _spooled(format) if data == "-" else nullcontext(data) as source:
         model.write_predictions(source, sys.stdout, form=format, encoding=encoding)
+
+
+def _set_encoding(name: str) -> None:
+    """Let standard input be read so; bytes that are not so encoded are kept, and told with their line.
+
+    Raises:
+        DataError: there is no such encoding.
+    """
+    from elman.data.formats.base import check_encoding
+
+    check_encoding(name)
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding=name, errors="surrogateescape")
 
 
 @contextmanager

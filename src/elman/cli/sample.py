@@ -59,7 +59,7 @@ def sample(
     from elman.runs.load import load
 
     model, sampling = load(run, device=device), given(chosen)
-    if model.draws:
+    if model.can("draw"):
         usual, both = asdict(SamplingOptions()), ("temperature", "seed")
         others = {name: value != usual[name] for name, value in sampling.items() if name not in both}
         _refuse(run, "draws", {"prompt": prompt, **others})

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from elman.cli.options import given, options_class
 from elman.core.errors import DataError
+from elman.core.formatting import one_line
 from elman.decoding.options import FROM_THE_RUN, SearchOptions
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def translate(
 ) -> None:
     """Translate each line of standard input, as it comes, to a line of standard output.
 
-    An empty line, and one that cannot be read, gives an empty line. With --n-best each line gives some, with
-    its number, the score and the text, separated by tabs.
+    An empty line, and one that cannot be read, gives an empty line; a line end within a translation is
+    written as a space. With --n-best each line gives some, with its number, the score and the text, separated
+    by tabs.
 
     Parameters
     ----------
@@ -110,6 +112,6 @@ def _translated(say: Say, first: int, lines: list[str]) -> list[list[GeneratedTe
 def _rows(found: list[list[GeneratedText]], first: int, count: int) -> Iterator[str]:
     for number, several in enumerate(found, start=first):
         if count == 1:
-            yield f"{several[0].text if several else ''}\n"
+            yield f"{one_line(several[0].text) if several else ''}\n"
         else:
-            yield from (f"{number}\t{one.score:.4f}\t{one.text}\n" for one in several)
+            yield from (f"{number}\t{one.score:.4f}\t{one_line(one.text)}\n" for one in several)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -21,6 +20,8 @@ from prompt_toolkit.layout import (
 )
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.utils import get_cwidth
+
+from elman.core import words
 
 Suggest = Callable[[str], list[tuple[str, float]]]
 
@@ -42,9 +43,8 @@ def typed(suggest: Suggest) -> None:
 
 def completed(line: str, word: str) -> str:
     """The line with its last word, begun or yet to begin, in full as `word`, and a space after it."""
-    begun = re.search(r"[\w']*$", line)
-    assert begun is not None
-    head = line[: begun.start()] if word.startswith(begun[0]) else line
+    begun = words.begun(line).lstrip(" ")
+    head = line[: len(line) - len(begun)] if word.startswith(words.normal(begun, "nfc")) else line
     return f"{head}{word} "
 
 

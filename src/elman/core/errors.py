@@ -63,6 +63,10 @@ class TaskError(ElmanError):
     """Something asked of a task that it does not do."""
 
 
+class MissingMethodError(TaskError, AttributeError):
+    """A method of a model that only models of other tasks have; `hasattr` says that it is not there."""
+
+
 def shortened(text: str, most: int = _LONGEST) -> str:
     """A text as a message may show it: on one line, a long one without its middle, controls as `\\x00`."""
     if len(text) > most:

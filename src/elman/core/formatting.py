@@ -7,6 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from elman.core.errors import shortened
 
+_LINE_ENDS = re.compile("[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
+
+
+def one_line(text: str) -> str:
+    """The text on one line: a space for whatever ends a line, so that a line in is a line out."""
+    return _LINE_ENDS.sub(" ", text)
+
 
 def duration(seconds: float) -> str:
     """A time span for people: 48 s, 3:20 min, 2:05 h."""
@@ -55,4 +62,4 @@ def aligned(rows: Sequence[Sequence[object]]) -> list[str]:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return number(value)
-    return re.sub(r"[\r\n]+", " ", shortened(str(value))).replace("|", "\\|")
+    return one_line(shortened(str(value))).replace("|", "\\|")

@@ -15,6 +15,13 @@ from typing import Any, Generic, TypeVar
 from elman.core.errors import ConfigError, nearest
 from elman.core.settings import FORMAT, Settings, merge, option
 
+NOTATIONS = (
+    *("auto", "iso", "day-first", "month-first", "year-first", "compact"),
+    *("seconds", "milliseconds", "microseconds", "nanoseconds", "excel", "numbers"),
+)
+"""How a column may write its times: dates with the year first, or in another order; digits such as 202301 or
+20230131; units since 1970; Excel's days since 1900; plain numbers of steps."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings(Settings):
@@ -27,14 +34,31 @@ class DataSettings(Settings):
     test_path: str = option("", "file or folder to test on, instead of a share of path")
     format: str = option("auto", "file format (see docs/formats.md); auto: detected from name and content")
     encoding: str = option("utf-8", "text encoding of the file")
+    header: str = option(
+        "auto",
+        "whether the first line of a table names its columns; auto: inferred from the lines below it",
+        choices=("auto", "yes", "no"),
+    )
     input: str = option("", "input column; inferred and reported if empty")
     target: str = option("", "target column; inferred and reported if empty")
+    dates: str = option(
+        "auto",
+        "how times are written, where that is ambiguous: day or month first, digits such as 20230131, units "
+        "since 1970, Excel's days, numbers of steps",
+        choices=NOTATIONS,
+    )
     unit: str = option(
         "char",
         "unit of text; auto: word where texts have spaces",
         choices=("auto", "char", "byte", "word", "bpe"),
     )
     lower: bool = option(False, "lowercase the text")
+    normal_form: str = option(
+        "nfc",
+        "normalisation of the text by Unicode: letters and marks composed (nfc), compatible characters made "
+        "one as well (nfkc), or none",
+        choices=("nfc", "nfkc", "none"),
+    )
     vocab_size: int = option(0, "maximum vocabulary size (word, bpe); 0: all words, 2000 subwords", low=0)
     min_count: int = option(1, "minimum count of a word; rarer words become <unk>", low=1)
     ngrams: int = option(

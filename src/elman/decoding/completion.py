@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,25 +12,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from elman.core import words
 from elman.core.errors import ConfigError
 from elman.core.records import State
 from elman.decoding.sampling import Step
 
-# A word is letters, digits, underscores, apostrophes and all that is beyond ASCII; one space may precede it.
-_TAIL = re.compile(rb" ?[0-9A-Za-z_'\x80-\xff]*\Z")
-_WORD = re.compile(rb"( ?)([0-9A-Za-z_'\x80-\xff]*)")
 
-
-def split_word(text: str) -> tuple[str, bytes]:
+def split_word(text: str) -> tuple[str, str]:
     """Split text into what precedes its last word, begun or whole, and that word with the space before it.
 
-    Feed the first to the model and give the second to `completions` as its prefix: so the word begun is
-    spelled anew, in whatever pieces its completion has.
+    Feed the first to the model and give the second, encoded, to `completions` as its prefix: so the word
+    begun is spelled anew, in whatever pieces its completion has.
     """
-    data = text.encode("utf-8", "surrogatepass")
-    found = _TAIL.search(data)
-    assert found is not None
-    return data[: found.start()].decode("utf-8", "surrogatepass"), data[found.start() :]
+    begun = words.begun(text)
+    return text[: len(text) - len(begun)], begun
 
 
 class _SymbolEffect(NamedTuple):
@@ -39,12 +34,13 @@ class _SymbolEffect(NamedTuple):
     Args:
         grows: [V] bool, True where the word goes on.
         covers: [V] bool, True where the prefix comes to be spelled in full.
-        closes: what a symbol adds to the word that it ends -> the symbols that do so.
+        closes: how many bytes a symbol takes off the word that it ends, and which it adds -> the symbols that
+            do so.
     """
 
     grows: Tensor
     covers: Tensor
-    closes: dict[bytes, list[int]]
+    closes: dict[tuple[int, bytes], list[int]]
 
 
 class _Beam(NamedTuple):
@@ -76,9 +72,9 @@ def completions(
 ) -> list[tuple[str, float]]:
     """The likeliest next words, by a beam over symbols of any unit: characters, bytes, subwords or words.
 
-    A word is over when a symbol begins with a byte that is no part of words. Its probability is that of all
-    the ways to spell it and then to end it that the beam found, given the text so far and the prefix; so
-    those of all words sum to 1 at most. With a beam wide enough they are exact.
+    A word is over when a symbol begins with what is no part of it (see `elman.core.words`). Its probability
+    is that of all the ways to spell it and then to end it that the beam found, given the text so far and the
+    prefix; so those of all words sum to 1 at most. With a beam wide enough they are exact.
 
     Args:
         step: gives the scores after the symbols chosen.
@@ -100,61 +96,95 @@ def completions(
     """
     _check_beam(prefix, count, width, limit)
     silent = torch.tensor([not piece for piece in pieces])
-    turns: dict[bytes | None, _SymbolEffect] = {}
-    words: defaultdict[bytes, float] = defaultdict(float)
+    turns: dict[tuple[bytes, bool], _SymbolEffect] = {}
+    found: defaultdict[bytes, float] = defaultdict(float)
     covered = 0.0 if prefix else 1.0
     beam: _Beam | None = _Beam([b""], torch.zeros(1, dtype=torch.float64), scores, state)
-    while beam and limit and not _settled(words, beam, count, covered):
+    while beam and limit and not _settled(found, beam, count, covered):
         logp = beam.scores.detach().cpu().double().masked_fill(silent, -math.inf).log_softmax(-1)
         logp += beam.logp[:, None]
         for before, rows in _alike(beam.spelled, prefix).items():
             if before not in turns:
-                turns[before] = _judge(before, prefix, pieces)
+                turns[before] = _judge(*before, prefix, pieces)
             turn, part = turns[before], logp[rows]
             covered += float(part[:, turn.covers].exp().sum())
-            for end, symbols in turn.closes.items():
+            for (taken, end), symbols in turn.closes.items():
                 for row, p in zip(rows, part[:, symbols].exp().sum(1).tolist(), strict=True):
-                    words[(beam.spelled[row] + end).removeprefix(b" ")] += p
+                    word = beam.spelled[row][: len(beam.spelled[row]) - taken] + end
+                    if word.startswith(prefix):
+                        found[word.removeprefix(b" ")] += p
             logp[rows] = part.masked_fill(~turn.grows, -math.inf)
         limit -= 1
         beam = _grown(step, beam, logp, width, pieces) if limit else None
-    return _ranked(words, covered)[:count]
+    return _ranked(found, covered)[:count]
 
 
 def _check_beam(prefix: bytes, count: int, width: int, limit: int) -> None:
     for name, value in (("count", count), ("width", width), ("limit", limit)):
         if value < 1:
             raise ConfigError(name, str(value), expected="at least 1")
-    if not _WORD.fullmatch(prefix):
+    text = prefix.decode("utf-8", "surrogateescape")
+    if _part(text).rstrip(words.APOSTROPHES) != text.rstrip(words.APOSTROPHES):
         expected = "the beginning of a word, after one space or none"
         raise ConfigError("prefix", repr(prefix), expected=expected)
 
 
-def _alike(spelled: list[bytes], prefix: bytes) -> dict[bytes | None, list[int]]:
-    """Which hypotheses meet the same turn: all within a word (None), else those that spelled the same."""
-    rows: dict[bytes | None, list[int]] = {}
+def _part(text: str) -> str:
+    """The part of a text that may be the beginning of a word: one that it begins with, and an apostrophe."""
+    word = words.leading(text)
+    return text[: len(word) + 1] if word.strip() and text[len(word) : len(word) + 1] in _ENDS else word
+
+
+_ENDS = tuple(words.APOSTROPHES)
+
+
+def _alike(spelled: list[bytes], prefix: bytes) -> dict[tuple[bytes, bool], list[int]]:
+    """Which hypotheses meet the same turn: within a word those of like ends, else those of one spelling."""
+    rows: dict[tuple[bytes, bool], list[int]] = {}
     for row, text in enumerate(spelled):
-        within = len(text) >= len(prefix) and text.strip(b" ")
-        rows.setdefault(None if within else text, []).append(row)
+        within = len(text) >= len(prefix) and bool(text.strip(b" "))
+        rows.setdefault((_end(text) if within else text, within), []).append(row)
     return rows
 
 
-def _judge(before: bytes | None, prefix: bytes, pieces: Sequence[bytes]) -> _SymbolEffect:
-    """What each symbol does after `before`; None stands for any word begun, with the prefix spelled."""
-    grows, covers, closes = [False] * len(pieces), [False] * len(pieces), dict[bytes, list[int]]()
-    start = b"w" if before is None else before
-    spelling = before is not None and len(before) < len(prefix)
+def _end(spelled: bytes) -> bytes:
+    """What a word goes on from: a character like its last, an apostrophe, bytes of a character begun."""
+    text, rest = _decoded(spelled)
+    bare = text.rstrip(words.APOSTROPHES)
+    base = next((char for char in reversed(bare) if char.isalnum() or char == "_"), "")
+    return (base and words.alike(base)).encode() + text[len(bare) :].encode() + rest
+
+
+def _decoded(data: bytes) -> tuple[str, bytes]:
+    """A text, and the bytes after it that only begin a character.
+
+    Raises:
+        UnicodeDecodeError: other bytes are no UTF-8.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    text = decoder.decode(data)
+    return text, decoder.getstate()[0]
+
+
+def _judge(before: bytes, within: bool, prefix: bytes, pieces: Sequence[bytes]) -> _SymbolEffect:
+    """What each symbol does after `before`; `within` a word, the prefix is spelled."""
+    grows, covers = [False] * len(pieces), [False] * len(pieces)
+    closes = dict[tuple[int, bytes], list[int]]()
+    spelling = not within and len(before) < len(prefix)
     for symbol, piece in enumerate(pieces):
-        after = start + piece
+        after = before + piece
         if not piece or (spelling and not after.startswith(prefix[: len(after)])):
             continue
         covers[symbol] = spelling and len(after) >= len(prefix)
-        found = _WORD.match(after)
-        assert found is not None
-        if found.end() == len(after):
-            grows[symbol] = True
-        elif found[2]:
-            closes.setdefault(after[len(start) : found.end()], []).append(symbol)
+        with contextlib.suppress(UnicodeDecodeError):
+            text, _ = _decoded(after)
+            word = words.leading(text)
+            if text in (_part(text), " "):
+                grows[symbol] = True
+            elif word.strip():
+                end = word.encode()
+                taken = max(0, len(before) - len(end))
+                closes.setdefault((taken, end[len(before) :]), []).append(symbol)
     return _SymbolEffect(torch.tensor(grows), torch.tensor(covers), closes)
 
 

@@ -14,6 +14,9 @@ import numpy as np
 
 from elman.core.errors import ConfigError, DataError
 
+_HELD_OUT = 10
+"""One symbol of so many is kept aside to choose an order by."""
+
 _NOT_YET = -2
 """In place of a k-gram's number, where fewer than k symbols were seen."""
 
@@ -75,10 +78,14 @@ class KneserNeyLM:
         self.size, self.order = size, order
         self._orders = list(_count(_checked(train_ids, size), size, order))
 
-    def nats(self, ids: np.ndarray) -> np.ndarray:
+    def nats(self, ids: np.ndarray, first: int = 0) -> np.ndarray:
         """The surprise at `ids`: [order] float64, the sum of -ln p over them, for each order from 1.
 
         The first symbols have less context than the order: there the model of the order that fits is asked.
+
+        Args:
+            ids: [N] symbols.
+            first: the place of the first one that counts; those before it are context alone.
         """
         ids = _checked(ids, self.size)
         sums = np.zeros(self.order)
@@ -90,7 +97,7 @@ class KneserNeyLM:
             # The places before k keep the value that the model of their own order gave them.
             p[k:] = _interpolate(level.raw, grams, contexts, lower)[k:]
             lower = _interpolate(level.continued, grams, contexts, lower)
-            sums[k] = -np.log(p).sum()
+            sums[k] = -np.log(p[first:]).sum()
             contexts = _before(grams)
         return sums
 
@@ -121,6 +128,20 @@ class KneserNeyLM:
             for level, contexts in levels
         ]
         return np.stack(columns, 1) if columns else state
+
+
+def best_order(ids: np.ndarray, size: int, most: int) -> int:
+    """The order, up to `most`, of the model of a text's begin that is least surprised by its last tenth.
+
+    Args:
+        ids: [N] the symbols that the model is counted in later.
+        size: V, the number of different symbols there are.
+        most: the highest order.
+    """
+    cut = len(ids) - len(ids) // _HELD_OUT
+    if cut == len(ids):
+        return 1
+    return 1 + int(KneserNeyLM(ids[:cut], size, most).nats(ids, cut).argmin())
 
 
 def _contexts(state: np.ndarray) -> Iterator[np.ndarray]:

@@ -20,7 +20,7 @@ from elman.runs import model_card
 from elman.runs.results import RunResults
 from elman.tasks import registry
 from elman.tasks.base import Task
-from elman.tasks.model import Model
+from elman.tasks.model import Model, model_of
 
 CONFIG, VOCAB, WEIGHTS = "config.toml", "vocab.json", "model.safetensors"
 LAST, BEST = "checkpoints/last.safetensors", "checkpoints/best.safetensors"
@@ -123,7 +123,7 @@ class RunFolder:
         weights, notes = self.weights()
         fill(network, weights, self.path / WEIGHTS)
         _check_settings(self.config, notes.get("settings"), self.path / CONFIG)
-        return Model(self.path, self.config, task, network.to(device).eval())
+        return model_of(task)(self.path, self.config, task, network.to(device).eval())
 
     @property
     def results(self) -> RunResults | None:

@@ -1,7 +1,7 @@
 """Models at work for others: HTTP, a WebSocket per stream, and a page to try them.
 
     page, health, metrics, models, openapi.json        GET
-    models/NAME/predict, complete, translate, ...      POST, the table `CALLS`
+    models/NAME/predict, complete, translate, ...      POST, the model's operations
     models/NAME/stream                                 a WebSocket
 
 The loop reads, checks, sends, and computes single steps; one thread computes the rest. What arrives together

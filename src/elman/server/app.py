@@ -1,7 +1,7 @@
 """Models at work for others: HTTP, a WebSocket per stream, and a page to try them.
 
     page, health, metrics, models, openapi.json        GET
-    models/NAME/predict, complete, translate, ...      POST, the table `CALLS`
+    models/NAME/predict, complete, translate, ...      POST, the model's operations
     models/NAME/stream                                 a WebSocket
 
 The loop reads, checks, sends, and computes single steps; one thread computes the rest. What arrives together
@@ -31,12 +31,11 @@ from elman.server import messages, openapi, process
 from elman.server.auth import AuthMiddleware
 from elman.server.batch_worker import BatchWorker
 from elman.server.limits import Limits
-from elman.server.operations import CALLS, reads
 from elman.server.service import OURS, HttpError, Served, ServerMetrics, Service, named, refusal
 from elman.server.sessions import SessionManager
 from elman.server.web import endpoint
 from elman.server.websocket import Socket
-from elman.tasks.abilities import Forecaster
+from elman.tasks.abilities import Ability
 from elman.tasks.model import Model
 
 _PAGE = Path(__file__).with_name("page.html")
@@ -117,7 +116,7 @@ def _plain(service: Service, house: SessionManager, *, guarded: bool) -> list[Ro
         for name in house.engines
     }
     said = to_json(
-        openapi.describe(service.served.values(), CALLS, service.bounds, sockets=sockets, guarded=guarded)
+        openapi.describe(service.served.values(), service.bounds, sockets=sockets, guarded=guarded)
     )
 
     async def shown(request: Request) -> Response:
@@ -150,8 +149,7 @@ def _asked(service: Service) -> list[Route]:
     return [
         Route(f"/models/{one.name}/{call.name}", endpoint(service, one, call), methods=["POST"])
         for one in service.served.values()
-        for call in CALLS
-        if call.serves(one.model)
+        for call in one.model.operations
     ]
 
 
@@ -166,15 +164,15 @@ def _socket(served: Served) -> str:
 
 def _model(served: Served, house: SessionManager) -> dict[str, object]:
     """What is told of a model."""
-    model = served.model
+    model, task = served.model, served.model.task
     return {
         "name": served.name,
         "task": model.config.task,
-        "about": [f"{name}: {words}" for name, words in model.task.facts().items()],
-        "reads": reads(model),
+        "about": [f"{name}: {words}" for name, words in task.facts().items()],
+        "reads": model.reads,
         "streams": house.reasons.get(served.name, ""),
-        "calls": [call.name for call in CALLS if call.serves(model)],
-        "example": model.task.example() if isinstance(model.task, Forecaster) else None,
+        "calls": [call.name for call in model.operations],
+        "example": task.example() if isinstance(task, Ability) else None,
     }
 
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from elman.core.json_schema import Schema
 from elman.core.records import Sound
+from elman.inputs import payloads
 from elman.inputs.signals.audio import HOP
-from elman.server import payloads
 from elman.server.batch_worker import Run
 from elman.streaming.streams import Streams
-from elman.tasks.abilities import PredictsRecords, Writer
+from elman.tasks.abilities import Ability
 from elman.tasks.model import Model
 
 _PIECE = 256
@@ -67,9 +67,7 @@ class StreamOp(NamedTuple):
 
 def kind(model: Model) -> str:
     """What kind of value a stream of the model reads."""
-    if isinstance(model.task, PredictsRecords):
-        return model.task.reads
-    return "text" if isinstance(model.task, Writer) else "observations"
+    return model.task.stream_kind if isinstance(model.task, Ability) else "observations"
 
 
 def schema(model: Model, steps: int) -> Schema:

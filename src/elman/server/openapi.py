@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from elman.core.json_schema import Schema
 from elman.server.limits import Limits
-from elman.server.service import Operation, Served, StreamingOperation
+from elman.server.service import Served
+from elman.tasks.operations import AnyOperation, StreamingOperation
 
 _ERROR = {"$ref": "#/components/schemas/Error"}
 _REFUSED = {
@@ -45,7 +46,6 @@ _PLAIN: Mapping[str, tuple[str, str, Schema | None]] = {
 
 def describe(
     served: Iterable[Served],
-    calls: Sequence[Operation | StreamingOperation],
     bounds: Limits,
     *,
     sockets: Mapping[str, Schema],
@@ -55,16 +55,14 @@ def describe(
 
     Args:
         served: the models.
-        calls: what can be asked of them.
         bounds: what a request may take.
         sockets: paths of WebSockets -> how a message is written.
         guarded: whether a token is asked for.
     """
     paths = {path: {"get": _plain(*said)} for path, said in _PLAIN.items()}
     for one in served:
-        for call in calls:
-            if call.serves(one.model):
-                paths[f"/models/{one.name}/{call.name}"] = {"post": _operation(one, call, bounds)}
+        for call in one.model.operations:
+            paths[f"/models/{one.name}/{call.name}"] = {"post": _operation(one, call, bounds)}
     error = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
     components: dict[str, Any] = {"schemas": {"Error": error}}
     said: dict[str, Any] = {
@@ -88,7 +86,7 @@ def _plain(about: str, media: str, schema: Schema | None) -> dict[str, Any]:
     }
 
 
-def _operation(served: Served, call: Operation | StreamingOperation, bounds: Limits) -> dict[str, Any]:
+def _operation(served: Served, call: AnyOperation, bounds: Limits) -> dict[str, Any]:
     lines = isinstance(call, StreamingOperation) and not call.whole
     media = "application/jsonl" if lines else "application/json"
     body = {"application/json": {"schema": call.takes(served.model, bounds)}}

@@ -1,18 +1,16 @@
-"""What the server's parts have in common: bounds, models under their names, what can be asked of them."""
+"""What the server's parts have in common: bounds, models under their names, metrics, refusals."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
 from prometheus_client import generate_latest as exposition
 from starlette.responses import JSONResponse
 
 from elman.core.errors import ConfigError, ElmanError
-from elman.core.json_schema import Schema
 from elman.server.batch_worker import BatchWorker, BusyError
 from elman.server.limits import Limits
 from elman.tasks.model import Model
@@ -44,49 +42,6 @@ class Served:
 
     name: str
     model: Model
-
-
-@dataclass(frozen=True)
-class Operation:
-    """Something that can be asked of a model. It is computed for all who ask the same at the same time.
-
-    Args:
-        name: the last part of its path.
-        about: what it does, in one sentence.
-        serves: whether a model does it.
-        takes: how a request is written, for a model and these bounds.
-        gives: how an answer is written.
-        together: what two requests must have in common to be computed in one batch; None: never are they.
-        run: an answer to each of some requests, in terms of JSON.
-    """
-
-    name: str
-    about: str
-    serves: Callable[[Model], bool]
-    takes: Callable[[Model, Limits], Schema]
-    gives: Schema
-    together: Callable[[Mapping[str, Any]], Hashable]
-    run: Callable[[Model, Limits, Sequence[Any]], list[Any]]
-
-
-@dataclass(frozen=True)
-class StreamingOperation:
-    """Something that a model writes piece by piece.
-
-    Args:
-        name, about, serves, takes: as of a `Call`.
-        gives: how an answer is written, or a line of it.
-        begin: the pieces as they are written.
-        whole: whether they are sent as one answer, not each as a line when it is there.
-    """
-
-    name: str
-    about: str
-    serves: Callable[[Model], bool]
-    takes: Callable[[Model, Limits], Schema]
-    gives: Schema
-    begin: Callable[[Model, Mapping[str, Any]], Iterator[str]]
-    whole: bool
 
 
 def named(models: Mapping[str, Model]) -> dict[str, Served]:

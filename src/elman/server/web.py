@@ -13,7 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from elman.core import errors, json_schema
 from elman.core.json_schema import Schema
 from elman.data.formats.base import to_json
-from elman.server.service import HttpError, Operation, Served, Service, StreamingOperation, fault, refusal
+from elman.server.service import HttpError, Served, Service, fault, refusal
+from elman.tasks.operations import AnyOperation, Operation, StreamingOperation
 
 _LONG = 1 << 14
 """Bytes of a body that are read as JSON beside the loop, so that it stays quick."""
@@ -31,7 +32,7 @@ class _Turn(NamedTuple):
     ended: bool
 
 
-def endpoint(service: Service, served: Served, call: Operation | StreamingOperation) -> Endpoint:
+def endpoint(service: Service, served: Served, call: AnyOperation) -> Endpoint:
     """What answers a request for `call` of a model."""
     takes = call.takes(served.model, service.bounds)
     respond = _computed if isinstance(call, Operation) else _written

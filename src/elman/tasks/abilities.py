@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
+from elman.core.json_schema import Schema
 from elman.core.records import Batch, Example, Record
-from elman.decoding.options import SamplingOptions, SearchOptions
 from elman.exporters.graph import NetworkGraphs
-from elman.tasks.base import Evidence, Purpose, Scores, Task
-from elman.tasks.draw.result import GeneratedSequence
-from elman.tasks.forecast.result import SeriesForecast
-from elman.tasks.seq2seq.result import GeneratedText
-from elman.tasks.seq2seq.target_text import TextHypothesis
+from elman.tasks import operations
+from elman.tasks.base import Evidence, Task
+from elman.tasks.operations import AnyOperation, Operation, Request, RequestLimits
+
+
+class Ability(ABC):
+    """Something that a task can do for a user, with what a user needs for it: methods and operations."""
+
+    lacks: ClassVar[str]
+    """What a task is called that cannot: "a task that does not draw"."""
+    methods: ClassVar[type[Any] | None] = None
+    """The subclass of `elman.Model` with the methods for it; None: every model has them."""
+    operations: ClassVar[tuple[AnyOperation, ...]] = ()
+    """What can be asked for by HTTP: each is POST /models/NAME/OPERATION of the server."""
+
+    def example(self) -> Any:
+        """Return something to try a model with, in terms of JSON; None: nothing can be made up."""
+        return None
+
+    @property
+    def stream_kind(self) -> str:
+        """What kind of value a stream of its models reads: one of `reads`, or observations."""
+        return "observations"
+
+
+def abilities_of(kind: type[Task]) -> list[type[Ability]]:
+    """Return the abilities that a class of tasks inherits, in the order of its bases."""
+    return [base for base in kind.__mro__ if issubclass(base, Ability) and base not in (kind, Ability)]
+
+
+def operations_of(kind: type[Task]) -> list[AnyOperation]:
+    """Return the operations of a class of tasks, each name once."""
+    found = {call.name: call for ability in abilities_of(kind) for call in ability.operations}
+    return list(found.values())
 
 
 class Predictor(ABC):
@@ -29,15 +58,50 @@ class Predictor(ABC):
         """One output a sequence, on the CPU, in the batch's order; `scores` is what the network said."""
 
 
-class PredictsRecords(Predictor):
+class _Predicting(Protocol):
+    """A model, as far as predictions need it."""
+
+    @property
+    def reads(self) -> str: ...
+
+    def predict(self, values: Sequence[Any]) -> list[dict[str, Any]]: ...
+
+
+def _to_predict(model: _Predicting, limits: RequestLimits) -> Schema:
+    return operations.object_of({"values": operations.values_of(model.reads, limits)})
+
+
+def _predict(model: _Predicting, limits: RequestLimits, requests: Sequence[Request]) -> list[Any]:
+    values = operations.received(model.reads, limits, requests)
+    return operations.by_request(model.predict(values), requests, "answers")
+
+
+_ANSWER: Schema = {"type": "object", "description": "the prediction, and what goes with it"}
+
+PREDICT = Operation(
+    name="predict",
+    about="Predict for some values.",
+    takes=_to_predict,
+    gives=operations.object_of({"answers": operations.list_of(_ANSWER)}),
+    together=operations.all_together,
+    run=_predict,
+)
+
+
+class PredictsRecords(Predictor, Ability):
     """A task whose every record is a sequence, for which its models have an answer."""
 
-    lacks: ClassVar[str] = "a task that does not predict"
+    lacks = "a task that does not predict"
+    operations = (PREDICT,)
 
     @property
     @abstractmethod
     def reads(self) -> str:
         """What kind of value it reads: text, tokens, series, steps, pattern, sound, picture or frames."""
+
+    @property
+    def stream_kind(self) -> str:
+        return self.reads
 
     @abstractmethod
     def record(self, value: Any, where: str) -> Record:
@@ -48,78 +112,6 @@ class PredictsRecords(Predictor):
         """What is told of an output for `record`, in terms of JSON, the prediction itself first."""
 
 
-class Forecaster(Predictor):
-    """A task whose models tell the future of series."""
-
-    lacks: ClassVar[str] = "a task that does not forecast"
-
-    @abstractmethod
-    def ahead(self, horizon: int) -> Self:
-        """The same task, to forecast another number of steps."""
-
-    @abstractmethod
-    def encode(self, records: Sequence[Record], use: Purpose = Purpose.SCORE) -> Sequence[Example]:
-        """As every task does; to predict for, one example at the end of each series."""
-
-    @abstractmethod
-    def futures(self, windows: Sequence[Example], outputs: Sequence[Any]) -> list[SeriesForecast]:
-        """What was predicted for examples without targets, one for each series."""
-
-    @abstractmethod
-    def example(self) -> list[dict[str, Any]]:
-        """Rows of a made-up series, to try a model with; none where one cannot be made up."""
-
-    @abstractmethod
-    def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
-        """The scores of exponential smoothing on held-out examples, by its name."""
-
-
-class Translator(PredictsRecords):
-    """A task whose models write a sequence for each source.
-
-    Networks come in evaluation mode.
-    """
-
-    lacks: ClassVar[str] = "a task that does not translate"
-
-    @abstractmethod
-    def usual(self) -> SearchOptions:
-        """The search that the settings ask for."""
-
-    @abstractmethod
-    def search(
-        self, network: nn.Module, batch: Batch, scores: Any, how: SearchOptions
-    ) -> list[list[TextHypothesis]]:
-        """For each source the best lines, or drawn ones, with what each of their steps looked at."""
-
-    @abstractmethod
-    def translation(self, line: TextHypothesis, record: Record, example: Example) -> GeneratedText:
-        """A line that was written for a record, as text."""
-
-
-class Drawer(ABC):
-    """A task whose models make sequences of numbers: drawings, music, curves.
-
-    Networks come in evaluation mode.
-    """
-
-    lacks: ClassVar[str] = "a task that does not draw"
-
-    @abstractmethod
-    def draw(
-        self,
-        network: nn.Module,
-        *,
-        count: int,
-        length: int,
-        start: str,
-        prefix: Any,
-        temperature: float,
-        seed: int | None,
-    ) -> list[GeneratedSequence]:
-        """So many sequences of so many steps at most, from a start and after a prefix."""
-
-
 class Illustrated(ABC):
     """A task whose report shows what the network makes."""
 
@@ -128,10 +120,10 @@ class Illustrated(ABC):
         """The name of a picture, without suffix -> what draws it on a matplotlib Figure."""
 
 
-class HasBeam(ABC):
+class HasBeam(Ability):
     """A task whose predictions are looked for by a beam."""
 
-    lacks: ClassVar[str] = "a task that does not search with a beam"
+    lacks = "a task that does not search with a beam"
 
     @abstractmethod
     def with_beam(self, width: int) -> Task:
@@ -194,26 +186,3 @@ class ShowsEvidence(ABC):
     @abstractmethod
     def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
         """What there is to show, such as where attention was, for examples and an output for each."""
-
-
-class Writer(ABC):
-    """A task whose models can write sequences and complete what was begun.
-
-    Networks come in evaluation mode.
-    """
-
-    lacks: ClassVar[str] = "a task that does not write"
-
-    @abstractmethod
-    def write(
-        self,
-        network: nn.Module,
-        prompt: str,
-        length: int,
-        how: SamplingOptions,
-    ) -> Iterator[str]:
-        """The text that follows `prompt`, piece by piece."""
-
-    @abstractmethod
-    def complete(self, network: nn.Module, text: str, count: int) -> list[tuple[str, float]]:
-        """The likeliest next words after `text` with their probabilities, the likeliest first."""

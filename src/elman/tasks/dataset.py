@@ -7,6 +7,7 @@ from dataclasses import replace
 from elman.core.records import Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data.formats import registry
+from elman.data.formats.base import ReadingHints
 from elman.tasks import registry as tasks_registry
 from elman.tasks.base import Parts
 
@@ -33,7 +34,16 @@ def load_parts(run: RunConfig) -> Parts:
 
 def records(source: str, data: DataSettings, task: str) -> list[Record]:
     """All records of a file, a folder or a sample, read as the settings say and by a format of the task."""
-    return registry.read(source, data.encoding, tasks_registry.get(task).formats, data.format)
+    formats = tasks_registry.get(task).formats
+    return registry.read(source, data.encoding, formats, data.format, hints(data))
+
+
+def hints(data: DataSettings) -> ReadingHints:
+    """What the settings say of a file."""
+    names = (
+        name.strip() for named in (data.input, data.target, data.group) for name in (named, *named.split(","))
+    )
+    return ReadingHints(header=data.header, names=frozenset(filter(None, names)))
 
 
 def there(run: RunConfig) -> bool:

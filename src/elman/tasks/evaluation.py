@@ -15,10 +15,8 @@ from torch import nn
 from elman.core import interruption
 from elman.core.records import Batch, Example, Seq
 from elman.data import batching
-from elman.decoding.options import SearchOptions
-from elman.tasks.abilities import Predictor, Translator
+from elman.tasks.abilities import Predictor
 from elman.tasks.base import RISING, Scores, Task
-from elman.tasks.seq2seq.target_text import TextHypothesis
 
 
 class Evaluation(NamedTuple):
@@ -68,18 +66,11 @@ def evaluate(task: Task, network: nn.Module, held: Sequence[Example], *, predict
 
 def predict(task: Predictor, network: nn.Module, examples: Sequence[Example]) -> list[Any]:
     """What a network in evaluation mode predicts, one output for each example."""
-    return _outputs(lambda batch, scores: task.predict(network, batch, scores), network, examples)
-
-
-def search(
-    task: Translator, network: nn.Module, examples: Sequence[Example], how: SearchOptions
-) -> list[list[TextHypothesis]]:
-    """What a network in evaluation mode writes for each example, the best first."""
-    return _outputs(lambda batch, scores: task.search(network, batch, scores, how), network, examples)
+    return outputs(lambda batch, scores: task.predict(network, batch, scores), network, examples)
 
 
 @torch.inference_mode()
-def _outputs(
+def outputs(
     say: Callable[[Batch, Any], list[Any]], network: nn.Module, examples: Sequence[Example]
 ) -> list[Any]:
     """What is said of each example, of batches and the network's scores of them."""

@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from elman.core import tensor_file
 from elman.core.console import Reporter
 from elman.core.errors import DivergedError
-from elman.core.formatting import duration, number
+from elman.core.formatting import duration, number, one_line
 from elman.core.graceful_stop import GracefulStop
 from elman.core.records import Batch, Example, State
 from elman.core.run_config import RunConfig
@@ -308,7 +308,7 @@ class Trainer:
         self._say(f"  advice: {text}" for text in advise(progress.epochs, last=last))
         with evaluation.evaluating(self.judged()) as network:
             preview = self.job.task.preview(network, self.job.shown, self._config.seed + progress.epoch)
-        self._say([f"  {preview}"] if preview else [])
+        self._say([f"  {one_line(preview)}"] if preview else [])
         if progress.done:
             self.job.show.line(f"no progress for {self._config.early_stop} epochs: training ends here")
 

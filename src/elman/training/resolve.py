@@ -11,6 +11,7 @@ from elman.core import run_config, settings
 from elman.core.errors import ConfigError, DataError, nearest
 from elman.core.run_config import RunConfig
 from elman.data.formats import registry
+from elman.tasks import dataset
 from elman.tasks import registry as tasks_registry
 
 
@@ -69,7 +70,7 @@ def _task_of(name: str | None, data: run_config.DataSettings) -> tuple[str, str]
         if name not in tasks_registry.TASKS:
             raise ConfigError("--task", repr(name), remedy=nearest(name, tasks_registry.TASKS))
         return name, f"task {name}"
-    form = registry.find(path, name=data.format)
+    form = registry.find(path, name=data.format, hints=dataset.hints(data))
     first = next(form.read(path, data.encoding), None)
     if first is None:
         raise DataError(path, f"no record in it (format {form.name})")

@@ -21,10 +21,10 @@ from elman.inputs import Image as inputs_Image
 from elman.inputs import RawValue, Signal
 from elman.nn.convolution import Convolution, disturbed, map_size
 from elman.tasks import evaluation
-from elman.tasks.abilities import Translator
 from elman.tasks.base import Purpose
 from elman.tasks.caption.network import Still
 from elman.tasks.caption.task import Caption
+from elman.tasks.seq2seq.translator import Translator
 from elman.training import optimizers
 
 COLORS = {"red": (220, 20, 20), "green": (20, 180, 40), "blue": (30, 40, 230), "white": (255, 255, 255)}

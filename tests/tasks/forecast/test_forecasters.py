@@ -135,7 +135,8 @@ def test_scalings():
     last, mean, size = (SCALES[name](values, observed) for name in ("last", "mean", "size"))
     assert last.centre.tolist() == [9, 0, -2]
     assert mean.centre.tolist() == [2, 0, -2]
-    assert mean.scale.tolist() == last.scale.tolist() == [1, 1, 2]  # what never changes: its size, or one
+    assert mean.scale.tolist() == last.scale.tolist() == [1, 1, 1]  # what never changes: one
+    assert SCALES["mean"](values, observed, 3.0).scale.tolist() == [1, 3, 3]  # or what is given
     assert (size.centre.tolist(), size.scale.tolist()) == ([0, 0, 0], [2, 1, 2])
 
 

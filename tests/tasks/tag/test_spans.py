@@ -32,6 +32,8 @@ def words(text: str) -> list[str]:
         ("B-LOC M-LOC E-LOC", [Span("LOC", 0, 3)]),  # BMES
         ("E-PER E-PER I-PER", [Span("PER", 0, 1), Span("PER", 1, 2), Span("PER", 2, 3)]),
         ("B-PER-X I-PER-X", [Span("PER-X", 0, 2)]),
+        ("B I O B B", [Span("", 0, 2), Span("", 3, 4), Span("", 4, 5)]),
+        ("b_per i_per o B-loc", [Span("per", 0, 2), Span("loc", 3, 4)]),
     ],
 )
 def test_spans(tags, expected):
@@ -51,6 +53,12 @@ def test_spans(tags, expected):
         (["O O"], "none"),
         (["B-PER X"], "none"),
         (["B- O"], "none"),
+        (["B I O", "O B B"], "bio"),  # without types
+        (["B_PER I_PER O"], "bio"),
+        (["b-per i-per o", "o b-loc"], "bio"),
+        (["B M E S O"], "bioes"),
+        (["S I E"], "none"),  # no O and no B: these are names
+        (["I_1 O"], "none"),
     ],
 )
 def test_the_scheme_is_guessed(sequences, scheme):

@@ -20,8 +20,8 @@ from elman.core.records import Record
 from elman.core.run_config import RunConfig
 from elman.data import batching
 from elman.tasks import evaluation
-from elman.tasks.abilities import Translator
 from elman.tasks.base import Purpose
+from elman.tasks.seq2seq.translator import Translator, search
 from elman.tasks.translate.task import Translate
 
 WORDS = ("one two", "two three one", "three", "one one", "two two three", "three two one")
@@ -169,7 +169,7 @@ def test_series_are_sources_too():
     scores = evaluation.evaluate(task, network, examples).scores
     assert "loss" in scores
     assert set(task.baselines(examples, {"test": examples})["test"]) == {"nearest training source"}
-    found = evaluation.search(task, network, task.encode(rows, Purpose.PREDICT), task.usual())
+    found = search(task, network, task.encode(rows, Purpose.PREDICT), task.usual())
     told = task.translation(found[2][0], rows[2], examples[2])
     assert list(told.source) == ["1", "2", "3"]
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import codecs
 import difflib
-import gzip
-import io
 import json
 import math
 import os
 import re
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, TextIO
 
@@ -26,6 +24,7 @@ from numpy.lib import format as npy
 
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
+from elman.data.formats import packed
 
 ENCODINGS = (
     *("ascii", "big5", "cp1250", "cp1251", "cp1252", "cp437", "cp850", "euc-jp", "euc-kr", "gb18030", "gbk"),
@@ -49,14 +48,25 @@ HEAD = 1 << 16
 _NO_TEXT = ("idna", "punycode", "raw-unicode-escape", "unicode-escape")
 """Encodings of names and of literals, which Python counts among those of texts."""
 
-_LEAST_UNPACKED, _MOST_PACKED = 1 << 28, 100
-"""A file may unpack to so many bytes in any case, and beyond that to so many times its own size."""
-
 _DEEPEST, _MOST_DIGITS = 60, 300
 """Lists or objects in each other, and digits of a whole number, that a record may have."""
 
 _DIGITS = re.compile(rf"\d{{{_MOST_DIGITS}}}")
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_NO_LINE = re.compile("[\ud800-\udfff\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingHints:
+    """What one says of a file beside its encoding.
+
+    Args:
+        header: whether the first line of a table names its columns, "yes" or "no"; "auto": the lines below
+            tell.
+        names: of columns that are asked for; where one stands in the first line, that is the head.
+    """
+
+    header: str = "auto"
+    names: frozenset[str] = frozenset()
 
 
 class Format(ABC):
@@ -73,6 +83,10 @@ class Format(ABC):
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     is_name: ClassVar[bool] = False
+
+    def told(self, hints: ReadingHints) -> Format:
+        """This format, reading as the hints say, where it has a use for them."""
+        return self
 
     @abstractmethod
     def takes(self, source: str) -> bool:
@@ -111,7 +125,8 @@ def write_json_lines(rows: Iterable[tuple[Record, Mapping[str, Any]]], out: Text
 def to_json(value: Any) -> str:
     """A value as JSON on one line; NumPy's numbers and arrays as lists, what is not finite as null."""
     text = json.dumps(plain := _plain(value), ensure_ascii=False)
-    return json.dumps(plain) if _SURROGATES.search(text) else text  # half of a pair has no bytes
+    # Half of a pair has no bytes; and some take more than "\n" for the end of a line.
+    return json.dumps(plain) if _NO_LINE.search(text) else text
 
 
 def from_json(text: str, where: object) -> Any:
@@ -167,24 +182,20 @@ def _plain(value: Any) -> Any:
 
 
 def has_suffix(source: str, suffixes: tuple[str, ...]) -> bool:
-    """Whether the name of a path ends in one of `suffixes`, in capitals or not."""
-    return Path(source).name.lower().endswith(suffixes)
+    """Whether the name of a path, or of what it packs, ends in one of `suffixes`, in capitals or not."""
+    return Path(source).name.lower().endswith(suffixes) or packed.inner_name(source).endswith(suffixes)
 
 
 def head(source: str) -> bytes:
-    """The first bytes of a file, out of its gzip if it is in one; none, if there is no file."""
+    """The first bytes of what a file holds, packed or not; none, if there is no file."""
     path = Path(source)
     if not path.is_file():
         return b""
-    try:
-        with gzip.open(path) if has_suffix(source, (".gz",)) else path.open("rb") as file:
-            return file.read(HEAD)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        return b""  # reading it will say what is wrong
+    return packed.begin(path, HEAD) if packed.is_packed(path) else first_bytes(path, HEAD)
 
 
 def read_bytes(path: Path) -> bytes:
-    """What a file holds, out of its gzip if its name ends in `.gz`.
+    """What a file holds; what is in it, if its name says that it is packed.
 
     Raises:
         DataError: there is no such file, or it cannot be read.
@@ -193,21 +204,7 @@ def read_bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
-    return _unpacked(path, data) if path.suffix.lower() == ".gz" else data
-
-
-def _unpacked(path: Path, data: bytes) -> bytes:
-    """What gzip has packed: no more than a file of that size may well hold, for the sake of memory."""
-    most = max(_LEAST_UNPACKED, _MOST_PACKED * len(data))
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            unpacked = file.read(most + 1)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(path, f"a damaged gzip file: {error}", remedy="fetch it again") from error
-    if len(unpacked) > most:
-        got = f"{len(data):,} bytes that unpack to more than {most:,}"
-        raise DataError(path, got, remedy="if that is right, unpack it with gunzip")
-    return unpacked
+    return packed.unpack(path, data) if packed.is_packed(path) else data
 
 
 def read_text(path: Path, encoding: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO, final
 
 from elman.core.errors import DataError
+from elman.core.formatting import one_line
 from elman.core.records import Record
 from elman.data.formats.base import Format, has_suffix, head, nul, read_text, write_json_lines
 
@@ -26,6 +27,7 @@ _NAMES = (TOKENS, "form")
 _CELL = re.compile(r"[^ \t]+")
 _ID = re.compile(r"([1-9]\d{0,9})(?:-([1-9]\d{0,9}))?|(0|[1-9]\d{0,9})\.([1-9]\d{0,9})")
 _DOCUMENT = "-DOCSTART-"
+_COMMENT = "# "
 _PROBED = 40  # lines that tell what a file is
 
 Line = tuple[int, str]
@@ -33,11 +35,21 @@ Line = tuple[int, str]
 
 
 class ColumnLayout(NamedTuple):
-    """How many columns a file has, whether tabs part them or any white space, whether the first counts."""
+    """How a file has its columns.
+
+    Args:
+        width: how many they are.
+        tabs: whether tabs part them, or any white space.
+        numbered: whether the first one counts.
+        ends: what the last one has in lines that are tokens for sure.
+        headed: whether most sentences begin with a line that is a comment by its look.
+    """
 
     width: int
     tabs: bool = False
     numbered: bool = False
+    ends: frozenset[str] = frozenset()
+    headed: bool = False
 
 
 class Sentence(dict[str, list[str]]):
@@ -122,8 +134,9 @@ class Conll(ColumnFormat):
     """Columns that white space or tabs part, as the CoNLL shared tasks had them: `tokens`, "2", "3", ...
 
     Where the first column numbers the tokens, that is "1" and the second is `tokens`. Lines that begin with
-    -DOCSTART-, and lines before a sentence that begin with # and have another number of columns, stay as
-    they are.
+    -DOCSTART-, and comments, stay as they are. A comment is a line before a sentence that begins with # and
+    has another number of columns; and also one of that number that begins with # and a space, if the tokens
+    are numbered, if most sentences begin so, or if no token's last column has what it ends with.
     """
 
     name = "conll"
@@ -146,7 +159,11 @@ class Conll(ColumnFormat):
         numbered = (
             max(widths) > 1 and ["1", "2"] in firsts and all(each in (["1"], ["1", "2"]) for each in firsts)
         )
-        return ColumnLayout(max(widths, key=widths.count), tabs, numbered)
+        width = max(widths, key=widths.count)
+        rows = [_cells(line, tabs) for texts in sentences for line in texts]
+        ends = frozenset(row[-1] for row in rows if len(row) == width)
+        headed = sum(block[0][1].startswith(_COMMENT) for block in blocks)
+        return ColumnLayout(width, tabs, numbered, ends, headed > max(2, len(blocks) // 2))
 
     def sentence(
         self, path: Path, lines: Sequence[Line], layout: ColumnLayout
@@ -155,7 +172,7 @@ class Conll(ColumnFormat):
         rows, places = [], []
         for place, (number, line) in enumerate(lines):
             row = _cells(line, layout.tabs)
-            if _is_aside(line) and (line[0] != "#" or (len(row) != layout.width and not places)):
+            if _is_aside(line) and (line[0] != "#" or (not places and _is_comment(line, row, layout))):
                 continue
             _check_row(f"{path}:{number}", row, layout.width, "as the first sentence has")
             rows.append(row)
@@ -266,7 +283,13 @@ def _in_columns(tokens: Sequence[str], answer: Mapping[str, list[str]]) -> str:
         numbers = [str(number) for number in range(1, len(tokens) + 1)]
         columns = {name: ["_"] * len(tokens) for name in COLUMNS}
         columns |= {"id": numbers, "form": tokens, **named}
-    return "".join("\t".join(cells) + "\n" for cells in zip(*columns.values(), strict=True)) + "\n"
+    rows = zip(*columns.values(), strict=True)
+    return "".join("\t".join(map(_cell, cells)) + "\n" for cells in rows) + "\n"
+
+
+def _cell(text: str) -> str:
+    """A text as a cell may hold it: without the ends of cells and lines."""
+    return one_line(text).replace("\t", " ")
 
 
 def _blocks(raw: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -289,6 +312,15 @@ def _with_rest(record: Record, rest: Sequence[str]) -> Record:
 def _is_aside(line: str) -> bool:
     """Whether a line is, or may be, none of a token."""
     return line.startswith(("#", _DOCUMENT))
+
+
+def _is_comment(line: str, row: Sequence[str], layout: ColumnLayout) -> bool:
+    """Whether a line that begins with #, before the tokens of a sentence, is none of them."""
+    if len(row) != layout.width:
+        return True
+    return line.startswith(_COMMENT) and (
+        layout.numbered or layout.headed or row[-1].strip() not in layout.ends
+    )
 
 
 def _cells(line: str, tabs: bool) -> list[str]:

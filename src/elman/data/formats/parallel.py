@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO, final
 
 from elman.core.errors import DataError
+from elman.core.formatting import one_line
 from elman.core.records import Record
 from elman.data.formats.base import Format, check_encoding, read_text, to_json, unreadable
 
@@ -93,7 +94,7 @@ def _lines(path: Path, encoding: str) -> list[str]:
 
 def _line(value: Any) -> str:
     """A value on one line."""
-    return re.sub(r"[\r\n]+", " ", value) if isinstance(value, str) else to_json(value)
+    return one_line(value) if isinstance(value, str) else to_json(value)
 
 
 def _too_few(source: str, files: Mapping[str, Path]) -> DataError:

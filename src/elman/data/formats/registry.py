@@ -9,7 +9,7 @@ from pathlib import Path
 from elman.core.errors import ConfigError, DataError, nearest
 from elman.core.records import Record
 from elman.data.formats.arrays import Arrays
-from elman.data.formats.base import Format, unreadable
+from elman.data.formats.base import Format, ReadingHints, unreadable
 from elman.data.formats.classes import Classes
 from elman.data.formats.conll import Conll, ConllU, TokenLines
 from elman.data.formats.fasta import Fasta
@@ -25,11 +25,11 @@ from elman.data.formats.text import TextFormat
 from elman.data.samples.registry import PREFIX, SampleFormat
 
 # In this order they are asked whether a path is theirs. Parallel files come first: nothing is stored under
-# their name. Then comes text: a folder of texts may be a corpus, or a class each, and only the task knows.
-# The table comes late: it also looks into files of unknown suffix.
+# their name. JSON may hold records; else it is text, which comes next: a folder of texts may be a corpus, or
+# a class each, and only the task knows. The table comes late: it also looks into files of unknown suffix.
 _STORED = (
-    *(TextFormat(), SampleFormat(), SeriesFormat(), Arrays(), Idx(), Fasta()),
-    *(JsonLines(), Parquet(), Media(), ConllU(), Conll(), Table(), Classes(), TokenLines(), TextLines()),
+    *(JsonLines(), TextFormat(), SampleFormat(), SeriesFormat(), Arrays(), Idx(), Fasta()),
+    *(Parquet(), Media(), ConllU(), Conll(), Table(), Classes(), TokenLines(), TextLines()),
 )
 _PARALLEL = Parallel(suffix for member in _STORED for suffix in member.suffixes)
 FORMATS: dict[str, Format] = {member.name: member for member in (_PARALLEL, *_STORED)}
@@ -43,13 +43,16 @@ def names() -> tuple[str, ...]:
     return tuple(FORMATS)
 
 
-def find(source: str, among: Sequence[str] | None = None, name: str = AUTO) -> Format:
+def find(
+    source: str, among: Sequence[str] | None = None, name: str = AUTO, hints: ReadingHints | None = None
+) -> Format:
     """The format named; else the first that takes `source`; else text.
 
     Args:
         source: a path, the stem of parallel files, or `sample:NAME`.
         among: names of the formats that are asked, in that order; all of them, if none is given.
         name: of a format, or `auto`.
+        hints: what is said of the file.
 
     Raises:
         ConfigError: there is no format of that name.
@@ -61,8 +64,11 @@ def find(source: str, among: Sequence[str] | None = None, name: str = AUTO) -> F
         pass
     except ValueError as error:
         raise unreadable(Path(source), error) from error
-    if name != AUTO:
-        return _named(name)
+    found = _named(name) if name != AUTO else _taker(source, among)
+    return found.told(hints) if hints else found
+
+
+def _taker(source: str, among: Sequence[str] | None) -> Format:
     asked = [_named(each) for each in among or FORMATS]
     try:
         found = next((member for member in asked if member.takes(source)), None)
@@ -74,7 +80,11 @@ def find(source: str, among: Sequence[str] | None = None, name: str = AUTO) -> F
 
 
 def read(
-    source: str, encoding: str = "utf-8", among: Sequence[str] | None = None, name: str = AUTO
+    source: str,
+    encoding: str = "utf-8",
+    among: Sequence[str] | None = None,
+    name: str = AUTO,
+    hints: ReadingHints | None = None,
 ) -> list[Record]:
     """All records at a path or of `sample:NAME`, at least one.
 
@@ -83,12 +93,13 @@ def read(
         encoding: of text files.
         among: names of the formats that are asked whether they take it.
         name: of the format, or `auto`.
+        hints: what is said of the file.
 
     Raises:
         ConfigError: there is no format of that name.
         DataError: at the first fault, with path and line.
     """
-    member = find(source, among, name)
+    member = find(source, among, name, hints)
     if records := list(member.read(source, encoding)):
         return records
     raise DataError(source, f"no record in it (format {member.name})")

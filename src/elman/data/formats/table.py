@@ -2,7 +2,7 @@
 
 A CSV file has quotes ("a ""quoted"" cell, of several lines if need be"), and spaces around its cells are
 dropped. A file separated by tabs has none: its quotes are text and its cells stay as they are. Whether the
-first row is the head is told from the rows below it; see `_is_head`.
+first row is the head is told from the rows below it; see `table_head.is_head`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from typing import Any, NamedTuple, TextIO, final
 
 from elman.core.errors import DataError
 from elman.core.records import Record
-from elman.data.formats.base import HEAD, Format, has_suffix, head, nul, read_text, to_json
+from elman.data.formats.base import (
+    HEAD,
+    Format,
+    ReadingHints,
+    has_suffix,
+    head,
+    nul,
+    read_text,
+    to_json,
+)
+from elman.data.formats.table_head import is_head, is_number
 
 Line = tuple[int, list[str]]
 """The line that a row begins at, and its cells."""
 
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_DELIMITERS = (",", ";", "\t", "|")
+_EXCEL = re.compile(r"sep=(.)\n", re.IGNORECASE)  # the line that Excel takes the delimiter from
 _PROBED = 20  # rows that tell the delimiter
 _SAMPLED = 1000  # rows that tell whether there is a head
-# Dates, times, shares, and numbers such as 1,234.5.
-_DATE = re.compile(r"[+-]?(?=.*\d)[\d.][\d.,:/\s+-]*(?:T[\d.:+-]+)?\s?(?:%|[ap]m|Z)?", re.IGNORECASE)
-_MISSING = {"na", "n/a", "nan", "null", "none", "?", "-", "."}
-
-# Names that a column has and a cell hardly ever.
-_USUAL = """
-    audio category class class_name content date datetime description digit ds feature features file filename
-    id image index input label labels lang language name output path picture review score sentence sequence
-    series source speaker split tag tags target text time timestamp title token tokens transcript translation
-    unique_id value word words x y
-"""
 
 
 class TableLayout(NamedTuple):
@@ -68,7 +68,14 @@ class Table(Format):
     """A table in a text file: a field for each column, as text; "1", "2", ... where no head names them."""
 
     name = "table"
-    suffixes = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
+    suffixes = (".csv", ".tsv", ".tab")
+
+    def __init__(self, hints: ReadingHints | None = None) -> None:
+        self._hints = hints or ReadingHints()
+
+    def told(self, hints: ReadingHints) -> Table:
+        """Tables whose head is told by the hints."""
+        return Table(hints)
 
     def takes(self, source: str) -> bool:
         """Whether it is a table by its suffix, or its first lines all have as many cells, two or more."""
@@ -87,7 +94,7 @@ class Table(Format):
         if not lines:
             raise DataError(path, "the file has no row", remedy="name a file with rows")
         first, cells = lines[0]
-        if _is_head(cells, [below for _, below in lines[1 : 1 + _SAMPLED]]):
+        if is_head(cells, [below for _, below in lines[1 : 1 + _SAMPLED]], self._hints):
             layout = layout._replace(head=tuple(cells))
             del lines[0]
         if not lines:
@@ -116,10 +123,13 @@ class Table(Format):
 
 
 def _layout(source: str, text: str) -> TableLayout:
-    if has_suffix(source, (".tsv", ".tab", ".tsv.gz")):
-        return TableLayout("\t", quoted=False)
+    if named := _EXCEL.match(text):
+        return TableLayout(named[1])
+    if has_suffix(source, (".tsv", ".tab")):
+        return TableLayout("\t", quoted=_has_quoted_cells(text))
     delimiter = _delimiter(text) or ","
-    return TableLayout(delimiter, quoted=delimiter != "\t" or has_suffix(source, (".csv", ".csv.gz")))
+    is_csv = has_suffix(source, (".csv",))
+    return TableLayout(delimiter, quoted=delimiter != "\t" or is_csv or _has_quoted_cells(text))
 
 
 def _delimiter(text: str) -> str:
@@ -140,6 +150,41 @@ def _probed(rows: Iterator[list[str]]) -> Iterator[list[str]]:
         return
 
 
+def _has_quoted_cells(text: str) -> bool:
+    """Whether cells between tabs stand in quotes as spreadsheets write them, and are no text with quotes.
+
+    All rows then have as many cells. Without the quotes they have not; or all cells that begin with one end
+    with one too, and either hold a quote written twice, or are all cells of their column but the head.
+    """
+    if not (text.startswith('"') or '\t"' in text or '\n"' in text):
+        return False
+    rows, reader = [], csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+    try:
+        rows.extend(filter(None, reader))
+    except csv.Error as error:
+        if "unexpected end" not in str(error):  # the last cell was cut off: reading will say so
+            return False
+    if len({len(row) for row in rows}) != 1:
+        return False
+    bare = [cells for _, cells in _unquoted(text, "\t")]
+    if len({len(row) for row in bare}) != 1:
+        return True
+    columns = [[cell.startswith('"') for cell in column[1:]] for column in zip(*bare, strict=True)]
+    begun = [cell for row in bare for cell in row if cell.startswith('"')]
+    whole = all(len(cell) > 1 and cell.endswith('"') for cell in begun)
+    return whole and (any('""' in cell[1:-1] for cell in begun) or any(c and all(c) for c in columns))
+
+
+def is_of_numbers(source: str) -> bool:
+    """Whether the first lines of a file, three or more, are rows of as many numbers each, two or more."""
+    begin = head(source)
+    if not _looks_like_one(begin):
+        return False
+    text = begin.decode("latin-1").replace("\r", "").rsplit("\n", 1)[0]
+    rows = [row.split(_delimiter(text)) for row in text.split("\n")[:_PROBED]]
+    return all(is_number(cell) for row in rows for cell in row)
+
+
 def _looks_like_one(begin: bytes) -> bool:
     if nul(begin, "ascii") >= 0:
         return False
@@ -151,7 +196,11 @@ def _looks_like_one(begin: bytes) -> bool:
 
 
 def _rows(path: Path, text: str, layout: TableLayout) -> Iterator[Line]:
-    return _quoted(path, text, layout.delimiter) if layout.quoted else _unquoted(text, layout.delimiter)
+    above = len(named[0]) if (named := _EXCEL.match(text)) else 0
+    rows = (
+        _quoted(path, text[above:], layout.delimiter) if layout.quoted else _unquoted(text, layout.delimiter)
+    )
+    return ((line + bool(above), cells) for line, cells in rows)
 
 
 def _unquoted(text: str, delimiter: str) -> Iterator[Line]:
@@ -199,51 +248,6 @@ def _even(path: Path, rows: Iterable[Line]) -> list[Line]:
 
 
 # The head
-
-
-def _is_head(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names the columns; `_SAMPLED` rows below it are asked.
-
-    - Not, if one of its cells is a number or a date, marks what is missing (NA, ?, ...), or is found again
-      below it in its column.
-    - Else yes, if a column below a name holds numbers or dates.
-    - Else only if its cells differ, none but the first is empty (above the rows' own names), and one of these
-      is so: the first is empty; one is a usual name of a column (text, label, path, ...); they are short
-      names above longer text; a column below holds few values, again and again, and its head is none of them.
-    """
-    columns = list(zip(*below, strict=True)) or [() for _ in first]
-    pairs = [(name, column) for name, column in zip(first, columns, strict=True) if name]
-    if any(_is_value(name) or name in column for name, column in pairs):
-        return False
-    if any(any(column) and all(map(_is_value, filter(None, column))) for _, column in pairs):
-        return True
-    if len(set(first)) < len(first) or not all(first[1:]):
-        return False
-    usual = any(name.lower() in _USUAL.split() for name in first) or (not first[0] and any(columns[0]))
-    return usual or _are_short_above_long(pairs) or any(_is_choice(column) for _, column in pairs)
-
-
-def _is_value(cell: str) -> bool:
-    return cell.lower() in _MISSING or _DATE.fullmatch(cell) is not None or _is_number(cell)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _are_short_above_long(pairs: Sequence[tuple[str, Sequence[str]]]) -> bool:
-    """Whether all names are of one word or two, and most cells of a column are longer."""
-    if not all(len(name) <= 30 and len(name.split()) <= 2 for name, _ in pairs):
-        return False
-    return any(2 * sum(len(cell.split()) > 3 for cell in column) > len(column) for _, column in pairs)
-
-
-def _is_choice(column: Sequence[str]) -> bool:
-    return len(column) >= 10 and 3 * len(set(column)) <= len(column)
 
 
 def _names(layout: TableLayout, width: int, where: str) -> list[str]:

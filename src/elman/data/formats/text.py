@@ -21,6 +21,7 @@ from elman.data.formats.base import (
     unreadable,
     write_json_lines,
 )
+from elman.data.formats.table import is_of_numbers
 
 _ENOUGH = 1000  # files that tell what a folder is made of
 
@@ -36,9 +37,11 @@ class TextFormat(Format):
     )
 
     def takes(self, source: str) -> bool:
-        """Whether it is a text file by its suffix, or a folder of files that are mostly no media."""
+        """Whether its suffix says text, and it is no table of numbers; or a folder mostly without media."""
         path = Path(source)
-        return has_suffix(source, self.suffixes) or (path.is_dir() and _is_texts(path))
+        if has_suffix(source, self.suffixes):
+            return not (has_suffix(source, (".txt",)) and is_of_numbers(source))
+        return path.is_dir() and _is_texts(path)
 
     def read(self, source: str, encoding: str) -> Iterator[Record]:
         """The text of a file, or of all text files in a folder and those below it.

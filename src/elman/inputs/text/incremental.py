@@ -29,8 +29,9 @@ class _TextKept(NamedTuple):
 class TextEncoder(IncrementalEncoder):
     """The symbols of a text that comes in pieces.
 
-    Characters and bytes are whole at once. A word is when something stands after it that is no part of it; a
-    subword when the space or the line's end after its word has come.
+    Characters and bytes are whole at once: a mark that comes in another piece than its letter is not composed
+    with it. A word is whole when something stands after it that is no part of it; a subword when the space or
+    the line's end after its word has come.
 
     Args:
         symbols: the vocabulary.
@@ -98,9 +99,13 @@ class TextEncoder(IncrementalEncoder):
 
     def _encoded(self, text: str) -> Tensor:
         """Symbols [n], or [n, 1 + C] with their characters, of a text that is whole."""
-        text = text.lower() if self._lower else text
+        text = self._vocab.normal(text.lower() if self._lower else text)
         found = torch.from_numpy(self._vocab.encode(text, where=_WHERE).astype(np.int64))
-        return found if self._spelled is None else self._with_characters(found, WordVocab.tokens(text))
+        return found if self._spelled is None else self._with_characters(found, self._tokens(text))
+
+    def _tokens(self, text: str) -> list[str]:
+        assert isinstance(self._vocab, WordVocab)
+        return self._vocab.tokens(text)
 
     def _unknown(self) -> Tensor:
         found = torch.full((1,), self._vocab.unknown or 0)
@@ -139,7 +144,7 @@ class TextEncoder(IncrementalEncoder):
         if self._vocab.unit == "bpe":
             return max(text.rfind(" "), line)
         # A sign and a letter may join the word before them: "it", "'" and "s" are one.
-        return len(text) - sum(map(len, WordVocab.tokens(text[line:])[-2:]))
+        return len(text) - sum(map(len, self._tokens(text[line:])[-2:]))
 
 
 def _numbers(symbols: Vocab) -> dict[Any, int]:

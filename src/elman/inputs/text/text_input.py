@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elman.core import json_schema, ngrams
+from elman.core import json_schema, ngrams, words
 from elman.core.errors import ConfigError, DataError, TaskError
 from elman.core.records import RawValue
 from elman.core.run_config import RunConfig
@@ -56,12 +56,13 @@ class Text(Input):
         if unit == "auto":
             spaced = sum(" " in text.strip() for text in texts)
             unit = "word" if spaced > len(texts) / 2 else "char"
-        texts = [prepared(text, unit, data.lower) for text in texts]
-        symbols = vocab.learn(unit, texts, size=data.vocab_size, min_count=data.min_count)
+        texts = [words.normal(prepared(text, unit, data.lower), data.normal_form) for text in texts]
+        counts = {"size": data.vocab_size, "min_count": data.min_count}
+        symbols = vocab.learn(unit, texts, **counts, form=data.normal_form)
         lengths = range(2, data.ngrams + 1)
         sequences = [symbols.encode(text) for text in texts] if lengths else []
         repeated = [ngrams.repeated(sequences, n, len(symbols)) for n in lengths]
-        return cls(symbols, repeated, _spelled(texts, unit, data.char_ngrams), run)
+        return cls(symbols, repeated, _spelled(texts, symbols, data.char_ngrams), run)
 
     @classmethod
     def restore(cls, content: dict[str, Any], run: RunConfig, where: object) -> Self:
@@ -97,13 +98,17 @@ class Text(Input):
 
     def encode(self, raw: RawValue) -> Tensor:
         """The symbols [T] of the text; with `data.char_ngrams` [T, 1 + C], words and their characters."""
-        text = prepared(_string(raw), self.vocab.unit, self._run.data.lower)
+        text = self.vocab.normal(prepared(_string(raw), self.vocab.unit, self._run.data.lower))
         symbols = torch.from_numpy(self.vocab.encode(text, where=raw.where)).long()
         symbols = symbols if len(symbols) else torch.full((1,), self.vocab.unknown or 0)
         if self._spelled is None:
             return symbols
-        characters = torch.from_numpy(self._spelled.encode(WordVocab.tokens(text) or [" "], raw.where))
+        characters = torch.from_numpy(self._spelled.encode(self._tokens(text) or [" "], raw.where))
         return torch.cat([symbols[:, None].int(), characters], 1)
+
+    def _tokens(self, text: str) -> list[str]:
+        assert isinstance(self.vocab, WordVocab)
+        return self.vocab.tokens(text)
 
     def words(self, text: str) -> Sequence[str]:
         """The symbols of a text as strings, unknown ones too; nothing where none can be unknown."""
@@ -137,15 +142,15 @@ class Text(Input):
         return TextEncoder(self.vocab, lower=self._run.data.lower, value=True, spelled=self._spelled)
 
 
-def _spelled(texts: Sequence[str], unit: str, longest: int) -> CharNGramVocab | None:
+def _spelled(texts: Sequence[str], symbols: Vocab, longest: int) -> CharNGramVocab | None:
     """The characters of these texts' words, if n-grams of so many are asked for."""
     if not longest:
         return None
-    if unit != "word" or longest < SHORTEST:
-        got = f"{longest} for the unit {unit}" if unit != "word" else str(longest)
+    if not isinstance(symbols, WordVocab) or longest < SHORTEST:
+        got = str(longest) if symbols.unit == "word" else f"{longest} for the unit {symbols.unit}"
         expected = f"0, or for the unit word {SHORTEST} or more"
         raise ConfigError("data.char_ngrams", got, expected=expected, remedy="leave it out, or set data.unit")
-    return CharNGramVocab.learn(sorted({word for text in texts for word in WordVocab.tokens(text)}), longest)
+    return CharNGramVocab.learn(sorted({word for text in texts for word in symbols.tokens(text)}), longest)
 
 
 def prepared(text: str, unit: str, lower: bool) -> str:

@@ -34,7 +34,7 @@ from elman.inputs.text.vocab import Vocab
 from elman.metrics.baselines import nearest_neighbour
 from elman.nn.convolution import map_size
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
-from elman.tasks.abilities import EdgeLoss, Exportable, ShowsEvidence, Translator
+from elman.tasks.abilities import EdgeLoss, Exportable, ShowsEvidence
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.caption.graph import GRAPHS
 from elman.tasks.caption.network import CaptionNetwork
@@ -42,6 +42,7 @@ from elman.tasks.caption.settings import CaptionConfig
 from elman.tasks.seq2seq import result, target_text
 from elman.tasks.seq2seq.result import GeneratedText
 from elman.tasks.seq2seq.target_text import Seq2SeqExample, TargetText, TextHypothesis
+from elman.tasks.seq2seq.translator import Translator
 
 _SHOWN = 10
 """Held-out captions in a report's table."""
@@ -254,7 +255,7 @@ class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportab
         if not use.labelled:
             yield Seq2SeqExample(data, torch.empty(0, dtype=torch.int64), len(data), key)
             return
-        for text in _captions(self.columns, record):
+        for text in map(self.wording.vocab.normal, _captions(self.columns, record)):
             yield Seq2SeqExample(data, self.wording.encode(text, record.where), len(data), key, text)
 
     def _told(self, held: Sequence[Example], texts: Sequence[str]) -> Scores:
@@ -337,7 +338,8 @@ def _symbols(texts: Sequence[str], data: DataSettings) -> Vocab:
     unit = "word" if data.unit == "auto" else data.unit
     ready = [prepared(text, unit, data.lower) for text in texts]
     counted = data.min_count if unit in ("char", "word") else 1
-    return vocab.learn(unit, ready, size=data.vocab_size if unit != "byte" else 0, min_count=counted)
+    size = data.vocab_size if unit != "byte" else 0
+    return vocab.learn(unit, ready, size=size, min_count=counted, form=data.normal_form)
 
 
 def _pair(example: Example) -> Seq2SeqExample:

@@ -9,11 +9,14 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self, final
 import torch
 from torch import Tensor
 
-from elman.core import json_schema
+from elman.core import json_schema, words
 from elman.core.errors import DataError, RunError, nearest
 from elman.core.records import Record
 from elman.inputs.text import vocab
 from elman.inputs.text.vocab import Vocab
+
+_FORM = "nfc"
+"""How texts are normalised."""
 
 _TEXTS = ("text", "word", "words", "sentence", "transcript", "caption", "title")
 """Names that a column with texts often has."""
@@ -149,9 +152,11 @@ class TextCondition(Condition):
     @classmethod
     def learn(cls, values: Sequence[Any], steps: int, wheres: Sequence[str]) -> Self:
         """The characters of texts that were drawn in so many steps together."""
-        texts = [_text(value, where) for value, where in zip(values, wheres, strict=True)]
+        texts = [
+            words.normal(_text(value, where), _FORM) for value, where in zip(values, wheres, strict=True)
+        ]
         count = sum(map(len, texts))
-        return cls(vocab.learn("char", texts), count / steps, max(map(len, texts)))
+        return cls(vocab.learn("char", texts, form=_FORM), count / steps, max(map(len, texts)))
 
     @classmethod
     def restore(cls, content: Mapping[str, Any], where: object) -> Self:

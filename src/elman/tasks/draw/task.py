@@ -22,10 +22,11 @@ from elman.data import columns, splits
 from elman.inputs.base import identity
 from elman.nn.mixture_densities import StepDistribution
 from elman.streaming.base import Composing
-from elman.tasks.abilities import Crops, Drawer, Exportable, Illustrated, PredictsRecords
+from elman.tasks.abilities import Crops, Exportable, Illustrated, PredictsRecords
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.draw import conditions, result, step_types
 from elman.tasks.draw.conditions import Condition, TextCondition
+from elman.tasks.draw.drawer import Drawer
 from elman.tasks.draw.graph import GRAPHS
 from elman.tasks.draw.network import DrawNetwork, generate
 from elman.tasks.draw.result import GeneratedSequence

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
-from elman.tasks.forecast import timestamps
+from elman.data import times
 
 _TIMES = (
     "ds",
@@ -18,6 +18,8 @@ _TIMES = (
     "datetime",
     "time",
     "timestamp",
+    "ts",
+    "epoch",
     "period",
     "year",
     "month",
@@ -126,8 +128,8 @@ def find(
 
 def suits(fields: Mapping[str, object]) -> bool:
     """Whether these may be the fields of a series' row: a date and a number, or a usual name and numbers."""
-    numbers = [name for name, cell in fields.items() if is_number(cell) and not timestamps.is_date(cell)]
-    if any(timestamps.is_date(cell) for cell in fields.values()):
+    numbers = [name for name, cell in fields.items() if is_number(cell) and not times.is_date(cell)]
+    if any(times.is_date(cell) for cell in fields.values()):
         return bool(numbers)
     timed = [name for name in numbers if name.lower() in _SURE]
     return len(numbers) > 1 and len(numbers) == len(fields) and bool(timed)
@@ -162,7 +164,7 @@ def _numeric(name: str, head: Sequence[Record]) -> bool:
 
 
 def _timed(name: str, head: Sequence[Record]) -> bool:
-    return 2 * sum(timestamps.is_date(record.fields.get(name)) for record in head) > len(head)
+    return 2 * sum(times.is_date(record.fields.get(name)) for record in head) > len(head)
 
 
 def _is_counter(name: str, head: Sequence[Record]) -> bool:
@@ -181,7 +183,7 @@ def _is_counter(name: str, head: Sequence[Record]) -> bool:
 
 def _is_rows(head: Sequence[Record], names: list[str]) -> bool:
     """Whether each row is a series: a name of its own, then many numbers, and no times."""
-    if len(names) < 9 or any(_timed(name, head) for name in names[:3]):
+    if len(names) < 9 or names[0].lower() in _TIMES or any(_timed(name, head) for name in names[:3]):
         return False
     firsts = [str(record.fields.get(names[0])) for record in head]
     if len(set(firsts)) < len(firsts) or all(is_number(first) for first in firsts):
@@ -197,8 +199,13 @@ def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:
             return name
     named = [name for known in _TIMES for name in free if name.lower() == known]
     for name in named:
-        if 2 * sum(timestamps.is_time(record.fields.get(name)) for record in head) > len(head):
+        if 2 * sum(times.is_time(record.fields.get(name)) for record in head) > len(head):
             return name
+    for name in free:
+        if times.holds_times(name, [record.fields.get(name) for record in head]):
+            return name
+    if named and named[0].lower() in _SURE:
+        times.read([record.fields.get(named[0]) for record in head], lambda row: head[row].where)
     got = f"no column of times among {', '.join(map(repr, names))}"
     raise DataError(head[0].where, got, remedy="name it: --set forecast.time=COLUMN")
 
@@ -210,8 +217,8 @@ def _id(records: Sequence[Record], time: str, free: list[str], values: Sequence[
         for name in names:
             if name.lower() == known:
                 return name
-    times = [record.fields.get(time) for record in records]
-    if len(set(map(str, times))) == len(times):
+    cells = [record.fields.get(time) for record in records]
+    if len(set(map(str, cells))) == len(cells):
         return ""
     head = records[:_LOOKED_AT]
     texts = [name for name in names if not _numeric(name, head) and not _timed(name, head)]

@@ -31,9 +31,9 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
     """
     options = run.options
     found = _columns(records, options)
-    all_series, frequency = series.read(records, found, fill=options.fill)
+    all_series, frequency = series.read(records, found, fill=options.fill, notation=run.data.dates)
     all_series = between(all_series, options)
-    season = options.season or frequency.season
+    season = options.season or frequencies.season(frequency, all_series[0].times)
     horizon = options.horizon or (season if 4 <= season <= 100 else 8)
     ends = [cut(one, run, horizon)[0] for one in all_series]
     layout = _layout(options, horizon, season, min(ends))
@@ -46,6 +46,8 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
         layout=layout,
         cycles=_cycles(all_series, ends, frequency) if options.calendar else (),
         fill=options.fill,
+        unit=_unit(all_series, ends),
+        notation=all_series[0].style.notation,
         codings=tuple(_codings(all_series, ends, found)),
         standards=_standards(all_series, ends) if options.standardise else None,
     ).with_layout(layout)
@@ -149,6 +151,12 @@ def _codings(found: Sequence[Series], ends: Sequence[int], named: ColumnRoles) -
 
 def _standards(found: Sequence[Series], ends: Sequence[int]) -> dict[str, tuple[float, float]]:
     return {one.name: series_encoder.standard(one.values[:end]) for one, end in zip(found, ends, strict=True)}
+
+
+def _unit(found: Sequence[Series], ends: Sequence[int]) -> float:
+    """The median of the deviations of series that change."""
+    widths = [series_encoder.standard(one.values[:end])[1] for one, end in zip(found, ends, strict=True)]
+    return float(np.median(widths))
 
 
 def _in_words(found: Sequence[Series]) -> str:

@@ -14,17 +14,17 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-SECOND = 1_000_000
-MINUTE, HOUR, DAY, WEEK = 60 * SECOND, 3600 * SECOND, 86400 * SECOND, 7 * 86400 * SECOND
+from elman.data.dates import DAY
+from elman.data.times import EPOCH, FIRST, LAST, MOST, SECOND, TimeStyle
+
+MINUTE, HOUR, WEEK = 60 * SECOND, 3600 * SECOND, 7 * DAY
 YEAR = 365.2425 * DAY
 
-_EPOCH = dt.datetime(1970, 1, 1)
-_FIRST, _LAST = ((day - _EPOCH) // dt.timedelta(microseconds=1) for day in (dt.datetime.min, dt.datetime.max))
 _LEAST = 1e-9
 """The shortest step of numbers that is told from none."""
 
-_MOST = 1e18
-"""The largest number of a time: nanoseconds of this age are below it, and int64 holds it and its steps."""
+_YEARS = (1000, 3000)
+"""Numbers between them that are divided are decimal years."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Frequency(ABC):
     @abstractmethod
     def words(self) -> str:
         """How it is called, such as "1 hour"."""
+
+    @property
+    def daily(self) -> bool:
+        """Whether steps are of days or longer, which are counted by the clocks of a place."""
+        return True
 
     @property
     @abstractmethod
@@ -85,8 +90,16 @@ class FixedSpan(Frequency):
         return _counted(self.microseconds, "microsecond")
 
     @property
+    def daily(self) -> bool:
+        """See `Frequency`."""
+        return self.microseconds % DAY == 0
+
+    @property
     def season(self) -> int:
-        """See `Frequency`: an hour of what is shorter than a minute, else a day, a week or a year."""
+        """See `Frequency`: an hour of what is shorter than a minute, else a day, a week or a year; none of
+        what is shorter than a second."""
+        if self.microseconds < SECOND:
+            return 1
         if self.microseconds >= WEEK:
             cycle = YEAR
         elif self.microseconds >= DAY:
@@ -111,7 +124,7 @@ class FixedSpan(Frequency):
         return found | {"year": _of_year(times)}
 
     def show(self, time: float) -> str:
-        return _dated(time, days=self.microseconds % DAY == 0)
+        return _dated(time, days=self.daily and int(time) % DAY == 0)
 
 
 @final
@@ -207,6 +220,11 @@ class NumericSteps(Frequency):
         return f"{self.step}/{self.parts}" if self.parts > 1 else str(self.step)
 
     @property
+    def daily(self) -> bool:
+        """See `Frequency`: numbers have no clocks."""
+        return False
+
+    @property
     def season(self) -> int:
         """See `Frequency`: whatever one is, where it is divided."""
         return max(1, round(self.parts / self.step))
@@ -216,7 +234,7 @@ class NumericSteps(Frequency):
 
     def between(self, times: np.ndarray) -> np.ndarray:
         steps = np.floor((times - times[0]) * self.parts / self.step + _LEEWAY)
-        return steps.clip(-_MOST, _MOST).astype(np.int64)
+        return steps.clip(-MOST, MOST).astype(np.int64)
 
     def cycles(self, times: np.ndarray) -> dict[str, np.ndarray]:
         return {"one": (times + _LEEWAY / self.parts) % 1} if self.season > 1 else {}
@@ -278,9 +296,19 @@ def _numbers(steps: np.ndarray) -> NumericSteps:
     return NumericSteps(step=round(step * 1000), parts=1000)
 
 
+def shown(frequency: Frequency, style: TimeStyle, time: float) -> str:
+    """A time of a series as text, as its column writes times and by the clocks of its zone."""
+    return style.written(time, frequency.show(style.local(time)))
+
+
+def season(frequency: Frequency, times: np.ndarray) -> int:
+    """The steps of a season of series with times [T], which a unit of numbers is only if they are years."""
+    return frequency.season if _has_calendar(frequency, times) else 1
+
+
 def turned(frequency: Frequency, times: np.ndarray) -> tuple[str, ...]:
     """The cycles of the calendar that come round at least twice in times [T]: of others nothing is learnt."""
-    found = frequency.cycles(times).items()
+    found = frequency.cycles(times).items() if _has_calendar(frequency, times) else ()
     return tuple(name for name, turns in found if int((np.diff(turns) < 0).sum()) >= 2)
 
 
@@ -303,6 +331,10 @@ def features(frequency: Frequency, times: np.ndarray, cycles: Sequence[str]) -> 
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
+def _has_calendar(frequency: Frequency, times: np.ndarray) -> bool:
+    return not isinstance(frequency, NumericSteps) or bool(_YEARS[0] <= times[0] <= times[-1] <= _YEARS[1])
+
+
 def _mode(values: np.ndarray) -> int:
     return int(Counter(values.tolist()).most_common(1)[0][0])
 
@@ -312,9 +344,9 @@ def _counted(count: int, unit: str) -> str:
 
 
 def _dated(time: float, *, days: bool) -> str:
-    if not _FIRST <= time <= _LAST:  # a step beyond what Python's dates know
+    if not FIRST <= time <= LAST:  # a step beyond what Python's dates know
         return str(np.datetime64(int(time), "us").astype("datetime64[D]" if days else "datetime64[s]"))
-    moment = _EPOCH + dt.timedelta(microseconds=int(time))
+    moment = EPOCH + dt.timedelta(microseconds=int(time))
     return moment.date().isoformat() if days else moment.isoformat(sep=" ")
 
 

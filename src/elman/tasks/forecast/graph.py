@@ -62,7 +62,7 @@ class DirectPiece(ExportedGraph):
         network, layout = self._network, self._network.layout
         data = _window(graph, layout, layout.origin + layout.horizon)
         graph = _tensors(graph)
-        scaling = _scaling(graph, network.scale, data, layout)
+        scaling = _scaling(graph, network, data)
         past = graph.op("Slice", data, [0, 0], [layout.origin, 1], [0, 2])
         values = graph.op(
             "Squeeze", graph.op("Div", graph.op("Sub", past, scaling.centre), scaling.scale), [2]
@@ -161,7 +161,7 @@ class WindowPiece(ExportedGraph):
         network, layout = self._network, self._network.layout
         data = _window(graph, layout, "T")
         graph = _tensors(graph)
-        scaling = _scaling(graph, network.scale, data, layout)
+        scaling = _scaling(graph, network, data)
         steps = graph.op("Sub", graph.steps, [layout.before])
         with layers.over(graph, steps, graph.batch, None):
             hidden, _ = layers.recurrent(graph, network.recurrent, self._inputs(graph, data, scaling))
@@ -274,11 +274,12 @@ def _named(state: State) -> Named:
 # Scales
 
 
-def _scaling(graph: TensorGraph, scale: Any, data: GraphValue, layout: WindowLayout) -> _ForecastScaled:
+def _scaling(graph: TensorGraph, network: Direct | Autoregressive, data: GraphValue) -> _ForecastScaled:
     """The scaling [B, 1] of each window from its context."""
+    layout, scale = network.layout, _SCALES[network.scale]  # pyrefly: ignore[bad-index]
     inside = graph.op("Slice", data, [layout.before], [layout.origin], [0])
     values, seen = (graph.op("Slice", inside, [place], [place + 1], [2]) for place in (0, 1))
-    return _SCALES[scale](graph, values, seen)
+    return scale(graph, values, seen, network.unit)
 
 
 def _give_scaling(graph: TensorGraph, scaling: _ForecastScaled) -> None:
@@ -286,27 +287,30 @@ def _give_scaling(graph: TensorGraph, scaling: _ForecastScaled) -> None:
         graph.give(name, graph.op("Squeeze", value, [1]), torch.float32, ["B"])
 
 
-def _by_size(graph: TensorGraph, values: GraphValue, seen: GraphValue) -> _ForecastScaled:
+def _by_size(graph: TensorGraph, values: GraphValue, seen: GraphValue, unit: float) -> _ForecastScaled:
     size = graph.op("Div", _sum(graph, graph.op("Mul", graph.op("Abs", values), seen)), _count(graph, seen))
-    scale = graph.op("Where", graph.op("Greater", size, 0.0), size, 1.0)
+    scale = graph.op("Where", graph.op("Greater", size, 0.0), size, unit)
     return _ForecastScaled(graph.op("Mul", size, 0.0), scale)
 
 
-def _by_mean(graph: TensorGraph, values: GraphValue, seen: GraphValue) -> _ForecastScaled:
-    count = _count(graph, seen)
-    mean = graph.op("Div", _sum(graph, graph.op("Mul", values, seen)), count)
-    off = graph.op("Mul", graph.op("Sub", values, mean), seen)
-    spread = graph.op("Sqrt", graph.op("Div", _sum(graph, graph.op("Mul", off, off)), count))
-    size = _by_size(graph, values, seen).scale
-    wide = graph.op("Greater", spread, graph.op("Mul", size, 1e-4))
-    return _ForecastScaled(mean, graph.op("Where", wide, spread, size))
+def _by_mean(graph: TensorGraph, values: GraphValue, seen: GraphValue, unit: float) -> _ForecastScaled:
+    count, last = _count(graph, seen), graph.op("Gather", values, -1, axis=0)
+    off = graph.op("Mul", graph.op("Sub", values, last), seen)
+    mean = graph.op("Div", _sum(graph, off), count)
+    widest = graph.op("ReduceMax", graph.op("Abs", off), [0], keepdims=0)
+    widest = graph.op("Where", graph.op("Greater", widest, 0.0), widest, 1.0)
+    around = graph.op("Div", graph.op("Sub", off, graph.op("Mul", mean, seen)), widest)
+    spread = graph.op("Sqrt", graph.op("Div", _sum(graph, graph.op("Mul", around, around)), count))
+    spread = graph.op("Mul", widest, spread)
+    scale = graph.op("Where", graph.op("Greater", spread, 0.0), spread, unit)
+    return _ForecastScaled(graph.op("Add", last, mean), scale)
 
 
-def _by_last(graph: TensorGraph, values: GraphValue, seen: GraphValue) -> _ForecastScaled:
-    return _ForecastScaled(graph.op("Gather", values, -1, axis=0), _by_mean(graph, values, seen).scale)
+def _by_last(graph: TensorGraph, values: GraphValue, seen: GraphValue, unit: float) -> _ForecastScaled:
+    return _ForecastScaled(graph.op("Gather", values, -1, axis=0), _by_mean(graph, values, seen, unit).scale)
 
 
-_SCALES: dict[Any, Callable[[TensorGraph, GraphValue, GraphValue], _ForecastScaled]] = {
+_SCALES: dict[Any, Callable[[TensorGraph, GraphValue, GraphValue, float], _ForecastScaled]] = {
     by_size: _by_size,
     by_mean: _by_mean,
     by_last: _by_last,

@@ -4,8 +4,9 @@ Both read [before + context + horizon, B, F] with the channels
 
     value, observed (1 or 0), what is known of every step, what is known of the past only,
 
-in the data's own units. They scale each window by its own context, and look at no value of the horizon but to
-be taught: `Autoregressive` reads what came before each step, where it learns.
+in the data's own units, from which any number may have been taken: but for the scale "size" only differences
+count. They scale each window by its own context, and look at no value of the horizon but to be taught:
+`Autoregressive` reads what came before each step, where it learns.
 """
 
 from __future__ import annotations
@@ -36,28 +37,31 @@ class Scaling(NamedTuple):
     scale: Tensor
 
 
-Scale = Callable[[Tensor, Tensor], Scaling]
-"""From the values and indicators [C, B] of a context to its scaling."""
+Scale = Callable[..., Scaling]
+"""From the values and indicators [C, B] of a context to its scaling; of one that never changes the scale is
+the third argument, 1 if it is left out."""
 
 
-def by_last(values: Tensor, observed: Tensor) -> Scaling:
+def by_last(values: Tensor, observed: Tensor, unit: float = 1.0) -> Scaling:
     """Around the last value, in standard deviations (like Kim et al. 2022)."""
-    return Scaling(values[-1], by_mean(values, observed).scale)
+    return Scaling(values[-1], by_mean(values, observed, unit).scale)
 
 
-def by_mean(values: Tensor, observed: Tensor) -> Scaling:
-    """Around the mean, in standard deviations."""
+def by_mean(values: Tensor, observed: Tensor, unit: float = 1.0) -> Scaling:
+    """Around the mean, in standard deviations; exact where values are far from 0, small or large."""
     count = observed.sum(0).clamp(min=1)
-    mean = (values * observed).sum(0) / count
-    spread = (((values - mean) * observed) ** 2).sum(0).div(count).sqrt()
-    size = by_size(values, observed).scale
-    return Scaling(mean, torch.where(spread > 1e-4 * size, spread, size))
+    off = (values - values[-1]) * observed
+    mean = off.sum(0) / count
+    widest = off.abs().amax(0)
+    widest = torch.where(widest > 0, widest, torch.ones_like(widest))
+    spread = widest * ((off - mean * observed) / widest).square().sum(0).div(count).sqrt()
+    return Scaling(values[-1] + mean, torch.where(spread > 0, spread, torch.full_like(spread, unit)))
 
 
-def by_size(values: Tensor, observed: Tensor) -> Scaling:
+def by_size(values: Tensor, observed: Tensor, unit: float = 1.0) -> Scaling:
     """Around zero, in mean absolute values (Salinas et al. 2020): for counts and what is never negative."""
     size = (values.abs() * observed).sum(0) / observed.sum(0).clamp(min=1)
-    return Scaling(torch.zeros_like(size), torch.where(size > 0, size, torch.ones_like(size)))
+    return Scaling(torch.zeros_like(size), torch.where(size > 0, size, torch.full_like(size, unit)))
 
 
 SCALES: dict[str, Scale] = {"last": by_last, "mean": by_mean, "size": by_size}
@@ -102,10 +106,10 @@ class WindowLayout:
             expected = f"[more than {self.origin}, B, {self.channels}]"
             raise DataError("input of the forecaster", str(list(data.shape)), expected=expected)
 
-    def scaling(self, data: Tensor, scale: Scale) -> Scaling:
+    def scaling(self, data: Tensor, scale: Scale, unit: float = 1.0) -> Scaling:
         """The scaling of each window [T, B, F] from its context."""
         inside = slice(self.before, self.origin)
-        return scale(data[inside, :, 0], data[inside, :, 1])
+        return scale(data[inside, :, 0], data[inside, :, 1], unit)
 
 
 class Densities(NamedTuple):
@@ -185,6 +189,7 @@ class Autoregressive(nn.Module):
         scale: what makes windows alike.
         body: makes the recurrent network for so many inputs.
         dropout: share dropped of what leaves it.
+        unit: the scale of windows that never change.
     """
 
     def __init__(
@@ -194,9 +199,10 @@ class Autoregressive(nn.Module):
         scale: Scale,
         body: Callable[[int], Recurrent],
         dropout: float = 0.0,
+        unit: float = 1.0,
     ) -> None:
         super().__init__()
-        self.layout, self.kind, self.scale = layout, kind, scale
+        self.layout, self.kind, self.scale, self.unit = layout, kind, scale, unit
         self.recurrent = body(3 + len(layout.lags) + layout.known + layout.past)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(self.recurrent.output_size, kind.parameters)
@@ -209,7 +215,7 @@ class Autoregressive(nn.Module):
             state: of the recurrent network before the context; None: its initial one.
         """
         self.layout.check(seq.data)
-        scaling = self.layout.scaling(seq.data, self.scale)
+        scaling = self.layout.scaling(seq.data, self.scale, self.unit)
         inputs = self._inputs(seq.data, scaling, self.layout.before, seq.data.shape[0])
         read, state = self.recurrent(Seq(inputs), state)
         return Densities(self.output(self.dropout(read.data)), scaling, self.kind), state
@@ -227,7 +233,7 @@ class Autoregressive(nn.Module):
             [H, S, B] in the data's own units.
         """
         self.layout.check(data)
-        origin, scaling = self.layout.origin, self.layout.scaling(data, self.scale)
+        origin, scaling = self.layout.origin, self.layout.scaling(data, self.scale, self.unit)
         data = data.clone()
         data[origin:, :, :2] = 0
         inputs = self._inputs(data, scaling, self.layout.before, origin)
@@ -273,6 +279,7 @@ class Direct(nn.Module):
         linear: whether there is the linear path.
         dropout: share dropped of what leaves the recurrent network.
         input_dropout: share dropped of what enters it.
+        unit: the scale of windows that never change.
     """
 
     levels: Tensor
@@ -288,10 +295,11 @@ class Direct(nn.Module):
         linear: bool = True,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
+        unit: float = 1.0,
     ) -> None:
         super().__init__()
         assert layout.context % patch == 0
-        self.layout, self.scale, self.patch = layout, scale, patch
+        self.layout, self.scale, self.unit, self.patch = layout, scale, unit, patch
         self.register_buffer("levels", torch.tensor(levels), persistent=False)
         self.recurrent = body(layout.channels * patch + 1)
         hidden, numbers = self.recurrent.output_size, 1 + len(levels)
@@ -329,7 +337,7 @@ class Direct(nn.Module):
                 expected=f"{layout.horizon}, as it was trained",
                 remedy="train with that horizon, or forecast.model=autoregressive, which goes on for ever",
             )
-        scaling = layout.scaling(data, self.scale)
+        scaling = layout.scaling(data, self.scale, self.unit)
         values = (data[: layout.origin, :, 0] - scaling.centre) / scaling.scale
         inputs = self.input_dropout(self._patches(data, values, scaling))
         read, state = self.recurrent(Seq(inputs), state)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
-from elman.tasks.forecast import frequencies, timestamps
+from elman.data import times
+from elman.data.times import AUTO, NUMBERS, Times, TimeStyle
+from elman.tasks.forecast import frequencies
 from elman.tasks.forecast.column_roles import ColumnRoles, missing
 from elman.tasks.forecast.frequencies import Frequency, NumericSteps
 
 _STEPS, _SHARE = 1_000_000, 1000
 """A series of more steps must have a value in so many at least."""
+
+
+_PLAIN = TimeStyle()
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,12 @@ class Series:
 
     Args:
         name: what it is called; "" for an only one.
-        times: [T] as `timestamps.Times` keeps them, one step of the frequency apart.
+        times: [T] as `times.Times` keeps them, one step of the frequency apart.
         values: [T] float64; not-a-number where one is missing.
         length: how many steps there are up to the last value; what comes after is the future.
         extras: the cells of the other columns that are used, T each; None where one is empty.
         where: where its first row is.
+        style: how its times are written.
     """
 
     name: str
@@ -37,6 +43,7 @@ class Series:
     length: int
     extras: Mapping[str, Sequence[object]]
     where: str
+    style: TimeStyle = _PLAIN
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,17 @@ class _Rows:
     values: list[object]
     extras: dict[str, list[object]]
     places: list[str]
+    style: TimeStyle
 
 
 def read(
-    records: Sequence[Record], columns: ColumnRoles, frequency: Frequency | None = None, *, fill: bool = False
+    records: Sequence[Record],
+    columns: ColumnRoles,
+    frequency: Frequency | None = None,
+    *,
+    fill: bool = False,
+    notation: str = AUTO,
+    style: TimeStyle | None = None,
 ) -> tuple[list[Series], Frequency]:
     """All series of a table, in the order in which they begin, and their frequency.
 
@@ -60,16 +74,19 @@ def read(
         columns: which column is what.
         frequency: the step from one time to the next; None: found from the times.
         fill: treat missing times as missing values; else they are an error.
+        notation: of the times, where they are ambiguous.
+        style: of the zone by whose clocks they are to be kept; None: of their own.
 
     Raises:
         DataError: a cell that is no time or no number, times out of order, twice, or left out.
     """
     if columns.form == "rows":
         return [_row(record, columns) for record in records], frequency or NumericSteps()
-    dated, groups = _groups(records, columns)
+    found = _times(records, columns, frequency, notation, style)
+    groups = _groups(records, columns, found)
     for rows in groups:
-        _check_order(rows, dated, frequency)
-    frequency = frequency or frequencies.find([rows.times for rows in groups], dated=dated)
+        _check_order(rows)
+    frequency = frequency or frequencies.find([rows.times for rows in groups], dated=found.dated)
     if frequency is None:
         got = "one time in every series"
         raise DataError(groups[0].places[0], got, expected="at least two, from which the step is seen")
@@ -93,14 +110,40 @@ def between(one: Series, start: str, end: str) -> Series:
             one.where, f"series {one.name!r} has no value between forecast.start and forecast.end"
         )
     extras = {name: cells[first:last] for name, cells in one.extras.items()}
-    return Series(one.name, one.times[first:last], values, length, extras, one.where)
+    return replace(one, times=one.times[first:last], values=values, length=length, extras=extras)
 
 
 def _bound(one: Series, setting: str, text: str) -> float:
-    dated, values = timestamps.read([text], lambda _: setting)
-    if dated != (one.times.dtype == np.int64):
+    notation = one.style.notation
+    found = times.read([text], lambda _: setting, notation=notation, style=one.style)
+    if found.dated != (one.times.dtype == np.int64):
         raise DataError(setting, repr(text), expected="a time as the data have")
-    return values[0]
+    return found.values[0]
+
+
+def _times(
+    records: Sequence[Record],
+    columns: ColumnRoles,
+    frequency: Frequency | None,
+    notation: str,
+    style: TimeStyle | None,
+) -> Times:
+    """The times of all rows, of the kind that the frequency counts."""
+    cells = [record.fields.get(columns.time) for record in records]
+    if isinstance(frequency, NumericSteps):
+        notation = NUMBERS
+    found = times.read(
+        cells,
+        lambda row: records[row].where,
+        notation=notation,
+        name=columns.time,
+        daily=None if frequency is None else frequency.daily,
+        style=style,
+    )
+    if frequency is not None and found.dated == isinstance(frequency, NumericSteps):
+        expected = f"{'numbers' if found.dated else 'dates'}, as the model learnt from"
+        raise DataError(records[0].where, f"the time {cells[0]!r:.60}", expected=expected)
+    return found
 
 
 def number(cell: object, where: str, column: str) -> float:
@@ -128,13 +171,11 @@ def _row(record: Record, columns: ColumnRoles) -> Series:
     length = _length(values)
     if not length:
         raise DataError(record.where, "a series without a value", remedy="take the row out")
-    times = np.arange(1, length + 1, dtype=np.float64)
-    return Series(str(_name(record, columns.id)), times, values[:length], length, {}, record.where)
+    steps = np.arange(1, length + 1, dtype=np.float64)
+    return Series(str(_name(record, columns.id)), steps, values[:length], length, {}, record.where)
 
 
-def _groups(records: Sequence[Record], columns: ColumnRoles) -> tuple[bool, list[_Rows]]:
-    cells = [record.fields.get(columns.time) for record in records]
-    dated, times = timestamps.read(cells, lambda row: records[row].where)
+def _groups(records: Sequence[Record], columns: ColumnRoles, when: Times) -> list[_Rows]:
     groups: dict[object, list[int]] = {}
     for row, record in enumerate(records):
         groups.setdefault(_name(record, columns.id) if columns.id else "", []).append(row)
@@ -146,8 +187,8 @@ def _groups(records: Sequence[Record], columns: ColumnRoles) -> tuple[bool, list
             called = "" if not columns.id and len(columns.values) == 1 else value
             called = str(name) if columns.id and len(columns.values) == 1 else f"{name} {called}".strip()
             values = [records[row].fields.get(value) for row in rows]
-            found.append(_Rows(called, times[rows], values, extras, places))
-    return dated, found
+            found.append(_Rows(called, when.values[rows], values, extras, places, when.style))
+    return found
 
 
 def _name(record: Record, column: str) -> object:
@@ -165,16 +206,16 @@ def _cell(record: Record, column: str) -> object:
     return None if missing(cell) else cell
 
 
-def _check_order(rows: _Rows, dated: bool, frequency: Frequency | None) -> None:
+def _check_order(rows: _Rows) -> None:
     steps = np.diff(rows.times)
     wrong = np.flatnonzero(steps <= 0)
     if not len(wrong):
         return
     at = int(wrong[0]) + 1
     unit = frequencies.SECOND if (rows.times % frequencies.DAY).any() else frequencies.DAY
-    show = frequencies.FixedSpan(unit) if dated else NumericSteps()
+    show = frequencies.FixedSpan(unit) if rows.times.dtype == np.int64 else NumericSteps()
     of = f" of series {rows.name!r}" if rows.name else ""
-    time, before = show.show(rows.times[at]), show.show(rows.times[at - 1])
+    time, before = (frequencies.shown(show, rows.style, rows.times[place]) for place in (at, at - 1))
     if steps[wrong[0]] == 0:
         remedy = "keep one of the rows, or name the column that tells series apart: forecast.id"
         raise DataError(rows.places[at], f"a second row for {time}{of}", expected="one", remedy=remedy)
@@ -193,14 +234,15 @@ def _regular(rows: _Rows, columns: ColumnRoles, frequency: Frequency, fill: bool
     places = _places(rows, frequency, fill)
     full = np.full(int(places[-1]) + 1, math.nan)
     full[places] = values
-    times = frequency.after(rows.times[0], np.arange(len(full)))
+    regular = frequency.after(rows.times[0], np.arange(len(full)))
     extras = {name: _spread(cells, places, len(full)) for name, cells in rows.extras.items()}
     length = _length(full)
     if not length:
         raise DataError(rows.places[0], f"series {rows.name!r} without a value", remedy="take it out")
     first = int(np.flatnonzero(~np.isnan(full))[0])
     cut = {name: cells[first:] for name, cells in extras.items()}
-    return Series(rows.name, times[first:], full[first:], length - first, cut, rows.places[0])
+    values, place = full[first:], rows.places[0]
+    return Series(rows.name, regular[first:], values, length - first, cut, place, rows.style)
 
 
 def _check_static(column: str, rows: _Rows) -> None:
@@ -223,10 +265,11 @@ def _places(rows: _Rows, frequency: Frequency, fill: bool) -> np.ndarray:
         _check_gaps(rows, frequency, places)
         return places
     at = int(np.flatnonzero(wrong)[0])
-    time, before = frequency.show(rows.times[at]), frequency.show(rows.times[at - 1])
+    time, before = (frequencies.shown(frequency, rows.style, rows.times[place]) for place in (at, at - 1))
     got = f"{time} after {before}" + (f" in series {rows.name!r}" if rows.name else "")
     if missed[at] <= leeway and places[at] > places[at - 1] + 1:
-        expected = frequency.show(frequency.after(rows.times[at - 1], np.array([1]))[0])
+        following = frequency.after(rows.times[at - 1], np.array([1]))[0]
+        expected = frequencies.shown(frequency, rows.style, following)
         remedy = "add the rows with an empty value, or set forecast.fill = true"
     else:
         expected, remedy = f"a step of {frequency.words}, as most are", "make the times regular"
@@ -238,7 +281,7 @@ def _check_gaps(rows: _Rows, frequency: Frequency, places: np.ndarray) -> None:
     if places[-1] <= max(_STEPS, _SHARE * len(places)):
         return
     at = int(np.diff(places).argmax()) + 1
-    time, before = (frequency.show(rows.times[place]) for place in (at, at - 1))
+    time, before = (frequencies.shown(frequency, rows.style, rows.times[place]) for place in (at, at - 1))
     got = f"{time} after {before}, {int(places[at] - places[at - 1]):,} steps of {frequency.words} later"
     remedy = "mend the time, or give the parts different names: forecast.id"
     raise DataError(rows.places[at], got, expected=f"a value in {_SHARE} steps at least", remedy=remedy)

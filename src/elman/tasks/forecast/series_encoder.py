@@ -14,6 +14,8 @@ import torch
 from elman.core import json_schema
 from elman.core.errors import DataError
 from elman.core.records import Record
+from elman.core.run_config import NOTATIONS
+from elman.data.times import AUTO, TimeStyle
 from elman.metrics import forecasting
 from elman.tasks.forecast import frequencies, series
 from elman.tasks.forecast.column_roles import ColumnRoles
@@ -36,6 +38,8 @@ class SeriesEncoder:
         layout: how a window is made.
         cycles: of the calendar, which are among the channels.
         fill: whether times that are left out are missing values.
+        unit: the scale of windows that never change: as wide as series usually are.
+        notation: how times were written; "" of a run of before there was this.
         codings: of the columns beside the values, in the order of `columns.extras`.
         standards: for each series mean and standard deviation of its training part; none, if values stay.
     """
@@ -49,6 +53,8 @@ class SeriesEncoder:
     fill: bool
     codings: tuple[Coding, ...]
     standards: Mapping[str, tuple[float, float]] | None
+    unit: float = 1.0
+    notation: str = ""
 
     def to_text(self) -> str:
         """The outline as JSON."""
@@ -60,6 +66,8 @@ class SeriesEncoder:
             "layout": asdict(self.layout),
             "cycles": self.cycles,
             "fill": self.fill,
+            "unit": self.unit,
+            "notation": self.notation,
             "codings": [asdict(coding) for coding in self.codings],
             "standards": self.standards,
         }
@@ -80,6 +88,11 @@ class SeriesEncoder:
             found.check()
         return found
 
+    @property
+    def is_old(self) -> bool:
+        """Whether it is of a run that took offsets off dates, and no values off windows."""
+        return not self.notation
+
     def check(self) -> None:
         """See that the outline is one that the data could have had.
 
@@ -96,6 +109,8 @@ class SeriesEncoder:
             raise ValueError("a layout of other channels")
         if columns.form not in ("long", "wide", "rows") or not (columns.values or columns.form == "rows"):
             raise ValueError(f"a table of the form {columns.form!r:.60}")
+        if self.notation not in ("", *NOTATIONS):
+            raise ValueError(f"times written as {self.notation!r:.60}")
         if any(std <= 0 for _, std in (self.standards or {}).values()):
             raise ValueError("a deviation that is not above 0")
 
@@ -130,7 +145,14 @@ class SeriesEncoder:
             if column not in records[0].fields:
                 remedy = f"give the columns that the model was trained on: {self.columns.words()}"
                 raise DataError(records[0].where, f"no column {column!r}", remedy=remedy)
-        return series.read(records, self.columns, self.frequency, fill=self.fill)[0]
+        return series.read(
+            records,
+            self.columns,
+            self.frequency,
+            fill=self.fill,
+            notation=self.notation or AUTO,
+            style=TimeStyle() if self.is_old else None,
+        )[0]
 
     def track(self, one: Series, learnt: int, ahead: int = 0) -> EncodedSeries:
         """A series as the network sees it.
@@ -144,25 +166,26 @@ class SeriesEncoder:
             DataError: what must be known of those steps is not.
         """
         steps = one.length + ahead
-        centre, scale = self._standard(one)
+        centre, scale = self._standard(one, learnt)
         values = np.full(steps, math.nan)
         values[: one.length] = (one.values[: one.length] - centre) / scale
         _check_large(values, one)
         channels = [
-            forecasting.filled(values)[:, None],
             ~np.isnan(values)[:, None],
             *self._always_known(one, steps),
             *(self._coded(one, column, one.length, ahead) for column in self.columns.past),
         ]
         data = torch.from_numpy(np.concatenate(channels, 1).astype(np.float32))
-        return EncodedSeries(one, data, torch.from_numpy(values.astype(np.float32)), centre, scale, learnt)
+        filled = torch.from_numpy(forecasting.filled(values))
+        return EncodedSeries(one, data, filled, torch.from_numpy(values), centre, scale, learnt)
 
     def _always_known(self, one: Series, steps: int) -> Iterator[np.ndarray]:
         times = self.frequency.after(one.times[0], np.arange(steps))
         yield frequencies.features(self.frequency, times, self.cycles)
         for column in self.columns.known:
             if len(one.extras[column]) < steps:
-                time = self.frequency.show(self.frequency.after(one.times[-1], np.array([1]))[0])
+                following = self.frequency.after(one.times[-1], np.array([1]))[0]
+                time = frequencies.shown(self.frequency, one.style, following)
                 raise DataError(
                     one.where,
                     f"no row for {time}" + (f" of series {one.name!r}" if one.name else ""),
@@ -181,11 +204,11 @@ class SeriesEncoder:
     def _coding(self, column: str) -> Coding:
         return next(coding for coding in self.codings if coding.column == column)
 
-    def _standard(self, one: Series) -> tuple[float, float]:
-        """By what values are standardised: of a series that was not there in training, by its own."""
+    def _standard(self, one: Series, learnt: int) -> tuple[float, float]:
+        """By what values are standardised: of a series that was not there in training, by its own past."""
         if self.standards is None:
             return 0.0, 1.0
-        return self.standards.get(one.name) or standard(one.values)
+        return self.standards.get(one.name) or standard(one.values[:learnt])
 
 
 class _SeriesEncoderLearnt(NamedTuple):
@@ -197,6 +220,8 @@ class _SeriesEncoderLearnt(NamedTuple):
     fill: bool
     codings: tuple[Coding, ...]
     standards: dict[str, tuple[float, float]] | None
+    unit: Annotated[float, ("exclusiveMinimum", 0)] = 1.0
+    notation: str = ""
 
 
 def _check_large(values: np.ndarray, one: Series) -> None:
@@ -211,4 +236,8 @@ def _check_large(values: np.ndarray, one: Series) -> None:
 def standard(values: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation of what is there; 1 for a series that never changes."""
     there = values[~np.isnan(values)]
-    return float(there.mean()), float(there.std()) or 1.0
+    if not len(there):
+        return 0.0, 1.0
+    off = there - there[0]  # exactly 0 where nothing changes
+    widest = float(np.abs(off).max()) or 1.0
+    return float(there[0] + widest * (off / widest).mean()), widest * float((off / widest).std()) or 1.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any, NamedTuple, final
 
 import numpy as np
@@ -18,11 +19,13 @@ from torch import Tensor
 from elman.core import json_schema
 from elman.core.errors import DataError, TaskError
 from elman.core.records import Seq, State
+from elman.data import times
+from elman.data.times import AUTO, NUMBERS, TimeStyle
 from elman.inputs.incremental import IncrementalEncoder
 from elman.metrics.forecasting import LEVELS
 from elman.streaming.base import IncrementalDecoder, LineProtocol, ModuleRunner, StreamCodec, Streamer, latest
-from elman.tasks.forecast import frequencies, timestamps
-from elman.tasks.forecast.frequencies import Frequency
+from elman.tasks.forecast import frequencies
+from elman.tasks.forecast.frequencies import Frequency, NumericSteps
 from elman.tasks.forecast.series import number
 from elman.tasks.forecast.series_encoder import SeriesEncoder
 
@@ -32,6 +35,13 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 Says = Callable[[Tensor], Tensor]
 """Windows [before + context + horizon, N, F] -> mean and quantiles [N, H, 1 + Q], as a network counts."""
+
+
+class FirstTime(NamedTuple):
+    """The time of the first observation, as it is kept and as it was written."""
+
+    time: float
+    style: TimeStyle
 
 
 class ForecastSaid(NamedTuple):
@@ -46,7 +56,7 @@ class ForecastSaid(NamedTuple):
 
     numbers: Tensor
     after: int
-    first: float | None
+    first: FirstTime | None
     frequency: Frequency
 
     @property
@@ -55,24 +65,28 @@ class ForecastSaid(NamedTuple):
         if self.first is None:
             return []
         steps = self.after + 1 + np.arange(len(self.numbers))
-        return [self.frequency.show(time) for time in self.frequency.after(self.first, steps)]
+        ahead = self.frequency.after(self.first.time, steps)
+        return [frequencies.shown(self.frequency, self.first.style, time) for time in ahead]
 
 
 @final
 class ForecastStreamer(Streamer):
     """The last steps, and a forecast from them after each.
 
-    The state [before + context, B, F] is these steps, not-a-number where there were none yet.
+    The state [before + context, B, F + 1] is these steps, not-a-number where there were none yet. A value is
+    two numbers: itself in float32 and, at the end of its step, what that left over.
 
     Args:
         outline: what was learnt from the training part.
         horizon: steps to forecast.
         says: what the network says of windows.
         like: a tensor of the network.
+        centred: whether a window is given less its last value.
     """
 
-    def __init__(self, outline: SeriesEncoder, horizon: int, says: Says, like: Tensor) -> None:
+    def __init__(self, outline: SeriesEncoder, horizon: int, says: Says, like: Tensor, centred: bool) -> None:
         self._outline, self._horizon, self._says, self._like = outline, horizon, says, like
+        self._centred = centred
 
     @property
     def hidden(self) -> int:
@@ -83,7 +97,7 @@ class ForecastStreamer(Streamer):
         """See `Streamer`: from the name of a series, where each of several has a scale of its own."""
         _standard(self._outline, begin)
         layout = self._outline.layout
-        return (self._like.detach().new_full((layout.origin, 1, layout.channels), torch.nan),)
+        return (self._like.detach().new_full((layout.origin, 1, layout.channels + 1), torch.nan),)
 
     def ends(self, begin: Any) -> StreamCodec:
         centre, scale = _standard(self._outline, begin)
@@ -92,20 +106,27 @@ class ForecastStreamer(Streamer):
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
-        """See `Streamer`: [T, B, H, 1 + Q], not-a-number where there is no forecast yet."""
+        """See `Streamer`: [T, B, 1 + H, 1 + Q], not-a-number where there is no forecast yet.
+
+        First stand the two numbers of the value that was taken off, then what is said of each step.
+        """
         layout, horizon = self._outline.layout, self._horizon
-        own, ahead = seq.data.split([layout.channels, horizon * layout.known], -1)
+        own, ahead = seq.data.split([layout.channels + 1, horizon * layout.known], -1)
         rows = torch.cat([*state, own])
-        windows = rows.unfold(0, layout.origin, 1)[1:].permute(3, 0, 1, 2)  # [origin, T, B, F]
+        windows = rows.unfold(0, layout.origin, 1)[1:].permute(3, 0, 1, 2)  # [origin, T, B, F + 1]
         future = own.new_zeros(horizon, *own.shape)
         known = ahead.unflatten(-1, (horizon, layout.known)).permute(2, 0, 1, 3)
         future[..., 2 : 2 + layout.known] = known
         future[..., 0] = own[..., 0]  # what is filled in forward; no network looks at it
         data = torch.cat([windows, future]).flatten(1, 2)
+        last = data[layout.origin - 1, :, [0, -1]] * self._centred
+        data, left = data[..., :-1].clone(), data[..., -1]
+        data[..., 0] = (data[..., 0] - last[:, 0]) + (left - last[:, 1])
         ready = ~data.isnan().any(0).any(-1)
-        said = data.new_full((data.shape[1], horizon, 1 + len(LEVELS)), torch.nan)
+        said = data.new_full((data.shape[1], 1 + horizon, 1 + len(LEVELS)), torch.nan)
+        said[:, 0, :2] = last
         if ready.any():
-            said[ready] = self._says(data[:, ready]).to(said)
+            said[ready, 1:] = self._says(data[:, ready]).to(said)
         return said.unflatten(0, own.shape[:2]), (_tails(rows, layout.origin, seq.lengths),)
 
     def runner(self, state: State) -> ModuleRunner:
@@ -136,6 +157,7 @@ class _ForecastKept(NamedTuple):
     first: Any
     count: Annotated[int, ("minimum", 0)]
     last: float | None
+    style: TimeStyle = TimeStyle()
 
 
 class _Counted(NamedTuple):
@@ -160,7 +182,7 @@ class Observations(IncrementalEncoder):
     def __init__(self, outline: SeriesEncoder, horizon: int, centre: float, scale: float) -> None:
         self._outline, self._horizon = outline, horizon
         self._centre, self._scale = centre, scale
-        self.first: float | None = None
+        self.first: FirstTime | None = None
         self._count, self._last = 0, math.nan
 
     def one(self, x: Any) -> Tensor | None:
@@ -186,24 +208,27 @@ class Observations(IncrementalEncoder):
 
     def content(self) -> dict[str, Any]:
         last = None if math.isnan(self._last) else self._last
-        return {"first": self.first, "count": self._count, "last": last}
+        first, style = self.first or FirstTime(math.nan, TimeStyle())
+        first = None if self.first is None else first
+        return {"first": first, "count": self._count, "last": last, "style": asdict(style)}
 
     def restore(self, content: dict[str, Any]) -> None:
         found = json_schema.build(_ForecastKept, content)
         if found.first is not None and type(found.first) not in (int, float):
             raise ValueError(f"{found.first!r:.40} for the first time")
-        self.first, self._count = found.first, found.count
+        self.first = None if found.first is None else FirstTime(found.first, found.style)
+        self._count = found.count
         self._last = math.nan if found.last is None else found.last
 
     def _kept(self, rows: list[_Row]) -> Tensor:
         if not rows:
             layout = self._outline.layout
-            return torch.zeros(0, layout.channels + self._horizon * layout.known)
+            return torch.zeros(0, layout.channels + 1 + self._horizon * layout.known)
         self.first, self._last = rows[-1].first, rows[-1].value
         self._count += len(rows)
         return torch.from_numpy(np.stack([row.channels for row in rows]))
 
-    def _row(self, x: Any, first: float | None, count: int, last: float) -> _Row | None:
+    def _row(self, x: Any, first: FirstTime | None, count: int, last: float) -> _Row | None:
         """The observation after `count` others, of which the last value was `last`; None before the first."""
         time, cell, cells = self._parts(x)
         value = number(None if isinstance(cell, float) and math.isnan(cell) else cell, _WHERE, "of values")
@@ -218,15 +243,16 @@ class Observations(IncrementalEncoder):
             if first is None:
                 remedy = f"give pairs of time and number, or rows with {outline.columns.time!r}"
                 raise DataError(_WHERE, "no time", expected="one, for the calendar", remedy=remedy)
-            times = frequency.after(first, count + np.arange(1 + self._horizon))
-            always = frequencies.features(frequency, times, outline.cycles)
+            steps = frequency.after(first.time, count + np.arange(1 + self._horizon))
+            always = frequencies.features(frequency, steps, outline.cycles)
         static = self._coded(outline.columns.static, cells)
         always = np.concatenate([always, np.repeat(static[None], len(always), 0)], 1)
         past = self._coded(outline.columns.past, cells)
-        own = [(value - self._centre) / self._scale, there]
-        channels = np.concatenate([own, always[0], past, always[1:].ravel()])
-        if abs(own[0]) > _LARGEST:
-            raise DataError(_WHERE, f"{cell!r}", expected="a number that float32 holds")
+        scaled = (value - self._centre) / self._scale
+        if abs(scaled) > _LARGEST:
+            raise DataError(_WHERE, f"{cell!r:.60}", expected="a number that float32 holds")
+        left = scaled - float(np.float32(scaled))
+        channels = np.concatenate([[scaled, there], always[0], past, [left], always[1:].ravel()])
         return _Row(first, value, channels.astype(np.float32))
 
     def _parts(self, x: Any) -> tuple[Any, Any, Mapping[str, Any]]:
@@ -242,19 +268,28 @@ class Observations(IncrementalEncoder):
             return x[0], x[1], {}
         return None, x.item() if isinstance(x, np.generic) else x, {}
 
-    def _checked(self, time: Any, first: float | None, count: int) -> float | None:
+    def _checked(self, time: Any, first: FirstTime | None, count: int) -> FirstTime | None:
         """The time of the first observation, this one's being the next by the frequency, if it is told."""
         if time is None:
             return first
-        dated, (found,) = timestamps.read([time], lambda _: _WHERE)
+        frequency, notation = self._outline.frequency, self._outline.notation
+        dated, values, style = times.read(
+            [time],
+            lambda _: _WHERE,
+            notation=NUMBERS if isinstance(frequency, NumericSteps) else notation or AUTO,
+            name=self._outline.columns.time,
+            daily=frequency.daily,
+            style=first.style if first else TimeStyle() if self._outline.is_old else None,
+        )
+        found = values[0].item()
         if not count or first is None:
-            start = found.item()
-            return self._outline.frequency.after(start, np.array([-count]))[0].item() if count else start
-        frequency = self._outline.frequency
-        (due,) = frequency.after(first, np.array([count]))
-        if dated != isinstance(first, int) or abs(due - found) > (0 if dated else 0.1):
+            start = frequency.after(found, np.array([-count]))[0].item() if count else found
+            return FirstTime(start, style)
+        (due,) = frequency.after(first.time, np.array([count]))
+        if dated != isinstance(first.time, int) or abs(due - found) > (0 if dated else 0.1):
             remedy = "give every step, a missing one with an empty value; reset() begins anew"
-            raise DataError(_WHERE, f"the time {time}", expected=frequency.show(due), remedy=remedy)
+            expected = frequencies.shown(frequency, first.style, due)
+            raise DataError(_WHERE, f"the time {time}", expected=expected, remedy=remedy)
         return first
 
     def _coded(self, names: tuple[str, ...], cells: Mapping[str, Any]) -> np.ndarray:
@@ -277,7 +312,7 @@ class _Row(NamedTuple):
         channels: of it, and of the steps after it.
     """
 
-    first: float | None
+    first: FirstTime | None
     value: float
     channels: np.ndarray
 
@@ -298,9 +333,10 @@ class _InUnits(IncrementalDecoder):
 
     def give(self, raw: Tensor) -> ForecastSaid | None:
         self._count += 1
-        if bool(raw[0, 0].isnan()):
+        if bool(raw[1, 0].isnan()):
             return None
-        numbers = raw.double().cpu() * self._scale + self._centre
+        raw = raw.double().cpu()
+        numbers = (raw[1:] + raw[0, :2].sum()) * self._scale + self._centre
         return ForecastSaid(numbers, self._count - 1, self._observations.first, self._frequency)
 
     def last(self) -> list[Any]:

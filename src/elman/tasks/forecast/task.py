@@ -21,10 +21,11 @@ from elman.metrics.forecasting import LEVELS, QuantileForecast
 from elman.nn import encoder
 from elman.nn.distributions import DISTRIBUTIONS
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import EdgeLoss, Exportable, Forecaster
+from elman.tasks.abilities import EdgeLoss, Exportable
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.forecast import column_roles, demo_rows, windows
+from elman.tasks.forecast import column_roles, demo_rows, frequencies, windows
 from elman.tasks.forecast.fit_encoder import between, cut, fit, too_short
+from elman.tasks.forecast.forecaster import Forecaster
 from elman.tasks.forecast.graph import GRAPHS
 from elman.tasks.forecast.networks import SCALES, Autoregressive, Densities, Direct, Quantiles
 from elman.tasks.forecast.result import SeriesForecast, draw
@@ -120,7 +121,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         body = partial(encoder.layers, config)
         if options.model == "autoregressive":
             kind = DISTRIBUTIONS[options.distribution]
-            return Autoregressive(layout, kind, SCALES[options.scale], body, drop)
+            return Autoregressive(layout, kind, SCALES[options.scale], body, drop, self._unit)
         return Direct(
             layout,
             LEVELS,
@@ -130,6 +131,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
             linear=options.linear,
             dropout=drop,
             input_dropout=config.input_dropout,
+            unit=self._unit,
         )
 
     def encode(self, records: Sequence[Record], use: Purpose = Purpose.SCORE) -> RollingWindows:
@@ -156,6 +158,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
             labelled=use.labelled,
             context_too=self._options.model == "autoregressive",
             taught=use is Purpose.TRAIN,
+            centred=self._centred,
         )
 
     @property
@@ -274,7 +277,18 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
                 found += self.predict(network, Batch(Seq(piece), piece[:0]), scores)
             return torch.stack(found)[:, : self.horizon]
 
-        return ForecastStreamer(self.outline, self.horizon, says, next(network.parameters()))
+        like = next(network.parameters())
+        return ForecastStreamer(self.outline, self.horizon, says, like, self._centred)
+
+    @property
+    def _unit(self) -> float:
+        """The scale of windows that never change, as the network counts."""
+        return 1.0 if self._options.standardise else self.outline.unit
+
+    @property
+    def _centred(self) -> bool:
+        """Whether windows are given less their last value: counts are not, nor are those of old runs."""
+        return self._options.scale != "size" and not self.outline.is_old
 
     @property
     def _steps(self) -> int:
@@ -338,7 +352,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         one, frequency = windows.tracks[which].series, self.outline.frequency
         times = frequency.after(one.times[0], at + np.arange(len(outlook.mean)))
         actual = one.values[at : min(at + len(times), one.length)]
-        shown = [frequency.show(time) for time in times]
+        shown = [frequencies.shown(frequency, one.style, time) for time in times]
         columns = self.outline.columns
         several = bool(columns.id) or len(columns.values) > 1
         heads = (columns.id or "unique_id") if several else "", columns.time or "ds"

@@ -26,14 +26,16 @@ class EncodedSeries:
 
     Args:
         series: what it was made from.
-        channels: [T, F] as `forecasters` says; values are filled forward and, if asked, standardised.
-        targets: [T] the values, not-a-number where one is missing.
+        channels: [T, F] as `networks` says, without the values.
+        values: [T] float64, filled forward and, if asked, standardised.
+        targets: [T] float64, the same but not-a-number where one is missing.
         centre, scale: by what values were standardised.
         learnt: how many steps of it belong to the past of what is scored, for the unit of MASE.
     """
 
     series: Series
     channels: Tensor
+    values: Tensor
     targets: Tensor
     centre: float
     scale: float
@@ -52,6 +54,8 @@ class RollingWindows(Sequence[Example]):
         labelled: whether examples have targets.
         context_too: whether the context's steps have targets too.
         taught: whether those count; else they are not-a-number.
+        centred: whether each window is given less its last known value, taken off before numbers are rounded
+            to float32; counts are not.
     """
 
     def __init__(
@@ -65,10 +69,12 @@ class RollingWindows(Sequence[Example]):
         labelled: bool = True,
         context_too: bool = False,
         taught: bool = False,
+        centred: bool = True,
     ) -> None:
         self.tracks, self.places, self.layout = tracks, places, layout
         self.horizon, self.season = horizon, season
         self._labelled, self._context_too, self._taught = labelled, context_too, taught
+        self._centred = centred
 
     def __len__(self) -> int:
         return len(self.places)
@@ -82,9 +88,10 @@ class RollingWindows(Sequence[Example]):
             return self._of(self.places[index])
         which, origin = self.places[index].tolist()
         track, layout = self.tracks[which], self.layout
-        data = track.channels[origin - layout.origin : origin + self.horizon]
+        inside = slice(origin - layout.origin, origin + self.horizon)
+        values = track.values[inside] - self._centre(track, origin)
+        data = torch.cat([values.float()[:, None], track.channels[inside]], 1)
         if layout.past:
-            data = data.clone()
             data[layout.origin :, -layout.past :] = 0
         return Example(data, self._target(track, origin), self.horizon)
 
@@ -94,11 +101,15 @@ class RollingWindows(Sequence[Example]):
     def _target(self, track: EncodedSeries, origin: int) -> Tensor:
         if not self._labelled:
             return torch.zeros(0)
-        ahead = track.targets[origin : origin + self.horizon]
-        if not self._context_too:
-            return ahead
-        context = track.targets[origin - self.layout.context : origin]
-        return torch.cat([context if self._taught else torch.full_like(context, torch.nan), ahead])
+        context = self.layout.context if self._context_too else 0
+        targets = track.targets[origin - context : origin + self.horizon] - self._centre(track, origin)
+        if not self._taught:
+            targets[:context] = torch.nan
+        return targets.float()
+
+    def _centre(self, track: EncodedSeries, origin: int) -> float:
+        """What is taken off the values of a window: the last one that is known."""
+        return float(track.values[origin - 1]) if self._centred else 0.0
 
     def _of(self, places: np.ndarray) -> RollingWindows:
         return RollingWindows(
@@ -110,6 +121,7 @@ class RollingWindows(Sequence[Example]):
             labelled=self._labelled,
             context_too=self._context_too,
             taught=self._taught,
+            centred=self._centred,
         )
 
     @cached_property
@@ -148,10 +160,11 @@ class RollingWindows(Sequence[Example]):
         )
 
     def in_units(self, outlook: QuantileForecast) -> QuantileForecast:
-        """Outlooks [N, H] of all windows without their standardisation."""
-        found = [self.tracks[which] for which in self.places[:, 0].tolist()]
-        centre = np.array([track.centre for track in found])[:, None]
-        scale = np.array([track.scale for track in found])[:, None]
+        """Outlooks [N, H] of all windows, as the network counts, in the data's own units."""
+        found = [(self.tracks[which], origin) for which, origin in self.places.tolist()]
+        scale = self.scale[:, None]
+        centres = [track.centre + track.scale * self._centre(track, at) for track, at in found]
+        centre = np.array(centres)[:, None]
         mean = outlook.mean * scale + centre
         return QuantileForecast(mean, outlook.quantiles * scale[..., None] + centre[..., None])
 

@@ -16,7 +16,7 @@ from elman.decoding import completion, sampling
 from elman.decoding.options import SamplingOptions
 from elman.inputs.text import vocab
 from elman.inputs.text.incremental import TextEncoder
-from elman.inputs.text.vocab import Vocab
+from elman.inputs.text.vocab import Vocab, WordVocab
 from elman.nn import encoder
 from elman.nn.embedding import Embedding
 from elman.nn.recurrent import Recurrent
@@ -149,11 +149,12 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
 
     def complete(self, ends: StreamCodec, state: State, text: str, count: int) -> list[tuple[str, float]]:
         assert isinstance(ends.intake, TextEncoder)
-        before, begun = completion.split_word(ends.intake.held + text)
+        before, begun = completion.split_word(self._vocab.normal(ends.intake.held + text))
+        begun = self._vocab.spaced(begun) if isinstance(self._vocab, WordVocab) else begun
         layers, scores = self._scores(state, before)
         width = max(_BEAM, 4 * count)
         return completion.completions(
-            self._step, scores, layers, self._vocab.pieces, prefix=begun, count=count, width=width
+            self._step, scores, layers, self._vocab.pieces, prefix=begun.encode(), count=count, width=width
         )
 
     def _scores(self, state: State, text: str) -> tuple[State, Tensor]:
@@ -162,7 +163,7 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
             text = text or self._first
         if not text:
             return state[:-1], self._output(state[-1][0])
-        symbols = torch.from_numpy(self._vocab.encode(text)).long()[:, None]
+        symbols = torch.from_numpy(self._vocab.encode(text, near=True)).long()[:, None]
         raw, after = self.run(Seq(symbols.to(self._output.weight.device)), state)
         return after[:-1], raw[-1]
 

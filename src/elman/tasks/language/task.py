@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self
 
@@ -21,18 +22,33 @@ from elman.data.batching import IGNORED
 from elman.decoding import completion, ngram_lm, sampling
 from elman.decoding.options import SamplingOptions
 from elman.inputs.text import vocab
-from elman.inputs.text.vocab import Vocab
+from elman.inputs.text.vocab import Vocab, WordVocab
 from elman.streaming.base import Completing, Composing
-from elman.tasks.abilities import Calibratable, Exportable, NamesSteps, Writer
+from elman.tasks.abilities import Calibratable, Exportable, NamesSteps
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.language.graph import GRAPHS
 from elman.tasks.language.network import LanguageNetwork
 from elman.tasks.language.settings import LanguageConfig
+from elman.tasks.language.spelling import Spelling
 from elman.tasks.language.stream import LanguageStreamer
+from elman.tasks.language.writer import Writer
 
 _NGRAM_ORDER = {"char": 6, "byte": 6, "bpe": 4, "word": 3}
 _BEAM = 64
 """Unfinished words that a search for completions keeps."""
+
+
+@dataclass(frozen=True)
+class LanguageExample(Example):
+    """A text, and what its symbols do not tell.
+
+    Args:
+        unknown: how many of the targets are unknown symbols.
+        spelled: nats of spelling these.
+    """
+
+    unknown: int = 0
+    spelled: float = 0.0
 
 
 class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Completing, Writer, Exportable):
@@ -43,8 +59,8 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
     formats = ("text", "sample")
     continuous = True
 
-    def __init__(self, run: RunConfig[LanguageConfig], symbols: Vocab) -> None:
-        self._run, self._options, self.vocab = run, run.options, symbols
+    def __init__(self, run: RunConfig[LanguageConfig], symbols: Vocab, spelling: Spelling) -> None:
+        self._run, self._options, self.vocab, self._spelling = run, run.options, symbols, spelling
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -74,20 +90,27 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         data = run.data
         texts = [record.fields["text"] for record in records]
         unit = "char" if data.unit == "auto" else data.unit
-        return cls(run, vocab.learn(unit, texts, size=data.vocab_size, min_count=data.min_count))
+        counts = {"size": data.vocab_size, "min_count": data.min_count}
+        symbols = vocab.learn(unit, texts, **counts, form=data.normal_form)
+        return cls(run, symbols, Spelling.learn(symbols, texts))
 
     @classmethod
     def restore(cls, text: str, run: RunConfig[LanguageConfig], where: object) -> Self:
         """The task with the vocabulary that `text` describes."""
         symbols = vocab.from_text(text, where)
         with json_schema.rebuilding(where):
-            if extra := json.loads(text).keys() - json.loads(vocab.to_text(symbols)).keys():
+            content = json.loads(text)
+            spelling = Spelling.restore(symbols, content.pop("spelling", {}))
+            if extra := content.keys() - json.loads(vocab.to_text(symbols)).keys():
                 raise ValueError(f"an unknown entry {min(extra)!r:.60}")
-        return cls(run, symbols)
+        return cls(run, symbols, spelling)
 
     def to_text(self) -> str:
-        """The vocabulary as JSON."""
-        return vocab.to_text(self.vocab)
+        """The vocabulary as JSON, with what tells how words that it lacks are spelled."""
+        if not self._spelling.counts:
+            return vocab.to_text(self.vocab)
+        content = {**json.loads(vocab.to_text(self.vocab)), "spelling": self._spelling.counts}
+        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
     def facts(self) -> dict[str, str]:
         """What a symbol is, and how many there are."""
@@ -116,12 +139,19 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         Raises:
             DataError: fewer than two symbols.
         """
-        text = _text(records)
+        text = self.vocab.normal(_text(records))
         symbols = torch.from_numpy(self.vocab.encode(text, where=records[0].where)).long()
         if len(symbols) < 2:
             raise DataError(records[0].where, f"{len(symbols)} symbols", expected="at least 2 to predict one")
-        first = self.vocab.decode(symbols[:1].tolist())
-        return [Example(symbols[:-1], symbols[1:], len(text) - len(first))]
+        if use is Purpose.TRAIN or self.vocab.unknown is None or not (symbols == self.vocab.unknown).any():
+            first = self.vocab.decode(symbols[:1].tolist())
+            return [LanguageExample(symbols[:-1], symbols[1:], len(text) - len(first))]
+        words = self.vocab.words(text)
+        places = (1 + (symbols[1:] == self.vocab.unknown).nonzero()[:, 0]).tolist()
+        strange = [words[place] for place in places]
+        spelled = sum(map(self._spelling.nats, strange))
+        size = len(text) - len(words[0])
+        return [LanguageExample(symbols[:-1], symbols[1:], size, len(strange), spelled)]
 
     @property
     def watch(self) -> str:
@@ -139,18 +169,34 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         return self.loss(scores, batch)
 
     def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
-        """Bits per character and perplexity per symbol; perplexity first for words and subwords."""
-        size = sum(example.size for example in held)
+        """Bits per character and perplexity per symbol; perplexity first for words and subwords.
+
+        Where symbols are unknown, their share, and the bits per character with those of spelling them.
+        """
+        size = max(1, sum(example.size for example in held))
         named = {
-            "bits_per_char": nats / math.log(2) / max(size, 1),
+            "bits_per_char": nats / math.log(2) / size,
             "perplexity": math.exp(min(nats / max(count, 1), 700.0)),
         }
         order = sorted(named, reverse=self.vocab.unit in ("word", "bpe"))
-        return {**{name: named[name] for name in order}, "loss": nats / max(count, 1)}
+        texts = [example for example in held if isinstance(example, LanguageExample)]
+        told = {name: named[name] for name in order}
+        if unknown := sum(text.unknown for text in texts):
+            spelled = sum(text.spelled for text in texts)
+            told |= {
+                "bits_per_char_spelled": (nats + spelled) / math.log(2) / size,
+                "unknown": unknown / max(count, 1),
+            }
+        return {**told, "loss": nats / max(count, 1)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
-        """A unigram and the best n-gram model (interpolated Kneser-Ney with back-off) on the same symbols."""
-        model = ngram_lm.KneserNeyLM(_ids(train[0]), len(self.vocab), order=_NGRAM_ORDER[self.vocab.unit])
+        """A unigram and an n-gram model (interpolated Kneser-Ney with back-off) on the same symbols.
+
+        The n is that which says most of the last tenth of the training part after the rest of it.
+        """
+        ids, size = _ids(train[0]), len(self.vocab)
+        order = ngram_lm.best_order(ids, size, _NGRAM_ORDER[self.vocab.unit])
+        model = ngram_lm.KneserNeyLM(ids, size, order)
         return {part: self._counted(model, held) for part, held in parts.items()}
 
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
@@ -209,11 +255,12 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
             VocabError: a character of the text that the vocabulary lacks.
             ConfigError: `count` is below 1.
         """
-        before, begun = completion.split_word(text)
+        before, begun = completion.split_word(self.vocab.normal(text))
+        begun = self.vocab.spaced(begun) if isinstance(self.vocab, WordVocab) else begun
         scores, state = self._read(network, before)
         step, width = _stepper(network), max(_BEAM, 4 * count)
         return completion.completions(
-            step, scores, state, self.vocab.pieces, prefix=begun, count=count, width=width
+            step, scores, state, self.vocab.pieces, prefix=begun.encode(), count=count, width=width
         )
 
     def symbols(self, example: Example) -> list[str]:
@@ -235,18 +282,25 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         ]
 
     def _counted(self, model: ngram_lm.KneserNeyLM, held: Sequence[Example]) -> dict[str, Scores]:
-        """The scores of the lowest and of the best order."""
-        nats, count = model.nats(_ids(held[0])), len(held[0].target)
-        best = int(nats.argmin())
-        names = {"unigram": 0} | ({f"{best + 1}-gram": best} if best else {})
+        """The scores of the lowest and of the highest order; the first symbol is no target."""
+        nats, count = model.nats(_ids(held[0]), first=1), len(held[0].target)
+        names = {"unigram": 0} | ({f"{model.order}-gram": model.order - 1} if model.order > 1 else {})
         return {name: self.scores(held, (), float(nats[order]), count) for name, order in names.items()}
 
     def _read(self, network: nn.Module, text: str) -> tuple[Tensor, State]:
         """Scores [1, V] of what follows `text`, and the state after it."""
-        symbols = self.vocab.encode(text or self._start(), where="prompt", strict=True)
+        symbols = self._prompt(text or self._start())
         column = torch.from_numpy(symbols).long()[:, None].to(next(network.parameters()).device)
         scores, state = network(Seq(column))
         return scores[-1], state
+
+    def _prompt(self, text: str) -> np.ndarray:
+        """The symbols of a text that is gone on with; an unknown one is refused where none was learnt from.
+
+        The first word may be known with a space before it, or without.
+        """
+        learnt = self._run.data.min_count > 1 or self._run.data.vocab_size or self._run.network.symbol_dropout
+        return self.vocab.encode(text, where="prompt", strict=not learnt, near=True)
 
     def _start(self) -> str:
         """What a text is taken to come after: a line's end, where the vocabulary has one."""

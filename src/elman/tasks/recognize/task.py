@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman.core import json_schema
+from elman.core import json_schema, words
 from elman.core.errors import DataError
 from elman.core.records import Batch, Example, RawValue, Record, Sound
 from elman.core.run_config import DataSettings, RunConfig
@@ -126,12 +126,13 @@ class Recognize(
         options = run.options
         chosen = columns.transcribed(records, run.data, _readable)
         member = _input([RawValue(chosen.read(record), record.where) for record in records], run)
-        known = [_text(chosen, record, run.data) for record in records]
+        form = run.data.normal_form
+        known = [words.normal(_text(chosen, record, run.data), form) for record in records]
         unit = "char" if run.data.unit == "auto" else run.data.unit
         counted = run.data.min_count if unit in ("char", "word") else 1
         size = run.data.vocab_size if unit != "byte" else 0
         ready = [prepared(text, unit, run.data.lower) for text in known]
-        symbols = vocab.learn(unit, ready, size=size, min_count=counted)
+        symbols = vocab.learn(unit, ready, size=size, min_count=counted, form=form)
         learnt = TrainingTexts(
             spaced=sum(" " in text for text in known) > len(known) / 2,
             words=tuple(_words(options, known, run.data)),
@@ -322,7 +323,7 @@ class Recognize(
         data = self.input.encode(RawValue(self.columns.read(record), record.where))
         if not use.labelled:
             return Spoken(data, torch.empty(0, dtype=torch.int64), len(data))
-        text = _text(self.columns, record, self._run.data)
+        text = self.vocab.normal(_text(self.columns, record, self._run.data))
         ready = prepared(text, self.vocab.unit, self._run.data.lower)
         numbers = self.vocab.encode(ready, where=record.where)
         frames, hop = self._frame.frames(len(data)), self._frame.hop

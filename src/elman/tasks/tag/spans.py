@@ -1,12 +1,15 @@
 """Tags of spans (BIO, BIOES and their kin): what may follow what, which spans they mean, how many are right.
 
-A tag is `O`, or a letter that says where in a span its token stands, `-`, and the span's type: `B-PER`.
+A tag is `O`, or a letter that says where in a span its token stands, `-` or `_`, and the span's type, such as
+`B-PER`. The letter may be a small one, and the type be left out: `B`.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +23,8 @@ for I it is BMES.
 """
 
 _POSITIONS = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
+_OUTSIDE = ("O", "o")
+_TAG = re.compile(r"[Oo]|[BIMELSUbimelsu](?:[-_].+)?", re.DOTALL)
 _OPEN = ("B", "I")  # positions after which a span of BIOES goes on
 
 
@@ -56,7 +61,16 @@ class SpanCounts(NamedTuple):
 
 def is_span_tag(tag: str) -> bool:
     """Whether a tag has the form `O` or `B-TYPE`."""
-    return tag == "O" or (len(tag) > 2 and tag[1] == "-" and tag[0] in _POSITIONS)
+    return _TAG.fullmatch(tag) is not None
+
+
+def _are_span_tags(tags: AbstractSet[str]) -> bool:
+    """Whether these are tags of spans: by one look alike, and if it is a rare one, with `O` and a `B`."""
+    if not all(map(is_span_tag, tags)) or all(tag in _OUTSIDE for tag in tags):
+        return False
+    usual = all(tag == "O" or (tag[0].isupper() and tag[1:2] == "-") for tag in tags)
+    begins = any(tag[0] in "Bb" for tag in tags)
+    return usual or (begins and not tags.isdisjoint(_OUTSIDE))
 
 
 def guess(sequences: Iterable[Sequence[str]]) -> str:
@@ -67,7 +81,7 @@ def guess(sequences: Iterable[Sequence[str]]) -> str:
     """
     distinct = set(map(tuple, sequences))
     tags = {tag for sequence in distinct for tag in sequence}
-    if not all(map(is_span_tag, tags)) or tags <= {"O"}:
+    if not _are_span_tags(tags):
         return "none"
     obeyed = (name for name in SCHEMES if all(fault(name, sequence) is None for sequence in distinct))
     return next(obeyed, "loose")
@@ -148,4 +162,4 @@ def total(counts: Mapping[str, SpanCounts]) -> SpanCounts:
 
 def _parts(tag: str) -> tuple[str, str]:
     """The position in BIOES and the type of a tag."""
-    return ("O", "") if tag == "O" else (_POSITIONS[tag[0]], tag[2:])
+    return ("O", "") if tag in _OUTSIDE else (_POSITIONS[tag[0].upper()], tag[2:])

@@ -117,7 +117,11 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
             got = f"one tag, {tags[0]!r}, in the whole column {columns.target!r}"
             raise DataError(where, got, expected="two or more", remedy=remedy)
         words = TaggerWords.learn(
-            sentences, lower=run.data.lower, longest=options.longest_word, size=run.data.vocab_size
+            sentences,
+            lower=run.data.lower,
+            longest=options.longest_word,
+            size=run.data.vocab_size,
+            form=run.data.normal_form,
         )
         scheme = spans.guess(sequences) if options.scheme == "auto" else options.scheme
         wrong = next((tag for tag in tags if not spans.is_span_tag(tag)), None)

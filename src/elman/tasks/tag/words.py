@@ -15,6 +15,7 @@ import numpy as np
 
 from elman.core import json_schema
 from elman.core.errors import RunError
+from elman.core.words import FORMS, normal
 from elman.inputs.text import char_table, vocab
 from elman.inputs.text.vocab import CharVocab
 
@@ -31,6 +32,8 @@ class TaggerWords:
         chars: its characters.
         lower: whether capitals make no other word; the characters have them all the same.
         longest: how many characters of a word are read, half of them at its end where it is longer.
+
+    How words are normalised is told by the vocabulary of the characters.
     """
 
     def __init__(self, counts: Mapping[str, int], chars: CharVocab, *, lower: bool, longest: int) -> None:
@@ -47,7 +50,15 @@ class TaggerWords:
         return len(self.chars) + 1
 
     @classmethod
-    def learn(cls, sentences: Iterable[Sequence[str]], *, lower: bool, longest: int, size: int = 0) -> Self:
+    def learn(
+        cls,
+        sentences: Iterable[Sequence[str]],
+        *,
+        lower: bool,
+        longest: int,
+        size: int = 0,
+        form: str = "none",
+    ) -> Self:
         """The words of these sentences, one at least.
 
         Args:
@@ -55,19 +66,21 @@ class TaggerWords:
             lower: see `Words`.
             longest: see `Words`.
             size: the most words to know; the most frequent stay. 0: all.
+            form: how they are normalised, one of `elman.core.words.FORMS`.
         """
-        seen = Counter(chain.from_iterable(sentences))
+        seen = Counter(normal(word, form) for word in chain.from_iterable(sentences))
         counts: Counter[str] = Counter()
         for word, count in seen.items():
             counts[word.lower() if lower else word] += count
         ranked = sorted(counts, key=lambda word: (-counts[word], word))[: size or None]
         # A character of one word only stays strange, so that the network learns what to make of such ones.
-        chars = vocab.learn("char", seen, min_count=2)
+        chars = vocab.learn("char", seen, min_count=2, form=form, least=0)
         assert isinstance(chars, CharVocab)
         return cls({word: counts[word] for word in ranked}, chars, lower=lower, longest=longest)
 
     def encode(self, words: Sequence[str]) -> np.ndarray:
         """The numbers of words: [T, 1 + C] int32, the word's own and then its C = `longest` characters'."""
+        words = [self.chars.normal(word) for word in words]
         distinct = {word: place for place, word in enumerate(dict.fromkeys(words))}
         table = np.zeros((len(distinct), 1 + self.longest), np.int32)
         named = (word.lower() for word in distinct) if self.lower else iter(distinct)
@@ -90,6 +103,7 @@ class TaggerWords:
             "longest": self.longest,
             "characters": "".join(self.chars.symbols),
             "words": self.counts,
+            "form": self.chars.form,
         }
 
     @classmethod
@@ -108,6 +122,7 @@ class TaggerWords:
         if len(set(learnt.characters)) < len(learnt.characters):
             raise ValueError("a character stands there twice")
         chars = CharVocab(list(learnt.characters))
+        chars.form = learnt.form
         return cls(learnt.words, chars, lower=learnt.lower, longest=learnt.longest)
 
 
@@ -116,3 +131,4 @@ class _WordsLearnt(NamedTuple):
     longest: Annotated[int, ("minimum", 1), ("maximum", 10_000)]
     characters: str
     words: dict[str, Annotated[int, ("minimum", 1)]]
+    form: Annotated[str, ("enum", FORMS)] = "none"

@@ -29,11 +29,12 @@ from elman.inputs.text import text_input, vocab
 from elman.inputs.text.vocab import Vocab
 from elman.nn import embedding
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
-from elman.tasks.abilities import EdgeLoss, Exportable, NamesSteps, ShowsEvidence, Translator
+from elman.tasks.abilities import EdgeLoss, Exportable, NamesSteps, ShowsEvidence
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.seq2seq import result, target_text
 from elman.tasks.seq2seq.result import GeneratedText
 from elman.tasks.seq2seq.target_text import Seq2SeqExample, TargetText, TextHypothesis
+from elman.tasks.seq2seq.translator import Translator
 from elman.tasks.translate.graph import GRAPHS
 from elman.tasks.translate.network import TranslateNetwork
 from elman.tasks.translate.settings import TranslateConfig
@@ -257,7 +258,7 @@ class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEv
         key, source = base.identity(raw.value), raw.value if isinstance(raw.value, str) else ""
         if not use.labelled:
             return Seq2SeqExample(data, torch.empty(0, dtype=torch.int64), len(data), key, "", source)
-        text = _target(self.columns, record)
+        text = self.wording.vocab.normal(_target(self.columns, record))
         return Seq2SeqExample(data, self.wording.encode(text, record.where), len(data), key, text, source)
 
     def _source(self, record: Record) -> RawValue:
@@ -312,7 +313,7 @@ def _symbols(texts: Sequence[str], member: Input, run: RunConfig[TranslateConfig
     ready = [text_input.prepared(text, unit, data.lower) for text in texts]
     counted = data.min_count if unit in ("char", "word") else 1
     size = options.target_vocab_size or (data.vocab_size if unit != "byte" else 0)
-    return vocab.learn(unit, ready, size=size, min_count=counted)
+    return vocab.learn(unit, ready, size=size, min_count=counted, form=data.normal_form)
 
 
 def _unit(texts: Sequence[str]) -> str:

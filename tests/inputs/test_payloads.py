@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from elman.core import json_schema
 from elman.core.errors import DataError, TaskError
 from elman.core.records import Sound
-from elman.server import payloads
+from elman.inputs import payloads
 
 PATHS = (
     "/etc/passwd",

@@ -1,0 +1,118 @@
+"""Whether the first line of a table names its columns: as one says, or told from the rows below it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from elman.data.formats.base import ReadingHints
+
+# Dates, times, shares, and numbers such as 1,234.5.
+_DATE = re.compile(r"[+-]?(?=.*\d)[\d.][\d.,:/\s+-]*(?:T[\d.:+-]+)?\s?(?:%|[ap]m|Z)?", re.IGNORECASE)
+_MISSING = {"na", "n/a", "nan", "null", "none", "?", "-", "."}
+
+# Names that a column has and a cell hardly ever.
+_USUAL_NAMES = """
+    audio category class class_name content date datetime description digit ds feature features file filename
+    id image index input label labels lang language name output path picture review score sentence sequence
+    series source speaker split tag tags target text time timestamp title token tokens transcript translation
+    unique_id value word words x y
+"""
+_USUAL = frozenset(_USUAL_NAMES.split())
+
+# Words that names are made of, but cells too: they tell where all of the line is made of such.
+_USUAL_WORDS = """
+    answer article author body choice code column comment completion context conversation count data day
+    dialogue document email emotion en fr de es en_us genre group hypothesis intent item key keyword lemma
+    line message month no nr number of original paragraph phrase plural pos premise prompt query question
+    rating reference reply response sent sentiment singular src stars step subject summary the tgt topic
+    trg tweet type unit user username utterance year
+    arabic basque bengali bulgarian catalan chinese croatian czech danish dutch english estonian farsi finnish
+    french gaelic galician georgian german greek hebrew hindi hungarian icelandic indonesian irish italian
+    japanese korean latin latvian lithuanian maltese mandarin norwegian persian polish portuguese romanian
+    russian serbian slovak slovenian spanish swahili swedish tagalog tamil thai turkish ukrainian urdu
+    vietnamese welsh
+"""
+_WORDS = _USUAL | frozenset(_USUAL_WORDS.split())
+
+_NUMBERED = re.compile(
+    r"(?:[a-z]|ch|col|column|dim|feat|field|value|var|channel|attr|attribute|unnamed)[\s_:.-]*\d+",
+    re.IGNORECASE,
+)
+_JOINED = re.compile(r"[A-Za-z]+(?:_[A-Za-z]+)+")
+
+
+def is_head(first: Sequence[str], below: Sequence[Sequence[str]], hints: ReadingHints) -> bool:
+    """Whether the first row names the columns; the rows below it are asked, where nobody said.
+
+    - As `hints.header` says; yes, if it holds a name of `hints.names`.
+    - Not, if one of its cells is a number or a date, marks what is missing (NA, ?, ...), or is found again
+      below it in its column.
+    - Else yes, if a column below a name holds numbers or dates.
+    - Else not, if a column without a name, but for the first, is mostly filled.
+    - Else yes, if all its cells are such as columns are called: of words like text, English, question;
+      numbered (v1); joined (comment_text).
+    - Else only if its cells differ, and one of these is so: the first is empty (above the rows' own names);
+      one is a usual name of a column (text, label, path, ...); they are short names above longer text; a
+      column below holds few values, again and again, and its head is none of them.
+    """
+    if hints.header != "auto":
+        return hints.header == "yes"
+    if not hints.names.isdisjoint(first):
+        return True
+    columns = list(zip(*below, strict=True)) or [() for _ in first]
+    pairs = [(name, column) for name, column in zip(first, columns, strict=True) if name]
+    if any(_is_value(name) or name in column for name, column in pairs):
+        return False
+    if any(any(column) and all(map(_is_value, filter(None, column))) for _, column in pairs):
+        return True
+    unnamed = [column for name, column in zip(first[1:], columns[1:], strict=True) if not name]
+    if not pairs or any(2 * sum(map(bool, column)) >= len(column) for column in unnamed):
+        return False
+    differ = len({name for name, _ in pairs}) == len(pairs)
+    return _are_names(pairs) or (differ and _is_told(first, columns, pairs))
+
+
+def _is_told(
+    first: Sequence[str], columns: Sequence[Sequence[str]], pairs: Sequence[tuple[str, Sequence[str]]]
+) -> bool:
+    """Whether a name is a usual one, or a column is of another kind than its name."""
+    usual = any(name.lower() in _USUAL for name in first) or (not first[0] and any(columns[0]))
+    return usual or _are_short_above_long(pairs) or any(_is_choice(column) for _, column in pairs)
+
+
+def _are_names(pairs: Sequence[tuple[str, Sequence[str]]]) -> bool:
+    """Whether all names are such as columns are called, and the cells below one of them are not."""
+    for alike in (_is_of_words, _NUMBERED.fullmatch, _JOINED.fullmatch):
+        if all(alike(name) for name, _ in pairs):
+            return any(2 * sum(map(bool, map(alike, column))) <= len(column) for _, column in pairs)
+    return False
+
+
+def _is_of_words(name: str) -> bool:
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)]
+    return bool(words) and all(word in _WORDS or word.removesuffix("s") in _WORDS for word in words)
+
+
+def _is_value(cell: str) -> bool:
+    return cell.lower() in _MISSING or _DATE.fullmatch(cell) is not None or is_number(cell)
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_short_above_long(pairs: Sequence[tuple[str, Sequence[str]]]) -> bool:
+    """Whether all names are of one word or two, and most cells of a column are longer."""
+    if not all(len(name) <= 30 and len(name.split()) <= 2 for name, _ in pairs):
+        return False
+    return any(2 * sum(len(cell.split()) > 3 for cell in column) > len(column) for _, column in pairs)
+
+
+def _is_choice(column: Sequence[str]) -> bool:
+    return len(column) >= 10 and 3 * len(set(column)) <= len(column)
