@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -222,7 +221,7 @@ class Model:
         return records
 
     def _records(self, source: str, form: str, encoding: str) -> list[Record]:
-        data = replace(self.config.data, format=form, encoding=encoding)
+        data = self.config.data.but(format=form, encoding=encoding)
         return dataset.records(source, data, self.config.task)
 
     def able(self, ability: type) -> str:

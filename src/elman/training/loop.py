@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -79,6 +79,7 @@ class Trainer:
         self._saved = self._since = time.monotonic()
         self._row = (time.monotonic(), progress.whole.symbols)
         self._entering: State | None = None
+        self._advised: set[str] = set()
 
     def _table(self) -> MetricsLog:
         return MetricsLog(self.job.folder.metrics, up_to=self.progress.step, digest=self.progress.metrics)
@@ -107,8 +108,10 @@ class Trainer:
         """Epochs that are done, with the share of the present one."""
         return self.progress.step / self._steps_per_epoch
 
-    def run(self, interrupt: GracefulStop) -> None:
+    def run(self, interrupt: GracefulStop, begun: Callable[[], None] = lambda: None) -> None:
         """Train until the end, the early end, or an interrupt; a checkpoint is there afterwards.
+
+        `begun` is called after the first step, or at once where there is none.
 
         A network with nothing to learn by gradient is at its end before the first step.
 
@@ -117,8 +120,13 @@ class Trainer:
         """
         progress = self.progress
         progress.done = progress.done or not parameters.has_trainable(self.learner.network)
+        if progress.done or not self._goes_on():
+            begun()
+        first = progress.step
         while self._goes_on() and not progress.done:
             self.step()
+            if progress.step == first + 1:
+                begun()
             if self._epoch_ends():
                 self._end_epoch()
                 self._save()
@@ -215,7 +223,7 @@ class Trainer:
         recent = self.progress.recent
         lines = [f"loss {recent.nats / max(1, recent.count):.3f}", f"{self._speed():,.0f} symbols/s"]
         if self.progress.epochs and self.progress.epochs[-1].scores:
-            lines.append(f"valid {headline(self.progress.epochs[-1].scores)}")
+            lines.append(_valid(self.progress.epochs[-1].scores))
         return " · ".join(lines)
 
     def _speed(self) -> float:
@@ -298,19 +306,29 @@ class Trainer:
             return
         progress, numbers = self.progress, self.progress.epochs[-1]
         best = " (best)" if progress.best_epoch == progress.epoch else ""
-        valid = f"valid {headline(numbers.scores)}{best}  " if numbers.scores else ""
+        valid = f"{_valid(numbers.scores)}{best}  " if numbers.scores else ""
         left = self._seconds() * (self.steps / progress.step - 1)
         self.job.show.line(
             f"epoch {progress.epoch + 1}/{self.epochs}  train loss {numbers.train:.3f}  "
             f"{valid}{duration(progress.seconds)}, {duration(left)} left"
         )
         last = progress.done or progress.epoch + 1 == self.epochs or progress.step == self.steps
-        self._say(f"  advice: {text}" for text in advise(progress.epochs, last=last))
+        self._advise(last)
         with evaluation.evaluating(self.judged()) as network:
             preview = self.job.task.preview(network, self.job.shown, self._config.seed + progress.epoch)
         self._say([f"  {one_line(preview)}"] if preview else [])
         if progress.done:
             self.job.show.line(f"no progress for {self._config.early_stop} epochs: training ends here")
+
+    def _advise(self, last: bool) -> None:
+        """Say what is the matter, each kind of it once."""
+        path, config = self.job.folder.path, self._config
+        go_on = f"elman train --resume {path} --epochs {2 * self.epochs}"
+        for text in advise(self.progress.epochs, last=last, clip=config.clip, go_on=go_on):
+            kind = text.partition(":")[0]
+            if kind not in self._advised:
+                self._advised.add(kind)
+                self.job.show.line(f"  advice: {text}")
 
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -386,6 +404,12 @@ def headline(scores: Scores) -> str:
     """The first of the scores, in words."""
     name, value = next(iter(scores.items()))
     return f"{number(value)} {name.replace('_', ' ')}"
+
+
+def _valid(scores: Scores) -> str:
+    """The loss, to be held against that of training, and the first score where that is another."""
+    loss = f"valid loss {number(scores['loss'])}"
+    return loss if next(iter(scores)) == "loss" else f"{loss}, {headline(scores)}"
 
 
 def _told(look: LayerStats) -> dict[str, str]:

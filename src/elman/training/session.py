@@ -18,6 +18,7 @@ from elman.core.formatting import duration
 from elman.core.graceful_stop import GracefulStop
 from elman.core.records import Example, Seq, State
 from elman.core.run_config import RunConfig
+from elman.core.setting_reads import SettingReads
 from elman.data import batching
 from elman.data.batching import BatchPlan
 from elman.nn import parameters
@@ -32,6 +33,7 @@ from elman.training import calibration, changes, checkpoint, curves, optimizers
 from elman.training.checkpoint import Progress, TrainingState
 from elman.training.loop import Trainer, TrainingJob, headline
 from elman.training.processes import ProcessGroup
+from elman.training.unused import unused
 
 
 class TrainingSession:
@@ -41,6 +43,7 @@ class TrainingSession:
         self, where: RunFolder, run: RunConfig, task: Task, parts: Parts, team: ProcessGroup, show: Reporter
     ) -> None:
         self._folder, self._run, self._task, self._team, self._plain = where, run, task, team, show
+        self._reads: SettingReads | None = None
         if run.training.calibrate and not isinstance(task, Calibratable):
             remedy = "leave it false"
             raise ConfigError("training.calibrate", f"true for the task {run.task}", remedy=remedy)
@@ -60,8 +63,14 @@ class TrainingSession:
         self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team, self._train)
 
-    def begin(self, reason: str) -> Model:
-        """Make the folder and train from the start."""
+    def begin(self, reason: str, reads: SettingReads | None = None) -> Model:
+        """Make the folder and train from the start.
+
+        Args:
+            reason: how the task was chosen.
+            reads: what notes which settings are read; those that have no effect are said after a step.
+        """
+        self._reads = reads
         with self._alone():
             if self._team.main:
                 self._folder.create(self._run, self._task)
@@ -123,13 +132,21 @@ class TrainingSession:
             baselines = self._baselines(show)
             trainer = Trainer(job, self._learner, progress)  # whose clock starts with it
             with GracefulStop() as interrupt, folder.enough_memory("training"):
-                trainer.run(interrupt)
+                trainer.run(interrupt, lambda: self._say_unused(show))
             if self._team.main:
                 self._conclude(trainer, baselines, show)
         finally:
             show.close()
         self._team.wait()
         return self._folder.load(self._team.device)
+
+    def _say_unused(self, show: Reporter) -> None:
+        """Say which settings have no effect, all that is read of them having been read."""
+        if self._reads is None:
+            return
+        self._reads.end()
+        for line in unused(self._run, self._reads.seen, continuous=self._task.continuous):
+            show.line(line)
 
     def _introduction(self) -> Iterator[str]:
         uses = {"train": "to learn from", "valid": "to validate"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from elman.core import devices
 from elman.core.console import NullReporter, Reporter, shown
 from elman.core.errors import ConfigError
 from elman.core.run_config import RunConfig
+from elman.core.setting_reads import SettingReads
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
 from elman.runs.folder import RunFolder
@@ -22,6 +24,9 @@ from elman.tasks.model import Model
 from elman.training import changes, resolve
 from elman.training.processes import ProcessGroup, processes
 from elman.training.session import TrainingSession
+
+_THREADS_PER_CORE = 8
+"""Threads beyond which a core is only slower."""
 
 
 def train(
@@ -66,6 +71,7 @@ def train(
 def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") -> Model:
     """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
     registry.get(run.network.cell)
+    reads = SettingReads(run.data, run.signal, run.network)
     with _session(run) as team:
         show = show if team.main else NullReporter()
         with reading_once():
@@ -73,7 +79,7 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") ->
             task = tasks_registry.get(run.task).prepare(parts.train, run)
             path = out or _free_folder(run, team)
             session = TrainingSession(RunFolder(path), run, task, parts, team, show)
-        return session.begin(reason)
+        return session.begin(reason, reads)
 
 
 def continue_run(
@@ -102,11 +108,24 @@ def _session(run: RunConfig) -> Iterator[ProcessGroup]:
     device = devices.choose(run.training.device)
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            _check_threads(run.training.threads)
             if run.training.threads:
                 torch.set_num_threads(run.training.threads)
             yield processes(device)
     finally:
         torch.set_num_threads(threads)
+
+
+def _check_threads(threads: int) -> None:
+    """See that the machine can have so many threads.
+
+    Raises:
+        ConfigError: it has not a fraction of so many cores; torch would end the process.
+    """
+    most = _THREADS_PER_CORE * (os.cpu_count() or 1)
+    if threads > most:
+        got, expected = f"{threads} on {os.cpu_count()} cores", f"at most {most}"
+        raise ConfigError("training.threads", got, expected=expected, remedy="0: as torch sees fit")
 
 
 def _free_folder(run: RunConfig, team: ProcessGroup) -> Path:
