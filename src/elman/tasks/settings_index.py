@@ -48,6 +48,8 @@ def hint(name: str, own: type[Settings] | None = None) -> str:
     if not (meant := _meant(name, {key: field for key, (_, field) in known.items()})):
         return "elman train --help lists them"
     section, field = known[meant]
+    if difflib.get_close_matches(name, [meant], cutoff=_NEAR):
+        return f"did you mean {meant!r}?"
     return f"did you mean {meant!r}? --{_dashed(meant)}, in [{section}]: {field.metadata['doc']}"
 
 

@@ -18,7 +18,6 @@ from elman.core.formatting import duration
 from elman.core.graceful_stop import GracefulStop
 from elman.core.records import Example, Seq, State
 from elman.core.run_config import RunConfig
-from elman.core.setting_reads import SettingReads
 from elman.data import batching
 from elman.data.batching import BatchPlan
 from elman.nn import parameters
@@ -33,6 +32,7 @@ from elman.training import calibration, changes, checkpoint, curves, optimizers
 from elman.training.checkpoint import Progress, TrainingState
 from elman.training.loop import Trainer, TrainingJob, headline
 from elman.training.processes import ProcessGroup
+from elman.training.setting_reads import SettingReads
 from elman.training.unused import unused
 
 

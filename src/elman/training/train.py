@@ -14,7 +14,6 @@ from elman.core import devices
 from elman.core.console import NullReporter, Reporter, shown
 from elman.core.errors import ConfigError
 from elman.core.run_config import RunConfig
-from elman.core.setting_reads import SettingReads
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
 from elman.runs.folder import RunFolder
@@ -24,6 +23,7 @@ from elman.tasks.model import Model
 from elman.training import changes, resolve
 from elman.training.processes import ProcessGroup, processes
 from elman.training.session import TrainingSession
+from elman.training.setting_reads import SettingReads
 
 _THREADS_PER_CORE = 8
 """Threads beyond which a core is only slower."""
