@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 #include <vector>
 
 #include "layer.h"
@@ -44,32 +45,39 @@ inline uint64_t digest(const char* at, long bytes) {
     return result;
 }
 
-// Of all weights of a problem: the same on any number of threads.
-template <class T, class Cell> uint64_t digest(const Problem& p) {
-    const Layer<T, Cell> layer(p);
-    const long wide = Cell::GATES * p.hidden * long(sizeof(T));
-    const struct {
-        const void* memory;
-        long bytes;
-    } all[] = {{p.weights.w_ih, wide * p.input},
-               {p.weights.w_hh, wide * p.hidden},
-               {p.weights.b_ih, p.weights.b_ih ? wide : 0},
-               {p.weights.b_hh, p.weights.b_hh ? wide : 0}};
+struct Piece {
+    const void* memory; // null: there is none
+    long bytes;
+};
+
+// Of several pieces of memory: the same on any number of threads.
+inline uint64_t digest(std::initializer_list<Piece> all, long threads) {
     uint64_t result = 0;
-    for (const auto& [memory, bytes] : all) {
-        const long pieces = (bytes + DIGEST_PIECE - 1) / DIGEST_PIECE;
+    for (const auto& [start, length] : all) {
+        const char* const memory = static_cast<const char*>(start);
+        const long bytes = start ? length : 0, pieces = (bytes + DIGEST_PIECE - 1) / DIGEST_PIECE;
         std::vector<uint64_t> found(pieces);
-        auto body = [&, memory = static_cast<const char*>(memory), bytes = bytes](Member& member) {
+        auto body = [&](Member& member) {
             member.share(pieces, [&](long piece) {
                 const long from = piece * DIGEST_PIECE;
                 found[piece] = digest(memory + from, std::min(DIGEST_PIECE, bytes - from));
             });
         };
-        run_team(pieces < 8 ? 1 : p.threads, body);
+        run_team(pieces < 8 ? 1 : threads, body);
         for (uint64_t one : found) result = (result ^ one) * 0x9E3779B97F4A7C15u, result ^= result >> 29;
         result += 0x9E3779B97F4A7C15u; // so that weights that are not there count, too
     }
     return result;
+}
+
+// Of all weights of a problem.
+template <class T, class Cell> uint64_t digest(const Problem& p) {
+    const long wide = Cell::GATES * p.hidden * long(sizeof(T));
+    return digest({{p.weights.w_ih, wide * p.input},
+                   {p.weights.w_hh, wide * p.hidden},
+                   {p.weights.b_ih, wide},
+                   {p.weights.b_hh, wide}},
+                  p.threads);
 }
 
 } // namespace elman::ELMAN_ISA

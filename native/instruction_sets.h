@@ -3,17 +3,31 @@
 
 #include <vector>
 
-#include "problem.h"
+#include "list/problem.h"
 
 namespace elman {
 
 extern const Kernels kernels_base;
+extern const ListKernels list_kernels_base;
 #ifdef ELMAN_HAS_AVX2
 extern const Kernels kernels_avx2;
+extern const ListKernels list_kernels_avx2;
 #endif
 #ifdef ELMAN_HAS_AVX512
 extern const Kernels kernels_avx512;
+extern const ListKernels list_kernels_avx512;
 #endif
+
+// The kernels of lists that are compiled for the same instruction set.
+inline const ListKernels& lists_of(const Kernels* kernels) {
+#ifdef ELMAN_HAS_AVX512
+    if (kernels == &kernels_avx512) return list_kernels_avx512;
+#endif
+#ifdef ELMAN_HAS_AVX2
+    if (kernels == &kernels_avx2) return list_kernels_avx2;
+#endif
+    return list_kernels_base;
+}
 
 // The best first.
 inline std::vector<const Kernels*> available() {

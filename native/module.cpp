@@ -9,6 +9,8 @@
 #include <cstring>
 #include <new>
 #include <numeric>
+#include <string>
+#include <vector>
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -25,7 +27,7 @@ namespace {
 const Kernels* chosen = available().front();
 
 // Of the functions below; extension.py wants the one that it was written for, lest a build of old meet it.
-constexpr long INTERFACE = 5;
+constexpr long INTERFACE = 6;
 
 // Reads a call's arguments one after another: integers, and tensors or None.
 class Arguments {
@@ -53,6 +55,17 @@ class Arguments {
         Py_XDECREF(found);
         if (PyErr_Occurred()) failed = true;
         return address;
+    }
+
+    // A capsule's; where it is none, all has failed, and the caller asks `complete` before it looks.
+    void* capsule(const char* name) {
+        if (at >= count || failed) {
+            at++;
+            return nullptr;
+        }
+        void* found = PyCapsule_GetPointer(values[at++], name);
+        if (!found) failed = true;
+        return found;
     }
 
     // Whether all were what was wanted, and none too many.
@@ -196,6 +209,134 @@ PyObject* backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     return unlocked([&, kernels = chosen] { kernels->backward(p); });
 }
 
+// Lists of operations. A program is a capsule; what it is not, is refused.
+
+constexpr const char* PROGRAM = "elman.program";
+
+PyObject* program(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    if (count != 2) return PyErr_Format(PyExc_TypeError, "expected 2 arguments, got %zd", count);
+    char *code, *numbers;
+    Py_ssize_t code_bytes, numbers_bytes;
+    if (PyBytes_AsStringAndSize(values[0], &code, &code_bytes) < 0) return nullptr;
+    if (PyBytes_AsStringAndSize(values[1], &numbers, &numbers_bytes) < 0) return nullptr;
+    std::vector<int64_t> words(code_bytes / sizeof(int64_t));
+    std::vector<double> constants(numbers_bytes / sizeof(double));
+    if (!words.empty()) std::memcpy(words.data(), code, words.size() * sizeof(int64_t));
+    if (!constants.empty()) std::memcpy(constants.data(), numbers, constants.size() * sizeof(double));
+    auto* made = new Program{};
+    const std::string fault =
+        made->read(words.data(), long(words.size()), constants.data(), long(constants.size()));
+    if (fault.empty())
+        return PyCapsule_New(made, PROGRAM, [](PyObject* capsule) {
+            delete static_cast<Program*>(PyCapsule_GetPointer(capsule, PROGRAM));
+        });
+    delete made;
+    return PyErr_Format(PyExc_ValueError, "the list of operations is damaged: %s", fault.c_str());
+}
+
+// What every call of a list begins with.
+ListProblem list_kind(Arguments& arguments) {
+    ListProblem p{};
+    p.program = static_cast<const Program*>(arguments.capsule(PROGRAM));
+    p.number = Number(arguments.number());
+    p.input = arguments.number();
+    p.hidden = arguments.number();
+    return p;
+}
+
+void list_scan(Arguments& arguments, ListProblem& p) {
+    p.threads = arguments.number();
+    p.steps = arguments.number();
+    p.batch = arguments.number();
+    p.groups = arguments.number();
+    p.reverse = arguments.number();
+    p.lengths = static_cast<const long*>(arguments.address());
+    p.x = arguments.address();
+    p.x_time = arguments.number();
+    p.x_batch = arguments.number();
+    for (auto& state : p.before) state = arguments.address();
+    p.mask = arguments.address();
+    p.reset = static_cast<const bool*>(arguments.address());
+    p.learnt = arguments.address();
+    p.kept = arguments.address();
+}
+
+// Whether a call has what its list reads; else there is an error.
+bool is_whole(const ListProblem& p, bool back) {
+    const char* fault = nullptr;
+    if (p.program->masked != (p.mask != nullptr)) fault = "the mask";
+    if (p.program->learnt && !p.learnt) fault = "the cell's own parameters";
+    if (back && (p.program->backward.empty() || !p.kept)) fault = "what backward needs";
+    if (fault) PyErr_Format(PyExc_ValueError, "the list of operations and the call differ in %s", fault);
+    return !fault;
+}
+
+PyObject* list_sizes(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    ListProblem p = list_kind(arguments);
+    p.batch = arguments.number();
+    p.groups = arguments.number();
+    if (!arguments.complete()) return nullptr;
+    const ListKernels& kernels = lists_of(chosen);
+    return Py_BuildValue("(lll)", kernels.packed_size(p), kernels.packed_back_size(p), kernels.row(p));
+}
+
+PyObject* list_pack(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    ListProblem p = list_kind(arguments);
+    p.threads = arguments.number();
+    const bool back = arguments.number();
+    p.weights = matrices(arguments);
+    void* to = arguments.address();
+    if (!arguments.complete()) return nullptr;
+    return unlocked(
+        [&, kernels = chosen] { (back ? lists_of(kernels).pack_back : lists_of(kernels).pack)(p, to); });
+}
+
+PyObject* list_digest(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    ListProblem p = list_kind(arguments);
+    p.threads = arguments.number();
+    p.weights = matrices(arguments);
+    if (!arguments.complete()) return nullptr;
+    uint64_t result = 0;
+    PyObject* done = unlocked([&, kernels = chosen] { result = lists_of(kernels).digest(p); });
+    if (!done) return nullptr;
+    Py_DECREF(done);
+    return PyLong_FromUnsignedLongLong(result);
+}
+
+PyObject* list_forward(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    ListProblem p = list_kind(arguments);
+    list_scan(arguments, p);
+    p.y = arguments.address();
+    p.packed = arguments.address();
+    for (auto& state : p.after) state = arguments.address();
+    if (!arguments.complete() || !is_whole(p, false)) return nullptr;
+    return unlocked([&, kernels = chosen] { lists_of(kernels).forward(p); });
+}
+
+PyObject* list_backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
+    Arguments arguments(values, count);
+    ListProblem p = list_kind(arguments);
+    list_scan(arguments, p);
+    p.packed_back = arguments.address();
+    p.dy = arguments.address();
+    p.dy_time = arguments.number();
+    p.dy_batch = arguments.number();
+    for (auto& state : p.dafter) state = arguments.address();
+    p.dx = arguments.address();
+    for (auto& state : p.dbefore) state = arguments.address();
+    p.dw_ih = arguments.address();
+    p.dw_hh = arguments.address();
+    p.db_ih = arguments.address();
+    p.db_hh = arguments.address();
+    p.dlearnt = arguments.address();
+    if (!arguments.complete() || !is_whole(p, true)) return nullptr;
+    return unlocked([&, kernels = chosen] { lists_of(kernels).backward(p); });
+}
+
 PyObject* want_huge_pages(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
     [[maybe_unused]] const auto begin = reinterpret_cast<uintptr_t>(arguments.address());
@@ -258,6 +399,16 @@ PyMethodDef methods[] = {
     {"digest", FAST(digest),
      "(kind..., threads, weights...) -> a number that tells whether they have changed"},
     {"forward", FAST(forward), "(kind..., scan..., weights..., packed, last...): one layer in one direction"},
+    {"program", FAST(program),
+     "(code, constants) -> a list of operations, checked; ValueError where it is damaged"},
+    {"list_sizes", FAST(list_sizes),
+     "(list..., B, groups) -> numbers in: packed, packed_back, a row of a plane"},
+    {"list_pack", FAST(list_pack), "(list..., threads, back, weights..., to): lay weights out"},
+    {"list_digest", FAST(list_digest),
+     "(list..., threads, weights...) -> a number that tells whether they changed"},
+    {"list_forward", FAST(list_forward),
+     "(list..., scan..., y, packed, last...): one layer in one direction"},
+    {"list_backward", FAST(list_backward), "(list..., scan..., packed_back, gradients...): back through it"},
     {"backward", FAST(backward),
      "(kind..., scan..., weights..., packed_back, gradients...): back through it"},
     {"want_huge_pages", FAST(want_huge_pages),

@@ -24,6 +24,7 @@ from elman.exporters import torch_program
 from elman.exporters.c import c99 as in_c
 from elman.exporters.graph import ExportedGraph, Sizes, on_cpu
 from elman.nn.cells.base import Cell
+from elman.nn.recurrent import Recurrent
 from elman.runs import export as runs_export
 from elman.runs.stand_in import stand_in
 from elman.tasks import evaluation
@@ -269,6 +270,23 @@ def test_what_cannot_be_told_is_refused_by_name(monkeypatch):
         pieces(torch.nn.Linear(2, 2), streams=False)
     with pytest.raises(TaskError, match="float64"):
         on_cpu(network("language").double())
+
+
+@pytest.mark.parametrize("setting", [{"zoneout": 0.1}, {"projection": 3}], ids=str)
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_what_onnx_and_c_lack_is_refused_by_name_and_written_by_torch(name, setting):
+    (key, value), *_ = setting.items()
+    made = network(name, network={"cell": "lstm", **setting})
+    if not any(isinstance(module, Recurrent) for module in made.modules()):
+        pytest.skip("no recurrent layers")
+    with pytest.raises(TaskError, match=rf"{key}={value}; train without network.{key}, or use --torch"):
+        in_runtime(made)
+    if name == "language":
+        with pytest.raises(TaskError, match=f"{key}={value}"):
+            in_c.generate(pieces(made, streams=True)[0], "net", "", "0")
+    if name in ("language", "classify", "tag"):
+        (piece,) = pieces(made, streams=False)
+        assert torch_program.trace_program(made, piece).off <= 1e-5
 
 
 def test_a_graph_that_says_something_else_is_not_written(run, tmp_path, monkeypatch):

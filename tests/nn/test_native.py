@@ -345,7 +345,10 @@ def test_it_says_what_it_refuses():
     case = base.KernelRequest(cell="lstm")
     assert kernel.refuses(case) is None
     for change, why in (
-        ({"cell": "gru_reset_before"}, "there is no native kernel for 'gru_reset_before'"),
+        (
+            {"cell": "mine", "unlisted": "it has no torch.cumsum"},
+            "its list of operations cannot say 'mine': it has no torch.cumsum",
+        ),
         ({"device": "cuda"}, "it runs on the CPU, not on 'cuda'"),
         ({"dtype": torch.bfloat16}, "it computes in float32 and float64, not in torch.bfloat16"),
         ({"normed": True}, "it has no layer normalisation inside the cell yet"),

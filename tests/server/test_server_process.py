@@ -80,7 +80,7 @@ def test_a_second_ctrl_c_ends_it_at_once(run):
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait(25) == 130
 
 
 def _long(address: str) -> None:

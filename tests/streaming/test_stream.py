@@ -74,6 +74,10 @@ class Untrained:
     task: Task
     config: RunConfig
 
+    @property
+    def learnt(self) -> str:
+        return self.task.to_text()
+
     def able(self, ability: type) -> str:
         return tasks.able(ability)
 
@@ -254,6 +258,21 @@ def test_any_cutting_gives_the_whole(name, shape, cuts, tmp_path):
     check(through(model.stream(), value, [len(value)]), bound)
     check(through(model.stream(), value, cuts), bound)
     check(through(model.stream(), value, [37], tmp_path / "state"), bound)
+
+
+@pytest.mark.parametrize(
+    "extra", [{"zoneout": 0.2}, {"projection": 5}, {"zoneout": 0.2, "projection": 5}], ids=str
+)
+@pytest.mark.parametrize("name", WHOLE)
+def test_with_zoneout_and_projection_it_is_the_whole(name, extra, tmp_path):
+    model = made(name, network={"layers": 2, "cell": "lstm", **extra})
+    value, check = WHOLE[name](model)
+    bound = max(1e-6, 10 * rounding(model, value)) if name != "recognize" else 1e-6
+    check(through(model.stream(), value, [len(value)]), bound)
+    check(through(model.stream(), value, [5, 1, 19]), bound)
+    check(through(model.stream(), value, [37], tmp_path / "state"), bound)
+    plain = made(name, network={"layers": 2, "cell": "lstm", **dict.fromkeys(extra, 0)})
+    assert StreamFactory(plain).mark() != StreamFactory(model).mark()
 
 
 def assert_identical(mine: Any, theirs: Any) -> None:

@@ -125,9 +125,10 @@ def test_it_overfits_eight_examples(name):
     assert float(loss.nats) / loss.count < 0.15
 
 
+@pytest.mark.parametrize("extra", [{}, {"zoneout": 0.2, "projection": 7}], ids=str)
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_ragged_batch_is_one_by_one(name):
-    task = made(name, network={"hidden": 24, "layers": 2})
+def test_a_ragged_batch_is_one_by_one(name, extra):
+    task = made(name, network={"hidden": 24, "layers": 2, "cell": "lstm", **extra})
     network, examples = task.build().eval(), task.encode(RECORDS[name])
     assert len({len(example.data) for example in examples}) > 1 or name in ALIKE
     assert isinstance(task, Predictor)
@@ -190,10 +191,11 @@ def test_an_evaluation_without_predictions_tells_the_loss_alone():
     assert short.scores == {"loss": whole.scores["loss"]}
 
 
+@pytest.mark.parametrize("extra", [{}, {"cell": "lstm", "zoneout": 0.2, "projection": 7}], ids=str)
 @pytest.mark.parametrize("name", tasks.TASKS)
-def test_saved_and_loaded_it_predicts_the_same(name, tmp_path):
+def test_saved_and_loaded_it_predicts_the_same(name, extra, tmp_path):
     kind = tasks.get(name)
-    run = RunConfig.of({"network": {"hidden": 24}}, kind.Config)
+    run = RunConfig.of({"network": {"hidden": 24, **extra}}, kind.Config)
     task = kind.prepare(RECORDS[name], run)
     network = task.build().eval()
     RunFolder(tmp_path).create(run, task)
@@ -299,6 +301,18 @@ def test_tied_weights_are_one_and_survive_saving(tmp_path):
     loaded = RunFolder(tmp_path).load(torch.device("cpu")).network
     assert loaded.output.weight is loaded.embedding.weight
     assert torch.equal(loaded.embedding.weight, network.embedding.weight)
+
+
+@pytest.mark.parametrize(
+    "options", [{"skip": True}, {"projection": 7}, {"skip": True, "projection": 7}], ids=str
+)
+def test_tied_weights_are_as_wide_as_what_the_layers_give(options):
+    task = made("language", language={"tie": True}, network={"hidden": 24, "layers": 2, **options})
+    network = task.build()
+    assert network.output.weight is network.embedding.weight
+    assert network(batching.collate(task.encode(RECORDS["language"])).seq)[0].shape[-1] == len(task.vocab)
+    with pytest.raises(elman.errors.ConfigError, match="what the layers give"):
+        made("language", language={"tie": True}, network={"layers": 2, "embedding": 8, **options}).build()
 
 
 def test_writing_step_by_step_is_reading_the_whole(run: Path):

@@ -77,8 +77,9 @@ def stopped_and_resumed(monkeypatch, text: Path, out: Path, stops: list[int], **
         {"cell": "rnn", "optimizer": "sgd", "accumulate": 3, "variational": True, "dropout": 0.2},
         {"unit": "word", "weight_dropout": 0.3, "embedding_dropout": 0.1, "learn_initial": True},
         {"layer_norm": True, "recurrent_dropout": 0.2, "precision": "bfloat16", "optimizer": "adam"},
+        {"zoneout": 0.2, "projection": 5, "layers": 2, "residual": True, "learn_initial": True},
     ],
-    ids=["plain", "gru-ema-plateau", "rnn-sgd-accumulate", "word", "layer-norm-bf16"],
+    ids=["plain", "gru-ema-plateau", "rnn-sgd-accumulate", "word", "layer-norm-bf16", "zoneout-projection"],
 )
 def test_stopped_twice_and_resumed_is_never_stopped_to_the_bit(monkeypatch, tmp_path, text, options):
     options = TINY | {"epochs": 2} | options

@@ -52,11 +52,13 @@ def kernels(
         Whether the cell state is asked for at all steps.
     """
     from elman.nn.cells import registry
+    from elman.nn.formula.listing import listed
     from elman.nn.kernels import dispatch as table
     from elman.nn.kernels.base import KernelRequest
 
+    own = registry.get(cell)
     case = KernelRequest(
-        registry.get(cell).name,
+        own.name,
         device,
         steps=steps or None,
         ragged=ragged,
@@ -66,6 +68,7 @@ def kernels(
         reset=reset,
         zoned=zoned,
         every=every,
+        unlisted=listed(own, 64).refusal,
     )
     for name, words in table.explain(case):
         print(f"{name:<8} {words}")

@@ -186,6 +186,20 @@ class NetworkSettings(Settings):
     learn_initial: bool = option(False, "learn the initial state")
     init: str = option("orthogonal", "weight initialisation", choices=("orthogonal", "torch"))
     init_gain: float = option(1.0, "factor on the initial recurrent matrices", above=0)
+    zoneout: float = option(
+        0.0,
+        "share of each state that keeps its last value at a step (Krueger et al. 2017; slow)",
+        low=0,
+        below=1,
+        later=True,
+    )
+    projection: int = option(
+        0,
+        "width of the hidden state of an LSTM, projected after each step (Sak et al. 2014; slow); 0: off",
+        low=0,
+        most=100_000,
+        later=True,
+    )
     memory: int = option(
         0,
         "chrono initialisation for memories of up to this many steps (Tallec & Ollivier 2018); 0: off",

@@ -32,14 +32,17 @@ def option(
     choices: tuple[str, ...] = (),
     needs: tuple[str, ...] = (),
     among: tuple[str, ...] = (),
+    later: bool = False,
 ) -> Any:
     """A dataclass field with its explanation and bounds: low <= value <= high, above < value < below.
 
-    No whole number may be above `most`, beyond which nothing can come of it but the end of the memory. A
-    setting that `needs` others has an effect only where one of these is on, or has a value `among` some.
+    No whole number may be above `most`, beyond which nothing can come of it but the end of the memory. An
+    option that came `later` is left out of fingerprints at its default, so that what was saved before fits.
+
+    A setting that `needs` others has an effect only where one of these is on, or has a value `among` some.
     """
     bounds = {"low": low, "above": above, "high": high, "below": below, "choices": choices}
-    meta = {"doc": doc, "most": most, "needs": (needs, among), **bounds}
+    meta = {"doc": doc, "most": most, "needs": (needs, among), "later": later, **bounds}
     return dataclasses.field(default=default, metadata=meta)
 
 
@@ -71,6 +74,16 @@ class Settings:
             if key not in known:
                 raise ConfigError(f"{cls.section}.{key}", "an unknown setting", remedy=nearest(key, known))
         return cls(**table)
+
+
+def fingerprint(section: Settings) -> str:
+    """Return a section in words that stay the same when settings are added: see `option`."""
+    kept = [
+        f"{field.name}={value!r}"
+        for field in dataclasses.fields(section)
+        if (value := getattr(section, field.name)) != field.default or not field.metadata["later"]
+    ]
+    return f"{type(section).__name__}({', '.join(kept)})"
 
 
 def read_tables(path: Path) -> dict[str, Any]:

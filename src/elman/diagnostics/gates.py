@@ -131,7 +131,7 @@ def opened(track: LayerTrace) -> dict[str, Tensor]:
     steps, before = StepwiseScan(track.cell, track.job), track.before()
     return {
         name: values.masked_fill(~track.live[..., None], torch.nan)
-        for name, values in track.cell.opened(steps.inputs, steps.recur(before[0]), before).items()
+        for name, values in track.cell.opened(steps.inputs, before, steps.recur).items()
     }
 
 

@@ -188,7 +188,7 @@ def dynamics(tracks: Sequence[LayerTrace], *, steps: int = 8, seed: int = 1) -> 
 
 def jacobian(track: LayerTrace, t: int) -> Tensor:
     """d s_t / d s_(t - 1) of each sequence, [B, S * H, S * H], at the state that the track has before."""
-    job = track.job._replace(weights=track.job.weights._make(map(_still, track.job.weights)))
+    job = track.job._replace(weights=track.job.weights.each(Tensor.detach))
     stepper, wide = StepwiseScan(track.cell, job), [s.shape[-1] for s in track.states]
     before = torch.cat([s[t] for s in track.before()], -1).requires_grad_()
     with torch.enable_grad():
@@ -240,7 +240,3 @@ def _jacobians(track: LayerTrace, steps: int, seed: int) -> Jacobians:
     chosen = places[torch.linspace(0, len(places) - 1, min(steps, len(places))).round().long()]
     found = [torch.linalg.svdvals(jacobian(track.only(b), t)) for t, b in chosen.tolist()]
     return Jacobians(track.name, torch.cat(found), lyapunov(track, seed))
-
-
-def _still(weight: Tensor | None) -> Tensor | None:
-    return None if weight is None else weight.detach()

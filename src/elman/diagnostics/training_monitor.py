@@ -11,7 +11,7 @@ from elman.diagnostics.layer_stats import LayerStats
 from elman.diagnostics.layer_trace import HIGH, LOW
 from elman.nn.cells.base import Cell
 from elman.nn.kernels import dispatch
-from elman.nn.kernels.base import Kernel, KernelRequest, Result, ScanJob, Weights
+from elman.nn.kernels.base import Kernel, KernelRequest, Result, ScanJob
 from elman.nn.kernels.loop import StepwiseScan
 
 _ROWS = 4
@@ -81,7 +81,7 @@ def _gates(cell: Cell, job: ScanJob, hidden: Tensor) -> list[Tensor]:
     # The other states do not open gates; those that a sequence starts with have the right shape.
     state = tuple(s.to(job.weights.w_hh) for s in (entering, *(s[b] for s in job.state[1:])))
     step = StepwiseScan(cell, ScanJob(job.x[t, b][None].to(job.weights.w_ih), state, job.weights))
-    return list(cell.opened(step.inputs[0], step.recur(state[0]), state).values())
+    return list(cell.opened(step.inputs[0], state, step.recur).values())
 
 
 def _growth(cell: Cell, job: ScanJob) -> list[float]:
@@ -100,7 +100,7 @@ def _growth(cell: Cell, job: ScanJob) -> list[float]:
     both = ScanJob(
         _plain(job.x[:steps, rows]).repeat(1, 2, 1),
         tuple(torch.cat([s, s + nudge]) for s, nudge in zip(state, nudges, strict=True)),
-        Weights._make(None if weight is None else _plain(weight) for weight in job.weights),
+        job.weights.each(_plain),
         reverse=job.reverse,
         every=len(state) > 1,
     )

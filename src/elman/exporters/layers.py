@@ -55,6 +55,17 @@ def initial_states(layers: Recurrent) -> tuple[Tensor, ...]:
     return tuple(state[:, 0].detach().contiguous() for state in layers.initial(1))
 
 
+def give_bridged(graph: TensorGraph, layers: Recurrent, values: GraphValue) -> None:
+    """Give the state that `elman.nn.encoder.bridged` makes of values, by the names of its tensors."""
+    start = 0
+    for name, size in zip(STATES, layers.state_sizes, strict=False):
+        end = start + layers.layers * size
+        wide = graph.op("Reshape", graph.part(values, start, end), [-1, layers.layers, size])
+        state = graph.op("Transpose", wide, perm=[1, 0, 2])
+        graph.give(name, state, torch.float32, [layers.layers, "B", size])
+        start = end
+
+
 def stacked(
     graph: StepGraph,
     layers: Recurrent,
@@ -71,8 +82,10 @@ def stacked(
         got = "layers that also read from the end to the start"
         remedy = "export the whole to ONNX, without --streaming, or train with bidirectional=false"
         raise refused("the recurrent layers", got, expected="layers that read forward", remedy=remedy)
-    if layers.zoneout:
-        raise refused("the recurrent layers", f"zoneout={layers.zoneout}", remedy="train without zoneout")
+    for name in ("zoneout", "projection"):
+        if getattr(layers, name):
+            got, remedy = f"{name}={getattr(layers, name)}", f"train without network.{name}, or use --torch"
+            raise refused("the recurrent layers", got, remedy=remedy)
     last = list[tuple[GraphValue, ...]]()
 
     def run(layer: int, x: GraphValue) -> GraphValue:

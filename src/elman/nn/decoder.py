@@ -80,7 +80,7 @@ class Decoder(nn.Module):
         self.recurrent = encoder.layers(replace(config, learn_initial=False), width * (1 + feed))
         hidden = self.recurrent.output_size
         self.attention = None if look == NO_ATTENTION else attention.get(look)(hidden, value_size)
-        self.bridge = nn.Linear(summary_size, self.recurrent.cell.states * config.layers * config.hidden)
+        self.bridge = encoder.bridge(self.recurrent, summary_size)
         self.readout = nn.Linear(hidden + (value_size if self.attention else summary_size), width)
         self.output = nn.Linear(width, symbols + 1)
         nn.init.zeros_(self.output.bias)
@@ -89,11 +89,9 @@ class Decoder(nn.Module):
 
     def read(self, values: Seq, summary: Tensor) -> DecoderContext:
         """What there is to write of: values [T, B, M] to look at, and a summary [B, `summary_size`]."""
-        config, cell = self._config, self.recurrent.cell
-        start = torch.tanh(self.bridge(summary)).view(summary.shape[0], cell.states * config.layers, -1)
-        state = tuple(start.transpose(0, 1).split(config.layers))
+        state = encoder.bridged(self.recurrent, torch.tanh(self.bridge(summary)))
         if self.feed:
-            state = *state, start.new_zeros(1, summary.shape[0], self.embedding.width)
+            state = *state, summary.new_zeros(1, summary.shape[0], self.embedding.width)
         if self.attention is not None:
             return DecoderContext(self, self.attention.remember(values), state)
         inside = torch.ones(1, summary.shape[0], dtype=torch.bool, device=summary.device)

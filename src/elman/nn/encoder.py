@@ -37,7 +37,28 @@ def layers(config: NetworkSettings, width: int, *, bidirectional: bool = False) 
         init=config.init,
         init_gain=config.init_gain,
         memory=config.memory,
+        zoneout=config.zoneout,
+        projection=config.projection,
     )
+
+
+def bridged(recurrent: Recurrent, values: Tensor) -> State:
+    """The state that layers of one direction start from, made of as many values as it has.
+
+    Args:
+        recurrent: the layers.
+        values: [B, L * (sum of the sizes of the S tensors)], tensor after tensor and in it layer after layer.
+
+    Returns:
+        S tensors [L, B, H].
+    """
+    parts = values.split([recurrent.layers * size for size in recurrent.state_sizes], -1)
+    return tuple(part.unflatten(-1, (recurrent.layers, -1)).transpose(0, 1).contiguous() for part in parts)
+
+
+def bridge(recurrent: Recurrent, width: int) -> nn.Linear:
+    """A layer from a vector of `width` features to the values that `bridged` makes a state of."""
+    return nn.Linear(width, recurrent.layers * sum(recurrent.state_sizes))
 
 
 def stepper(recurrent: Recurrent, state: State) -> LayerStackStepper:

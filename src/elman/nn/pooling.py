@@ -28,7 +28,7 @@ class Pool(nn.Module):
         self.how, self.directions = how, recurrent.directions
         self.parts = ("mean", "max") if how == "mean_max" else (how,)
         size = recurrent.output_size
-        last = recurrent.hidden_size * recurrent.directions
+        last = recurrent.state_sizes[0] * recurrent.directions
         self.output_size = {"last": last, "mean_max": 2 * size}.get(how, size)
         self.attention = _AttentionPool(size) if how == "attention" else None
 

@@ -19,9 +19,12 @@ from elman.nn.kernels import dispatch
 from elman.nn.kernels.base import LayerStepper, StepFn, Weights, is_autocast
 from elman.nn.kernels.native import kernel
 from elman.nn.layer_stack import StackInput, StackOptions, scan_layers
+from elman.nn.stepping import layer_advance, layer_stepper
 
-_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh")  # as Weights orders them
+# As Weights orders them.
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "gain_ih", "gain_hh", "weight_hr")
 _IN = "input of Recurrent"
+_SHOWN = ("projection", "zoneout")
 
 
 class Recurrent(nn.Module):
@@ -57,6 +60,8 @@ class Recurrent(nn.Module):
         memory: units start so as to keep for up to so many steps (`Cell.remember`); 0: as `init` has it.
         zoneout: the share of each state that keeps its last value, drawn at each step in training, its
             expectation otherwise (Krueger et al. 2017).
+        projection: P, the width of the hidden state, h = W_hr h', below H; 0: it is not projected (Sak et al.
+            2014). Read P for H in the shapes of outputs and of the first state.
         kernel: the name of the kernel to use; None: the fastest that serves.
 
     Raises:
@@ -88,6 +93,7 @@ class Recurrent(nn.Module):
         init_gain: float = 1.0,
         memory: int = 0,
         zoneout: float = 0.0,
+        projection: int = 0,
         kernel: str | None = None,
     ) -> None:
         super().__init__()
@@ -100,7 +106,7 @@ class Recurrent(nn.Module):
         self.merge = _one_of("merge", merge, ("concat", "sum"))
         self.dropout, self.variational = dropout, variational
         self.recurrent_dropout, self.weight_dropout = recurrent_dropout, weight_dropout
-        self.zoneout = zoneout
+        self.zoneout, self.projection = zoneout, _projection(self.cell, projection, hidden_size)
         self.layer_norm, self.residual, self.skip = layer_norm, residual, skip
         if residual and skip:
             raise ConfigError("residual", "skip beside it", expected="one of the two")
@@ -121,7 +127,12 @@ class Recurrent(nn.Module):
     @property
     def _layer_size(self) -> int:
         """How many features a step of one layer's output has."""
-        return self.hidden_size * (self.directions if self.merge == "concat" else 1)
+        return self.state_sizes[0] * (self.directions if self.merge == "concat" else 1)
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """How many features each of the S tensors of the state has: H, of a projected hidden state P."""
+        return self.projection or self.hidden_size, *(self.hidden_size,) * (self.cell.states - 1)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -132,6 +143,11 @@ class Recurrent(nn.Module):
                 self.cell.initialise(*weights[:4])
             else:
                 _uniform(weights[:4], 1 / math.sqrt(self.hidden_size))
+            if weights.w_hr is not None and self.init == "orthogonal":
+                nn.init.orthogonal_(weights.w_hr)
+            elif weights.w_hr is not None:
+                _uniform((weights.w_hr,), 1 / math.sqrt(self.hidden_size))
+            self.cell.initialise_own(weights.own)
             weights.w_hh.mul_(self.init_gain)
             if self.memory and weights.b_ih is not None and weights.b_hh is not None:
                 self.cell.remember(weights.b_ih, weights.b_hh, self.memory)
@@ -143,11 +159,11 @@ class Recurrent(nn.Module):
 
     def initial(self, batch_size: int) -> State:
         """The state to start from: S tensors [L * D, B, H], zero or as learnt."""
-        runs = self.layers * self.directions
+        runs, sizes = self.layers * self.directions, self.state_sizes
         if self.initial_state is None:
-            shape = (runs, batch_size, self.hidden_size)
-            return tuple(self.weight_hh_l0.new_zeros(shape) for _ in range(self.cell.states))
-        return tuple(s.unsqueeze(1).expand(-1, batch_size, -1) for s in self.initial_state)
+            return tuple(self.weight_hh_l0.new_zeros(runs, batch_size, size) for size in sizes)
+        learnt = [s[:, :size] for s, size in zip(self.initial_state, sizes, strict=True)]
+        return tuple(s.unsqueeze(1).expand(-1, batch_size, -1) for s in learnt)
 
     def forward(
         self, seq: Seq, state: State | None = None, *, reset: Tensor | None = None
@@ -180,12 +196,12 @@ class Recurrent(nn.Module):
         """What runs each layer step after step from a state, without gradients or dropout.
 
         Raises:
-            ConfigError: it is bidirectional, for the backward layers would wait for the end; or has zoneout.
+            ConfigError: it is bidirectional, for the backward layers would wait for the end.
         """
         self._forwards()
         states = [tuple(s[layer] for s in state) for layer in range(self.layers)]
         return [
-            dispatch.stepper(self.cell, self.weights(layer), start, self.kernel)
+            layer_stepper(self.cell, self.weights(layer), start, zoneout=self.zoneout, kernel=self.kernel)
             for layer, start in enumerate(states)
         ]
 
@@ -193,20 +209,24 @@ class Recurrent(nn.Module):
         """What runs one step of each layer, for any batch and from any state, without gradients or dropout.
 
         Raises:
-            ConfigError: it is bidirectional, or has zoneout.
+            ConfigError: it is bidirectional.
         """
         self._forwards()
-        return [dispatch.advance(self.cell, self.weights(layer), self.kernel) for layer in range(self.layers)]
+        return [
+            layer_advance(self.cell, self.weights(layer), zoneout=self.zoneout, kernel=self.kernel)
+            for layer in range(self.layers)
+        ]
 
     def _forwards(self) -> None:
-        for name in ("bidirectional", "zoneout"):
-            if getattr(self, name):
-                got, remedy = f"{name}={getattr(self, name)}", "run it on whole sequences"
-                raise ConfigError("steps of Recurrent", got, remedy=remedy)
+        if self.bidirectional:
+            remedy = "run it on whole sequences"
+            raise ConfigError("steps of Recurrent", "bidirectional=True", remedy=remedy)
 
     def weights(self, run: int) -> Weights:
         """The weights of a layer in a direction; run = layer * D + direction."""
-        return Weights(*(getattr(self, name + self._suffix(run)) for name in _WEIGHTS))
+        suffix = self._suffix(run)
+        own = tuple([getattr(self, one.name + suffix) for one in self.cell.learnt])
+        return Weights(*[getattr(self, name + suffix) for name in _WEIGHTS]).beside(own)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         kernel.forget(*self.parameters(recurse=False))
@@ -219,6 +239,7 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         """What `print` tells of it."""
         shape = f"{self.cell.name}, {self.input_size}, {self.hidden_size}, layers={self.layers}"
+        shape += "".join(f", {name}={value}" for name in _SHOWN if (value := getattr(self, name)))
         return f"{shape}, bidirectional=True, merge={self.merge}" if self.bidirectional else shape
 
     def _options(self) -> StackOptions:
@@ -249,14 +270,20 @@ class Recurrent(nn.Module):
 
     def _register(self, bias: bool, learn_initial: bool) -> None:
         """Make the parameters, unfilled, in the order and with the names of torch.nn."""
-        rows, runs = self.cell.gates * self.hidden_size, self.layers * self.directions
+        runs = self.layers * self.directions
+        rows, recurrent = (gates * self.hidden_size for gates in self.cell.sizes[:2])
         for run in range(runs):
             above = self._layer_size + (self.input_size if self.skip else 0)
             features = self.input_size if run < self.directions else above
-            shapes = [(rows, features), (rows, self.hidden_size)]
-            shapes += [(rows,) if bias else None] * 2 + [(rows,) if self.layer_norm else None] * 2
+            shapes = [(rows, features), (recurrent, self.state_sizes[0])]
+            shapes += [(wide,) if bias else None for wide in (rows, recurrent)]
+            shapes += [(wide,) if self.layer_norm else None for wide in (rows, recurrent)]
+            shapes += [(self.projection, self.hidden_size) if self.projection else None]
             for name, shape in zip(_WEIGHTS, shapes, strict=True):
                 self.register_parameter(name + self._suffix(run), _parameter(shape))
+            for own in self.cell.learnt:
+                shape = () if own.scalar else (self.hidden_size,)
+                self.register_parameter(own.name + self._suffix(run), _parameter(shape))
         initial = (self.cell.states, runs, self.hidden_size)
         self.register_parameter("initial_state", _parameter(initial if learn_initial else None))
 
@@ -284,12 +311,14 @@ class Recurrent(nn.Module):
             )
 
     def _check_state(self, seq: Seq, state: State) -> State:
-        expected = (self.layers * self.directions, seq.data.shape[1], self.hidden_size)
-        if len(state) != self.cell.states or any(s.shape != expected for s in state):
+        runs, batch = self.layers * self.directions, seq.data.shape[1]
+        expected = [(runs, batch, size) for size in self.state_sizes]
+        if [s.shape for s in state] != expected:
+            shapes = " and ".join(str(list(shape)) for shape in dict.fromkeys(expected))
             raise DataError(
                 "state of Recurrent",
                 f"{len(state)} of shape {', '.join(str(list(s.shape)) for s in state)}",
-                expected=f"{self.cell.states} of shape {list(expected)}, [L * D, B, H]",
+                expected=f"{self.cell.states} of shape {shapes}, [L * D, B, H]",
                 remedy="give the state that the last call returned, for the same sequences",
             )
         return state
@@ -391,6 +420,30 @@ def _positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ConfigError(name, str(size), expected="1 or more")
+
+
+def _projection(cell: Cell, size: int, hidden: int) -> int:
+    """The width of the projected hidden state, if the cell can have one; 0: none."""
+    if not 0 <= size < hidden:
+        expected = f"from 1 to below hidden_size = {hidden}, or 0"
+        raise ConfigError("projection", str(size), expected=expected)
+    if size and not _projects(cell):
+        expected = "one whose hidden state enters products only, such as lstm"
+        raise ConfigError("projection", f"the cell {cell.name}", expected=expected)
+    return size
+
+
+def _projects(cell: Cell) -> bool:
+    """Whether a cell makes a hidden state of width 3 from one of width 2: it enters products only."""
+    (gates, recurrent, states), zeros = cell.sizes, torch.zeros
+    own = tuple([zeros(() if one.scalar else 3) for one in cell.learnt]) or None
+    weights = Weights(zeros(3 * gates, 1), zeros(3 * recurrent, 2), w_hr=zeros(2, 3), own=own)
+    state = zeros(1, 2), *[zeros(1, 3)] * (states - 1)
+    try:
+        after = dispatch.get("loop").step(cell, zeros(1, 1), state, weights)
+    except RuntimeError:
+        return False
+    return [s.shape for s in after] == [s.shape for s in state]
 
 
 def _memory(steps: int, bias: bool) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from elman.core.errors import ConfigError
-from elman.nn.kernels.base import LayerStepper, StepFn
+from elman.nn.cells.base import Cell
+from elman.nn.kernels import dispatch
+from elman.nn.kernels.base import LayerStepper, StepFn, Weights
 from elman.nn.kernels.native.plain import is_plain
 from elman.nn.layer_stack import stack_layers
 
@@ -102,3 +106,75 @@ def _check_plain(*tensors: Tensor) -> None:
     if not is_plain(*tensors):
         got, remedy = "a tracer, transform, mode or subclass of tensors", "call the layers themselves there"
         raise ConfigError("stepper", got, expected="plain tensors", remedy=remedy)
+
+
+def layer_stepper(
+    cell: Cell,
+    weights: Weights,
+    state: tuple[Tensor, ...],
+    *,
+    zoneout: float = 0.0,
+    kernel: str | None = None,
+) -> LayerStepper:
+    """Return what runs one layer step after step from a state, without gradients or dropout.
+
+    Args:
+        cell: the algebra of a step.
+        weights: of the layer, as they are now.
+        state: S tensors [B, H] to start from.
+        zoneout: the share of each state that keeps its last value, in expectation.
+        kernel: the name of the kernel to use; None: the fastest that serves.
+    """
+    if zoneout:
+        return _StepFnStepper(layer_advance(cell, weights, zoneout=zoneout, kernel=kernel), state)
+    return dispatch.stepper(cell, weights, state, kernel)
+
+
+def layer_advance(cell: Cell, weights: Weights, *, zoneout: float = 0.0, kernel: str | None = None) -> StepFn:
+    """Return what runs one step of a layer, for any batch and from any state; see `layer_stepper`."""
+    step = dispatch.advance(cell, weights, kernel)
+    return partial(_zoned, step, zoneout) if zoneout else step
+
+
+class _StepFnStepper(LayerStepper):
+    """One layer by a function of a step, on a copy of the state.
+
+    Args:
+        step: x [B, F] and S tensors [B, H] -> S tensors [B, H].
+        state: S tensors [B, H] to start from.
+    """
+
+    def __init__(self, step: StepFn, state: tuple[Tensor, ...]) -> None:
+        self._step = step
+        self.put(state)
+
+    @property
+    def state(self) -> tuple[Tensor, ...]:
+        return tuple([s.clone() for s in self._state])
+
+    def put(self, state: tuple[Tensor, ...]) -> None:
+        self._state = tuple([s.detach().clone() for s in state])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.advance(x).clone()
+
+    def advance(self, x: Tensor) -> Tensor:
+        self._state = self._step(x, self._state)
+        return self._state[0]
+
+
+@torch.no_grad()
+def _zoned(step: StepFn, share: float, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Run a step after which each state keeps a share of what it was: the expectation of zoneout.
+
+    Args:
+        step: as of `_StepFnStepper`.
+        share: from 0 to below 1.
+        x: [B, F].
+        state: S tensors [B, H].
+
+    Returns:
+        S tensors [B, H].
+    """
+    after = step(x, state)
+    return tuple([share * old + (1 - share) * new for old, new in zip(state, after, strict=True)])

@@ -97,12 +97,20 @@ class RunFolder:
             RunError: its file is missing or damaged.
         """
         run, where = self.config, self.path / VOCAB
+        with json_schema.rebuilding(where):
+            return registry.get(run.task).restore(self.learnt(), run, where)
+
+    def learnt(self) -> str:
+        """What the task learnt from the data, as its file has it.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        where = self.path / VOCAB
         text = _text(where, digests.REMEDY)
         if text is None:
             raise RunError(where, "no such file", remedy=digests.REMEDY)
-        text = digests.opened(text, where)
-        with json_schema.rebuilding(where):
-            return registry.get(run.task).restore(text, run, where)
+        return digests.opened(text, where)
 
     def weights(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The network's weights, and what was noted beside them."""
@@ -123,7 +131,7 @@ class RunFolder:
         weights, notes = self.weights()
         fill(network, weights, self.path / WEIGHTS)
         _check_settings(self.config, notes.get("settings"), self.path / CONFIG)
-        return model_of(task)(self.path, self.config, task, network.to(device).eval())
+        return model_of(task)(self.path, self.config, task, network.to(device).eval(), self.learnt())
 
     @property
     def results(self) -> RunResults | None:

@@ -13,6 +13,7 @@ from elman.core import json_schema, tensor_file
 from elman.core.errors import RunError, TaskError
 from elman.core.records import State
 from elman.core.run_config import RunConfig
+from elman.core.settings import fingerprint
 from elman.streaming.base import StreamCodec, Streamer, Streaming
 
 BLOCK = 256
@@ -20,14 +21,6 @@ BLOCK = 256
 
 FORMAT = 1
 """Of the files that hold a stream."""
-
-
-class Stored(Protocol):
-    """A task, of which a text tells what it learnt."""
-
-    def to_text(self) -> str:
-        """What it learnt from the training part."""
-        ...
 
 
 class Trained(Protocol):
@@ -39,13 +32,18 @@ class Trained(Protocol):
         ...
 
     @property
-    def task(self) -> Stored:
+    def task(self) -> object:
         """What it was trained for."""
         ...
 
     @property
     def config(self) -> RunConfig:
         """The settings that it was trained with."""
+        ...
+
+    @property
+    def learnt(self) -> str:
+        """What the task learnt from the data, as text that later versions of Elman do not change."""
         ...
 
     def able(self, ability: type) -> str:
@@ -93,7 +91,7 @@ class StreamFactory:
         """A number that tells this model from others: of its weights, its settings and what it learnt."""
         if not self._mark:
             run, found = self._model.config, hashlib.sha256()
-            parts = run.task, _settings_text(run), self._model.task.to_text()
+            parts = run.task, _settings_text(run), self._model.learnt
             found.update("\0".join(parts).encode())
             for name, tensor in sorted(self._model.network.state_dict().items()):
                 found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
@@ -179,5 +177,5 @@ _MOST_ROWS = 1 << 16
 
 def _settings_text(run: RunConfig) -> str:
     """The settings in the words of the fingerprints that saved streams have, whatever classes are called."""
-    text = repr((run.network, run.options, run.signal))
+    text = f"({', '.join(map(fingerprint, (run.network, run.options, run.signal)))})"
     return text.replace("NetworkSettings(", "Network(", 1).replace("SignalSettings(", "Signals(", 1)

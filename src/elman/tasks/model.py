@@ -35,10 +35,13 @@ class Model:
         config: the settings that it was trained with.
         task: what it was trained for.
         network: in evaluation mode.
+        learnt: what the task learnt from the data, as the run's file has it; None: as the task has it.
     """
 
-    def __init__(self, path: Path, config: RunConfig, task: Task, network: nn.Module) -> None:
-        self._path, self._config = path, config
+    def __init__(
+        self, path: Path, config: RunConfig, task: Task, network: nn.Module, learnt: str | None = None
+    ) -> None:
+        self._path, self._config, self._learnt = path, config, learnt
         self.network, self.task = network, task
 
     @property
@@ -50,6 +53,11 @@ class Model:
     def config(self) -> RunConfig:
         """The settings that it was trained with."""
         return self._config
+
+    @property
+    def learnt(self) -> str:
+        """What the task learnt from the data, in the words of the Elman that trained the model."""
+        return self.task.to_text() if self._learnt is None else self._learnt
 
     @property
     def operations(self) -> list[AnyOperation]:
@@ -114,7 +122,7 @@ class Model:
             ConfigError: a width below 1.
         """
         task = self._able(HasBeam)
-        return type(self)(self._path, self._config, task.with_beam(width), self.network)
+        return type(self)(self._path, self._config, task.with_beam(width), self.network, self._learnt)
 
     def evaluate(
         self, source: str | Path, *, form: str = "auto", encoding: str = "utf-8"

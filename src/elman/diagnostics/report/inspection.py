@@ -258,7 +258,9 @@ def _backwards(name: str) -> bool:
 
 def _fresh(material: Subject, cell: str) -> nn.Module:
     """A network of the same sizes and of that cell, before any training."""
-    run = replace(material.run, network=replace(material.run.network, cell=cell))
+    network, others = material.run.network, {"memory": 0, "projection": 0}  # which not every cell can have
+    network = network if cell == network.cell else replace(network, cell=cell, **others)
+    run = replace(material.run, network=network)
     torch.manual_seed(run.training.seed)
     task = tasks_registry.get(run.task).restore(material.task.to_text(), run, "a fresh network")
     return task.build().eval()

@@ -7,16 +7,39 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from elman.core.errors import ConfigError
+from elman.nn.formula.evaluation import evaluated
+from elman.nn.formula.listing import listed
+
+
+class Learnt(NamedTuple):
+    """A parameter of a cell's own beside its products' weights.
+
+    Args:
+        name: of the parameter; that of layer 0 is called `name_l0`.
+        low, high: it starts uniform from low to high; None: all at low.
+        scalar: one number for all units, not one for each.
+    """
+
+    name: str
+    low: float = 0.0
+    high: float | None = None
+    scalar: bool = False
 
 
 class Recur(Protocol):
-    """The recurrent product of some gates: `U[first:last] h + b[first:last]`, normalised if the layer is."""
+    """The recurrent product of some gates: `U[first:last] h + b[first:last]`, normalised if the layer is.
+
+    Attributes:
+        learnt: the cell's own parameters, in its order: [H] each, or [] of a scalar.
+    """
+
+    learnt: tuple[Tensor, ...]
 
     def __call__(self, h: Tensor, first_gate: int = 0, last_gate: int | None = None) -> Tensor:
         """The product for gates `first_gate` to before `last_gate` (None: to the last).
@@ -34,10 +57,13 @@ class Recur(Protocol):
 class Cell(ABC):
     """One step of a recurrent network: `state = f(W x + b, U h + b', state)`.
 
-    A new cell sets `name`, `gates` and `states`, and implements `pointwise`; that is all it needs.
+    A new cell sets `name`, `gates` and `states`, and implements `pointwise`; or `step`, where it has other
+    products than `U h`, or parameters of its own. That is all it needs.
 
     Attributes:
         gates: G, how many gates the products W x and U h have, H wide each.
+        recurrent_gates: how many U h has, where they are not as many; None: G.
+        learnt: parameters of its own, which `step` finds in `recur.learnt`.
         states: S, how many tensors [B, H] the state has; the first, the hidden state, is the output.
         gate_names: of the G gates, in the order of the weights; none where they have no names.
         keeps: the one of `opened` that says which share of its memory a unit keeps; "" where none does.
@@ -46,6 +72,8 @@ class Cell(ABC):
 
     gates: ClassVar[int]
     states: ClassVar[int]
+    recurrent_gates: ClassVar[int | None] = None
+    learnt: ClassVar[tuple[Learnt, ...]] = ()
     gate_names: ClassVar[tuple[str, ...]] = ()
     keeps: ClassVar[str] = ""
     writes: ClassVar[str] = ""
@@ -55,7 +83,16 @@ class Cell(ABC):
     def name(self) -> str:
         """The name in the table of cells, by which kernels know it."""
 
-    @abstractmethod
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Gates of W x, gates of U h, and states."""
+        return self.gates, self.gates if self.recurrent_gates is None else self.recurrent_gates, self.states
+
+    @property
+    def learnt_scalars(self) -> tuple[bool, ...]:
+        """Of each parameter of its own, whether it is one number for all units."""
+        return tuple(own.scalar for own in self.learnt)
+
     def pointwise(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The algebra between the products, element by element.
 
@@ -67,14 +104,23 @@ class Cell(ABC):
         Returns:
             S tensors [B, H] after it.
         """
+        raise NotImplementedError(f"{type(self).__name__} has neither pointwise nor step")
 
-    def opened(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """How far each gate is open, for those who look inside: name -> [B, H] from 0 to 1.
+    def opened(self, wx: Tensor, state: tuple[Tensor, ...], recur: Recur) -> dict[str, Tensor]:
+        """How far each gate is open, for those who look inside: name -> [..., H] from 0 to 1.
+
+        They are those of `gate_names` that the step makes a sigmoid of.
 
         Args:
-            wx, uh, state: as `pointwise` takes them.
+            wx: [..., G * H].
+            state: S tensors [..., H].
+            recur: as `step` has it.
         """
-        return {}
+        formula = listed(self, state[0].shape[-1]).formula
+        if formula is None:
+            return {}
+        values = evaluated(formula, wx, state, recur, recur.learnt)
+        return {self.gate_names[gate]: values[value] for gate, value in formula.opened(len(self.gate_names))}
 
     def step(self, wx: Tensor, state: tuple[Tensor, ...], recur: Recur) -> tuple[Tensor, ...]:
         """One step with its recurrent product; a cell with other products than `U h` overrides this.
@@ -102,11 +148,21 @@ class Cell(ABC):
             b_hh: [G * H], or None.
         """
         nn.init.normal_(w_ih, std=w_ih.shape[1] ** -0.5)
-        for gate in w_hh.chunk(self.gates):
+        for gate in w_hh.split(len(w_ih) // self.gates):
             nn.init.orthogonal_(gate)
         for bias in (b_ih, b_hh):
             if bias is not None:
                 nn.init.zeros_(bias)
+
+    @torch.no_grad()
+    def initialise_own(self, own: tuple[Tensor, ...]) -> None:
+        """Fill the cell's own parameters in place, as `learnt` says.
+
+        Args:
+            own: [H] each, or [] of a scalar.
+        """
+        for parameter, (_, low, high, _) in zip(own, self.learnt, strict=True):
+            nn.init.uniform_(parameter, low, low if high is None else high)
 
     @torch.no_grad()
     def remember(self, b_ih: Tensor, b_hh: Tensor, steps: int) -> None:
@@ -132,4 +188,5 @@ class Cell(ABC):
             if name:
                 at = self.gate_names.index(name)
                 b_ih.chunk(self.gates)[at].copy_(sign * share)
-                b_hh.chunk(self.gates)[at].zero_()
+                if len(b_hh) == len(b_ih):
+                    b_hh.chunk(self.gates)[at].zero_()

@@ -48,11 +48,6 @@ class GRUEquations(Cell):
         n = torch.tanh(wx_n + uh_n)
         return (n + torch.sigmoid(wx_z + uh_z) * (state[0] - n),)
 
-    def opened(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """The reset gate r and the update gate z, of which 1 is to keep."""
-        r, z, _ = torch.sigmoid(wx + uh).chunk(3, -1)
-        return {"reset": r, "update": z}
-
     def step(self, wx: Tensor, state: tuple[Tensor, ...], recur: Recur) -> tuple[Tensor, ...]:
         """One step; with reset before, two products, for the second needs the gate r of the first."""
         if self.reset == "after":

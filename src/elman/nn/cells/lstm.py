@@ -44,11 +44,6 @@ class LSTMEquations(Cell):
         c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
 
-    def opened(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """The input gate i, the forget gate f and the output gate o."""
-        i, f, _, o = torch.sigmoid(wx + uh).chunk(4, -1)
-        return {"input": i, "forget": f, "output": o}
-
     @torch.no_grad()
     def initialise(self, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None) -> None:
         """As `Cell.initialise`, with a forget bias of 1, so that it remembers at first (Gers et al. 2000)."""

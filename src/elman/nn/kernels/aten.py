@@ -52,6 +52,8 @@ class Aten(Kernel):
             return "torch's fused functions want a step at least"
         if case.device == "meta" and case.ragged:
             return "torch packs no sequences without their numbers"
+        if case.projected and case.cell != "lstm":
+            return f"torch's fused functions have no projection of {case.cell!r}"
         for flag, what in _LACKING.items():
             if getattr(case, flag):
                 return f"torch's fused functions have no {what}"
@@ -139,23 +141,25 @@ def _call(
     options = (flat, biased, 1, 0.0, training, False)
     if len(data) == 1:
         options = (*options, False)
-    with _quiet() if flat[0].is_cuda else nullcontext():
+    with _quiet() if flat[0].is_cuda or weights.w_hr is not None else nullcontext():
         y, *last = _FUNCTIONS[name](*data, hx if name == "lstm" else hx[0], *options)
     return y, tuple(s.squeeze(0) for s in last)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without torch's advice to lay all weights out in one block.
+    """Without torch's advice to lay all weights out in one block, and not to project.
 
-    cuDNN copies them into one at each call. The copy is small beside the run over time, and sparing it would
-    move the parameters' memory behind their owner's back.
+    cuDNN copies weights into one block at each call. The copy is small beside the run over time, and sparing
+    it would move the parameters' memory behind their owner's back. oneDNN has no projection.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="RNN module weights are not part of single contiguous chunk"
-        )
+        for advice in _ADVICE:
+            warnings.filterwarnings("ignore", message=advice)
         yield
+
+
+_ADVICE = ("RNN module weights are not part of single contiguous chunk", "LSTM with projections is not")
 
 
 def _flat(weights: Weights) -> tuple[list[Tensor], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,9 +21,7 @@ class CellProtocol(Protocol):
         """The name by which a kernel knows the algebra."""
         ...
 
-    def step(
-        self, wx: Tensor, state: tuple[Tensor, ...], recur: Callable[..., Tensor], /
-    ) -> tuple[Tensor, ...]:
+    def step(self, wx: Tensor, state: tuple[Tensor, ...], recur: Any, /) -> tuple[Tensor, ...]:
         """One step: wx [B, G * H] and S tensors [B, H] -> S tensors [B, H].
 
         Where the hidden state is projected, the first tensor that comes in is [B, P].
@@ -52,6 +50,39 @@ class Weights(NamedTuple):
     gain_ih: Tensor | None = None
     gain_hh: Tensor | None = None
     w_hr: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Weights:
+        """The same, changed one by one."""
+        changed = Weights(*(None if w is None else change(w) for w in self))  # pyrefly: ignore
+        return changed.beside(tuple(map(change, self.own)))
+
+    @property
+    def own(self) -> tuple[Tensor, ...]:
+        """The cell's own parameters, in its order: [H] each, or [] of a scalar."""
+        return ()
+
+    def beside(self, own: tuple[Tensor, ...]) -> Weights:
+        """The same with these parameters of the cell's own."""
+        return WeightsWithOwn(self, own) if own else self
+
+
+class WeightsWithOwn(Weights):
+    """Weights, and a cell's own parameters, which are none of the seven."""
+
+    _own: tuple[Tensor, ...]
+
+    def __new__(cls, weights: Weights, own: tuple[Tensor, ...]) -> WeightsWithOwn:
+        made = super().__new__(cls, *weights)
+        made._own = own
+        return made
+
+    @property
+    def own(self) -> tuple[Tensor, ...]:
+        """See `Weights`."""
+        return self._own
+
+    def _replace(self, **changes: Any) -> Any:  # pyrefly: ignore
+        return Weights(*self)._replace(**changes).beside(self._own)
 
 
 class ScanJob(NamedTuple):
@@ -114,6 +145,7 @@ class KernelRequest(NamedTuple):
         reset: whether the state is set to zero on the way.
         zoned: whether states keep a share of their last value.
         every: whether other states than the hidden one are asked for at all steps.
+        unlisted: why the cell's step is no list of operations; None: it is one.
     """
 
     cell: str
@@ -127,6 +159,7 @@ class KernelRequest(NamedTuple):
     reset: bool = False
     zoned: bool = False
     every: bool = False
+    unlisted: str | None = None
 
 
 StepFn: TypeAlias = Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
@@ -161,7 +194,7 @@ class _PlainStepper(LayerStepper):
         self, kernel: Kernel, cell: CellProtocol, weights: Weights, state: tuple[Tensor, ...]
     ) -> None:
         self._kernel, self._cell = kernel, cell
-        self._weights = Weights._make(None if w is None else w.detach().clone() for w in weights)
+        self._weights = weights.each(lambda w: w.detach().clone())
         self._state = tuple([s.detach().clone() for s in state])
         self._shape = state[0].shape[0], weights.w_ih.shape[1]
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from elman.core.errors import ConfigError, nearest
+from elman.nn.formula.listing import listed
 from elman.nn.kernels.aten import Aten
 from elman.nn.kernels.base import (
     CellProtocol,
@@ -25,6 +26,7 @@ from elman.nn.kernels.base import (
     is_autocast,
 )
 from elman.nn.kernels.loop import Loop
+from elman.nn.kernels.native.extension import CELLS
 from elman.nn.kernels.native.kernel import Native
 
 VARIABLE = "ELMAN_KERNEL"
@@ -204,6 +206,7 @@ def case_of(cell: CellProtocol, job: ScanJob) -> KernelRequest:
         reset is not None,
         zone is not None,
         every and len(state) > 1,
+        _unlisted(cell, weights),
     )
 
 
@@ -212,8 +215,21 @@ def _case_of_step(cell: CellProtocol, tensor: Tensor, weights: Weights) -> Kerne
     device = tensor.device.type
     normed, projected = gain is not None, projection is not None
     return KernelRequest(
-        cell.name, device, _products(tensor.dtype, device), 1, False, normed, False, projected
+        cell.name,
+        device,
+        _products(tensor.dtype, device),
+        1,
+        normed=normed,
+        projected=projected,
+        unlisted=_unlisted(cell, weights),
     )
+
+
+def _unlisted(cell: CellProtocol, weights: Weights) -> str | None:
+    """Why a cell's step is no list of operations; nobody asks of one that has a kernel of its own."""
+    if cell.name in CELLS or torch.compiler.is_compiling():
+        return None
+    return listed(cell, weights.w_hh.shape[1]).refusal
 
 
 @torch.compiler.assume_constant_result

@@ -76,7 +76,7 @@ class _Recur:
 
     def __init__(self, weights: Weights, hidden: int, mask: Tensor | None) -> None:
         self.parts = (weights.w_hh, weights.gain_hh, weights.b_hh)
-        self.hidden, self.mask = hidden, mask
+        self.hidden, self.mask, self.learnt = hidden, mask, weights.own
 
     def __call__(self, h: Tensor, first_gate: int = 0, last_gate: int | None = None) -> Tensor:
         end = None if last_gate is None else last_gate * self.hidden

@@ -13,12 +13,11 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.core.errors import ConfigError, DataError
 from elman.nn.cells import registry
-from elman.nn.kernels import dispatch
 from elman.nn.kernels.base import Weights, is_autocast
 from elman.nn.kernels.native.plain import wants_names
 from elman.nn.layer_stack import StackInput, StackOptions, scan_layers
 from elman.nn.recurrent import check_reset, checked_lengths, shares
-from elman.nn.stepping import LayerStackStepper
+from elman.nn.stepping import LayerStackStepper, layer_stepper
 from elman.nn.torch_compat.base import Foreign, tracer_of
 
 _CELLS = {
@@ -147,14 +146,12 @@ class Layers(Foreign, nn.RNNBase):
             Called with x [B, F], it gives the last layer's hidden state [B, H], and keeps the state.
 
         Raises:
-            ConfigError: the layers are bidirectional, for the backward one would wait for the end; or there
-                is zoneout.
+            ConfigError: the layers are bidirectional, for the backward one would wait for the end.
             DataError: the state does not fit.
         """
-        for name in ("bidirectional", "zoneout"):
-            if getattr(self, name):
-                where, got = f"stepper of {type(self).__name__}", f"{name}={getattr(self, name)}"
-                raise ConfigError(where, got, remedy="run the layer on whole sequences")
+        if self.bidirectional:
+            where = f"stepper of {type(self).__name__}"
+            raise ConfigError(where, "bidirectional=True", remedy="run the layer on whole sequences")
         weight = self._weight("weight_ih_l0")
         if hx is not None and not self._state_fits(hx, weight, self._state_of(hx)[0].shape[1]):
             got = ", ".join(str(list(s.shape)) for s in self._state_of(hx))
@@ -165,7 +162,10 @@ class Layers(Foreign, nn.RNNBase):
         )
         cell = _CELLS[self.mode]
         return LayerStackStepper(
-            [dispatch.stepper(cell, self._weights(layer), state) for layer, state in enumerate(states)]
+            [
+                layer_stepper(cell, self._weights(layer), state, zoneout=self.zoneout)
+                for layer, state in enumerate(states)
+            ]
         )
 
     def _add_gains(self) -> None:

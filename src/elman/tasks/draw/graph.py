@@ -125,19 +125,13 @@ class BeginPiece(ExportedGraph):
         graph.give("inside", graph.op("Greater", codes, 0), torch.bool, ["U", "B"])
 
     def _describe_class(self, graph: TensorGraph, body: ClassBody, codes: GraphValue) -> None:
-        layers, cell = body.recurrent.layers, body.recurrent.cell
         vector = GraphValue(
             graph.op("Gather", body.embedding.weight, graph.op("Gather", codes, 0, axis=0)).name,
             body.embedding.embedding_dim,
             False,
         )
         start = graph.apply("Tanh", exporters_layers.linear(graph, vector, body.bridge))
-        size = body.recurrent.hidden_size
-        for place, name in enumerate(STATES[: cell.states]):
-            rows = graph.part(start, place * layers * size, (place + 1) * layers * size)
-            wide = graph.op("Reshape", rows, [-1, layers, size])
-            state = graph.op("Transpose", wide, perm=[1, 0, 2])
-            graph.give(name, state, torch.float32, [layers, "B", size])
+        exporters_layers.give_bridged(graph, body.recurrent, start)
         row = graph.op("Unsqueeze", vector, [0])
         graph.give(VECTOR, row, torch.float32, [1, "B", vector.width])
 
@@ -292,7 +286,7 @@ def _fed(
     (*after, _, place), (hidden, context) = graph.scan(step, [*carried, seen, place], [x])
     for name, state in zip(STATES, after, strict=False):
         graph.keep(name, [state])
-    return GraphValue(hidden.name, layers.hidden_size), GraphValue(context.name, sees._size), place
+    return GraphValue(hidden.name, layers.output_size), GraphValue(context.name, sees._size), place
 
 
 _BODIES: dict[type[nn.Module], Callable[[StepGraph, nn.Module, GraphValue], GraphValue]] = {

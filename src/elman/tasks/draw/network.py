@@ -94,11 +94,11 @@ class ClassBody(Body):
 
     def __init__(self, classes: int, width: int, config: NetworkSettings) -> None:
         super().__init__()
-        size, self._config = config.embedding or 64, config
+        size = config.embedding or 64
         self.recurrent = encoder.layers(replace(config, learn_initial=False), width + size)
         self.output_size = self.recurrent.output_size
         self.embedding = nn.Embedding(classes + 1, size, padding_idx=0)
-        self.bridge = nn.Linear(size, self.recurrent.cell.states * config.layers * config.hidden)
+        self.bridge = encoder.bridge(self.recurrent, size)
 
     @property
     def hidden(self) -> int:
@@ -107,9 +107,7 @@ class ClassBody(Body):
     def begin(self, codes: Tensor) -> State:
         """See `Body`; the class's vector stays in the state."""
         vector = self.embedding(codes[0])
-        shape = vector.shape[0], self.recurrent.cell.states * self._config.layers, self._config.hidden
-        start = torch.tanh(self.bridge(vector)).view(shape).transpose(0, 1)
-        return *start.contiguous().split(self._config.layers), vector[None]
+        return *encoder.bridged(self.recurrent, torch.tanh(self.bridge(vector))), vector[None]
 
     def forward(self, x: Seq, state: State) -> tuple[Tensor, State, Tensor | None]:
         *inner, vector = state
@@ -147,13 +145,13 @@ class TextBody(Body):
         first = replace(config, layers=1, skip=False, residual=False, learn_initial=False)
         self.recurrent = encoder.layers(first, width + size * options.feed)
         self.embedding = nn.Embedding(characters + 1, size, padding_idx=0)
-        self.window = SoftWindow(config.hidden, options.window, pace)
+        self.window = SoftWindow(self.recurrent.output_size, options.window, pace)
         self.feed, self._states = options.feed, self.recurrent.cell.states
-        self.output_size = config.hidden + size
+        self.output_size = self.recurrent.output_size + size
         self.upper = None
         if config.layers > 1:
             rest = replace(config, layers=config.layers - 1, learn_initial=False)
-            self.upper = encoder.layers(rest, width + config.hidden + size)
+            self.upper = encoder.layers(rest, width + self.output_size)
             self.output_size += self.upper.output_size
 
     @property

@@ -31,12 +31,13 @@ class LanguageNetwork(nn.Module):
         self, symbols: int, config: NetworkSettings, *, tie: bool, unknown: int | None = None
     ) -> None:
         super().__init__()
-        width = config.embedding or (config.hidden if tie else min(config.hidden, LARGEST_EMBEDDING))
-        if tie and width != config.hidden:
+        size = (config.projection or config.hidden) * (config.layers if config.skip else 1)
+        width = config.embedding or (size if tie else min(config.hidden, LARGEST_EMBEDDING))
+        if tie and width != size:
             remedy = "set network.embedding = 0 or language.tie = false"
-            raise ConfigError(
-                "network.embedding", str(width), expected=f"{config.hidden} as network.hidden", remedy=remedy
-            )
+            plain = size == config.hidden
+            expected = f"{size} as {'network.hidden' if plain else 'what the layers give'}"
+            raise ConfigError("network.embedding", str(width), expected=expected, remedy=remedy)
         self._config = config
         self.embedding = Embedding(symbols, width, config, unknown)
         self.recurrent = layers(config, width)

@@ -168,7 +168,10 @@ def _attracted(graph: TensorGraph, network: Attractor, start: GraphValue) -> lis
         said, taken, _, *before = states
         x = GraphValue(inner.op("Unsqueeze", said, [0]).name, layers.input_size)
         parts = [
-            [inner.rows(GraphValue(state.name, layers.hidden_size), layer, 1) for state in before]
+            [
+                inner.rows(GraphValue(state.name, size), layer, 1)
+                for state, size in zip(before, layers.state_sizes, strict=True)
+            ]
             for layer in range(layers.layers)
         ]
         with exporters_layers.over(inner, inner.op("Identity", [1]), inner.batch, None):

@@ -81,14 +81,8 @@ class EncoderPiece(ExportedGraph):
         graph.give(INSIDE, inside, torch.bool, ["S", "B"])
 
     def _give_state(self, graph: TensorGraph, summary: GraphValue) -> None:
-        layers = self._decoder.recurrent
         start = graph.apply("Tanh", exporters_layers.linear(graph, summary, self._decoder.bridge))
-        part, size = layers.layers * layers.hidden_size, layers.hidden_size
-        for place, name in enumerate(STATES[: layers.cell.states]):
-            rows = graph.part(start, place * part, (place + 1) * part)
-            wide = graph.op("Reshape", rows, [-1, layers.layers, size])
-            shape = [layers.layers, "B", size]
-            graph.give(name, graph.op("Transpose", wide, perm=[1, 0, 2]), torch.float32, shape)
+        exporters_layers.give_bridged(graph, self._decoder.recurrent, start)
 
     @abstractmethod
     def source(self, graph: TensorGraph) -> EncodedSource:
@@ -165,8 +159,10 @@ class DecoderPiece(ExportedGraph):
         lengths = torch.randint(1, steps + 1, (batch,), generator=generator)
         memory = Sizes(steps, lengths)
         layers = decoder.recurrent
-        shape = layers.layers, batch, layers.hidden_size
-        state = {name: torch.randn(shape, generator=generator) for name in STATES[: layers.cell.states]}
+        state = {
+            name: torch.randn(layers.layers, batch, size, generator=generator)
+            for name, size in zip(STATES, layers.state_sizes, strict=False)
+        }
         if decoder.feed:
             state[FED] = torch.randn(1, batch, decoder.embedding.width, generator=generator)
         return {

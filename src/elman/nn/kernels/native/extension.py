@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-_INTERFACE = 5
+_INTERFACE = 6
 """Of the compiled module's functions, as they are called from here."""
 
 
@@ -36,8 +36,8 @@ GATES = (4, 3, 1, 1)
 NUMBERS = {torch.float32: 0, torch.float64: 1}
 DTYPES = tuple(NUMBERS)
 
-Kind = tuple[int, int, int, int]
-"""Cell, dtype, F and H: what decides how weights and gates are laid out."""
+Kind = tuple[Any, int, int, int]
+"""Cell (or a program), dtype, F and H: what decides how weights and gates are laid out."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Our own kernels for the CPU, in C++ (`native/`): RNN, LSTM and GRU in float32 and float64.
+"""Our own kernels for the CPU, in C++ (`native/`): RNN, LSTM, GRU, and lists; in float32 and float64.
 
 Here are the cases that they serve, and autograd. A gradient's own gradient goes through another kernel.
 """
@@ -24,6 +24,7 @@ from elman.nn.kernels.native import packed_weights
 from elman.nn.kernels.native.custom_op import differentiated, run_operation
 from elman.nn.kernels.native.extension import CELLS, NUMBERS, missing, module
 from elman.nn.kernels.native.launch import KernelCall, step
+from elman.nn.kernels.native.lists import ListAdvance, ListStepper, run_list
 from elman.nn.kernels.native.plain import is_operation_served, is_plain, is_traced, is_transformed
 from elman.nn.kernels.native.stepper import NativeAdvance, NativeStepper
 
@@ -77,8 +78,8 @@ class Native(Kernel):
         """Other cells, devices and numbers than it is written for, and what it lacks inside the step."""
         if module is None:
             return missing
-        if case.cell not in CELLS:
-            return f"there is no native kernel for {case.cell!r}"
+        if case.cell not in CELLS and case.unlisted:
+            return f"its list of operations cannot say {case.cell!r}: {case.unlisted}"
         if case.device != "cpu":
             return f"it runs on the CPU, not on {case.device!r}"
         if case.dtype not in NUMBERS:
@@ -93,6 +94,8 @@ class Native(Kernel):
         x, state, weights, lengths, reverse, mask, reset, *_ = job
         if _is_compiled() or not is_plain(*_tensors(job)):
             return self._seen(cell, job)
+        if cell.name not in CELLS:
+            return run_list(self.differentiable, cell, job)
         if _has_gradient(x, state, weights, mask):
             if mask is not None and mask.requires_grad:
                 return self.differentiable.run(cell, job)
@@ -107,7 +110,8 @@ class Native(Kernel):
         self, cell: CellProtocol, x: Tensor, state: tuple[Tensor, ...], weights: Weights
     ) -> tuple[Tensor, ...]:
         """Run one step; see `Kernel.step`."""
-        if _is_compiled() or _has_gradient(x, state, weights) or not is_plain(x, *state, *weights[:4]):
+        other = cell.name not in CELLS or _is_compiled() or _has_gradient(x, state, weights)
+        if other or not is_plain(x, *state, *weights[:4]):
             return super().step(cell, x, state, weights)
         return step(cell.name, x, state, weights)
 
@@ -119,27 +123,35 @@ class Native(Kernel):
                 KernelRequest(cell.name, steps=len(job.x), masked=masked, reset=reset)
             )
             return (self.differentiable if refusal else self.named).run(cell, job)
-        if is_transformed() or not (_is_compiled() or is_operation_served(*_tensors(job))):
+        if (
+            cell.name not in CELLS
+            or is_transformed()
+            or not (_is_compiled() or is_operation_served(*_tensors(job)))
+        ):
             return self.differentiable.run(cell, job)
         return run_operation(cell, job, self.differentiable)
 
     def stepper(self, cell: CellProtocol, weights: Weights, state: tuple[Tensor, ...]) -> LayerStepper:
         """Make ready for step after step; see `Kernel.stepper`."""
-        if not is_plain(*weights[:4], *state):
+        if not is_plain(*weights[:4], *weights.own, *state):
             return super().stepper(cell, weights, state)
+        if cell.name not in CELLS:
+            return ListStepper(cell, weights, state)
         return NativeStepper(cell.name, weights, state)
 
     def advance(self, cell: CellProtocol, weights: Weights) -> StepFn:
         """Make ready for steps of any batch; see `Kernel.advance`."""
-        if not is_plain(*weights[:4]):
+        if not is_plain(*weights[:4], *weights.own):
             return super().advance(cell, weights)
+        if cell.name not in CELLS:
+            return ListAdvance(cell, weights)
         return NativeAdvance(cell.name, weights)
 
 
 def _tensors(job: ScanJob) -> tuple[Tensor | None, ...]:
     """All that a native kernel reads."""
     x, state, weights, lengths, _, mask, reset, *_ = job
-    return x, *state, *weights[:4], lengths, mask, reset
+    return x, *state, *weights[:4], *weights.own, lengths, mask, reset
 
 
 def _has_gradient(x: Tensor, state: tuple[Tensor, ...], weights: Weights, mask: Tensor | None = None) -> bool:

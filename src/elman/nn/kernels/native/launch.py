@@ -46,8 +46,8 @@ class KernelCall:
     def __init__(self, name: str, job: ScanJob, groups: int | None = None) -> None:
         x, state, self.weights, self.lengths, self.reverse, mask, reset, *_ = job
         if groups is None:
-            _check(x, state, self.lengths, mask, reset)
-        self.x = _rows_dense(x)
+            check_job(x, state, self.lengths, mask, reset)
+        self.x = rows_dense(x)
         self.state = tuple([s.contiguous() for s in state])
         self.around = (
             None if mask is None else mask.contiguous(),
@@ -55,7 +55,7 @@ class KernelCall:
         )
         _, batch, features = x.shape
         self.kind = CELLS[name], NUMBERS[x.dtype], int(features), int(state[0].shape[1])
-        self.groups = _groups(batch, self.weights.w_hh) if groups is None else groups
+        self.groups = groups_of(batch, self.weights.w_hh) if groups is None else groups
 
     def outputs(self) -> tuple[Tensor, ...]:
         """y and the last states, to be filled."""
@@ -65,7 +65,7 @@ class KernelCall:
         """For what forward keeps for backward, of that many rows of all steps together."""
         _, _, row, padded = sizes(self.kind)
         entered = self.around[0] is not None or self.around[1] is not None
-        return _quickly_filled(self.x.new_empty(rows * (row + padded * (entered + len(self.state)))))
+        return quickly_filled(self.x.new_empty(rows * (row + padded * (entered + len(self.state)))))
 
     def rows(self) -> int:
         """How many steps there are, of all sequences together.
@@ -112,11 +112,11 @@ class KernelCall:
             grads: of y and the last states; None: zero.
         """
         dy, *dlast = grads
-        dy = None if dy is None else _rows_dense(dy)
+        dy = None if dy is None else rows_dense(dy)
         dx = self._sequence(self.kind[2]) if wanted[0] else None
         others = (*self.weights[:4], *self.state)
         found = [
-            _like(t) if want and t is not None else None for t, want in zip(others, wanted[1:], strict=True)
+            like(t) if want and t is not None else None for t, want in zip(others, wanted[1:], strict=True)
         ]
         module.backward(
             *self._arguments(),
@@ -135,7 +135,7 @@ class KernelCall:
 
     def _sequence(self, width: int) -> Tensor:
         steps, batch, _ = self.x.shape
-        y = _quickly_filled(self.x.new_empty((steps, batch, width)))
+        y = quickly_filled(self.x.new_empty((steps, batch, width)))
         return y if self.lengths is None else y.zero_()
 
     def _as_they_lie(self, pack: Pack) -> tuple[Tensor | None, ...]:
@@ -173,7 +173,9 @@ def step(name: str, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> t
     weights, state = dense(kind, weights), tuple([s.contiguous() for s in state])
     ahead = None if batch < _FEW else packed(kind, weights, True, False).ahead
     last = tuple([torch.empty_like(s) for s in state])
-    step_to(kind, x.contiguous(), state, weights, ahead, last[0], last)  # the hidden state is its output, too
+    step_to(
+        kind, x.contiguous(), state, weights[:4], ahead, last[0], last
+    )  # the hidden state is its output, too
     return last
 
 
@@ -192,7 +194,7 @@ def step_to(
     module.forward(*kind, *sizes, x, 0, kind[2], *two(before), *around, *weights[:4], ahead, *two(after))
 
 
-def _check(
+def check_job(
     x: Tensor, state: tuple[Tensor, ...], lengths: Tensor | None, mask: Tensor | None, reset: Tensor | None
 ) -> None:
     """Raise where a tensor is not what the kernels may read."""
@@ -215,25 +217,25 @@ def _check_state(state: tuple[Tensor, ...], dtype: torch.dtype, shape: tuple[int
             check("the state", s, dtype, shape)
 
 
-def _groups(batch: int, w_hh: Tensor) -> int:
+def groups_of(batch: int, w_hh: Tensor) -> int:
     """How many parts of the batch run through time on their own."""
     threads = torch.get_num_threads()
     few = batch < 4 * threads or w_hh.nbytes > _IN_CACHE
     return 1 if few else threads
 
 
-def _rows_dense(sequence: Tensor) -> Tensor:
+def rows_dense(sequence: Tensor) -> Tensor:
     """The same where each row's numbers stand one after another, else a copy."""
     return sequence if sequence.is_contiguous() or sequence.stride(2) == 1 else sequence.contiguous()
 
 
-def _like(tensor: Tensor) -> Tensor:
+def like(tensor: Tensor) -> Tensor:
     """Room for as many numbers, dense."""
     # Twice as fast as new_empty, but it keeps what order there is.
     return torch.empty_like(tensor) if tensor.is_contiguous() else tensor.new_empty(tensor.shape)
 
 
-def _quickly_filled(fresh: Tensor) -> Tensor:
+def quickly_filled(fresh: Tensor) -> Tensor:
     """New memory; a large block is new to the process too, and page after page takes longer than its use."""
     if type(fresh) is Tensor and fresh.nbytes >= _LARGE:
         module.want_huge_pages(fresh, fresh.nbytes)

@@ -49,7 +49,8 @@ def packed(kind: Kind, weights: Weights, ahead: bool, back: bool) -> Pack:
     """
     w_hh, key = weights.w_hh, id(weights.w_hh)
     # Before they are laid out: where they change meanwhile, the next call finds another one.
-    digest = module.digest(*kind, torch.get_num_threads(), *weights[:4])
+    of_all = module.digest if type(kind[0]) is int else module.list_digest
+    digest = of_all(*kind, torch.get_num_threads(), *weights[:4])
     known = _known.get(key)
     pack = Pack(None, None)
     if known is not None and known.owner() is w_hh and known.kind == kind and known.digest == digest:
@@ -65,20 +66,26 @@ def packed(kind: Kind, weights: Weights, ahead: bool, back: bool) -> Pack:
     return pack
 
 
-def dense(kind: Kind, weights: Weights) -> Weights:
+def dense(kind: Kind, weights: Weights, gates: tuple[int, int] | None = None) -> Weights:
     """Those four that the kernels read, each of them contiguous: the same tensors where they are.
+
+    Args:
+        kind: of the layer.
+        weights: of the layer.
+        gates: how many W and U have; None: those of the kernel's own cell.
 
     Raises:
         DataError: a shape, dtype or device does not fit.
     """
     w_ih, w_hh, b_ih, b_hh, *_ = weights
     cell, number, features, hidden = kind
-    wide, dtype = GATES[cell] * hidden, DTYPES[number]
+    dtype = DTYPES[number]
+    wide, recurrent = (g * hidden for g in gates or (GATES[cell], GATES[cell]))
     return Weights(
         _dense("w_ih", w_ih, dtype, (wide, features)),
-        _dense("w_hh", w_hh, dtype, (wide, hidden)),
+        _dense("w_hh", w_hh, dtype, (recurrent, hidden)),
         None if b_ih is None else _dense("b_ih", b_ih, dtype, (wide,)),
-        None if b_hh is None else _dense("b_hh", b_hh, dtype, (wide,)),
+        None if b_hh is None else _dense("b_hh", b_hh, dtype, (recurrent,)),
     )
 
 
@@ -115,8 +122,10 @@ def _dense(name: str, weight: Tensor, dtype: torch.dtype, shape: tuple[int, ...]
 
 
 def _pack(kind: Kind, weights: Weights, back: bool) -> Tensor:
-    layout = weights.w_hh.new_empty(sizes(kind)[back])
-    module.pack(*kind, torch.get_num_threads(), back, *weights[:4], layout)
+    single = type(kind[0]) is int
+    layout = weights.w_hh.new_empty((sizes(kind) if single else module.list_sizes(*kind, 1, 1))[back])
+    pack = module.pack if single else module.list_pack
+    pack(*kind, torch.get_num_threads(), back, *weights[:4], layout)
     return layout
 
 
