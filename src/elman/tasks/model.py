@@ -15,6 +15,8 @@ from elman.core.records import Record
 from elman.core.run_config import RunConfig
 from elman.data.formats import registry
 from elman.data.formats.base import write_json_lines
+from elman.data.memory import records as memory
+from elman.data.memory.answers import in_kind
 from elman.nn import parameters
 from elman.streaming.saved import StreamFactory
 from elman.streaming.stream import Stream
@@ -125,7 +127,7 @@ class Model:
         return type(self)(self._path, self._config, task.with_beam(width), self.network, self._learnt)
 
     def evaluate(
-        self, source: str | Path, *, form: str = "auto", encoding: str = "utf-8"
+        self, source: Any, *, form: str = "auto", encoding: str = "utf-8"
     ) -> dict[str, dict[str, float]]:
         """Scores on all of a file, folder or sample, beside baselines learnt from the model's training part.
 
@@ -142,28 +144,33 @@ class Model:
         Raises:
             DataError: the data cannot be read.
         """
-        held = self.task.encode(self._records(str(source), form, encoding))
+        held = self.task.encode(self._records(source, form, encoding))
         scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}
         if not dataset.there(self.config):
             return scores
         train = self.task.encode(dataset.load_parts(self.config).train, Purpose.TRAIN)
         return scores | self.task.baselines(train, {"held": held})["held"]
 
-    def predict(self, values: Iterable[Any]) -> list[dict[str, Any]]:
+    def predict(self, values: Any) -> Any:
         """What the model says of values such as those in the column that it learnt to read.
 
         Args:
-            values: texts, arrays [T] or [T, C], paths of sounds or pictures, or whatever the task reads.
+            values: texts, arrays [T] or [T, C], paths of sounds or pictures, or whatever the task reads; or
+                rows with the columns that it learnt from: a data frame, a dict of columns, a list of dicts.
 
         Returns:
-            For each, in their order, the `prediction` and what goes with it, in terms of JSON.
+            For each, in their order, the `prediction` and what goes with it, in terms of JSON. A data frame
+            or a dict of columns comes back with these as columns.
 
         Raises:
             TaskError: the task does not predict.
             DataError: a value cannot be read.
         """
-        task, found = self._able(PredictsRecords), listed_values(values)
-        records = [task.record(value, f"value {i}") for i, value in enumerate(found, start=1)]
+        task = self._able(PredictsRecords)
+        if memory.rows(values):
+            answers = [answer for _, answer in self.answers(memory.records(values))]
+            return in_kind(values, answers)
+        records = [task.record(value, f"value {i}") for i, value in enumerate(listed_values(values), start=1)]
         return [answer for _, answer in self.answers(records)]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
@@ -215,22 +222,24 @@ class Model:
                 rows = [(record, {"error": str(error)})]
             write_json_lines(rows, out)
 
-    def part(self, use: Purpose, source: str | Path | None = None, encoding: str = "utf-8") -> list[Record]:
+    def part(self, use: Purpose, source: Any = None, encoding: str = "utf-8") -> list[Record]:
         """The records of a file, or of a part of what the model was trained on.
 
         Raises:
             DataError: the data cannot be read, or there is no such part.
         """
         if source is not None:
-            return self._records(str(source), "auto", encoding)
+            return self._records(source, "auto", encoding)
         records: list[Record] = getattr(dataset.load_parts(self.config), use.value)
         if not records:
             raise DataError(self.config.data.path, f"no {use.value} part", remedy="name a file")
         return records
 
-    def _records(self, source: str, form: str, encoding: str) -> list[Record]:
+    def _records(self, source: Any, form: str, encoding: str) -> list[Record]:
+        if not memory.is_path(source):
+            return memory.records(source)
         data = self.config.data.but(format=form, encoding=encoding)
-        return dataset.records(source, data, self.config.task)
+        return dataset.records(str(source), data, self.config.task)
 
     def able(self, ability: type) -> str:
         """Return the names of the tasks that inherit an ability, joined for a message."""
@@ -282,4 +291,7 @@ def listed_values(values: Iterable[Any]) -> list[Any]:
     """
     if isinstance(values, str | PathLike):
         raise DataError("values", f"one, {str(values)!r}", expected="several", remedy="put it into a list")
+    if not isinstance(values, Iterable):
+        got = f"a value of the type {type(values).__name__}"
+        raise DataError("values", got, expected="a list of values, or a data frame")
     return [fspath(value) if isinstance(value, PathLike) else value for value in values]

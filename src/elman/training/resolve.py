@@ -11,6 +11,7 @@ from elman.core import run_config, settings
 from elman.core.errors import ConfigError, DataError, nearest
 from elman.core.run_config import RunConfig
 from elman.data.formats import registry
+from elman.data.memory.source import PREFIX
 from elman.tasks import dataset, settings_index
 from elman.tasks import registry as tasks_registry
 
@@ -89,6 +90,6 @@ def _absolute(data: run_config.DataSettings) -> dict[str, str]:
 
 def _absolute_path(key: str, path: str) -> str:
     try:
-        return path if path.startswith("sample:") else str(Path(path).resolve())
+        return path if path.startswith(("sample:", PREFIX)) else str(Path(path).resolve())
     except (OSError, ValueError) as error:  # no file can have that name, or there is no folder to be in
         raise ConfigError(f"data.{key}", repr(path), expected=f"a path ({error})") from error

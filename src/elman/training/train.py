@@ -14,6 +14,8 @@ from elman.core import devices
 from elman.core.console import NullReporter, Reporter, shown
 from elman.core.errors import ConfigError
 from elman.core.run_config import RunConfig
+from elman.data.memory import records as memory
+from elman.data.memory import source
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
 from elman.runs.folder import RunFolder
@@ -30,7 +32,7 @@ _THREADS_PER_CORE = 8
 
 
 def train(
-    data: str | Path | None = None,
+    data: Any = None,
     *,
     task: str | None = None,
     out: str | Path | None = None,
@@ -42,7 +44,9 @@ def train(
     """Train a network, and return the model that validated best.
 
     Args:
-        data: a file, a folder of text files, or sample:NAME; None: the config file's, or the built-in text.
+        data: a file, a folder of text files, or sample:NAME; or what is in memory: a data frame (pandas,
+            polars, pyarrow), a list of records or of texts, a dict of columns, arrays (x, y), a data set of
+            Hugging Face or of torch with (sequence, target); None: the config file's, or the built-in text.
         task: such as "language"; None: guessed from the data.
         out: folder to make for the run; None: the next free one below `runs/`.
         config: a TOML file as `elman init` writes it.
@@ -58,13 +62,13 @@ def train(
     """
     show = NullReporter() if quiet else shown()
     if resume is not None:
-        if any(given is not None for given in (data, task, out, config)):
+        if data is not None and not memory.is_path(data):
+            source.hold(memory.records(data), RunFolder(resume).config.data.path)
+        elif any(given is not None for given in (data, task, out, config)):
             remedy = "a run keeps its data and its task; settings of training may be given"
             raise ConfigError("resume", "data, task, out or config beside it", remedy=remedy)
         return continue_run(Path(resume), show, options)
-    run, reason = resolve.resolve(
-        None if data is None else str(data), task, None if config is None else Path(config), options
-    )
+    run, reason = resolve.resolve(_source(data), task, None if config is None else Path(config), options)
     return begin(run, None if out is None else Path(out), show, reason)
 
 
@@ -116,6 +120,13 @@ def _session(run: RunConfig) -> Iterator[ProcessGroup]:
         torch.set_num_threads(threads)
 
 
+def _source(data: Any) -> str | None:
+    """The path or the name that the data are read by."""
+    if data is None or memory.is_path(data):
+        return data if data is None else str(data)
+    return source.hold(memory.records(data))
+
+
 def _check_threads(threads: int) -> None:
     """See that the machine can have so many threads.
 
@@ -131,6 +142,7 @@ def _check_threads(threads: int) -> None:
 def _free_folder(run: RunConfig, team: ProcessGroup) -> Path:
     """The first of runs/NAME, runs/NAME-2, ... that is not there yet; every process agrees."""
     stem = Path(run.data.path.removeprefix("sample:")).stem or "run"
+    stem = "data" if run.data.path.startswith(source.PREFIX) else stem
     number = 1
     while team.main and Path("runs", _numbered(stem, number)).exists():
         number += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 from elman.core.errors import DataError
@@ -25,7 +24,7 @@ class ForecasterModel(Model):
     """A model that forecasts series."""
 
     def forecast(
-        self, source: str | Path | None = None, *, horizon: int = 0, encoding: str = "utf-8"
+        self, source: Any = None, *, horizon: int = 0, encoding: str = "utf-8"
     ) -> list[SeriesForecast]:
         """The future of every series, after its last value.
 
@@ -58,7 +57,7 @@ class ForecasterModel(Model):
         return task.futures(windows, evaluation.predict(task, self.network, windows))
 
     def backtest(
-        self, source: str | Path | None = None, *, smoothing: bool = False, encoding: str = "utf-8"
+        self, source: Any = None, *, smoothing: bool = False, encoding: str = "utf-8"
     ) -> dict[str, dict[str, float]]:
         """Scores of forecasts from rolling origins, beside those of simple predictors from the same origins.
 
