@@ -153,3 +153,115 @@ def test_a_cell_that_is_no_number_is_told():
         "p.csv:3: expected a number, got 'n/a' in column 'b'; "
         "leave the column out, or name the one to read with --input"
     )
+
+
+NUMBERS = ("0.5", "1.25", "7")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "left_out"),
+    [
+        (
+            records("id a b c state", *((str(900 - i), *NUMBERS, "xy"[i % 2]) for i in range(9))),
+            (ALL, "state"),
+            {"id": "an identifier"},
+        ),
+        (
+            records("n a b c state", *((str(i), *NUMBERS, "xy"[i % 2]) for i in range(12))),
+            (ALL, "state"),
+            {"n": "the number of the row"},
+        ),
+        (
+            records("n a b c state", *((str(i * 7 % 23), *NUMBERS, "xy"[i % 2]) for i in range(23))),
+            (ALL, "state"),
+            {"n": "the number of the row"},
+        ),
+        (
+            records("date a b c state", *((f"2024-01-{i + 1:02}", *NUMBERS, "xy"[i % 2]) for i in range(9))),
+            (ALL, "state"),
+            {"date": "a time"},
+        ),
+        (
+            records("case a b c label", *((f"A-{i}", *NUMBERS, "xy"[i % 2]) for i in range(9))),
+            (ALL, "label"),
+            {"case": "the name of the row"},
+        ),
+        (
+            records(
+                "user_id message is_spam", *((str(i % 3), f"so {i}", str(i // 2 % 2)) for i in range(12))
+            ),
+            ("message", "is_spam"),
+            {"user_id": "an identifier"},
+        ),
+        (
+            records("uuid body class_id", *((f"f{i}", f"a body {i}", str(i % 3)) for i in range(9))),
+            ("body", "class_id"),
+            {"uuid": "an identifier"},
+        ),
+        (records("id label", *((str(i), "xy"[i % 2]) for i in range(9))), ("id", "label"), {}),
+        (
+            records("a b c state", *((str(i % 7), "1", str(i), "xy"[i % 2]) for i in range(30))),
+            (ALL, "state"),
+            {},
+        ),
+    ],
+)
+def test_identifiers_are_left_out(given, expected, left_out):
+    chosen = columns.infer_columns(given, DataSettings.of({}), inputs.takes)
+    assert ((chosen.input, chosen.target), dict(chosen.left_out)) == (expected, left_out)
+    if chosen.input == ALL:
+        numbers = [float(v) for k, v in given[0].fields.items() if k not in (*left_out, chosen.target)]
+        assert chosen.read(given[0]) == numbers
+        without = {k: v for k, v in given[0].fields.items() if k != chosen.target}
+        assert chosen.read(Record(without, "t:1")) == numbers
+    for name, kind in left_out.items():
+        assert f"{name!r} is left out as {kind}" in chosen.about()
+
+
+def test_all_columns_are_read_where_one_says_so():
+    given = records("id a b state", *((str(i), "1", "2", "xy"[i % 2]) for i in range(12)))
+    chosen = columns.infer_columns(given, DataSettings.of({"input": ALL, "target": "state"}), inputs.takes)
+    assert chosen.read(given[3]) == [3, 1, 2]
+
+
+def test_a_pair_is_not_guessed_of_identifiers():
+    given = records("id english german", ("1", "one", "eins"), ("2", "two", "zwei"))
+    chosen = columns.pair(given, DataSettings.of({}))
+    assert (chosen.input, chosen.target) == ("english", "german")
+
+
+def test_several_columns_are_read_together():
+    given = records("id x1 x2 x3 y title body", ("7", "1", "2", "", "a", "so", "it is"))
+    settings = {"input": "x1, x3,x2", "target": "y"}
+    assert np.isnan(columns.infer_columns(given, DataSettings.of(settings), inputs.takes).read(given[0])[1])
+    chosen = columns.infer_columns(given, DataSettings.of({"input": "x*", "target": "y"}), inputs.takes)
+    assert chosen.inputs == ("x1", "x2", "x3")
+    chosen = columns.infer_columns(given, DataSettings.of({"input": "title,body"}), inputs.takes)
+    assert chosen.read(given[0]) == "so\nit is"
+    series = [Record({"a": [1, 2], "b": [3, 4], "y": "x"}, "t.jsonl:1")]
+    chosen = columns.infer_columns(series, DataSettings.of({"input": "a,b", "target": "y"}), inputs.takes)
+    assert chosen.read(series[0]).tolist() == [[1, 3], [2, 4]]
+    with pytest.raises(DataError, match="no column 'x9'"):
+        columns.infer_columns(given, DataSettings.of({"input": "x1,x9", "target": "y"}), inputs.takes)
+
+
+def test_several_columns_are_predicted():
+    given = records("text toxic obscene", ("a b", "1", "0"), ("c", "1", "1"), ("d", "0", "0"))
+    named = columns.infer_columns(given, DataSettings.of({"target": "toxic,obscene"}), inputs.takes)
+    assert [named.wanted(record) for record in given] == [["toxic"], ["toxic", "obscene"], []]
+    guessed = columns.infer_columns(given, DataSettings.of({}), inputs.takes)
+    assert (guessed.targets, guessed.guessed) == (("toxic", "obscene"), True)
+    with pytest.raises(DataError) as caught:
+        named.wanted(Record({"text": "a", "toxic": "x", "obscene": "0"}, "t.csv:9"))
+    assert str(caught.value) == (
+        "t.csv:9: expected 0 or 1, got 'x' in column 'toxic'; "
+        "name one column with --target, or columns of 0 and 1"
+    )
+
+
+def test_columns_of_which_one_is_on_are_one_class():
+    given = records("text good bad", ("a", "True", "False"), ("b", "False", "True"))
+    chosen = columns.infer_columns(given, DataSettings.of({"target": "good,bad"}), inputs.takes)
+    assert [chosen.wanted(record) for record in given] == ["good", "bad"]
+    with pytest.raises(DataError, match="expected in one, as in the training part, got 1 in 0"):
+        chosen.wanted(Record({"text": "a", "good": 0, "bad": 0}, "t.csv:9"))

@@ -82,7 +82,17 @@ class DataSettings(Settings):
         "a text is always cut in order",
         choices=("random", "every", "order"),
     )
-    group: str = option("", "column, such as the speaker, whose values never span two parts")
+    group: str = option(
+        "",
+        "column, such as the speaker, whose values never span two parts; of rows that are steps, the columns "
+        "that name their sequence: a,b",
+    )
+    time: str = option("", "column that orders rows that are steps of a sequence")
+    rows: str = option(
+        "auto",
+        "what a row of a table is; auto: steps if there is a time, a group and one target per group",
+        choices=("auto", "sequences", "steps"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,12 +6,14 @@ It knows names and values of columns, no tensors and no task.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.core.run_config import DataSettings
+from elman.data import column_kinds
+from elman.data.cells import ALL, cell, is_empty, is_number, is_on, joined, named, number
 
 INPUTS = ("text", "sentence", "sequence", "series", "audio", "picture", "frames", "path", "file", "tokens")
 """Names that a column to be read often has, the likeliest first."""
@@ -46,8 +48,10 @@ TRANSCRIPTS = ("text", "transcript", "transcription", "sentence", "words", "targ
 _PROBED = 100
 """Rows that tell whether columns hold numbers."""
 
-ALL = "*"
-"""The name for all other columns, if they are numbers: a step each."""
+_NUMBERS_BESIDE_A_NAME = 3
+"""Columns of numbers beside which different words are taken for the names of rows."""
+
+_ANSWERS = frozenset(("label", "labels", "class", "target", "category", "sentiment"))
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,24 @@ class Columns:
     """The columns that serve.
 
     Args:
-        input: what is read, or `ALL`.
-        target: what is to be predicted.
+        input: what is read, or `ALL`; of several, their names with commas between them.
+        target: what is to be predicted; of several, likewise.
         guessed: whether one of them was guessed.
         steps: how many columns are read, if all others are; 0 else.
+        left_out: of all others those that are no data: column, and what it is.
+        inputs: the names of several columns that are read.
+        targets: the names of several columns that are predicted, each with 0 or 1.
+        one_hot: whether just one of these is 1 in each row.
     """
 
     input: str
     target: str
     guessed: bool
     steps: int = 0
+    left_out: tuple[tuple[str, str], ...] = ()
+    inputs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    one_hot: bool = False
 
     def read(self, record: Record) -> Any:
         """What is read of a record.
@@ -75,20 +87,32 @@ class Columns:
         """
         if len(record.fields) == 1:  # nothing else can be meant, whatever its name
             return next(iter(record.fields.values()))
-        return self._column(record, self.input) if self.input != ALL else self._numbers(record)
+        if self.inputs:
+            return joined(record, [(name, cell(record, name)) for name in self.inputs])
+        return cell(record, self.input) if self.input != ALL else self._numbers(record)
 
     def wanted(self, record: Record) -> Any:
         """What is to be predicted of a record.
 
         Raises:
-            DataError: the column is not there.
+            DataError: the column is not there; or, of several, one holds neither 0 nor 1.
         """
-        return self._column(record, self.target)
+        if not self.targets:
+            return cell(record, self.target)
+        found = [name for name in self.targets if is_on(record, name, cell(record, name))]
+        if not self.one_hot:
+            return found
+        if len(found) != 1:
+            got = f"1 in {len(found)} of the columns {', '.join(self.targets)}"
+            raise DataError(record.where, got, expected="in one, as in the training part")
+        return found[0]
 
     def about(self) -> str:
         """Which ones, in words."""
         words = f"{self.input!r} is read" if self.input != ALL else "all other columns are read, a step each"
         said = f"{words}, {self.target!r} is predicted"
+        if self.left_out:
+            said += "".join(f", {name!r} is left out as {kind}" for name, kind in self.left_out)
         return f"{said} (guessed; --input and --target set them)" if self.guessed else said
 
     def _numbers(self, record: Record) -> list[float]:
@@ -96,20 +120,16 @@ class Columns:
 
         A series that ends early has empty cells after its end; one within it is a missing number.
         """
-        names = [name for name in record.fields if name != self.target or len(record.fields) == self.steps]
+        apart = {self.target, *self.targets, *(name for name, _ in self.left_out)}
+        names = [name for name in record.fields if name not in apart or len(record.fields) == self.steps]
         if len(names) != self.steps:
             remedy = "give the columns that the model learnt from"
             raise DataError(
                 record.where, f"{len(names)} columns to read", expected=str(self.steps), remedy=remedy
             )
-        while len(names) > 1 and _is_empty(record.fields[names[-1]]):
+        while len(names) > 1 and is_empty(record.fields[names[-1]]):
             names.pop()
-        return [_float(record, name) for name in names]
-
-    def _column(self, record: Record, name: str) -> Any:
-        if name not in record.fields:
-            raise DataError(record.where, f"no column {name!r}", remedy=nearest(name, record.fields))
-        return record.fields[name]
+        return [number(record, name) for name in names]
 
 
 @dataclass(frozen=True)
@@ -132,21 +152,19 @@ class DrawColumns:
         """
         if len(record.fields) == 1:  # nothing else can be meant, whatever its name
             return next(iter(record.fields.values()))
-        if self.input not in record.fields:
-            raise DataError(
-                record.where, f"no column {self.input!r}", remedy=nearest(self.input, record.fields)
-            )
-        return record.fields[self.input]
+        return cell(record, self.input)
 
 
 def infer_columns(records: Sequence[Record], data: DataSettings, readable: Callable[[Any], bool]) -> Columns:
     """The columns of these records.
 
+    Identifiers, numbers of rows and times are left out, where anything else is there (`column_kinds.keys`).
     The input is the column of a usual name; else all that are left, if they are numbers; else the one with
     most in it, not counting what repeats.
-    The target is the column of a usual name. Else, beside numbers, it is the column that is none, or the
-    first or the last, whichever has fewer different values; beside anything else it is the first other one
-    whose values repeat, or the last one.
+    The target is the column of a usual name, or the only one whose name has such a word or begins with "is"
+    or "has". Else, beside text, all others, if each holds 0 and 1. Else, beside numbers, it is the one that
+    is none, or the first or the last, whichever has fewer different values; beside anything else it is the
+    first other one whose values repeat, or the last one.
 
     Args:
         records: of the training part, at least one.
@@ -157,13 +175,29 @@ def infer_columns(records: Sequence[Record], data: DataSettings, readable: Calla
         DataError: a column that is named is not there, or nothing can be guessed.
     """
     first = records[0]
-    _check_there(first, data)
-    others = [name for name in first.fields if name != data.target]
-    known = data.target or _named(TARGETS, [name for name in others if name != data.input])
-    read = data.input or _guess_input(records, [name for name in others if name != known], readable, known)
-    target = known or _guess_target(records, [name for name in others if name != read], read)
-    steps = len(first.fields) - 1 if read == ALL else 0
-    return Columns(read, target, not (data.input and data.target), steps)
+    inputs, targets = named(first, data.input), named(first, data.target)
+    others = [name for name in first.fields if name not in targets]
+    free = [name for name in others if name not in inputs]
+    keys = _keys(records, free)
+    able = [name for name in free if name not in keys] or free
+    known = data.target or _called(records, able)
+    left = [name for name in able if name != known] or [name for name in free if name != known]
+    read = data.input or _guess_input(records, left, readable, known)
+    if not known:
+        left = [name for name in able if name != read] or [name for name in free if name != read]
+        targets = _guess_several(records, left, read) or [_guess_target(records, left, read)]
+        known = ",".join(targets)
+    left_out = [(name, kind) for name, kind in keys.items() if name not in (read, known) and not data.input]
+    chosen = Columns(
+        read,
+        known,
+        not (data.input and data.target),
+        steps=len(others) - len(left_out) - (not data.target) if read == ALL else 0,
+        left_out=tuple(left_out),
+        inputs=tuple(inputs[: len(inputs) if len(inputs) > 1 else 0]),
+        targets=tuple(targets[: len(targets) if len(targets) > 1 else 0]),
+    )
+    return replace(chosen, one_hot=bool(chosen.targets) and _is_one_hot(records, chosen))
 
 
 def pair(records: Sequence[Record], data: DataSettings) -> Columns:
@@ -181,9 +215,10 @@ def pair(records: Sequence[Record], data: DataSettings) -> Columns:
     if len(first.fields) < 2:
         got = f"one column, {next(iter(first.fields))!r}"
         raise DataError(first.where, got, expected="one to read and one to write")
-    left = [name for name in first.fields if name != data.target]
+    names = _data(records, 2)
+    left = [name for name in names if name != data.target]
     read = data.input or _named(SOURCES, left) or left[0]
-    left = [name for name in first.fields if name != read]
+    left = [name for name in names if name != read]
     return Columns(read, data.target or _named(WRITTEN, left) or left[0], not (data.input and data.target))
 
 
@@ -233,7 +268,7 @@ def _worded(
     _check_there(first, data)
     left = [name for name in first.fields if name != data.target and (data.input or readable(first, name))]
     read = data.input or _named(usual[0], left) or next(iter(left), "")
-    words = [name for name in first.fields if name != read]
+    words = [name for name in _data(records, 2) if name != read]
     if not (read and words):
         got = f"columns {', '.join(map(repr, first.fields))}"
         remedy = "name them with --input and --target"
@@ -273,6 +308,48 @@ def _check_there(first: Record, data: DataSettings) -> None:
     for name in filter(None, (data.input, data.target)):
         if name not in first.fields and name != ALL:
             raise DataError(first.where, f"no column {name!r}", remedy=nearest(name, first.fields))
+
+
+def _keys(records: Sequence[Record], names: Sequence[str]) -> dict[str, str]:
+    """The columns that are no data, and what they are; beside numbers, different words are names of rows."""
+    found = column_kinds.keys(records, names)
+    left = [name for name in names if name not in found]
+    words = [name for name in _words(records, left) if name.lower() not in INPUTS]
+    if len(left) - len(words) >= _NUMBERS_BESIDE_A_NAME:
+        named = [
+            name for name in words if column_kinds.is_row_name([row.fields.get(name) for row in records])
+        ]
+        found |= dict.fromkeys(named, "the name of the row")
+    return found
+
+
+def _data(records: Sequence[Record], least: int) -> list[str]:
+    """The columns that are data; all of them, if these would be fewer than `least`."""
+    keys = column_kinds.keys(records, records[0].fields)
+    names = [name for name in records[0].fields if name not in keys]
+    return names if len(names) >= least else list(records[0].fields)
+
+
+def _called(records: Sequence[Record], names: Sequence[str]) -> str:
+    """The column of a usual name, or the only one whose name has a word of such, or begins with is or has."""
+    if usual := _named(TARGETS, names):
+        return usual
+    likely = [name for name in names if not _ANSWERS.isdisjoint(column_kinds.words(name))]
+    yes_or_no = [name for name in names if column_kinds.words(name)[:1] in (["is"], ["has"])]
+    alike = [name for name in likely or yes_or_no if _repeats(records, name)]
+    return alike[0] if len(alike) == 1 else ""
+
+
+def _guess_several(records: Sequence[Record], names: list[str], read: str) -> list[str]:
+    """All of the names, two or more, if each column beside what is no number holds 0 and 1 alone."""
+    if read == ALL or len(names) < 2 or read not in records[0].fields or is_number(records[0].fields[read]):
+        return []
+    cells = {str(record.fields.get(name)).strip() for record in records for name in names}
+    return names if cells == {"0", "1"} else []
+
+
+def _is_one_hot(records: Sequence[Record], chosen: Columns) -> bool:
+    return all(len(chosen.wanted(record)) == 1 for record in records)
 
 
 def _guess_input(
@@ -334,27 +411,15 @@ def _words(records: Sequence[Record], names: Sequence[str]) -> list[str]:
     """The columns that hold something but numbers, or nothing at all, in the first rows."""
     begin = records[:_PROBED]
     cells = {name: [row.fields.get(name) for row in begin] for name in names}
-    values = {name: [cell for cell in column if not _is_empty(cell)] for name, column in cells.items()}
-    return [name for name in names if not values[name] or not all(map(_is_number, values[name]))]
+    values = {name: [cell for cell in column if not is_empty(cell)] for name, column in cells.items()}
+    return [name for name in names if not values[name] or not all(map(is_number, values[name]))]
 
 
-def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+def is_numeric(records: Sequence[Record], name: str) -> bool:
+    """Whether a column holds numbers, and something."""
+    return not _words(records, [name])
 
 
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
-
-
-def _float(record: Record, name: str) -> float:
-    value = record.fields[name]
-    if _is_empty(value):
-        return float("nan")
-    if not _is_number(value):
-        remedy = "leave the column out, or name the one to read with --input"
-        raise DataError(record.where, f"{value!r} in column {name!r}", expected="a number", remedy=remedy)
-    return float(value)
+def usual_target(names: Sequence[str]) -> str:
+    """The name that a column to be predicted often has; "", if none is among them."""
+    return _named(TARGETS, names)

@@ -30,7 +30,7 @@ def split_records(
     Raises:
         DataError: a record lacks the column `group`; or no record is left for a part that was asked for.
     """
-    names = _WAYS[data.split](records, data, _grouped(data.group) if data.group else key)
+    names = _WAYS[data.split](records, data, _grouped(data.group, records[0]) if data.group else key)
     parts: dict[str, list[Record]] = {"train": [], "valid": [], "test": []}
     for record, name in zip(records, names, strict=True):
         parts[name].append(record)
@@ -103,7 +103,10 @@ def _order(records: Sequence[Record], data: DataSettings, key: Key) -> list[str]
 _WAYS = {"random": _random, "every": _every, "order": _order}
 
 
-def _grouped(column: str) -> Key:
+def _grouped(setting: str, first: Record) -> Key:
+    """The column `group` as a key; of several, the first one."""
+    column = setting if setting in first.fields else setting.split(",")[0].strip()
+
     def key(record: Record) -> bytes:
         if column not in record.fields:
             known = ", ".join(record.fields)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from elman.core.records import Batch, Example, Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.core.settings import Settings
+from elman.data.long_tables import LongTable
 
 Scores: TypeAlias = dict[str, float]
 """Named scores, the most telling one first."""
@@ -106,6 +107,16 @@ class Task(ABC, Generic[TaskSettings]):
     @abstractmethod
     def suits(cls, record: Record) -> bool:
         """Whether data that begin with this record are probably for this task."""
+
+    @classmethod
+    def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:
+        """How records that are steps are joined to sequences before they are split; None, if they are not."""
+        return None
+
+    @property
+    def arrangement(self) -> LongTable | None:
+        """How the records that it learnt from were joined."""
+        return None
 
     @classmethod
     @abstractmethod

@@ -6,6 +6,7 @@ from elman.core.records import Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data.formats import registry
 from elman.data.formats.base import ReadingHints
+from elman.data.long_tables import LongTable
 from elman.tasks import registry as tasks_registry
 from elman.tasks.base import Parts
 
@@ -21,23 +22,33 @@ def load_parts(run: RunConfig) -> Parts:
         valid=0.0 if data.valid_path else data.valid,
         test=0.0 if data.test_path else data.test,
     )
-    parts = tasks_registry.get(task).split(records(data.path, data, task), rest)
+    kind, given = tasks_registry.get(task), records(data.path, data, task)
+    table = kind.arrange(given, data)
+    parts = kind.split(table.join(given) if table else given, rest)
     return Parts(
         parts.train,
-        records(data.valid_path, data, task) if data.valid_path else parts.valid,
-        records(data.test_path, data, task) if data.test_path else parts.test,
+        records(data.valid_path, data, task, table) if data.valid_path else parts.valid,
+        records(data.test_path, data, task, table) if data.test_path else parts.test,
     )
 
 
-def records(source: str, data: DataSettings, task: str) -> list[Record]:
-    """All records of a file, a folder or a sample, read as the settings say and by a format of the task."""
+def records(source: str, data: DataSettings, task: str, table: LongTable | None = None) -> list[Record]:
+    """All records of a file, a folder or a sample, read as the settings say and by a format of the task.
+
+    Args:
+        source: where they are.
+        data: the settings.
+        task: the name of the task.
+        table: how rows are joined to sequences.
+    """
     formats = tasks_registry.get(task).formats
-    return registry.read(source, data.encoding, formats, data.format, hints(data))
+    found = registry.read(source, data.encoding, formats, data.format, hints(data))
+    return table.join(found) if table else found
 
 
 def hints(data: DataSettings) -> ReadingHints:
     """What the settings say of a file. That columns are named here makes no use of them."""
-    said = [vars(data)[key] for key in ("input", "target", "group")]
+    said = [vars(data)[key] for key in ("input", "target", "group", "time")]
     names = (name.strip() for named in said for name in (named, *named.split(",")))
     return ReadingHints(header=data.header, names=frozenset(filter(None, names)))
 

@@ -168,7 +168,7 @@ class Model:
         """
         task = self._able(PredictsRecords)
         if memory.rows(values):
-            answers = [answer for _, answer in self.answers(memory.records(values))]
+            answers = [answer for _, answer in self.answers(self._joined(memory.records(values)))]
             return in_kind(values, answers)
         records = [task.record(value, f"value {i}") for i, value in enumerate(listed_values(values), start=1)]
         return [answer for _, answer in self.answers(records)]
@@ -201,7 +201,8 @@ class Model:
             DataError: a record cannot be read.
         """
         written = registry.find(str(source), self.task.formats, form)
-        written.write(self.answers(self._records(str(source), form, encoding)), out)
+        answers = self.answers(self._records(str(source), form, encoding))
+        written.write(self.task.arrangement.spread(answers) if self.task.arrangement else answers, out)
 
     def answer_lines(self, lines: Iterable[str], out: TextIO) -> None:
         """Answer each line as it comes with one of JSON; a line that cannot be read is told in its place.
@@ -222,24 +223,30 @@ class Model:
                 rows = [(record, {"error": str(error)})]
             write_json_lines(rows, out)
 
-    def part(self, use: Purpose, source: Any = None, encoding: str = "utf-8") -> list[Record]:
+    def part(
+        self, use: Purpose, source: Any = None, encoding: str = "utf-8", form: str = "auto"
+    ) -> list[Record]:
         """The records of a file, or of a part of what the model was trained on.
 
         Raises:
             DataError: the data cannot be read, or there is no such part.
         """
         if source is not None:
-            return self._records(source, "auto", encoding)
+            return self._records(source, form, encoding)
         records: list[Record] = getattr(dataset.load_parts(self.config), use.value)
         if not records:
             raise DataError(self.config.data.path, f"no {use.value} part", remedy="name a file")
         return records
 
     def _records(self, source: Any, form: str, encoding: str) -> list[Record]:
-        if not memory.is_path(source):
-            return memory.records(source)
         data = self.config.data.but(format=form, encoding=encoding)
-        return dataset.records(str(source), data, self.config.task)
+        if memory.is_path(source):
+            return dataset.records(str(source), data, self.config.task, self.task.arrangement)
+        return self._joined(memory.records(source))
+
+    def _joined(self, records: list[Record]) -> list[Record]:
+        """The records as the task reads them: rows of a long table joined to sequences."""
+        return self.task.arrangement.join(records) if self.task.arrangement else records
 
     def able(self, ability: type) -> str:
         """Return the names of the tasks that inherit an ability, joined for a message."""

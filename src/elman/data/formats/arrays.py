@@ -30,7 +30,7 @@ _LENGTHS = ("lengths", "{}_lengths", "{}_len")
 
 @final
 class Arrays(Format):
-    """`.npy` and `.npz` without pickles: the fields `series`, float32 [T, C], and `label`."""
+    """`.npy` and `.npz` without pickles: the fields `series`, [T, C], and `label`."""
 
     name = "arrays"
     suffixes = (".npz", ".npy")

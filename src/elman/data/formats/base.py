@@ -360,8 +360,26 @@ def float32(value: Any) -> np.ndarray:
         return np.asarray(value, np.float32)
 
 
+def exact(value: Any) -> np.ndarray:
+    """Numbers as an array of float32 where that holds all of them as they are, else of float64.
+
+    Near a large offset float32 leaves nothing of what differs: 100000001 and 100000002 are the same to it.
+    What is too large for it is infinite.
+
+    Raises:
+        TypeError, ValueError, OverflowError: they are no numbers, or lists of several lengths.
+    """
+    numbers = np.asarray(value)
+    if numbers.dtype == np.float32:
+        return numbers
+    wide = numbers.astype(np.float64)
+    rounded = float32(wide)
+    same = np.array_equal(rounded, wide, equal_nan=True)
+    return rounded if same or np.isinf(rounded).any() else wide
+
+
 def as_series(array: np.ndarray, where: object) -> np.ndarray:
-    """Numbers [T] or [T, ...] as a series [T, C] of float32.
+    """Numbers [T] or [T, ...] as a series [T, C] of float32, or of float64 where that would round them.
 
     Raises:
         DataError: no numbers, no step, or a number that is infinite.
@@ -370,7 +388,7 @@ def as_series(array: np.ndarray, where: object) -> np.ndarray:
         raise DataError(where, f"an array of {array.dtype}", expected="numbers")
     if array.ndim == 0 or not array.size:
         raise DataError(where, f"an array of shape {list(array.shape)}", expected="a series [T] or [T, C]")
-    series = float32(array.reshape(len(array), -1))
+    series = exact(array.reshape(len(array), -1))
     if np.isinf(series).any():
         step = int(np.isinf(series).any(axis=1).argmax()) + 1
         raise DataError(where, f"a number that is infinite at step {step}", remedy="NaN is a missing value")

@@ -171,7 +171,8 @@ def _records(
     config = model.config
     if source is not None:
         data = replace(config.data, format=form, encoding=encoding)
-        return dataset.records(str(source), data, config.task), Purpose.SCORE, str(source)
+        found = dataset.records(str(source), data, config.task, model.task.arrangement)
+        return found, Purpose.SCORE, str(source)
     parts = dataset.load_parts(config)
     use = next(use for use in (Purpose.TEST, Purpose.VALID, Purpose.TRAIN) if getattr(parts, use.value))
     return getattr(parts, use.value), use, f"{config.data.path}, {use.value} part"

@@ -14,8 +14,9 @@ from elman.core import json_schema
 from elman.core.errors import ConfigError, DataError
 from elman.core.records import Batch, Example, RawValue, Record
 from elman.core.run_config import DataSettings, RunConfig
-from elman.data import columns, splits
+from elman.data import columns, long_tables, splits
 from elman.data.columns import Columns
+from elman.data.long_tables import LongTable
 from elman.inputs import base, registry
 from elman.inputs.base import Input
 from elman.inputs.text import text_input
@@ -43,6 +44,7 @@ class _ClassifyContent(NamedTuple):
     input: dict[str, Any]
     target: dict[str, Any]
     frame: tuple[_Steps, _Steps]
+    rows: LongTable | None = None
 
 
 _Steps = Annotated[int, ("minimum", 1), ("maximum", 1 << 20)]
@@ -61,10 +63,16 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
     continuous = False
 
     def __init__(
-        self, run: RunConfig[ClassifyConfig], chosen: Columns, member: Input, target: Target, frame: Frame
+        self,
+        run: RunConfig[ClassifyConfig],
+        chosen: Columns,
+        member: Input,
+        target: Target,
+        frame: Frame,
+        rows: LongTable | None = None,
     ) -> None:
         self._run, self._columns, self.input, self.target = run, chosen, member, target
-        self._frame = frame
+        self._frame, self._rows = frame, rows
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -72,16 +80,26 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
         return len(record.fields) > 1 and any(map(registry.takes, record.fields.values()))
 
     @classmethod
+    def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:
+        """How rows that are steps of series are joined."""
+        return long_tables.find(records, data)
+
+    @property
+    def arrangement(self) -> LongTable | None:
+        """How the rows that it learnt from were joined."""
+        return self._rows
+
+    @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
         """The records in shares; identical inputs stay on one side, if they are drawn at random."""
-        chosen = columns.infer_columns(records, data, registry.takes)
+        chosen = _columns(records, data)
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Self:
         """The task with its columns, its input and its classes."""
         options = run.options
-        chosen = columns.infer_columns(records, run.data, registry.takes)
+        chosen = _columns(records, run.data)
         wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
         target = targets.TARGETS[targets.guess(wanted, options)].learn(wanted, options)
         if run.training.calibrate and isinstance(target, NumberTarget):
@@ -90,7 +108,8 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
             )
         values = [_raw(chosen, record) for record in records]
         member = registry.learn(values, run)
-        return cls(run, chosen, member, target, _frame(member, values, options))
+        frame = _frame(member, values, options)
+        return cls(run, chosen, member, target, frame, long_tables.of(records[0]))
 
     @classmethod
     def restore(cls, text: str, run: RunConfig[ClassifyConfig], where: object) -> Self:
@@ -100,7 +119,7 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
             kind = targets.TARGETS[content.target.pop("kind")]
             target = kind.restore(content.target, run.options)
             member = registry.restore(content.input, run, where)
-            return cls(run, content.columns, member, target, Frame(*content.frame))
+            return cls(run, content.columns, member, target, Frame(*content.frame), content.rows)
 
     def to_text(self) -> str:
         """Columns, input and target as JSON."""
@@ -109,6 +128,7 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
             "input": registry.to_content(self.input),
             "target": {"kind": self.target.name, **self.target.content()},
             "frame": list(self._frame),
+            "rows": None if self._rows is None else vars(self._rows),
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
@@ -117,7 +137,7 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
         size, hop = self._frame
         framed = f", frames of {size} steps every {hop}" if self._frame != EACH_STEP else ""
         return {
-            "columns": self._columns.about(),
+            "columns": self._rows.about() if self._rows else self._columns.about(),
             "input": self.input.about() + framed,
             "target": self.target.about(),
         }
@@ -197,7 +217,8 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
 
     def record(self, value: Any, where: str) -> Record:
         """The value in the column that is read; where that is a series, a line of numbers serves."""
-        name = "series" if self._columns.input == columns.ALL else self._columns.input
+        several = self._columns.input == columns.ALL or self._columns.inputs
+        name = "series" if several else self._columns.input
         return Record({name: self.input.parse(value) if isinstance(value, str) else value}, where)
 
     def answer(self, output: Tensor, record: Record) -> dict[str, Any]:
@@ -254,6 +275,13 @@ def _frame(member: Input, values: Sequence[RawValue], options: ClassifyConfig) -
         return Frame(options.frame, options.hop or options.frame)
     hop = max(1, round(median(len(member.encode(raw)) for raw in values) / options.frames))
     return Frame(_HOPS * hop, hop)
+
+
+def _columns(records: Sequence[Record], data: DataSettings) -> Columns:
+    """The columns of the records; of those that were joined from rows, their series and its target."""
+    if table := long_tables.of(records[0]):
+        return Columns("series", table.target, table.guessed)
+    return columns.infer_columns(records, data, registry.takes)
 
 
 def _raw(chosen: Columns, record: Record) -> RawValue:

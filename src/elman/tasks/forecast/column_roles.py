@@ -43,6 +43,22 @@ _IDS = (
     "sensor",
 )
 _VALUES = ("y", "value", "target", "values")
+_NO_NUMBER = (
+    "na",
+    "n/a",
+    "#n/a",
+    "nan",
+    "-nan",
+    "null",
+    "none",
+    "nil",
+    "<na>",
+    "nat",
+    "missing",
+    "?",
+    "-",
+    ".",
+)
 _LOOKED_AT = 200
 """Rows that are looked at to tell what a column holds."""
 
@@ -140,6 +156,13 @@ def missing(cell: object) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
+def no_number(cell: object) -> bool:
+    """Whether a cell says that a number is missing: empty, not-a-number, a word such as NA or null."""
+    if isinstance(cell, float):
+        return math.isnan(cell)
+    return missing(cell) or (isinstance(cell, str) and cell.strip().lower() in _NO_NUMBER)
+
+
 def is_number(cell: object) -> bool:
     """Whether a cell holds a number."""
     if not isinstance(cell, str | int | float) or isinstance(cell, bool):
@@ -159,7 +182,7 @@ def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
 
 def _numeric(name: str, head: Sequence[Record]) -> bool:
     """Whether most of the cells that are there are numbers; one that is none is told when it is read."""
-    cells = [cell for record in head if not missing(cell := record.fields.get(name))]
+    cells = [cell for record in head if not no_number(cell := record.fields.get(name))]
     return 2 * sum(is_number(cell) for cell in cells) > len(cells)
 
 
@@ -189,7 +212,7 @@ def _is_rows(head: Sequence[Record], names: list[str]) -> bool:
     if len(set(firsts)) < len(firsts) or all(is_number(first) for first in firsts):
         return False
     cells = (record.fields.get(name) for record in head[:20] for name in names[1:])
-    return all(missing(cell) or is_number(cell) for cell in cells)
+    return all(no_number(cell) or is_number(cell) for cell in cells)
 
 
 def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:

@@ -13,7 +13,7 @@ from elman.core.records import Record
 from elman.data import times
 from elman.data.times import AUTO, NUMBERS, Times, TimeStyle
 from elman.tasks.forecast import frequencies
-from elman.tasks.forecast.column_roles import ColumnRoles, missing
+from elman.tasks.forecast.column_roles import ColumnRoles, missing, no_number
 from elman.tasks.forecast.frequencies import Frequency, NumericSteps
 
 _STEPS, _SHARE = 1_000_000, 1000
@@ -152,7 +152,7 @@ def number(cell: object, where: str, column: str) -> float:
     Raises:
         DataError: something else is there, or a number that is not finite.
     """
-    if missing(cell):
+    if no_number(cell):
         return math.nan
     try:
         value = float(cell)  # pyrefly: ignore[bad-argument-type]

@@ -21,8 +21,9 @@ from elman.core import json_schema
 from elman.core.errors import ConfigError, DataError, RunError, TaskError
 from elman.core.records import Batch, Example, Record, Seq
 from elman.core.run_config import DataSettings, RunConfig
-from elman.data import splits
+from elman.data import long_tables, splits
 from elman.data.batching import IGNORED, edge
+from elman.data.long_tables import LongTable
 from elman.metrics import classification
 from elman.nn import encoder
 from elman.nn.crf import Crf
@@ -55,6 +56,7 @@ class _TagContent(NamedTuple):
     preview: str
     tags: list[str]
     words: dict[str, Any]
+    rows: LongTable | None = None
 
 
 class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence, Streaming, Exportable):
@@ -73,7 +75,9 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
         tags: Sequence[str],
         scheme: str,
         preview: str,
+        rows: LongTable | None = None,
     ) -> None:
+        self._rows = rows
         self._run, self._options = run, run.options
         self.columns, self.words, self.tags, self.scheme = columns, words, list(tags), scheme
         self._preview = preview
@@ -87,6 +91,16 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
         lists = {name: len(value) for name, value in record.fields.items() if isinstance(value, list)}
         length = next((lists[name] for name in INPUTS if name in lists), None)
         return length is not None and list(lists.values()).count(length) > 1
+
+    @classmethod
+    def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:
+        """How rows with a token each are joined to sentences."""
+        return long_tables.find_tokens(records, data)
+
+    @property
+    def arrangement(self) -> LongTable | None:
+        """How the rows that it learnt from were joined."""
+        return self._rows
 
     @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
@@ -106,6 +120,7 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
             DataError: a column is missing, there are not as many tags as tokens, or there is but one tag.
         """
         columns, options = token_columns.columns(records[0], run.data), run.options
+        rows = long_tables.of(records[0])
         sentences = [token_columns.cells(record, columns.input) for record in records]
         sequences = [
             token_columns.cells(record, columns.target, len(s))
@@ -129,7 +144,7 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
             got, remedy = f"{scheme} for the tag {wrong!r}", "set it to none"
             raise ConfigError("tag.scheme", got, expected="tags like O and B-TYPE", remedy=remedy)
         shown = next((s for s in sentences if len(s) in _PREVIEWED), sentences[0])
-        return cls(run, columns, words, tags, scheme, " ".join(shown[: _PREVIEWED[-1]]))
+        return cls(run, columns, words, tags, scheme, " ".join(shown[: _PREVIEWED[-1]]), rows)
 
     @classmethod
     def restore(cls, text: str, run: RunConfig[TagConfig], where: object) -> Self:
@@ -144,7 +159,7 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
             ):
                 raise ValueError(f"{len(content.tags)} tags by the scheme {content.scheme!r:.60}")
             columns = TokenColumns(content.input, content.target)
-            return cls(run, columns, words, content.tags, content.scheme, content.preview)
+            return cls(run, columns, words, content.tags, content.scheme, content.preview, content.rows)
 
     def to_text(self) -> str:
         """The columns, words, characters and tags as JSON."""
@@ -155,6 +170,7 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
             "preview": self._preview,
             "tags": self.tags,
             "words": self.words.to_content(),
+            "rows": None if self._rows is None else vars(self._rows),
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
@@ -165,6 +181,7 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
         guessed = "" if said else " (guessed; --input and --target set them)"
         means = {"none": "each for itself", "loose": "spans, by no one scheme"}.get(self.scheme, self.scheme)
         return {
+            **({"rows": self._rows.about()} if self._rows else {}),
             "columns": f"{self.columns.input!r} is read, {self.columns.target!r} is predicted{guessed}",
             "tags": f"{len(self.tags):,} ({means}), by a {'CRF' if self.is_crf else 'softmax'}",
             "words": f"{len(self.words):,}, {vectors:,} with a vector; {self.words.symbols - 2:,} characters",

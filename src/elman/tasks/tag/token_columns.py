@@ -13,7 +13,7 @@ from elman.tasks.tag import spans
 INPUTS = ("tokens", "form", "words", "token", "word", "sentence", "text")
 """The usual names of a column of tokens, the surest first."""
 
-TARGETS = ("tags", "upos", "labels", "ner_tags", "pos_tags", "ner", "pos", "tag", "label", "xpos")
+TARGETS = ("tags", "upos", "labels", "ner_tags", "pos_tags", "ner", "tag", "pos", "label", "xpos")
 """The usual names of a column of tags."""
 
 
@@ -34,11 +34,13 @@ def columns(record: Record, data: DataSettings) -> TokenColumns:
     for setting in (data.input, data.target):
         if setting and setting not in fields:
             raise _no_column(record, setting)
-    read = data.input or next((name for name in INPUTS if name in fields and name != data.target), "")
+    small = {name.lower(): name for name in fields if name not in (data.input, data.target)}
+    read = data.input or next((small[name] for name in INPUTS if name in small), "")
     if not read:
         raise _none_like("tokens", "input", record)
     like = [name for name in fields if name != read and isinstance(fields[name], type(fields[read]))]
-    told = data.target or next((name for name in TARGETS if name in like), like[-1] if like else "")
+    usual = (small[name] for name in TARGETS if small.get(name) in like)
+    told = data.target or next(usual, like[-1] if like else "")
     if not told:
         raise _none_like("tags", "target", record)
     return TokenColumns(read, told)
