@@ -143,3 +143,14 @@ def test_a_run_of_data_in_memory_goes_on_when_they_are_given_again(tmp_path, mon
     with pytest.raises(DataError, match=r"memory of another process; give them again: elman\.train"):
         elman.train(resume=run, steps=5, quiet=True)
     assert Path(elman.train(COLUMNS, resume=run, steps=5, quiet=True).path) == run
+
+
+def test_what_training_printed_can_be_had_as_values(model):
+    assert set(model.scores) == {"valid", "test"}
+    assert "accuracy" in model.scores["test"]["model"]
+    assert [row["step"] for row in model.history][-1] == 3
+    assert model.history[-1]["valid_loss"] > 0
+    (row,) = model.predict_proba(TEXTS[:1])
+    assert sum(row.values()) == pytest.approx(1, abs=1e-5)
+    assert model.predict_proba({"text": TEXTS[:1]}) == [row]
+    assert "<td>accuracy" in model._repr_html_()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -10,7 +13,7 @@ from typing import Any, TextIO, TypeVar
 from torch import nn
 
 from elman.core import json_schema
-from elman.core.errors import ConfigError, DataError, MissingMethodError
+from elman.core.errors import ConfigError, DataError, MissingMethodError, TaskError
 from elman.core.records import Record
 from elman.core.run_config import RunConfig
 from elman.data.formats import registry
@@ -55,6 +58,30 @@ class Model:
     def config(self) -> RunConfig:
         """The settings that it was trained with."""
         return self._config
+
+    @property
+    def scores(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Part of the data -> predictor -> score -> value, as training measured them."""
+        path = self.path / "results.json"
+        return json.loads(path.read_text(encoding="utf-8"))["scores"] if path.exists() else {}
+
+    @property
+    def history(self) -> list[dict[str, float | None]]:
+        """The rows of metrics.csv, each with step, train_loss, valid_loss and more."""
+        path = self.path / "metrics.csv"
+        with path.open(encoding="utf-8", newline="") as file:
+            return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(file)]
+
+    def _repr_html_(self) -> str:
+        """The model and its scores, for a notebook."""
+        cells = [
+            (part, who, f"{name.replace('_', ' ')} {value:.4g}")
+            for part, rows in self.scores.items()
+            for who, scores in rows.items()
+            for name, value in list(scores.items())[:1]
+        ]
+        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
+        return f"<p>{escape(repr(self))}</p><table>{rows}</table>"
 
     @property
     def learnt(self) -> str:
@@ -172,6 +199,19 @@ class Model:
             return in_kind(values, answers)
         records = [task.record(value, f"value {i}") for i, value in enumerate(listed_values(values), start=1)]
         return [answer for _, answer in self.answers(records)]
+
+    def predict_proba(self, values: Any) -> list[dict[str, float]]:
+        """The probability of each class for each value, as `predict` takes them.
+
+        Raises:
+            TaskError: the task's predictions have no probabilities of classes.
+            DataError: a value cannot be read.
+        """
+        told = self.predict(values if memory.rows(values) is None else memory.rows(values))
+        if any("probabilities" not in answer for answer in told):
+            got = "a model whose predictions have no probabilities of classes"
+            raise TaskError(f"task {self.config.task!r}", got, expected="classify", remedy="use predict")
+        return [answer["probabilities"] for answer in told]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
         """The records, in their order, each with what the model says of it; targets are not looked at.

@@ -80,6 +80,7 @@ class Trainer:
         self._row = (time.monotonic(), progress.whole.symbols)
         self._entering: State | None = None
         self._advised: set[str] = set()
+        self.begun: Callable[[], None] = lambda: None
 
     def _table(self) -> MetricsLog:
         return MetricsLog(self.job.folder.metrics, up_to=self.progress.step, digest=self.progress.metrics)
@@ -108,10 +109,10 @@ class Trainer:
         """Epochs that are done, with the share of the present one."""
         return self.progress.step / self._steps_per_epoch
 
-    def run(self, interrupt: GracefulStop, begun: Callable[[], None] = lambda: None) -> None:
+    def run(self, interrupt: GracefulStop) -> None:
         """Train until the end, the early end, or an interrupt; a checkpoint is there afterwards.
 
-        `begun` is called after the first step, or at once where there is none.
+        `begun` is called after the first step of this sitting, or at once where there is none.
 
         A network with nothing to learn by gradient is at its end before the first step.
 
@@ -121,12 +122,12 @@ class Trainer:
         progress = self.progress
         progress.done = progress.done or not parameters.has_trainable(self.learner.network)
         if progress.done or not self._goes_on():
-            begun()
+            self.begun()
         first = progress.step
         while self._goes_on() and not progress.done:
             self.step()
             if progress.step == first + 1:
-                begun()
+                self.begun()
             if self._epoch_ends():
                 self._end_epoch()
                 self._save()

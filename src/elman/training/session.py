@@ -131,8 +131,9 @@ class TrainingSession:
                 show.line(line)
             baselines = self._baselines(show)
             trainer = Trainer(job, self._learner, progress)  # whose clock starts with it
+            trainer.begun = lambda: self._say_unused(show)
             with GracefulStop() as interrupt, folder.enough_memory("training"):
-                trainer.run(interrupt, lambda: self._say_unused(show))
+                trainer.run(interrupt)
             if self._team.main:
                 self._conclude(trainer, baselines, show)
         finally:
