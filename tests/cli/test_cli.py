@@ -282,7 +282,7 @@ def test_lists(capsys):
         (["train", "--task", "langage"], "--task: 'langage'; did you mean 'language'?"),
         (["train", "--set", "language.tye=true"], "language.tye: an unknown setting; did you mean 'tie'?"),
         (["train", "--config", "{tmp}/no.toml"], "no.toml: no such file; elman init writes one"),
-        (["train", "--resume", "{tmp}", "--lr", "1"], "--resume: other options; it cannot be combined"),
+        (["train", "x", "--resume", "{tmp}"], "--resume: data, --task, --out or --config beside it"),
         (["train", "--device", "cuda:99"], "training.device: expected one of auto, cpu"),
         (["train", "{tmp}/none.txt"], "none.txt"),
         (["train", "sample:python-dosc"], "did you mean 'sample:python-docs'?"),

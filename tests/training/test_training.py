@@ -276,9 +276,54 @@ def test_other_data_than_before_are_refused(monkeypatch, tmp_path, text):
         elman.train(resume=tmp_path / "run", quiet=True)
 
 
-def test_a_resumed_run_keeps_its_settings(run: Path):
-    with pytest.raises(ConfigError, match="resume: other arguments beside it; a run keeps its settings"):
-        elman.train(resume=run, lr=0.1)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"task": "language"}, "resume: data, task, out or config beside it; a run keeps its data"),
+        ({"hidden": 4}, "hidden: a setting that a run keeps when it is resumed; train a new run"),
+        ({"batch_size": 4}, "batch_size: a setting that a run keeps"),
+        ({"epochs": 1}, "epochs: expected more than the . that are done, got 1"),
+        ({"lr": -1}, "training.lr: expected a value above 0"),
+    ],
+)
+def test_a_resumed_run_keeps_its_data_and_network(run: Path, options, message):
+    with pytest.raises(ConfigError, match=message):
+        elman.train(resume=run, **options)
+
+
+def test_a_finished_run_goes_on_as_if_it_had_never_stopped(tmp_path, text):
+    steady = TINY | {"schedule": "constant", "warmup": 0.0, "quiet": True}
+    elman.train(text, out=tmp_path / "whole", **steady | {"epochs": 3})
+    elman.train(text, out=tmp_path / "run", **steady | {"epochs": 1})
+    elman.train(resume=tmp_path / "run", epochs=3, quiet=True)
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("whole", "run")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert RunFolder(tmp_path / "run").config.training.epochs == 3
+    assert "changed: epochs 1 -> 3" in (tmp_path / "run/train.log").read_text()
+
+
+def test_a_run_that_ended_early_goes_on_where_that_is_asked_for(tmp_path, text):
+    options = TINY | {"epochs": 60, "early_stop": 1, "lr": 0.05, "hidden": 64, "schedule": "constant"}
+    model = elman.train(text, out=tmp_path / "run", quiet=True, **options)
+    done = RunFolder(model.path).results.training.epochs
+    elman.train(resume=model.path, epochs=int(done) + 2, early_stop=0, quiet=True)
+    assert RunFolder(model.path).results.training.epochs == done + 2
+
+
+def test_a_diverged_run_goes_on_with_another_rate(tmp_path, text):
+    options = TINY | {"lr": 1e30, "clip": 0.0, "cell": "rnn_relu", "warmup": 0.0}
+    with pytest.raises(DivergedError, match=r"set --clip 1: elman train --resume \S+ --lr 2.5e\+29$"):
+        elman.train(text, out=tmp_path / "run", quiet=True, **options)
+    elman.train(resume=tmp_path / "run", lr=0.001, clip=1.0, quiet=True)
+    assert RunFolder(tmp_path / "run").finished
+
+
+@pytest.mark.parametrize("steps", [3, 30])
+def test_as_many_steps_as_are_asked_for(tmp_path, text, steps):
+    model = elman.train(text, out=tmp_path / "run", quiet=True, **TINY | {"steps": steps})
+    assert RunFolder(model.path).results.training.steps == steps
+    elman.train(resume=model.path, steps=steps + 5, quiet=True)
+    assert RunFolder(model.path).results.training.steps == steps + 5
 
 
 def test_a_run_is_not_overwritten(run: Path, text: Path):

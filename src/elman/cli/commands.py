@@ -18,7 +18,8 @@ from elman.cli.probe import probe
 from elman.cli.sample import complete, sample
 from elman.cli.serve import serve
 from elman.cli.stream import stream
-from elman.cli.train import init, train
+from elman.cli.task_options import placed
+from elman.cli.train import KNOWN, init, train
 from elman.cli.translate import translate
 from elman.core import notes
 from elman.core.errors import ElmanError, shortened
@@ -75,7 +76,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
             pipe.reconfigure(errors=errors)
     try:
         with notes.heard(lambda text: print(f"elman: {shortened(text, _NOTE)}", file=sys.stderr)):
-            app(sys.argv[1:] if tokens is None else list(tokens), result_action="return_value")
+            app(_placed(sys.argv[1:] if tokens is None else list(tokens)), result_action="return_value")
         sys.stdout.flush()
     except (ElmanError, CycloptsError) as error:
         print(f"elman: {_one_line(error)}", file=sys.stderr)
@@ -87,6 +88,11 @@ def run(tokens: Sequence[str] | None = None) -> int:
         # The reader has gone (`elman sample RUN | head`); nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _placed(tokens: list[str]) -> list[str]:
+    """The tokens, those of `train` with a task's own settings where the command takes them."""
+    return ["train", *placed(tokens[1:], KNOWN)] if tokens[:1] == ["train"] else tokens
 
 
 def _one_line(error: Exception) -> str:

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from elman.cli.options import options
+from elman.cli.task_options import OWN
 from elman.core.errors import ConfigError
 from elman.core.run_config import SECTIONS
+from elman.core.settings import parse_value
 from elman.tasks import registry
 
 Options: Any = make_dataclass(
@@ -21,6 +23,11 @@ Options: Any = make_dataclass(
     namespace={"__module__": __name__},
 )
 _NONE = Options()
+KNOWN = frozenset(
+    name.replace("_", "-")
+    for name in (*(field.name for field in fields(Options)), "task", "out", "resume", "config", "set", "help")
+)
+"""What `elman train` has for options beside the settings of single tasks."""
 _TASK = f"Kind of problem: {registry.listed(list(registry.TASKS))}; inferred from the data if not given."
 
 
@@ -33,11 +40,13 @@ def train(
     resume: Path | None = None,
     config: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show_default=False)] = (),
+    own: Annotated[tuple[str, ...], Parameter(name=OWN, negative=(), show=False)] = (),
     chosen: Annotated[Options, Parameter(name="*")] = _NONE,
 ) -> None:
     """Train a network on a file, a folder or sample:NAME (none: the task's own sample, or the built-in text).
 
-    Defaults of settings are those of a language model; elman init --task NAME writes down another task's.
+    Defaults of settings are those of a language model; elman init --task NAME writes down another task's, and
+    its own settings, which are options here too: --task forecast --horizon 24.
 
     Parameters
     ----------
@@ -46,19 +55,20 @@ def train(
     out
         Folder to make for the run; the next free one below runs/ if not given.
     resume
-        Run folder to go on with; no other option may stand beside it.
+        Run folder to go on with. Settings of training may stand beside it: more --epochs for a run that is
+        finished, a lower --lr for one that diverged.
     config
         TOML file with settings, as elman init writes it; options here prevail over it.
     set_
         A setting as section.key=value, such as training.lr=0.01; may be given again and again.
+    own
+        A setting of the task's own, as name=value.
     """
     given = {key: value for key, value in asdict(chosen).items() if value is not None}
-    if resume and (data or task or out or config or set_ or given):
-        raise ConfigError(
-            "--resume",
-            "other options",
-            remedy="it cannot be combined with them: a run keeps its original settings",
-        )
+    if resume and (data or task or out or config):
+        remedy = "a run keeps its data and its task; settings of training may be given"
+        raise ConfigError("--resume", "data, --task, --out or --config beside it", remedy=remedy)
+    given |= {name: parse_value(value) for name, _, value in (text.partition("=") for text in own)}
     # Settings are checked before torch is loaded: a wrong word is answered at once.
     for section in SECTIONS:
         known = {setting.name for setting in fields(section)}
@@ -69,7 +79,7 @@ def train(
     from elman.training import train as training_train
 
     if resume:
-        model = training_train.continue_run(resume, shown())
+        model = training_train.continue_run(resume, shown(), given, set_)
     else:
         run, reason = resolve.resolve(data, task, config, given, set_)
         model = training_train.begin(run, out, shown(), reason)

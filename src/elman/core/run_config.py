@@ -62,7 +62,11 @@ class DataSettings(Settings):
         "one as well (nfkc), or none",
         choices=("nfc", "nfkc", "none"),
     )
-    vocab_size: int = option(0, "maximum vocabulary size (word, bpe); 0: all words, 2000 subwords", low=0)
+    vocab_size: int = option(
+        0,
+        "maximum vocabulary size (word, bpe); 0: all words, 2000 subwords",
+        low=0,
+    )
     min_count: int = option(1, "minimum count of a word; rarer words become <unk>", low=1)
     ngrams: int = option(
         1, "longest n-gram of symbols with its own embedding (text classification)", low=1, most=64
@@ -153,7 +157,9 @@ class SignalSettings(Settings):
     mask_features: float = option(
         0.0, "largest share of features masked in one span in training (SpecAugment)", low=0, below=1
     )
-    masks: int = option(1, "number of masked spans of steps, and of features", low=1)
+    masks: int = option(
+        1, "number of masked spans of steps, and of features", low=1, needs=("mask_steps", "mask_features")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +229,9 @@ class TrainingSettings(Settings):
     section = "training"
 
     epochs: int = option(10, "passes over the training part", low=1)
-    steps: int = option(0, "optimiser steps, rounded to whole epochs; 0: use epochs", low=0, most=10**12)
+    steps: int = option(
+        0, "optimiser steps, whose last epoch may be cut short; 0: use epochs", low=0, most=10**12
+    )
     lr: float = option(0.004, "peak learning rate", above=0)
     batch_size: int = option(
         16, "batch size per process: sequences, or parallel rows of a text", low=1, most=1_000_000
@@ -234,16 +242,34 @@ class TrainingSettings(Settings):
     )
     clip: float = option(1.0, "maximum gradient norm; 0: no clipping", low=0)
     optimizer: str = option("adamw", "optimiser", choices=("adamw", "adam", "sgd"))
-    weight_decay: float = option(0.01, "weight decay (adamw, sgd)", low=0)
-    beta2: float = option(
-        0.999, "Adam's beta2: decay of the second-moment estimate (adam, adamw)", above=0, below=1
+    weight_decay: float = option(
+        0.01, "weight decay (adamw, sgd)", low=0, needs=("optimizer",), among=("adamw", "sgd")
     )
-    momentum: float = option(0.9, "momentum (sgd)", low=0, below=1)
+    beta2: float = option(
+        0.999,
+        "Adam's beta2: decay of the second-moment estimate (adam, adamw)",
+        above=0,
+        below=1,
+        needs=("optimizer",),
+        among=("adam", "adamw"),
+    )
+    momentum: float = option(0.9, "momentum (sgd)", low=0, below=1, needs=("optimizer",), among=("sgd",))
     schedule: str = option("cosine", "learning-rate schedule", choices=("cosine", "plateau", "constant"))
     warmup: float = option(0.02, "share of all steps used for linear warm-up", low=0, below=1)
-    final_lr: float = option(0.01, "final learning rate as a share of lr (cosine)", low=0, high=1)
+    final_lr: float = option(
+        0.01,
+        "final learning rate as a share of lr (cosine)",
+        low=0,
+        high=1,
+        needs=("schedule",),
+        among=("cosine",),
+    )
     patience: int = option(
-        1, "epochs without improvement before the learning rate is halved (plateau)", low=1
+        1,
+        "epochs without improvement before the learning rate is halved (plateau)",
+        low=1,
+        needs=("schedule",),
+        among=("plateau",),
     )
     early_stop: int = option(0, "epochs without improvement before training stops; 0: never", low=0)
     ema: float = option(
@@ -330,7 +356,7 @@ def _section_text(section: Settings) -> str:
     for field in dataclasses.fields(section):
         choices = field.metadata["choices"]
         doc = field.metadata["doc"] + (f": {', '.join(choices)}" if choices else "")
-        lines.append(f"{field.name} = {_toml(getattr(section, field.name))}  # {doc}")
+        lines.append(f"{field.name} = {_toml(vars(section)[field.name])}  # {doc}")
     return "\n".join(lines) + "\n"
 
 

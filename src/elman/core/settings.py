@@ -30,15 +30,20 @@ def option(
     below: float | None = None,
     most: int = 10**9,
     choices: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
+    among: tuple[str, ...] = (),
     later: bool = False,
 ) -> Any:
     """A dataclass field with its explanation and bounds: low <= value <= high, above < value < below.
 
     No whole number may be above `most`, beyond which nothing can come of it but the end of the memory. An
     option that came `later` is left out of fingerprints at its default, so that what was saved before fits.
+
+    A setting that `needs` others has an effect only where one of these is on, or has a value `among` some.
     """
     bounds = {"low": low, "above": above, "high": high, "below": below, "choices": choices}
-    return dataclasses.field(default=default, metadata={"doc": doc, "most": most, "later": later, **bounds})
+    meta = {"doc": doc, "most": most, "needs": (needs, among), "later": later, **bounds}
+    return dataclasses.field(default=default, metadata=meta)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,10 @@ class Settings:
             value = _typed(self, field)
             object.__setattr__(self, field.name, value)
             _check_bounds(f"{self.section}.{field.name}", value, field.metadata)
+
+    def but(self, **changes: Any) -> Self:
+        """The same settings but for these; none of them counts as read by that."""
+        return type(self)(**{**vars(self), **changes})
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:
@@ -133,11 +142,15 @@ def parse_override(text: str) -> dict[str, Any]:
     if not match:
         raise ConfigError("--set", repr(text), expected="section.key=value, such as training.lr=0.01")
     section, key, value = match.groups()
+    return {section: {key.replace("-", "_"): parse_value(value)}}
+
+
+def parse_value(text: str) -> Any:
+    """The value that a text is in TOML; one that is not valid there is taken as a string."""
     try:
-        parsed = _checked(tomllib.loads(f"value = {value}"))["value"]
+        return _checked(tomllib.loads(f"value = {text}"))["value"]
     except (ValueError, RecursionError):  # also of what has too many digits, or is nested too deep
-        parsed = value
-    return {section: {key.replace("-", "_"): parsed}}
+        return text
 
 
 def _shown(value: Any) -> str:
@@ -149,7 +162,7 @@ _KINDS = {"int": "a whole number", "float": "a number", "str": "a string", "bool
 
 def _typed(section: Settings, field: dataclasses.Field[Any]) -> Any:
     """The field's value in the type that it is declared with (an int serves as a float)."""
-    value = getattr(section, field.name)
+    value = vars(section)[field.name]
     kind = field.type if isinstance(field.type, str) else field.type.__name__
     if kind == "float" and type(value) is int and value.bit_length() < sys.float_info.max_exp:
         return float(value)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from elman.core.errors import ConfigError
+from elman.core.json_schema import shown
 from elman.core.settings import Settings, option
 
 
@@ -31,6 +32,8 @@ class SamplingOptions(Settings):
 
     def __post_init__(self) -> None:
         check_filters(self.temperature, self.top_k, self.top_p)
+        for field in fields(self):
+            _check_most(field, getattr(self, field.name))
 
     def filters(self) -> dict[str, Any]:
         """Return the arguments of `sampling.filter_logits`."""
@@ -46,15 +49,27 @@ class SearchOptions(SamplingOptions):
 
     section = "search"
 
-    beam: int = option(5, "beam width: hypotheses of the search; 1: greedy", low=1)
-    count: int = option(1, "sequences per source, at most the beam width unless they are drawn", low=1)
-    length_penalty: float = option(1.0, "a: hypotheses are compared by log probability / length**a", low=0)
+    beam: int = option(5, "beam width: hypotheses of the search; 1: greedy", low=1, most=10_000)
+    count: int = option(
+        1, "sequences per source, at most the beam width unless they are drawn", low=1, most=1_000_000
+    )
+    length_penalty: float = option(
+        1.0, "a: hypotheses are compared by log probability / length**a", low=0, high=10
+    )
     temperature: float = option(0.0, "above 0: sequences are drawn, not searched for", low=0)
     prefix: str = option("", "text that every sequence begins with")
 
 
 FROM_THE_RUN = ("beam", "length_penalty")
 """Options that are as the model's settings say where they are left out."""
+
+
+def _check_most(field: Field[Any], value: object) -> None:
+    """See that a number is not beyond what its option allows at most."""
+    meta = field.metadata
+    most = meta["high"] if meta["high"] is not None else meta["most"] if type(value) is int else None
+    if field.name != "seed" and isinstance(value, int | float) and most is not None and value > most:
+        raise ConfigError(field.name, shown(value), expected=f"at most {most:,g}")
 
 
 def check_filters(temperature: float, top_k: int, top_p: float) -> None:

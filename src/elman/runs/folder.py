@@ -63,6 +63,11 @@ class RunFolder:
         # The settings come last: a folder with settings is a run.
         atomic_files.write_text(self.path / CONFIG, run.to_toml())
 
+    def rewrite(self, run: RunConfig) -> None:
+        """Let the run go on with these settings, which differ in how it is trained alone."""
+        atomic_files.write_text(self.path / CONFIG, run.to_toml())
+        self.__dict__["config"] = run
+
     @cached_property
     def config(self) -> RunConfig:
         """The settings of the run, read once.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from elman.core.records import Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data.formats import registry
@@ -21,8 +19,7 @@ def load_parts(run: RunConfig) -> Parts:
         DataError: a file cannot be read, or is too small for its parts.
     """
     data, task = run.data, run.task
-    rest = replace(
-        data,
+    rest = data.but(
         valid=0.0 if data.valid_path else data.valid,
         test=0.0 if data.test_path else data.test,
     )
@@ -58,14 +55,10 @@ def records(source: str, data: DataSettings, task: str, table: LongTable | None 
 
 
 def hints(data: DataSettings) -> ReadingHints:
-    """What the settings say of a file."""
-    names = (
-        name.strip()
-        for named in (data.input, data.target, data.group, data.time)
-        for name in (named, *named.split(","))
-    )
-    named = frozenset(filter(None, names))
-    return ReadingHints(header=data.header, names=named, strict=data.strict)
+    """What the settings say of a file. That columns are named here makes no use of them."""
+    said = [vars(data)[key] for key in ("input", "target", "group", "time")]
+    names = (name.strip() for named in said for name in (named, *named.split(",")))
+    return ReadingHints(header=data.header, names=frozenset(filter(None, names)), strict=data.strict)
 
 
 def there(run: RunConfig) -> bool:

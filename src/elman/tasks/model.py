@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from html import escape
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -11,11 +13,13 @@ from typing import Any, TextIO, TypeVar
 from torch import nn
 
 from elman.core import json_schema
-from elman.core.errors import ConfigError, DataError, MissingMethodError
+from elman.core.errors import ConfigError, DataError, MissingMethodError, TaskError
 from elman.core.records import Record
 from elman.core.run_config import RunConfig
 from elman.data.formats import registry
 from elman.data.formats.base import write_json_lines
+from elman.data.memory import records as memory
+from elman.data.memory.answers import in_kind
 from elman.nn import parameters
 from elman.streaming.saved import StreamFactory
 from elman.streaming.stream import Stream
@@ -54,6 +58,30 @@ class Model:
     def config(self) -> RunConfig:
         """The settings that it was trained with."""
         return self._config
+
+    @property
+    def scores(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Part of the data -> predictor -> score -> value, as training measured them."""
+        path = self.path / "results.json"
+        return json.loads(path.read_text(encoding="utf-8"))["scores"] if path.exists() else {}
+
+    @property
+    def history(self) -> list[dict[str, float | None]]:
+        """The rows of metrics.csv, each with step, train_loss, valid_loss and more."""
+        path = self.path / "metrics.csv"
+        with path.open(encoding="utf-8", newline="") as file:
+            return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(file)]
+
+    def _repr_html_(self) -> str:
+        """The model and its scores, for a notebook."""
+        cells = [
+            (part, who, f"{name.replace('_', ' ')} {value:.4g}")
+            for part, rows in self.scores.items()
+            for who, scores in rows.items()
+            for name, value in list(scores.items())[:1]
+        ]
+        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
+        return f"<p>{escape(repr(self))}</p><table>{rows}</table>"
 
     @property
     def learnt(self) -> str:
@@ -126,7 +154,7 @@ class Model:
         return type(self)(self._path, self._config, task.with_beam(width), self.network, self._learnt)
 
     def evaluate(
-        self, source: str | Path, *, form: str = "auto", encoding: str = "utf-8", strict: bool = False
+        self, source: Any, *, form: str = "auto", encoding: str = "utf-8", strict: bool = False
     ) -> dict[str, dict[str, float]]:
         """Scores on all of a file, folder or sample, beside baselines learnt from the model's training part.
 
@@ -144,7 +172,7 @@ class Model:
         Raises:
             DataError: the data cannot be read.
         """
-        records = self._records(str(source), form, encoding)
+        records = self._records(source, form, encoding)
         held = selection.encoded(self.task, records, Purpose.SCORE, strict=strict)
         scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}
         if not dataset.there(self.config):
@@ -153,22 +181,40 @@ class Model:
         train = selection.encoded(self.task, parts.train, Purpose.TRAIN, strict=self.config.data.strict)
         return scores | self.task.baselines(train, {"held": held})["held"]
 
-    def predict(self, values: Iterable[Any]) -> list[dict[str, Any]]:
+    def predict(self, values: Any) -> Any:
         """What the model says of values such as those in the column that it learnt to read.
 
         Args:
-            values: texts, arrays [T] or [T, C], paths of sounds or pictures, or whatever the task reads.
+            values: texts, arrays [T] or [T, C], paths of sounds or pictures, or whatever the task reads; or
+                rows with the columns that it learnt from: a data frame, a dict of columns, a list of dicts.
 
         Returns:
-            For each, in their order, the `prediction` and what goes with it, in terms of JSON.
+            For each, in their order, the `prediction` and what goes with it, in terms of JSON. A data frame
+            or a dict of columns comes back with these as columns.
 
         Raises:
             TaskError: the task does not predict.
             DataError: a value cannot be read.
         """
-        task, found = self._able(PredictsRecords), listed_values(values)
-        records = [task.record(value, f"value {i}") for i, value in enumerate(found, start=1)]
+        task = self._able(PredictsRecords)
+        if memory.rows(values):
+            answers = [answer for _, answer in self.answers(self._joined(memory.records(values)))]
+            return in_kind(values, answers)
+        records = [task.record(value, f"value {i}") for i, value in enumerate(listed_values(values), start=1)]
         return [answer for _, answer in self.answers(records)]
+
+    def predict_proba(self, values: Any) -> list[dict[str, float]]:
+        """The probability of each class for each value, as `predict` takes them.
+
+        Raises:
+            TaskError: the task's predictions have no probabilities of classes.
+            DataError: a value cannot be read.
+        """
+        told = self.predict(values if memory.rows(values) is None else memory.rows(values))
+        if any("probabilities" not in answer for answer in told):
+            got = "a model whose predictions have no probabilities of classes"
+            raise TaskError(f"task {self.config.task!r}", got, expected="classify", remedy="use predict")
+        return [answer["probabilities"] for answer in told]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
         """The records, in their order, each with what the model says of it; targets are not looked at.
@@ -244,7 +290,7 @@ class Model:
             write_json_lines(rows, out)
 
     def part(
-        self, use: Purpose, source: str | Path | None = None, encoding: str = "utf-8", form: str = "auto"
+        self, use: Purpose, source: Any = None, encoding: str = "utf-8", form: str = "auto"
     ) -> list[Record]:
         """The records of a file, or of a part of what the model was trained on.
 
@@ -252,15 +298,21 @@ class Model:
             DataError: the data cannot be read, or there is no such part.
         """
         if source is not None:
-            return self._records(str(source), form, encoding)
+            return self._records(source, form, encoding)
         records: list[Record] = getattr(dataset.load_parts(self.config), use.value)
         if not records:
             raise DataError(self.config.data.path, f"no {use.value} part", remedy="name a file")
         return records
 
-    def _records(self, source: str, form: str, encoding: str) -> list[Record]:
-        data = replace(self.config.data, format=form, encoding=encoding)
-        return dataset.records(source, data, self.config.task, self.task.arrangement)
+    def _records(self, source: Any, form: str, encoding: str) -> list[Record]:
+        data = self.config.data.but(format=form, encoding=encoding)
+        if memory.is_path(source):
+            return dataset.records(str(source), data, self.config.task, self.task.arrangement)
+        return self._joined(memory.records(source))
+
+    def _joined(self, records: list[Record]) -> list[Record]:
+        """The records as the task reads them: rows of a long table joined to sequences."""
+        return self.task.arrangement.join(records) if self.task.arrangement else records
 
     def able(self, ability: type) -> str:
         """Return the names of the tasks that inherit an ability, joined for a message."""
@@ -312,4 +364,7 @@ def listed_values(values: Iterable[Any]) -> list[Any]:
     """
     if isinstance(values, str | PathLike):
         raise DataError("values", f"one, {str(values)!r}", expected="several", remedy="put it into a list")
+    if not isinstance(values, Iterable):
+        got = f"a value of the type {type(values).__name__}"
+        raise DataError("values", got, expected="a list of values, or a data frame")
     return [fspath(value) if isinstance(value, PathLike) else value for value in values]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from elman.diagnostics.layer_stats import LayerStats
 
@@ -47,10 +48,18 @@ _SLOPE = 0.01
 """A loss that fell by a larger share of itself in the last epoch is still falling."""
 
 
-def advise(epochs: Sequence[Epoch], *, last: bool) -> Iterator[str]:
-    """Advice after the latest of `epochs`; `last`: training is over."""
-    yield from _gradients(epochs[-1], epochs[-2] if len(epochs) > 1 else None)
-    yield from _memory(epochs, last)
+def advise(epochs: Sequence[Epoch], *, last: bool, clip: float = 0.0, go_on: str = "") -> Iterator[str]:
+    """Advice after the latest of `epochs`, each beginning with what is the matter.
+
+    Args:
+        epochs: their numbers.
+        last: whether training is over.
+        clip: to what norm gradients are clipped; 0: not.
+        go_on: a command that trains on.
+    """
+    clipping = "" if 0 < clip <= 1 else "--clip 1, "
+    yield from _gradients(epochs[-1], epochs[-2] if len(epochs) > 1 else None, clipping)
+    yield from _memory(epochs, last, clipping)
     if not epochs[-1].scores:
         return
     losses = [epoch.scores["loss"] for epoch in epochs]
@@ -62,15 +71,15 @@ def advise(epochs: Sequence[Epoch], *, last: bool) -> Iterator[str]:
             "more --dropout, fewer --hidden, more data, or --early-stop 2"
         )
     elif last and len(epochs) > 1 and losses[-2] - losses[-1] > _SLOPE * abs(losses[-2]):
-        yield "still learning when training ended: more --epochs would help"
+        yield f"still learning when training ended: more --epochs would help{': ' * bool(go_on)}{go_on}"
     elif last and len(epochs) > 2 and losses[-1] <= epochs[-1].train:
         yield "underfitting: validation is as good as training; more --hidden or --layers, or less --dropout"
 
 
-def _gradients(epoch: Epoch, before: Epoch | None) -> Iterator[str]:
+def _gradients(epoch: Epoch, before: Epoch | None, clipping: str) -> Iterator[str]:
     if epoch.mean_norm > _STEEP:
         yield (
-            f"exploding gradient: its norm was {epoch.mean_norm:.3g} on the mean; set --clip 1, lower --lr, "
+            f"exploding gradient: its norm was {epoch.mean_norm:.3g} on the mean; {clipping}lower --lr, "
             "a gated --cell, or --init orthogonal"
         )
     elif epoch.top_norm > max(_BURST_NORM, _BURST * epoch.mean_norm):
@@ -82,10 +91,10 @@ def _gradients(epoch: Epoch, before: Epoch | None) -> Iterator[str]:
         yield f"gradients were clipped in {epoch.clipped:.0%} of the steps: raise --clip or lower --lr"
 
 
-def _memory(epochs: Sequence[Epoch], last: bool) -> Iterator[str]:
+def _memory(epochs: Sequence[Epoch], last: bool, clipping: str) -> Iterator[str]:
     """What the looks say; told once, when two of them have said so, or at the end if there is but one."""
     looks = [epoch.look for epoch in epochs if epoch.look]
-    for fault in (_forgets, _stuck, _runs_away):
+    for fault in (_forgets, _stuck, partial(_runs_away, clipping=clipping)):
         *before, now = [None, None, None, *(fault(looks[: n + 1]) for n in range(len(looks)))][-3:]
         if now and (last if len(looks) == 1 else before[1] and not before[0]):
             yield now
@@ -110,11 +119,11 @@ def _stuck(looks: Sequence[LayerStats]) -> str | None:
     return f"saturated gates: {share:.0%} are shut or open, and hardly learn; lower --lr, or --layer-norm"
 
 
-def _runs_away(looks: Sequence[LayerStats]) -> str | None:
+def _runs_away(looks: Sequence[LayerStats], clipping: str) -> str | None:
     first, now = looks[0].state_norm, looks[-1].state_norm
     if now < max(_LARGE_STATE, _STATE_GROWTH * first):
         return None
     return (
-        f"the state runs away: its norm went from {first:.3g} to {now:.3g}; lower --lr, --clip 1, "
+        f"the state runs away: its norm went from {first:.3g} to {now:.3g}; lower --lr, {clipping}"
         "--layer-norm, or a gated --cell"
     )

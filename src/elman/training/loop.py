@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -46,8 +46,6 @@ _ROWS_PER_EPOCH = 20
 _LOOK_EVERY = 100
 """Fewest steps between two that are looked at: a look takes about as long as one."""
 
-_LOWER = "lower --lr, or set --clip 1; the weights of the best epoch so far are in the run folder"
-
 
 @dataclass(frozen=True)
 class TrainingJob:
@@ -81,6 +79,8 @@ class Trainer:
         self._saved = self._since = time.monotonic()
         self._row = (time.monotonic(), progress.whole.symbols)
         self._entering: State | None = None
+        self._advised: set[str] = set()
+        self.begun: Callable[[], None] = lambda: None
 
     def _table(self) -> MetricsLog:
         return MetricsLog(self.job.folder.metrics, up_to=self.progress.step, digest=self.progress.metrics)
@@ -88,7 +88,16 @@ class Trainer:
     @property
     def steps(self) -> int:
         """Optimiser steps of the whole training."""
-        return self.epochs * self._steps_per_epoch
+        return self._config.steps or self._config.epochs * self._steps_per_epoch
+
+    def _epoch_ends(self) -> bool:
+        return self.progress.window >= self._plan.steps or not self._goes_on()
+
+    def _goes_on(self) -> bool:
+        """Whether there are steps left; `training.steps` may end in the midst of an epoch."""
+        if self._config.steps:
+            return self.progress.step < self._config.steps
+        return self.progress.epoch < self._config.epochs
 
     @property
     def epochs(self) -> int:
@@ -103,6 +112,8 @@ class Trainer:
     def run(self, interrupt: GracefulStop) -> None:
         """Train until the end, the early end, or an interrupt; a checkpoint is there afterwards.
 
+        `begun` is called after the first step of this sitting, or at once where there is none.
+
         A network with nothing to learn by gradient is at its end before the first step.
 
         Raises:
@@ -110,9 +121,14 @@ class Trainer:
         """
         progress = self.progress
         progress.done = progress.done or not parameters.has_trainable(self.learner.network)
-        while progress.epoch < self.epochs and not progress.done:
+        if progress.done or not self._goes_on():
+            self.begun()
+        first = progress.step
+        while self._goes_on() and not progress.done:
             self.step()
-            if progress.window >= self._plan.steps:
+            if progress.step == first + 1:
+                self.begun()
+            if self._epoch_ends():
                 self._end_epoch()
                 self._save()
             elif self.job.processes.any(self._due()):
@@ -158,7 +174,7 @@ class Trainer:
     def _looks(self, windows: int) -> bool:
         """Whether the next step is looked at: at the end of a row, and not too often."""
         progress = self.progress
-        ends = progress.window + windows >= self._plan.steps
+        ends = progress.window + windows >= self._plan.steps or progress.step + 1 == self.steps
         if ends and (not progress.looked or progress.epoch + 1 == self.epochs):
             return True
         due = progress.step + 1 - progress.looked >= _LOOK_EVERY
@@ -201,14 +217,14 @@ class Trainer:
             if norm > tally.top_norm:
                 tally.top_norm, tally.top_step = norm, progress.step
         self.job.show.step(progress.step, self.steps, self._words())
-        if progress.step % self._steps_per_row == 0 and progress.window < self._plan.steps:
+        if progress.step % self._steps_per_row == 0 and not self._epoch_ends():
             self._add_row(self._speed())
 
     def _words(self) -> str:
         recent = self.progress.recent
         lines = [f"loss {recent.nats / max(1, recent.count):.3f}", f"{self._speed():,.0f} symbols/s"]
         if self.progress.epochs and self.progress.epochs[-1].scores:
-            lines.append(f"valid {headline(self.progress.epochs[-1].scores)}")
+            lines.append(_valid(self.progress.epochs[-1].scores))
         return " · ".join(lines)
 
     def _speed(self) -> float:
@@ -291,19 +307,29 @@ class Trainer:
             return
         progress, numbers = self.progress, self.progress.epochs[-1]
         best = " (best)" if progress.best_epoch == progress.epoch else ""
-        valid = f"valid {headline(numbers.scores)}{best}  " if numbers.scores else ""
+        valid = f"{_valid(numbers.scores)}{best}  " if numbers.scores else ""
         left = self._seconds() * (self.steps / progress.step - 1)
         self.job.show.line(
             f"epoch {progress.epoch + 1}/{self.epochs}  train loss {numbers.train:.3f}  "
             f"{valid}{duration(progress.seconds)}, {duration(left)} left"
         )
-        last = progress.done or progress.epoch + 1 == self.epochs
-        self._say(f"  advice: {text}" for text in advise(progress.epochs, last=last))
+        last = progress.done or progress.epoch + 1 == self.epochs or progress.step == self.steps
+        self._advise(last)
         with evaluation.evaluating(self.judged()) as network:
             preview = self.job.task.preview(network, self.job.shown, self._config.seed + progress.epoch)
         self._say([f"  {one_line(preview)}"] if preview else [])
         if progress.done:
             self.job.show.line(f"no progress for {self._config.early_stop} epochs: training ends here")
+
+    def _advise(self, last: bool) -> None:
+        """Say what is the matter, each kind of it once."""
+        path, config = self.job.folder.path, self._config
+        go_on = f"elman train --resume {path} --epochs {2 * self.epochs}"
+        for text in advise(self.progress.epochs, last=last, clip=config.clip, go_on=go_on):
+            kind = text.partition(":")[0]
+            if kind not in self._advised:
+                self._advised.add(kind)
+                self.job.show.line(f"  advice: {text}")
 
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -340,7 +366,17 @@ class Trainer:
         ]
         if bad or not math.isfinite(loss):
             got = f"the weight {bad[0]} is not finite" if bad else f"a loss of {loss}"
-            raise DivergedError(f"step {self.progress.step}", got, expected="finite ones", remedy=_LOWER)
+            raise DivergedError(
+                f"step {self.progress.step}", got, expected="finite ones", remedy=self._cure()
+            )
+
+    def _cure(self) -> str:
+        """What helps against a training that diverged: of what is not done already, and from where."""
+        config, path = self._config, self.job.folder.path
+        clip = "" if 0 < config.clip <= 1 else ", or set --clip 1"
+        words = f"lower --lr{clip}: elman train --resume {path} --lr {config.lr / 4:.2g}"
+        kept = self.progress.best is not None
+        return words + f"; the weights of epoch {self.progress.best_epoch + 1} are kept" * kept
 
     def _endless(self, part: str, loss: float) -> DivergedError:
         remedy = f"look for numbers far beyond the others in the {part} part, or lower --lr"
@@ -361,7 +397,7 @@ class Trainer:
             f"step {self.progress.step}",
             f"a gradient norm of {norm}: {fault or 'not so without dropout'}",
             expected="a finite one",
-            remedy=_LOWER,
+            remedy=self._cure(),
         )
 
 
@@ -369,6 +405,12 @@ def headline(scores: Scores) -> str:
     """The first of the scores, in words."""
     name, value = next(iter(scores.items()))
     return f"{number(value)} {name.replace('_', ' ')}"
+
+
+def _valid(scores: Scores) -> str:
+    """The loss, to be held against that of training, and the first score where that is another."""
+    loss = f"valid loss {number(scores['loss'])}"
+    return loss if next(iter(scores)) == "loss" else f"{loss}, {headline(scores)}"
 
 
 def _told(look: LayerStats) -> dict[str, str]:

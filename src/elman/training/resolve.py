@@ -11,7 +11,8 @@ from elman.core import run_config, settings
 from elman.core.errors import ConfigError, DataError, nearest
 from elman.core.run_config import RunConfig
 from elman.data.formats import registry
-from elman.tasks import dataset
+from elman.data.memory.source import PREFIX
+from elman.tasks import dataset, settings_index
 from elman.tasks import registry as tasks_registry
 
 
@@ -47,11 +48,14 @@ def resolve(
     data = run_config.DataSettings.of(settings.merge(usual, tables, about, said, path).get("data", {}))
     name, reason = _task_of(named_task, data)
     own = tasks_registry.get(name).Config
-    named = settings.merge(
-        *({run_config.section_of(key, own): {key: value}} for key, value in options.items())
-    )
     placed = {"data": {"path": data.path} | _absolute(data)}
-    return RunConfig.of(settings.merge(tables, named, said, placed), own, file or "settings"), reason
+    try:
+        named = settings.merge(
+            *({run_config.section_of(key, own): {key: value}} for key, value in options.items())
+        )
+        return RunConfig.of(settings.merge(tables, named, said, placed), own, file or "settings"), reason
+    except ConfigError as error:
+        raise settings_index.explained(error, own) from error
 
 
 def _check_head(tables: Mapping[str, Any], file: Path | None) -> None:
@@ -86,6 +90,6 @@ def _absolute(data: run_config.DataSettings) -> dict[str, str]:
 
 def _absolute_path(key: str, path: str) -> str:
     try:
-        return path if path.startswith("sample:") else str(Path(path).resolve())
+        return path if path.startswith(("sample:", PREFIX)) else str(Path(path).resolve())
     except (OSError, ValueError) as error:  # no file can have that name, or there is no folder to be in
         raise ConfigError(f"data.{key}", repr(path), expected=f"a path ({error})") from error

@@ -28,10 +28,12 @@ from elman.tasks import evaluation, selection
 from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
 from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
 from elman.tasks.model import Model
-from elman.training import calibration, checkpoint, curves, optimizers
+from elman.training import calibration, changes, checkpoint, curves, optimizers
 from elman.training.checkpoint import Progress, TrainingState
 from elman.training.loop import Trainer, TrainingJob, headline
 from elman.training.processes import ProcessGroup
+from elman.training.setting_reads import SettingReads
+from elman.training.unused import unused
 
 
 class TrainingSession:
@@ -41,6 +43,7 @@ class TrainingSession:
         self, where: RunFolder, run: RunConfig, task: Task, parts: Parts, team: ProcessGroup, show: Reporter
     ) -> None:
         self._folder, self._run, self._task, self._team, self._plain = where, run, task, team, show
+        self._reads: SettingReads | None = None
         if run.training.calibrate and not isinstance(task, Calibratable):
             remedy = "leave it false"
             raise ConfigError("training.calibrate", f"true for the task {run.task}", remedy=remedy)
@@ -61,8 +64,14 @@ class TrainingSession:
         self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team, self._train)
 
-    def begin(self, said: Sequence[str]) -> Model:
-        """Make the folder and train from the start; the log begins with what was said before."""
+    def begin(self, said: Sequence[str], reads: SettingReads | None = None) -> Model:
+        """Make the folder and train from the start.
+
+        Args:
+            said: what was said before, with which the log begins.
+            reads: what notes which settings are read; those that have no effect are said after a step.
+        """
+        self._reads = reads
         with self._alone():
             if self._team.main:
                 self._folder.create(self._run, self._task)
@@ -71,12 +80,22 @@ class TrainingSession:
             return self._train_and_report(progress, [*said, *self._introduction()])
 
     def resume(self) -> Model:
-        """Train from the last checkpoint, or from the start if there was none yet."""
+        """Train from the last checkpoint, or from the start if there was none yet.
+
+        Where the settings are others than those of the folder, they are its settings from then on.
+        """
         with self._alone():
             if self._folder.checkpoint.exists():
                 return self._go_on(self._folder.checkpoint)
             progress, words = Progress(data=self._fingerprint), "no checkpoint yet: from the start"
-            return self._train_and_report(progress, [words, *self._introduction()])
+            return self._train_and_report(progress, [words, *self._changes(), *self._introduction()])
+
+    def _changes(self) -> list[str]:
+        """Keep the changed settings, and say what has changed."""
+        words = changes.told(self._folder.config, self._run)
+        if words and self._team.main:
+            self._folder.rewrite(self._run)
+        return [f"changed: {words}"] if words else []
 
     def _alone(self) -> AbstractContextManager[None]:
         """The folder, for this training alone."""
@@ -90,8 +109,11 @@ class TrainingSession:
         if progress.data != self._fingerprint:
             remedy = "put the data back as they were, or train a new run"
             raise RunError(self._run.data.path, "other data than the run began with", remedy=remedy)
-        words = [f"resumed {self._folder.path} at step {progress.step}"] + ["it is done"] * progress.done
-        return self._train_and_report(progress, words)
+        changes.check_end(self._folder.config, self._run, progress.epoch, progress.step)
+        words = [f"resumed {self._folder.path} at step {progress.step}", *self._changes()]
+        if len(words) > 1:
+            progress.done = False
+        return self._train_and_report(progress, words + ["it is done"] * progress.done)
 
     def _carried(self) -> State | None:
         """A state such as is carried from one window of a text to the next."""
@@ -110,6 +132,7 @@ class TrainingSession:
                 show.line(line)
             baselines = self._baselines(show)
             trainer = Trainer(job, self._learner, progress)  # whose clock starts with it
+            trainer.begun = lambda: self._say_unused(show)
             with GracefulStop() as interrupt, folder.enough_memory("training"):
                 trainer.run(interrupt)
             if self._team.main:
@@ -118,6 +141,14 @@ class TrainingSession:
             show.close()
         self._team.wait()
         return self._folder.load(self._team.device)
+
+    def _say_unused(self, show: Reporter) -> None:
+        """Say which settings have no effect, all that is read of them having been read."""
+        if self._reads is None:
+            return
+        self._reads.end()
+        for line in unused(self._run, self._reads.seen, continuous=self._task.continuous):
+            show.line(line)
 
     def _introduction(self) -> Iterator[str]:
         uses = {"train": "to learn from", "valid": "to validate"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,25 @@ from elman.core import devices, notes
 from elman.core.console import NullReporter, Reporter, shown
 from elman.core.errors import ConfigError, ElmanError
 from elman.core.run_config import RunConfig
+from elman.data.memory import records as memory
+from elman.data.memory import source
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
 from elman.runs.folder import RunFolder
 from elman.tasks import dataset, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
-from elman.training import resolve
+from elman.training import changes, resolve
 from elman.training.processes import ProcessGroup, processes
 from elman.training.session import TrainingSession
+from elman.training.setting_reads import SettingReads
+
+_THREADS_PER_CORE = 8
+"""Threads beyond which a core is only slower."""
 
 
 def train(
-    data: str | Path | None = None,
+    data: Any = None,
     *,
     task: str | None = None,
     out: str | Path | None = None,
@@ -37,11 +44,14 @@ def train(
     """Train a network, and return the model that validated best.
 
     Args:
-        data: a file, a folder of text files, or sample:NAME; None: the config file's, or the built-in text.
+        data: a file, a folder of text files, or sample:NAME; or what is in memory: a data frame (pandas,
+            polars, pyarrow), a list of records or of texts, a dict of columns, arrays (x, y), a data set of
+            Hugging Face or of torch with (sequence, target); None: the config file's, or the built-in text.
         task: such as "language"; None: guessed from the data.
         out: folder to make for the run; None: the next free one below `runs/`.
         config: a TOML file as `elman init` writes it.
-        resume: a run folder to go on with; then only `quiet` may be given beside it.
+        resume: a run folder to go on with; settings of training may be given beside it, such as more
+            `epochs` for one that is finished, or a lower `lr` for one that diverged.
         quiet: print nothing.
         options: any setting by its name, such as `hidden=512`, or `tie=True` of the task's own.
 
@@ -52,18 +62,20 @@ def train(
     """
     show = NullReporter() if quiet else shown()
     if resume is not None:
-        if options or any(given is not None for given in (data, task, out, config)):
-            raise ConfigError("resume", "other arguments beside it", remedy="a run keeps its settings")
-        return continue_run(Path(resume), show)
-    run, reason = resolve.resolve(
-        None if data is None else str(data), task, None if config is None else Path(config), options
-    )
+        if data is not None and not memory.is_path(data):
+            source.hold(memory.records(data), RunFolder(resume).config.data.path)
+        elif any(given is not None for given in (data, task, out, config)):
+            remedy = "a run keeps its data and its task; settings of training may be given"
+            raise ConfigError("resume", "data, task, out or config beside it", remedy=remedy)
+        return continue_run(Path(resume), show, options)
+    run, reason = resolve.resolve(_source(data), task, None if config is None else Path(config), options)
     return begin(run, None if out is None else Path(out), show, reason)
 
 
 def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") -> Model:
     """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
     registry.get(run.network.cell)
+    reads = SettingReads(run.data, run.signal, run.network)
     with _session(run) as team:
         show = show if team.main else NullReporter()
         said = [reason]
@@ -74,13 +86,22 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") ->
             )
             path = out or _free_folder(run, team)
             session = TrainingSession(RunFolder(path), run, task, parts._replace(train=train), team, show)
-        return session.begin(said)
+        return session.begin(said, reads)
 
 
-def continue_run(path: Path, show: Reporter) -> Model:
-    """Go on with the run in folder `path` as if it had never stopped, and return its best model."""
+def continue_run(
+    path: Path, show: Reporter, options: Mapping[str, Any] = {}, assignments: Sequence[str] = ()
+) -> Model:
+    """Go on with the run in folder `path` as if it had never stopped, and return its best model.
+
+    Args:
+        path: of the run.
+        show: what its words go to.
+        options: settings of training to go on with, such as more epochs, by their names.
+        assignments: the same as texts of the form training.key=value.
+    """
     folder = RunFolder(path)
-    run = folder.config
+    run = changes.changed(folder.config, options, assignments)
     with _session(run) as team:
         task = folder.task()
         show = show if team.main else NullReporter()
@@ -94,6 +115,7 @@ def _session(run: RunConfig) -> Iterator[ProcessGroup]:
     device = devices.choose(run.training.device)
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            _check_threads(run.training.threads)
             if run.training.threads:
                 torch.set_num_threads(run.training.threads)
             yield processes(device)
@@ -113,9 +135,29 @@ def _heard(said: list[str], show: Reporter) -> Iterator[None]:
         raise
 
 
+def _source(data: Any) -> str | None:
+    """The path or the name that the data are read by."""
+    if data is None or memory.is_path(data):
+        return data if data is None else str(data)
+    return source.hold(memory.records(data))
+
+
+def _check_threads(threads: int) -> None:
+    """See that the machine can have so many threads.
+
+    Raises:
+        ConfigError: it has not a fraction of so many cores; torch would end the process.
+    """
+    most = _THREADS_PER_CORE * (os.cpu_count() or 1)
+    if threads > most:
+        got, expected = f"{threads} on {os.cpu_count()} cores", f"at most {most}"
+        raise ConfigError("training.threads", got, expected=expected, remedy="0: as torch sees fit")
+
+
 def _free_folder(run: RunConfig, team: ProcessGroup) -> Path:
     """The first of runs/NAME, runs/NAME-2, ... that is not there yet; every process agrees."""
     stem = Path(run.data.path.removeprefix("sample:")).stem or "run"
+    stem = "data" if run.data.path.startswith(source.PREFIX) else stem
     number = 1
     while team.main and Path("runs", _numbered(stem, number)).exists():
         number += 1

@@ -24,6 +24,8 @@ from elman.data.formats.parquet import Parquet
 from elman.data.formats.series import SeriesFormat
 from elman.data.formats.table import Table
 from elman.data.formats.text import TextFormat
+from elman.data.memory.source import PREFIX as MEMORY
+from elman.data.memory.source import Memory
 from elman.data.samples.registry import PREFIX, SampleFormat
 
 # In this order they are asked whether a path is theirs. Parallel files come first: nothing is stored under
@@ -76,6 +78,8 @@ def find(
         pass
     except ValueError as error:
         raise unreadable(Path(source), error) from error
+    if source.startswith(MEMORY):
+        return Memory()
     found = _named(name) if name != AUTO else _taker(source, among)
     return found.told(hints) if hints else found
 
@@ -122,7 +126,7 @@ def exists(source: str) -> bool:
 
     What may not be looked at counts as not there.
     """
-    known = [member for member in FORMATS.values() if member.is_name]
+    known = [Memory(), *(member for member in FORMATS.values() if member.is_name)]
     try:
         return Path(source).exists() or any(member.takes(source) for member in known)
     except OSError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 from elman.core.errors import DataError
@@ -26,7 +25,7 @@ class ForecasterModel(Model):
 
     def forecast(
         self,
-        source: str | Path | None = None,
+        source: Any = None,
         *,
         horizon: int = 0,
         format: str = "auto",  # noqa: A002, the word of the setting
@@ -65,7 +64,7 @@ class ForecasterModel(Model):
 
     def backtest(
         self,
-        source: str | Path | None = None,
+        source: Any = None,
         *,
         smoothing: bool = False,
         format: str = "auto",  # noqa: A002, the word of the setting

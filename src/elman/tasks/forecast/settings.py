@@ -32,7 +32,9 @@ class ForecastConfig(Settings):
     context: int = option(0, "steps of history read; 0: three horizons or two seasons", low=0)
     season: int = option(0, "season length in steps, such as 24 hours; 0: inferred from the dates", low=0)
     lags: str = option("season", "lagged values given beside each step: 24,168; season; none")
-    patch: int = option(1, "steps of history read at once (quantiles)", low=1)
+    patch: int = option(
+        1, "steps of history read at once (quantiles)", low=1, needs=("model",), among=("quantiles",)
+    )
     scale: str = option(
         "last",
         "what makes windows alike: around the last value or the mean, in standard deviations; size: by the "
@@ -40,10 +42,21 @@ class ForecastConfig(Settings):
         choices=tuple(SCALES),
     )
     distribution: str = option(
-        "student_t", "distribution of the next value (autoregressive)", choices=tuple(DISTRIBUTIONS)
+        "student_t",
+        "distribution of the next value (autoregressive)",
+        choices=tuple(DISTRIBUTIONS),
+        needs=("model",),
+        among=("autoregressive",),
     )
-    samples: int = option(100, "sample paths per forecast (autoregressive)", low=10)
-    linear: bool = option(True, "a linear path beside the network (quantiles; Lai et al. 2018)")
+    samples: int = option(
+        100, "sample paths per forecast (autoregressive)", low=10, needs=("model",), among=("autoregressive",)
+    )
+    linear: bool = option(
+        True,
+        "a linear path beside the network (quantiles; Lai et al. 2018)",
+        needs=("model",),
+        among=("quantiles",),
+    )
     calendar: bool = option(True, "calendar features of the dates as input")
     standardise: bool = option(False, "give each series mean 0 and deviation 1 in training; adds mse and mae")
     watch: str = option(

@@ -84,6 +84,7 @@ class WriterModel(Model):
             TaskError: the task does not complete.
             VocabError: a character of the text is unknown to the model.
         """
+        check_counts(count=count)
         return self._able(Writer).complete(self.network, text, count)
 
 

@@ -36,7 +36,13 @@ class RecallConfig(Settings):
         choices=("asynchronous", "synchronous"),
     )
     iterations: int = option(20, "maximum steps of a recall; trained: exactly this many", low=1)
-    beta: float = option(1.0, "inverse temperature (modern); larger values mix fewer patterns", above=0)
+    beta: float = option(
+        1.0,
+        "inverse temperature (modern); larger values mix fewer patterns",
+        above=0,
+        needs=("rule",),
+        among=(MODERN,),
+    )
     flip: float = option(0.15, "share of a pattern's values flipped for scoring", low=0, high=1)
     erase: float = option(0.0, "share of a pattern's values erased for scoring", low=0, high=1)
     jitter: float = option(
@@ -45,7 +51,9 @@ class RecallConfig(Settings):
         low=0,
     )
     draws: int = option(4, "damaged copies of each pattern used for scoring", low=1)
-    repeat: int = option(32, "damaged copies of each pattern per epoch (trained)", low=1)
+    repeat: int = option(
+        32, "damaged copies of each pattern per epoch (trained)", low=1, needs=("rule",), among=(TRAINED,)
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

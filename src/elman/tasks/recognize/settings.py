@@ -34,7 +34,7 @@ class RecognizeConfig(Settings):
     )
     word_list: str = option("", "file of the words allowed in beam search, one per line")
     ngram: int = option(0, "order of the n-gram language model used in beam search; 0: none", low=0)
-    ngram_weight: float = option(0.5, "weight of the n-gram model's log probability", low=0)
+    ngram_weight: float = option(0.5, "weight of the n-gram model's log probability", low=0, needs=("ngram",))
     symbol_bonus: float = option(0.0, "bonus per symbol in beam search")
     word_bonus: float = option(0.0, "bonus per word after the first in beam search")
     watch: str = option(

@@ -241,7 +241,7 @@ def _input(values: Sequence[RawValue], run: RunConfig[TranslateConfig]) -> Input
     """The input of sources; the unit auto is bpe where most texts have a space, else char."""
     texts = [raw.value for raw in values if isinstance(raw.value, str)]
     unit = _unit(texts) if run.data.unit == "auto" and texts else run.data.unit
-    return registry.learn(values, replace(run, data=replace(run.data, unit=unit)))
+    return registry.learn(values, replace(run, data=run.data.but(unit=unit)))
 
 
 def _symbols(texts: Sequence[str], member: Input, run: RunConfig[TranslateConfig]) -> Vocab:

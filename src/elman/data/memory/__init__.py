@@ -1,0 +1,1 @@
+"""Data that are in memory, not in files: data frames, arrays, lists of records, data sets of others."""
