@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman.core import words
+from elman.inputs.text import vocab
+from elman.inputs.text.incremental import TextEncoder
 
-SIGNS = "ab1.,:'’_-é\u0301\u200c カ我ひ\"ü?ー々𝟘٣😀🇩क\u093f"
+SIGNS = "ab1.,:'’_-é\u0301\u200c カ我ひ\"ü?ー々𝟘٣😀क\u093f"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(SIGNS + "\n\t\u202f\u200d"))
 
 
@@ -89,3 +91,15 @@ def test_forms():
     assert words.normal("e\u0301ﬁ", "nfc") == "éﬁ"
     assert words.normal("e\u0301ﬁ", "nfkc") == "éfi"
     assert words.normal("e\u0301ﬁ", "none") == "e\u0301ﬁ"
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(st.sampled_from(SIGNS + "\n\t\u202f\u200d"), min_size=1), data=st.data())
+def test_words_that_come_in_pieces_are_those_of_the_whole(text, data):
+    held = vocab.learn("word", [text], form="nfc")
+    encoder, found, rest = TextEncoder(held), [], text
+    while rest:
+        size = data.draw(st.integers(1, 5))
+        found += encoder.take(rest[:size]).tolist()
+        rest = rest[size:]
+    assert found + encoder.rest().tolist() == held.encode(text).tolist()

@@ -186,3 +186,10 @@ def test_one_of_the_files_leads_to_the_stem(tmp_path):
     (tmp_path / "t.de").write_text("eins\n")
     with pytest.raises(DataError, match=r"parallel files are named by their stem: .*/t$"):
         formats.find(str(tmp_path / "t.en"), ["parallel", "table"])
+
+
+def test_what_models_wrote_comes_last(tmp_path):
+    for name in ("hyp", "ja", "de"):
+        (tmp_path / f"t.{name}").write_text(f"{name} one\n")
+    (record,) = formats.read(str(tmp_path / "t"))
+    assert list(record.fields) == ["de", "ja", "hyp"]

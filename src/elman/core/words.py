@@ -42,7 +42,7 @@ def _word(letters: str, digits: str) -> str:
 
 _WORD = _word(_BETWEEN_LETTERS, _BETWEEN_DIGITS)
 _WRITTEN = _word(rf"[{APOSTROPHES}]{_MARKS}", rf"[{APOSTROPHES}]{_MARKS}")
-_GAPS = r" +(?= \S)| +|\n|\t+|\s"
+_GAPS = rf" +(?= \S)| +|\n|\t+|\u202f{_MARKS}|\s"  # a narrow space with its marks, which may join
 # A word or a sign with the space before it, spaces but for the one that goes with the next word, a newline,
 # tabs, any other white space: together, every character.
 _TOKEN = rf" ?{_WORD}| ?(?!\s)\X|{_GAPS}"

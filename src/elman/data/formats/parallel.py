@@ -16,6 +16,9 @@ from elman.data.formats.base import Format, ReadingHints, check_encoding, read_t
 
 _COLUMN = re.compile(r"([A-Za-z][\w-]{0,29})(?:\.gz)?", re.IGNORECASE)
 
+_MADE = frozenset(("hyp", "hypo", "hypothesis", "out", "output", "pred", "prediction", "predictions", "mt"))
+"""Columns that a model has written, which come after all others."""
+
 LANGUAGES = frozenset(("fa", "ts"))
 """Suffixes of other formats that are languages too: here they are Persian and Tsonga."""
 
@@ -104,7 +107,7 @@ class Parallel(Format):
         return kept
 
     def _columns(self, source: str) -> dict[str, Path]:
-        """The files of a stem by column, in the order of the names; unpacked ones before .gz."""
+        """The files of a stem by column, by name, what models wrote last; unpacked ones before .gz."""
         stem = Path(source)
         if not stem.name or not stem.parent.is_dir():
             return {}
@@ -113,7 +116,7 @@ class Parallel(Format):
             column = _COLUMN.fullmatch(path.name.removeprefix(f"{stem.name}."))
             if path.name.startswith(f"{stem.name}.") and column and self._is_column(column[1], path):
                 found.setdefault(column[1], path)
-        return dict(sorted(found.items()))
+        return dict(sorted(found.items(), key=lambda item: (item[0].lower() in _MADE, item[0])))
 
     def _is_column(self, name: str, path: Path) -> bool:
         return name.lower() not in self._others and path.is_file()
