@@ -11,9 +11,10 @@ import numpy as np
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.data import times
+from elman.data.cells import is_empty
 from elman.data.times import AUTO, NUMBERS, Times, TimeStyle
 from elman.tasks.forecast import frequencies, resampling
-from elman.tasks.forecast.column_roles import WHICH, ColumnRoles, missing, no_number
+from elman.tasks.forecast.column_roles import WHICH, ColumnRoles, no_number
 from elman.tasks.forecast.frequencies import Frequency, NumericSteps
 
 _STEPS, _SHARE = 1_000_000, 1000
@@ -210,7 +211,7 @@ def _name(record: Record, column: str) -> object:
 
 def _cell(record: Record, column: str) -> object:
     cell = record.fields.get(column)
-    return None if missing(cell) else cell
+    return None if is_empty(cell) else cell
 
 
 def _resampled(rows: _Rows, frequency: Frequency) -> _Rows:
