@@ -32,6 +32,7 @@ from elman.inputs.text.vocab import Vocab
 from elman.metrics.baselines import nearest_neighbour
 from elman.nn.convolution import map_size
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
+from elman.tasks import selection
 from elman.tasks.base import Evidence, Findings, Parted, Parts, Purpose, Scores
 from elman.tasks.caption.graph import GRAPHS
 from elman.tasks.caption.network import CaptionNetwork
@@ -71,6 +72,12 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         """The records in shares; all captions of a picture stay on one side, if they are drawn at random."""
         chosen = columns.described(records, data, _readable)
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[CaptionConfig]) -> dict[int, DataError]:
+        """Those without a caption."""
+        chosen = columns.described(records, run.data, _readable)
+        return selection.checked(records, lambda record: _captions(chosen, record))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[CaptionConfig]) -> Self:

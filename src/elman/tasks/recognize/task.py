@@ -37,6 +37,7 @@ from elman.metrics.baselines.nearest_neighbour import nearest
 from elman.nn import ctc
 from elman.nn.encoder import in_one_direction
 from elman.streaming.base import Streaming
+from elman.tasks import selection
 from elman.tasks.abilities import EdgeLoss, Exportable, HasBeam, ReadsColumn, ShowsEvidence
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.recognize import error_rates
@@ -119,6 +120,12 @@ class Recognize(
         """The records in shares; identical sequences stay on one side, if they are drawn at random."""
         chosen = columns.transcribed(records, data, _readable)
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[RecognizeConfig]) -> dict[int, DataError]:
+        """Those without a text."""
+        chosen = columns.transcribed(records, run.data, _readable)
+        return selection.checked(records, lambda record: _text(chosen, record, run.data))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[RecognizeConfig]) -> Self:

@@ -27,6 +27,7 @@ from elman.inputs.text import text_input, vocab
 from elman.inputs.text.vocab import Vocab
 from elman.nn import embedding
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
+from elman.tasks import selection
 from elman.tasks.abilities import NamesSteps
 from elman.tasks.base import Evidence, Findings, Parted, Parts, Purpose, Scores
 from elman.tasks.seq2seq import result, target_text
@@ -55,6 +56,12 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         names = {name.lower() for name in record.fields}
         pairs = [("source", "target"), ("src", "tgt"), ("src", "trg"), ("question", "answer")]
         return any(names.issuperset(pair) for pair in pairs)
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[TranslateConfig]) -> dict[int, DataError]:
+        """Those without a source or a target."""
+        chosen = columns.pair(records, run.data)
+        return selection.checked(records, lambda record: (_source(chosen, record), _target(chosen, record)))
 
     @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
@@ -170,12 +177,12 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
 
     def translation(self, line: TextHypothesis, record: Record, example: Example) -> GeneratedText:
         """A line as text, with the symbols of both sides."""
-        raw = self._source(record)
+        raw = _source(self.columns, record)
         return self._shown(line, self._text(line, raw.value if isinstance(raw.value, str) else ""), example)
 
     def answer(self, output: TextHypothesis, record: Record) -> dict[str, Any]:
         """The text, and its log probability."""
-        source = self._source(record).value
+        source = _source(self.columns, record).value
         text = self._text(output, source if isinstance(source, str) else "")
         return {"prediction": text, "logp": round(output.logp, 4)}
 
@@ -192,19 +199,13 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         return ["elman translate {name} < FILE", "elman eval {name} FILE"]
 
     def _pair(self, record: Record, use: Purpose) -> Seq2SeqExample:
-        raw = self._source(record)
+        raw = _source(self.columns, record)
         data = target_text.bounded(self.input.encode(raw), "source", self._options, record.where)
         key, source = base.identity(raw.value), raw.value if isinstance(raw.value, str) else ""
         if not use.labelled:
             return Seq2SeqExample(data, torch.empty(0, dtype=torch.int64), len(data), key, "", source)
         text = self.wording.vocab.normal(_target(self.columns, record))
         return Seq2SeqExample(data, self.wording.encode(text, record.where), len(data), key, text, source)
-
-    def _source(self, record: Record) -> RawValue:
-        raw = RawValue(self.columns.read(record), record.where)
-        if isinstance(raw.value, str) and not raw.value.strip():
-            raise DataError(record.where, "an empty source", expected="a text", remedy="leave the line out")
-        return raw
 
     def _shown(self, line: TextHypothesis, text: str, example: Example) -> GeneratedText:
         if isinstance(self.input, text_input.Text):
@@ -217,6 +218,13 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
     def _text(self, line: TextHypothesis, source: str) -> str:
         words = self.input.words(source) if isinstance(self.input, text_input.Text) and source else ()
         return self.wording.text(line, words)
+
+
+def _source(chosen: Columns, record: Record) -> RawValue:
+    raw = RawValue(chosen.read(record), record.where)
+    if isinstance(raw.value, str) and not raw.value.strip():
+        raise DataError(record.where, "an empty source", expected="a text", remedy="leave the line out")
+    return raw
 
 
 def _target(chosen: Columns, record: Record) -> str:
