@@ -103,12 +103,12 @@ def _session(run: RunConfig) -> Iterator[ProcessGroup]:
 
 @contextmanager
 def _heard(said: list[str], show: Reporter) -> Iterator[None]:
-    """Add to `said` the notes on the data; where the training cannot begin, they are shown at once."""
+    """Add the notes on the data to `said`; those are shown at once, if the training cannot begin."""
     try:
         with notes.heard(said.append):
             yield
     except ElmanError:
-        for line in filter(None, said):
+        for line in said[1:]:
             show.line(line)
         raise
 

@@ -98,7 +98,7 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> dict[int, DataError]:
         """Those without a label, and the only one of a class."""
-        chosen = columns.infer_columns(records, run.data, registry.takes)
+        chosen = _columns(records, run.data)
         wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
         return targets.TARGETS[targets.guess(wanted, run.options)].faults(wanted, run.options)
 
