@@ -60,14 +60,16 @@ class TrainingSession:
         self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team, self._train)
 
-    def begin(self, reason: str) -> Model:
-        """Make the folder and train from the start."""
+    def begin(self, reason: str, *, said: bool = False) -> Model:
+        """Make the folder and train from the start; a reason that was said already is only written down."""
         with self._alone():
             if self._team.main:
                 self._folder.create(self._run, self._task)
             self._team.wait()
             progress = Progress(data=self._fingerprint)
-            return self._train_and_report(progress, [reason, *self._introduction()])
+            return self._train_and_report(
+                progress, [reason] * (not said) + [*self._introduction()], reason * said
+            )
 
     def resume(self) -> Model:
         """Train from the last checkpoint, or from the start if there was none yet."""
@@ -100,11 +102,14 @@ class TrainingSession:
             seq = evaluation.to_device(self._plan.batch(0, 0), self._team.device).seq
             return network(Seq(seq.data[:1]), None)[1]
 
-    def _train_and_report(self, progress: Progress, words: list[str]) -> Model:
+    def _train_and_report(self, progress: Progress, words: list[str], known: str = "") -> Model:
+        """Train; `known` has been said already, and is only written down."""
         show = LoggingReporter(self._plain, self._folder.log) if self._team.main else self._plain
         held = self._valid, self._shown
         job = TrainingJob(self._folder, self._run, self._task, self._plan, *held, self._team, show)
         try:
+            if known and isinstance(show, LoggingReporter):
+                show.note(known)
             for line in filter(None, words):
                 show.line(line)
             baselines = self._baselines(show)

@@ -11,7 +11,7 @@ import torch
 
 from elman.core import devices
 from elman.core.console import NullReporter, Reporter, shown
-from elman.core.errors import ConfigError
+from elman.core.errors import ConfigError, DataError, TaskError
 from elman.core.run_config import RunConfig
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
@@ -21,6 +21,7 @@ from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
 from elman.training import resolve
 from elman.training.processes import ProcessGroup, processes
+from elman.training.resolve import TaskChoice
 from elman.training.session import TrainingSession
 
 
@@ -55,23 +56,36 @@ def train(
         if options or any(given is not None for given in (data, task, out, config)):
             raise ConfigError("resume", "other arguments beside it", remedy="a run keeps its settings")
         return continue_run(Path(resume), show)
-    run, reason = resolve.resolve(
+    run, choice = resolve.resolve(
         None if data is None else str(data), task, None if config is None else Path(config), options
     )
-    return begin(run, None if out is None else Path(out), show, reason)
+    return begin(run, None if out is None else Path(out), show, choice)
 
 
-def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") -> Model:
+def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice | None = None) -> Model:
     """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
     registry.get(run.network.cell)
     with _session(run) as team:
         show = show if team.main else NullReporter()
-        with reading_once():
+        if choice and choice.guessed:
+            show.line(choice.words)
+        with reading_once(), _others_named(run, choice):
             parts = dataset.load_parts(run)
             task = tasks_registry.get(run.task).prepare(parts.train, run)
             path = out or _free_folder(run, team)
             session = TrainingSession(RunFolder(path), run, task, parts, team, show)
-        return session.begin(reason)
+        return session.begin(choice.words if choice else "", said=bool(choice and choice.guessed))
+
+
+@contextmanager
+def _others_named(run: RunConfig, choice: TaskChoice | None) -> Iterator[None]:
+    """Name the other tasks that would read the data, where the data do not serve one that was guessed."""
+    try:
+        yield
+    except (DataError, TaskError) as error:
+        if choice is None or not choice.guessed:
+            raise
+        raise resolve.with_others(error, run.data, run.task) from error
 
 
 def continue_run(path: Path, show: Reporter) -> Model:

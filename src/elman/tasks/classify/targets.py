@@ -199,30 +199,32 @@ class Several(Target):
     name = "several"
     watch = "macro_f1"
 
-    def __init__(self, classes: Sequence[str], config: ClassifyConfig) -> None:
-        self.classes, self.size = list(classes), len(classes)
+    def __init__(self, classes: Sequence[str], config: ClassifyConfig, *, flags: bool = False) -> None:
+        self.classes, self.size, self._flags = list(classes), len(classes), flags
         self._numbers = {name: number for number, name in enumerate(classes)}
         self._config = config
 
     @classmethod
     def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The classes in the order of their names; each must have two examples at least."""
-        counts = Counter(name for raw in values for name in _labels(raw, config))
+        flags = _are_flags(values)
+        counts = Counter(name for raw in values for name in _labels(raw, config, flags=flags))
         if not counts:
             raise DataError(values[0].where, "no label in any row", expected="some", remedy="set data.target")
         for raw in values:
-            for name in _labels(raw, config):
+            for name in _labels(raw, config, flags=flags):
                 _check_count(raw._replace(value=name), counts[name], 2)
-        return cls(sorted(counts, key=_natural), config)
+        return cls(sorted(counts, key=_natural), config, flags=flags)
 
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
         """The classes in `content`."""
-        return cls(_different(json_schema.build(_TargetsClasses, content).classes), config)
+        learnt = json_schema.build(_TargetsClasses, content)
+        return cls(_different(learnt.classes), config, flags=learnt.flags)
 
     def content(self) -> dict[str, Any]:
-        """The classes."""
-        return {"classes": self.classes}
+        """The classes, and whether lists have a 0 or 1 for each."""
+        return {"classes": self.classes, "flags": self._flags}
 
     def about(self) -> str:
         """How many classes, and which."""
@@ -231,7 +233,7 @@ class Several(Target):
     def encode(self, raw: RawValue) -> Tensor:
         """[1, C]: 1 for each class that the sequence has; the first axis stands for time."""
         target = torch.zeros(1, self.size)
-        for name in _labels(raw, self._config):
+        for name in _labels(raw, self._config, flags=self._flags):
             target[0, _number(name, self._numbers, raw.where)] = 1
         return target
 
@@ -367,6 +369,7 @@ class _Weighed(NamedTuple):
 
 class _TargetsClasses(NamedTuple):
     classes: list[str]
+    flags: bool = False
 
 
 class _TargetsSpread(NamedTuple):
@@ -380,13 +383,15 @@ TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (OneClass, Sever
 def guess(values: Sequence[RawValue], config: ClassifyConfig) -> str:
     """Which kind of target these are: `config.kind`, or what they look like.
 
-    Lists, or texts with `config.separator`, are several classes; more than 20 different numbers, of which at
-    least one is no whole number or most occur once, are a value; anything else is a class.
+    Lists of 0 and 1 with one 1 each are a class; other lists, or texts with `config.separator`, are several
+    classes; more than 20 different numbers, of which at least one is no whole number or most occur once, are a
+    value; anything else is a class.
     """
     if config.kind != "auto":
         return config.kind
     if any(isinstance(raw.value, list | tuple) for raw in values) or config.separator:
-        return "several"
+        flags = _are_flags(values) and all(sum(raw.value) == 1 for raw in values)
+        return "class" if flags else "several"
     different = {str(raw.value).strip() for raw in values}
     if len(different) > 20 and all(map(_is_real, different)):
         whole = all(float(value).is_integer() for value in different)
@@ -400,14 +405,24 @@ def _different(classes: list[str]) -> list[str]:
     return classes
 
 
+def _are_flags(values: Sequence[RawValue]) -> bool:
+    """Whether all values are lists of 0 and 1, of one length of two or more: one for each class."""
+    lists = [raw.value for raw in values]
+    if not all(isinstance(value, list | tuple) and len(value) > 1 for value in lists):
+        return False
+    return len({*map(len, lists)}) == 1 and all(each in (0, 1) for value in lists for each in value)
+
+
 def _label(raw: RawValue) -> str:
-    text = str(raw.value).strip()
+    text = str(raw.value.index(1) if _are_flags([raw]) and sum(raw.value) == 1 else raw.value).strip()
     if raw.value is None or not text:
         raise DataError(raw.where, "no label", expected="one", remedy="fill it in, or leave the row out")
     return text
 
 
-def _labels(raw: RawValue, config: ClassifyConfig) -> list[str]:
+def _labels(raw: RawValue, config: ClassifyConfig, *, flags: bool = False) -> list[str]:
+    if flags and _are_flags([raw]):
+        return [str(place) for place, flag in enumerate(raw.value) if flag]
     if isinstance(raw.value, list | tuple):
         return [str(value) for value in raw.value]
     text = "" if raw.value is None else str(raw.value)
