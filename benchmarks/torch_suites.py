@@ -132,7 +132,7 @@ def outcomes_of(which: str, tests: Path, file: str) -> dict[str, str]:
             if ended.returncode not in (0, 1, 5):  # passed, failed, nothing to run
                 said = (ended.stdout + ended.stderr).strip().splitlines()
                 told = [line for line in said if "Error" in line] or said[-1:] or [str(ended.returncode)]
-                sys.exit(f"{file} does not run with {which}: {told[0].strip()}")
+                print(f"    {file} does not run with {which}: {told[0].strip()}", flush=True)
             return done
 
 
@@ -196,10 +196,17 @@ def run(which: str, file: str, log: str) -> int:
 
 
 def rename() -> None:
-    """Give back to torch's test tools the names that the tests of 2.6 know."""
-    common = importlib.import_module("torch.testing._internal.common_nn")
-    if not hasattr(common, "new_module_tests"):
-        common.new_module_tests = common.get_new_module_tests()  # pyrefly: ignore
+    """Give back to torch and its test tools the names that the tests of 2.6 know, and later versions lack."""
+    tools = "torch.testing._internal"
+    for place, name, stand_in in (
+        (f"{tools}.common_nn", "new_module_tests", lambda found: found.get_new_module_tests()),
+        (f"{tools}.common_cuda", "tf32_is_not_fp32", lambda _: lambda: False),
+        (f"{tools}.common_mkldnn", "bf32_on_and_off", lambda _: lambda *_, **__: lambda test: test),
+        ("torch.export", "export_for_training", lambda found: found.export),
+    ):
+        found = importlib.import_module(place)
+        if not hasattr(found, name):
+            setattr(found, name, stand_in(found))
 
 
 def replace() -> None:

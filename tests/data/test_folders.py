@@ -93,7 +93,10 @@ def guessed(path: Path, text: str) -> str:
     [
         ("date,text,label\n" + "2024-01-02,what a very good film,1\n" * 9, "classify"),
         ("date,temp\n" + "".join(f"01/{day:02}/2023,{day}.5\n" for day in range(1, 25)), "forecast"),
-        ("id,time,x,y,label\n" + "".join(f"{i // 9},{i % 9},1,2,{i // 9 % 2}\n" for i in range(36)), "classify"),
+        (
+            "id,time,x,y,label\n" + "".join(f"{i // 9},{i % 9},1,2,{i // 9 % 2}\n" for i in range(36)),
+            "classify",
+        ),
         ("sentence_id,word,tag\n" + "1,a,D\n1,film,N\n2,so,A\n2,bad,A\n", "tag"),
         ("source,target\n" + "one two,eins zwei\n" * 3, "translate"),
     ],
@@ -104,9 +107,13 @@ def test_the_guess_looks_at_more_than_names(tmp_path, text, expected):
 
 def test_an_error_after_a_guess_names_other_tasks(tmp_path):
     path = tmp_path / "rows.csv"
-    path.write_text("date,temp\n" + "".join(f"2024-01-{day:02},{day % 3}\n" for day in (1, 2, 3, 9, 10, 20, 21)))
+    path.write_text(
+        "date,temp\n" + "".join(f"2024-01-{day:02},{day % 3}\n" for day in (1, 2, 3, 9, 10, 20, 21))
+    )
     run, choice = resolve.resolve(str(path), None, None, {})
     assert choice.words.startswith(f"task forecast, guessed from {path} (format table, with a header ")
     error = resolve.with_others(resolve.DataError(path, "bad", remedy="mend it"), run.data, "forecast")
-    assert str(error).startswith(f"{path}: bad; mend it; task forecast was guessed; other tasks read the data: elman train ")
+    assert str(error).startswith(
+        f"{path}: bad; mend it; task forecast was guessed; other tasks read the data: elman train "
+    )
     assert "--task translate" in str(error)

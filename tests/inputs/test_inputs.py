@@ -145,11 +145,28 @@ def test_scales(how):
     assert torch.equal(encoded(restored(member, **tables), values[2]), encoded(member, values[2]))
 
 
+@pytest.mark.parametrize("how", ["channel", "sequence", "all"])
+@pytest.mark.parametrize(("offset", "factor"), [(1e8, 1), (-3e10, 1), (0, 1e-9), (0, 1e12)])
+def test_what_differs_is_seen_near_any_offset_and_at_any_scale(how, offset, factor):
+    values = [series(steps, 2).astype(np.float64) for steps in (9, 4, 6)]
+    tables = {"signal": {"normalise": how}}
+    near, far = learnt(*values, **tables), learnt(*(offset + factor * value for value in values), **tables)
+    for value in values:
+        moved = offset + factor * value
+        torch.testing.assert_close(encoded(far, moved), encoded(near, value), rtol=1e-4, atol=1e-4)
+        if how != "sequence":
+            streamed = far.intake().take(moved)
+            torch.testing.assert_close(streamed, encoded(near, value), rtol=1e-4, atol=1e-4)
+
+
 def test_a_channel_that_never_changes_stays_small():
     value = np.stack([np.arange(5.0), np.full(5, 7.0)], 1)
     assert encoded(learnt(value), value)[:, 1].tolist() == [0] * 5
     again = encoded(learnt(value, signal={"normalise": "sequence"}), value)
     assert again[:, 1].tolist() == [0] * 5
+    constant = np.full((1000, 1), 0.1)  # whose mean is not 0.1 where it is summed up
+    assert encoded(learnt(constant), constant).unique().tolist() == [0]
+    assert encoded(learnt(constant), constant + 1)[0].tolist() == [1]
 
 
 @pytest.mark.parametrize("value", [[1, 2.5, 3], [[1, 2], [3, 4]], np.arange(4.0), np.ones((2, 3)), [1]])

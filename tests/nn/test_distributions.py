@@ -69,3 +69,24 @@ def test_a_change_of_units_changes_the_nats_by_its_logarithm(kind):
     other = kind.of(raw, torch.full((1,), 7.0).double(), torch.full((1,), 100.0).double())
     value = torch.tensor([0.9], dtype=torch.float64)
     torch.testing.assert_close(other.nats(7 + 100 * value), one.nats(value) + math.log(100))
+
+
+@pytest.mark.parametrize("mean", [0.01, 1.0, 1e3, 1e6, 1e8])
+@pytest.mark.parametrize("shape", [1e-9, 1e-4, 0.25, 20.0])
+def test_counts_of_any_size_have_the_nats_that_many_digits_give(mean, shape):
+    """Against logarithms with 60 digits: ln C(x + r - 1, x) + r ln(r / (r + m)) + x ln(m / (r + m))."""
+    mpmath = pytest.importorskip("mpmath")
+    own = NegativeBinomial(*(torch.tensor([number] * 4, requires_grad=True) for number in (mean, shape)))
+    width = math.sqrt(float(own.mean[0]) + float(own.shape[0]) * mean * mean)
+    counts = [0.0, *(max(0.0, round(mean + off * width)) for off in (-1, 0, 2))]
+    values = torch.tensor(counts)
+    expected = []
+    with mpmath.workdps(60):
+        m, r = mpmath.mpf(float(own.mean[0])), 1 / mpmath.mpf(float(own.shape[0]))
+        for x in map(mpmath.mpf, values.tolist()):
+            ways = mpmath.loggamma(x + r) - mpmath.loggamma(r) - mpmath.loggamma(x + 1)
+            expected.append(float(-(ways + r * mpmath.log(r / (r + m)) + x * mpmath.log(m / (r + m)))))
+    nats = own.nats(values)
+    torch.testing.assert_close(nats, torch.tensor(expected), rtol=1e-5, atol=1e-5)
+    nats.sum().backward()
+    assert all(part.grad is not None and part.grad.isfinite().all() for part in (own.mean, own.shape))

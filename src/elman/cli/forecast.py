@@ -14,6 +14,7 @@ def forecast(
     horizon: int = 0,
     out: Path | None = None,
     picture: Path | None = None,
+    format: str = "auto",  # noqa: A002, the word of the setting
     encoding: str = "utf-8",
     device: str = "auto",
 ) -> None:
@@ -31,6 +32,8 @@ def forecast(
         File to write; left out: standard output.
     picture
         File for a picture of the first series: history, median, bands (png, svg, pdf).
+    format
+        File format (see docs/formats.md); auto: detected from name and content.
     encoding
         How the text of the data is encoded.
     device
@@ -40,7 +43,7 @@ def forecast(
     from elman.runs.load import load
     from elman.tasks.forecast import result
 
-    made = load(run, device=device).forecast(data, horizon=horizon, encoding=encoding)
+    made = load(run, device=device).forecast(data, horizon=horizon, format=format, encoding=encoding)
     text = result.to_csv(made)
     if out is None:
         sys.stdout.write(text)
@@ -56,6 +59,7 @@ def backtest(
     /,
     *,
     smoothing: bool = False,
+    format: str = "auto",  # noqa: A002, the word of the setting
     encoding: str = "utf-8",
     device: str = "auto",
 ) -> None:
@@ -69,6 +73,8 @@ def backtest(
         File of series; left out: the test part of the data that the model was trained on.
     smoothing
         Also fit exponential smoothing at every origin (needs statsmodels, and time).
+    format
+        File format (see docs/formats.md); auto: detected from name and content.
     encoding
         How the text of the data is encoded.
     device
@@ -77,5 +83,6 @@ def backtest(
     from elman.core import formatting
     from elman.runs.load import load
 
-    scores = load(run, device=device).backtest(data, smoothing=smoothing, encoding=encoding)
+    model = load(run, device=device)
+    scores = model.backtest(data, smoothing=smoothing, format=format, encoding=encoding)
     print("\n".join(formatting.markdown_table({Path(data).name if data else "test": scores})))

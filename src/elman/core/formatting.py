@@ -29,12 +29,19 @@ def markdown_table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> l
     """Lines of a table for each part (valid, test) -> predictor -> metric -> value."""
     if not scores:
         return ["There is neither a validation nor a test part, so nothing was scored."]
-    lines = []
+    lines: list[str] = []
+    undefined: dict[str, None] = {}
     for part, rows in scores.items():
         metrics = list(dict.fromkeys(name for row in rows.values() for name in row))
         head = [part, *(name.replace("_", " ") for name in metrics)]
         cells = [[name, *(row.get(metric, "") for metric in metrics)] for name, row in rows.items()]
         lines += ["", *aligned([head, *cells])]
+        undefined |= {name: None for row in rows.values() for name, value in row.items() if value != value}
+    if undefined:
+        lines += [
+            "",
+            f"nan: these data do not define {', '.join(undefined)}, which divide by a size that is 0.",
+        ]
     return lines[1:]
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from elman.core.errors import DataError, TaskError
 from elman.core.json_schema import Schema
 from elman.core.records import Sound
+from elman.data.formats.base import exact, float32
 from elman.inputs.signals import audio, images
 
 _RATES = (1_000, 192_000)
@@ -94,8 +95,7 @@ def _rows(steps: int) -> Schema:
 
 def _array(sent: Any, where: str, steps: int) -> np.ndarray:
     try:
-        with np.errstate(over="ignore"):  # null becomes not-a-number; what is too large, infinite
-            return np.array(sent, np.float32)
+        return exact(np.array(sent, np.float64))  # null becomes not-a-number; what is too large, infinite
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(where, "rows of different lengths", expected="as many numbers in each") from error
 
@@ -138,7 +138,7 @@ def _read_sound(sent: dict[str, Any], where: str, steps: int) -> Sound:
             raise DataError(where, f"{len(content)} bytes", expected="2 for each sample, one or more")
         sound = Sound(np.frombuffer(content, "<i2").astype(np.int16), sent["rate"])
     else:
-        sound = Sound(_array(sent["samples"], where, steps), sent["rate"])
+        sound = Sound(float32(_array(sent["samples"], where, steps)), sent["rate"])
     if not _RATES[0] <= sound.rate <= _RATES[1]:
         raise DataError(where, f"{sound.rate} samples a second", expected=f"{_RATES[0]} to {_RATES[1]}")
     seconds, most = len(sound.samples) / sound.rate, steps * audio.HOP

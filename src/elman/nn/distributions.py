@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LEAST = 1e-6
+LEAST_SHAPE = 1e-12
 
 
 class Distribution(ABC):
@@ -107,7 +108,6 @@ class StudentT(Distribution):
         return self.mean + self.width * radius * torch.cos(2 * math.pi * v)
 
 
-@final
 @dataclass(frozen=True)
 class NegativeBinomial(Distribution):
     """Counts 0, 1, 2, ... whose variance is mean + shape mean^2 (Salinas et al. 2020).
@@ -125,19 +125,44 @@ class NegativeBinomial(Distribution):
 
     @classmethod
     def of(cls, raw: Tensor, centre: Tensor, scale: Tensor) -> Self:
-        """See `Distribution`: mean and shape, both positive; the centre plays no part."""
-        return cls(scale * _positive(raw[..., 0]), _positive(raw[..., 1]) / scale.sqrt())
+        """See `Distribution`: mean and shape, both positive; the centre plays no part.
+
+        The mean is in scales; the shape, which has no unit, is not.
+        """
+        return cls(scale * _positive(raw[..., 0]), F.softplus(raw[..., 1]) + LEAST_SHAPE)
 
     def nats(self, values: Tensor) -> Tensor:
-        """See `Distribution`; values are counts."""
-        r, odds = 1 / self.shape, self.shape * self.mean
-        ways = torch.lgamma(values + r) - torch.lgamma(r) - torch.lgamma(values + 1)
-        return (values + r) * torch.log1p(odds) - values * odds.log() - ways
+        """See `Distribution`; values are counts.
+
+        With r = 1 / shape, G(z) = (z - 1/2) ln z - z + ln(2 pi) / 2 + s(z) is put in for ln Gamma(z), so that
+        what is large cancels on paper (like Loader 2000): this holds at any mean and shape, in float64.
+        """
+        x, mean, r = _wide(values), _wide(self.mean), 1 / _wide(self.shape)
+        off = x - mean
+        there = x > 0
+        own = torch.where(there, x * torch.log1p(torch.where(there, off / mean, torch.zeros_like(off))), x)
+        both = (x + r) * torch.log1p(off / (mean + r))
+        ways = 0.5 * (torch.log1p(x / r)) + stirling(r) - stirling(x + r)
+        alone = torch.where(
+            there, 0.5 * torch.log(2 * math.pi * x.clamp(min=1)) + stirling(x.clamp(min=1)), x
+        )
+        return (own - both + ways + alone).to(self.mean.dtype)
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """See `Distribution`: a Poisson draw whose rate is a draw of a gamma distribution."""
         rate = torch._standard_gamma(1 / self.shape, generator=generator) * self.shape * self.mean
         return torch.poisson(rate, generator=generator)
+
+
+@final
+@dataclass(frozen=True)
+class ScaledNegativeBinomial(NegativeBinomial):
+    """As `NegativeBinomial`, but for a shape over the root of the scale: of models that learnt it so."""
+
+    @classmethod
+    def of(cls, raw: Tensor, centre: Tensor, scale: Tensor) -> Self:
+        """See `Distribution` (Salinas et al. 2020)."""
+        return cls(scale * _positive(raw[..., 0]), _positive(raw[..., 1]) / scale.sqrt())
 
 
 DISTRIBUTIONS: dict[str, type[Distribution]] = {
@@ -149,6 +174,24 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = {
 
 def _positive(raw: Tensor) -> Tensor:
     return F.softplus(raw) + LEAST
+
+
+def stirling(z: Tensor) -> Tensor:
+    """What Stirling's formula lacks: ln Gamma(z) - (z - 1/2) ln z + z - ln(2 pi) / 2, of z above 0."""
+    inverse = 1 / z.clamp(min=_STIRLING)
+    square = inverse * inverse
+    series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
+    small = z.clamp(max=_STIRLING)
+    plain = torch.lgamma(small) - (small - 0.5) * small.log() + small - 0.5 * math.log(2 * math.pi)
+    return torch.where(z < _STIRLING, plain, series)
+
+
+_STIRLING = 16.0
+
+
+def _wide(numbers: Tensor) -> Tensor:
+    """The numbers in float64, where the device has it."""
+    return numbers if numbers.device.type == "mps" else numbers.double()
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -436,8 +436,8 @@ def _projection(cell: Cell, size: int, hidden: int) -> int:
 def _projects(cell: Cell) -> bool:
     """Whether a cell makes a hidden state of width 3 from one of width 2: it enters products only."""
     (gates, recurrent, states), zeros = cell.sizes, torch.zeros
-    own = tuple([zeros(() if one.scalar else 3) for one in cell.learnt]) or None
-    weights = Weights(zeros(3 * gates, 1), zeros(3 * recurrent, 2), w_hr=zeros(2, 3), own=own)
+    own = tuple([zeros(() if one.scalar else 3) for one in cell.learnt])
+    weights = Weights(zeros(3 * gates, 1), zeros(3 * recurrent, 2), w_hr=zeros(2, 3)).beside(own)
     state = zeros(1, 2), *[zeros(1, 3)] * (states - 1)
     try:
         after = dispatch.get("loop").step(cell, zeros(1, 1), state, weights)

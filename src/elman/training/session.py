@@ -24,7 +24,7 @@ from elman.nn import parameters
 from elman.runs import folder
 from elman.runs.folder import RunFolder
 from elman.runs.results import PartScores, RunResults, TrainingFacts
-from elman.tasks import evaluation
+from elman.tasks import evaluation, selection
 from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
 from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
 from elman.tasks.model import Model
@@ -44,9 +44,10 @@ class TrainingSession:
         if run.training.calibrate and not isinstance(task, Calibratable):
             remedy = "leave it false"
             raise ConfigError("training.calibrate", f"true for the task {run.task}", remedy=remedy)
-        self._train = task.encode(parts.train, Purpose.TRAIN)
+        strict = run.data.strict
+        self._train = selection.encoded(task, parts.train, Purpose.TRAIN, strict=strict)
         self._held = {
-            use.value: task.encode(records, use)
+            use.value: selection.encoded(task, records, use, strict=strict)
             for use, records in ((Purpose.VALID, parts.valid), (Purpose.TEST, parts.test))
             if records
         }
@@ -60,16 +61,19 @@ class TrainingSession:
         self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team, self._train)
 
-    def begin(self, reason: str, *, said: bool = False) -> Model:
-        """Make the folder and train from the start; a reason that was said already is only written down."""
+    def begin(self, said: Sequence[str], known: str = "") -> Model:
+        """Make the folder and train from the start; the log begins with what was said before.
+
+        Args:
+            said: lines to begin with.
+            known: a line before them that was shown already.
+        """
         with self._alone():
             if self._team.main:
                 self._folder.create(self._run, self._task)
             self._team.wait()
             progress = Progress(data=self._fingerprint)
-            return self._train_and_report(
-                progress, [reason] * (not said) + [*self._introduction()], reason * said
-            )
+            return self._train_and_report(progress, [*said, *self._introduction()], known)
 
     def resume(self) -> Model:
         """Train from the last checkpoint, or from the start if there was none yet."""

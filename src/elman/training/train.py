@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from elman.core import devices
+from elman.core import devices, notes
 from elman.core.console import NullReporter, Reporter, shown
-from elman.core.errors import ConfigError, DataError, TaskError
+from elman.core.errors import ConfigError, DataError, ElmanError, TaskError
 from elman.core.run_config import RunConfig
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
 from elman.runs.folder import RunFolder
-from elman.tasks import dataset
+from elman.tasks import dataset, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
 from elman.training import resolve
@@ -67,14 +67,19 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice |
     registry.get(run.network.cell)
     with _session(run) as team:
         show = show if team.main else NullReporter()
-        if choice and choice.guessed:
-            show.line(choice.words)
-        with reading_once(), _others_named(run, choice):
-            parts = dataset.load_parts(run)
-            task = tasks_registry.get(run.task).prepare(parts.train, run)
+        guess = choice.words if choice and choice.guessed else ""
+        if guess:
+            show.line(guess)
+        heard: list[str] = []
+        with _others_named(run, choice), reading_once(), _heard(heard, show):
+            parts, kind = dataset.load_parts(run), tasks_registry.get(run.task)
+            task, train = selection.fitted(
+                parts.train, lambda records: kind.prepare(records, run), strict=run.data.strict
+            )
             path = out or _free_folder(run, team)
-            session = TrainingSession(RunFolder(path), run, task, parts, team, show)
-        return session.begin(choice.words if choice else "", said=bool(choice and choice.guessed))
+            session = TrainingSession(RunFolder(path), run, task, parts._replace(train=train), team, show)
+        named = [choice.words] if choice and not choice.guessed else []
+        return session.begin([*named, *heard], guess)
 
 
 @contextmanager
@@ -110,6 +115,18 @@ def _session(run: RunConfig) -> Iterator[ProcessGroup]:
             yield processes(device)
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def _heard(said: list[str], show: Reporter) -> Iterator[None]:
+    """Add the notes on the data to `said`; those are shown at once, if the training cannot begin."""
+    try:
+        with notes.heard(said.append):
+            yield
+    except ElmanError:
+        for line in said:
+            show.line(line)
+        raise
 
 
 def _free_folder(run: RunConfig, team: ProcessGroup) -> Path:

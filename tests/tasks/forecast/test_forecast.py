@@ -16,14 +16,14 @@ from test_training import StopAfter
 import elman
 from elman import cli, tasks
 from elman.core.errors import ConfigError, DataError, RunError, TaskError
-from elman.core.records import Record
+from elman.core.records import Record, Seq
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data import batching
 from elman.metrics.forecasting import LEVELS
 from elman.runs.folder import RunFolder
 from elman.tasks import evaluation
 from elman.tasks.base import Purpose
-from elman.tasks.forecast.task import Forecast
+from elman.tasks.forecast.task import Forecast, _joined
 from elman.tasks.forecast.windows import RollingWindows
 from elman.training import optimizers, session
 
@@ -111,6 +111,101 @@ def test_start_and_end_leave_out_what_is_beyond():
     _, (train, _, test) = made({"start": "2024-01-11", "end": "2024-03-31"})
     assert max(horizons(test)) == 80
     assert train.tracks[0].series.values[0] == pytest.approx(wave(10, "a"), abs=1e-3)
+
+
+@pytest.mark.parametrize("own", [{}, {"model": "autoregressive"}, {"standardise": True}, {"scale": "mean"}])
+@pytest.mark.parametrize("offset", [1e5, -1e8, 1e11])
+def test_windows_are_the_same_near_any_offset(own, offset):
+    """As a counter is that has run for long: what differs is not lost in the float32 of what does not."""
+    (_, (train, _, test)) = made(own, rows(y=lambda step: f"{wave(step):.4f}"))
+    _, (far, _, far_test) = made(own, rows(y=lambda step: f"{wave(step) + offset:.4f}"))
+    for near, other in ((train[7], far[7]), (test[3], far_test[3])):
+        torch.testing.assert_close(other.data, near.data, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(other.target, near.target, rtol=1e-4, atol=1e-4, equal_nan=True)
+
+
+def test_one_wild_value_does_not_blur_the_others():
+    _, (near, _, _) = made(records=rows(y=lambda step: f"{wave(step):.4f}"))
+    _, (other, _, _) = made(records=rows(y=lambda step: f"{1e12 if step == 100 else wave(step):.4f}"))
+    torch.testing.assert_close(other[5].data, near[5].data)
+
+
+def test_an_unseen_series_is_centred_by_its_past_alone():
+    task, _ = made({"standardise": True})
+    both = [
+        rows(names="b", y=lambda step, jump=jump: str(wave(step) + jump * (step > 60))) for jump in (0, 1e3)
+    ]
+    near, far = (task.encode(records, Purpose.SCORE) for records in both)
+    assert torch.equal(near[0].data[:24], far[0].data[:24])
+    assert near.tracks[0].centre == far.tracks[0].centre
+    values = np.array([wave(step) for step in range(24)])
+    assert near.tracks[0].centre == pytest.approx(values.mean())
+
+
+def test_a_series_that_never_changes_has_scores_that_are_said(tmp_path, capsys):
+    table = tmp_path / "f.csv"
+    table.write_text("ds,y\n" + "".join(f"{np.datetime64('2024-01-01') + day},5\n" for day in range(120)))
+    run = tmp_path / "run"
+    assert call(capsys, "train", table, "--task", "forecast", "--epochs", 1, "--out", run)[0] == 0
+    code, out, _ = call(capsys, "backtest", run)
+    assert (code, "nan: these data do not define mase, owa, which divide by" in out) == (0, True)
+    (future,) = elman.load(run).forecast()
+    assert future.median == pytest.approx([5] * 7, abs=1)
+
+
+def test_a_season_that_is_longer_than_the_series_is_none():
+    records = [
+        Record({"ds": f"2024-01-01 00:00:{step:02}", "y": f"{step % 7}"}, "f.csv:2") for step in range(60)
+    ]
+    task = Forecast.prepare(records, run_of({"horizon": 0, "context": 0, "season": 0}))
+    assert (task.outline.season, task.outline.layout.lags) == (1, ())
+
+
+def test_known_cells_of_the_future_must_be_filled_in():
+    ahead = rows(126, price=lambda step: step, y=lambda step: str(step % 5) if step < 120 else "")
+    task, _ = made({"known": "price"}, rows(price=lambda step: step))
+    assert len(task.encode(ahead, Purpose.PREDICT)) == 1
+    empty = [
+        Record({**record.fields, "price": ""}, record.where) if place == 123 else record
+        for place, record in enumerate(ahead)
+    ]
+    with pytest.raises(DataError, match="no 'price' for 2024-05-03 of series 'a'; fill it in"):
+        task.encode(empty, Purpose.PREDICT)
+
+
+@pytest.mark.parametrize("mean", [30, 10**6, 10**8])
+def test_counts_of_any_size_are_covered_as_the_intervals_say(mean):
+    """The first network knows how far counts spread: its shape is that of the training part."""
+    random = np.random.default_rng(1)
+    counts = random.poisson(random.gamma(5, mean / 5, 400)).tolist()
+    task, (_, _, test) = made({**COUNTS, "samples": 200}, rows(400, y=lambda step: str(counts[step])))
+    assert task.outline.dispersion == pytest.approx(0.2, rel=0.2)
+    network = task.build().eval()
+    outlook = _joined(test, evaluation.predict(task, network, test))
+    assert test.scores(outlook)["coverage_80"] == pytest.approx(0.8, abs=0.08)
+    losses = task.loss(network(batching.collate(test[:9]).seq)[0], batching.collate(test[:9]))
+    assert float(losses.nats) / losses.count == pytest.approx(math.log(mean), abs=1.5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_forecast_and_a_stream_are_moved_by_an_offset(model):
+    found = []
+    for offset in (0, 10**8):
+        records = rows(y=lambda step, offset=offset: f"{wave(step) + offset:.4f}")
+        task, _ = made({"model": model, "samples": 10}, records)
+        torch.manual_seed(3)
+        network = task.build().eval()
+        windows = task.encode(records, Purpose.PREDICT)
+        (future,) = task.futures(windows, evaluation.predict(task, network, windows))
+        streamer = task.streamer(network)
+        ends = streamer.ends(None)
+        data = ends.intake.take([(record.fields["ds"], record.fields["y"]) for record in records])
+        raw, _ = streamer.run(Seq(data[:, None]), streamer.start(None))
+        said = [ends.outlet.give(one) for one in raw[:, 0]][-1]
+        assert said.times == future.times
+        np.testing.assert_allclose(said.numbers[:, 1:], future.outlook.quantiles, rtol=0, atol=1e-3)
+        found.append(future.outlook.quantiles - offset)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-3)
 
 
 def test_parts_that_are_not_asked_for():

@@ -145,9 +145,9 @@ FAULTS = [
         "expected a step of 1 hour, as most are, got 2024-01-01 02:30:00 after 2024-01-01 02:00:00",
     ),
     (
-        "ds, y\n2024-01-01, 1\n2024-01-02, NaN\n2024-01-03, 2",
+        "ds, y\n2024-01-01, 1\n2024-01-02, two\n2024-01-03, 2",
         3,
-        "expected a number, got 'NaN' in column 'y'; leave the cell empty where a value is missing",
+        "expected a number, got 'two' in column 'y'; leave the cell empty where a value is missing",
     ),
     ("ds, y\n2024-01-01, 1\n2024-01-02, inf\n2024-01-03, 2", 3, "expected a number, got 'inf' in column 'y'"),
     ("ds, y\n2024-01-01, 1\n2024-01-02, 2\nsoon, 2", 4, "got the time 'soon'; write dates as 2012-01-31"),
@@ -186,3 +186,22 @@ def test_numbers_are_standardised_and_texts_one_hot():
         number.encode(["x"], "f.csv:9")
     with pytest.raises(DataError, match="101 different texts in column 'name'"):
         covariates.learn("name", [f"n{i}" for i in range(101)], "f.csv:2")
+
+
+@pytest.mark.parametrize("word", ["NaN", "NA", "null", "n/a", "<NA>", "None", "#N/A", math.nan, None, ""])
+def test_words_for_a_missing_number_are_none(word):
+    coding = covariates.learn("price", ["1", word, "3"], "f.csv:2")
+    assert (coding.kinds, coding.mean, coding.std) == ((), 2, 1)
+    assert coding.encode(["3", word], "f.csv:2").tolist() == [[1], [0]]
+    assert math.isnan(series.number(word, "f.csv:2", "y"))
+    assert covariates.learn("country", ["NA", "DE"], "f.csv:2").kinds == ("DE", "NA")
+
+
+def test_a_wide_table_with_the_day_first_is_not_read_sideways():
+    head = ",".join(["date", *(f"s{place}" for place in range(10))])
+    lines = [f"{day:02}/01/2023," + ",".join(["1", "2"] * 5) for day in range(1, 20)]
+    found = read("\n".join([head, *lines, ""]))
+    assert [one.name for one in found] == [f"s{place}" for place in range(10)]
+    assert found[0].length == 19
+    with pytest.raises(DataError, match="the time 'KW 1'"):
+        read("\n".join([head, *(f"KW {row},{line[11:]}" for row, line in enumerate(lines, 1)), ""]))

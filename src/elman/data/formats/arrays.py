@@ -30,7 +30,7 @@ _LENGTHS = ("lengths", "{}_lengths", "{}_len")
 
 @final
 class Arrays(Format):
-    """`.npy` and `.npz` without pickles: the fields `series`, float32 [T, C], and `label`."""
+    """`.npy` and `.npz` without pickles: the fields `series`, [T, C], and `label`."""
 
     name = "arrays"
     suffixes = (".npz", ".npy")
@@ -141,7 +141,7 @@ def _labels(path: Path, arrays: Mapping[str, np.ndarray], name: str, count: int)
 
 
 def _of_rows(path: Path, key: str, labels: np.ndarray) -> list[Any]:
-    """Labels [N, K] of numbers: those of one column; of 0 and 1 the places of the ones, or of the only one."""
+    """Labels [N, K] of numbers: those of one column; of 0 and 1 the places of the ones, or the only one."""
     if labels.shape[1] == 1:
         return labels[:, 0].tolist()
     if not np.isin(labels, (0, 1)).all():

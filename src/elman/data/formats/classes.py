@@ -33,7 +33,7 @@ _ABOUT = ("readme", "license", "licence", "copying")  # files that tell about th
 class Classes(Format):
     """A folder of classes: the field `label`, and one of `text`, `audio`, `picture`, `frames` or `series`.
 
-    Sounds and pictures are paths, `frames` a list of them, `series` an array of float32 [T, C].
+    Sounds and pictures are paths, `frames` a list of them, `series` an array [T, C].
     """
 
     name = "classes"

@@ -35,7 +35,7 @@ class _Head(NamedTuple):
 
 @final
 class SeriesFormat(Format):
-    """A `.ts` file: the fields `series`, float32 [T, C], and `label`, as text; a missing value is NaN."""
+    """A `.ts` file: the fields `series`, [T, C], and `label`, as text; a missing value is NaN."""
 
     name = "series"
     suffixes = (".ts",)
@@ -125,7 +125,7 @@ def _case(text: str, said: _Head, where: str) -> Record:
         odd = next(place for place, length in enumerate(lengths) if length != lengths[0])
         got = f"channel {odd + 1} with {lengths[odd]} values"
         raise DataError(where, got, expected=f"{lengths[0]}, as many as channel 1 has")
-    series = as_series(np.array(values, dtype=np.float32).T, where)
+    series = as_series(np.array(values).T, where)
     return Record(
         {"series": series} if label == "?" else {"series": series, "label": _label(label, said, where)}, where
     )

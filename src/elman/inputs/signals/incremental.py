@@ -17,7 +17,7 @@ from elman.core import json_schema
 from elman.core.errors import DataError
 from elman.core.records import Sound
 from elman.core.run_config import SignalSettings
-from elman.data.formats.base import float32
+from elman.data.formats.base import exact
 from elman.inputs.incremental import IncrementalEncoder
 from elman.inputs.signals import audio
 
@@ -86,7 +86,7 @@ class RowSource(StepSource):
 
     def __init__(self, width: int, carry: bool) -> None:
         self._width, self._carry = width, carry
-        self._last = np.zeros(width, np.float32)
+        self._last = np.zeros(width)
 
     def check_one(self, x: Any) -> Any:
         """See `Source`: a number, or a vector."""
@@ -99,7 +99,7 @@ class RowSource(StepSource):
     def take(self, chunk: Any) -> np.ndarray:
         """See `Source`: [n, F]; or [n] of one channel, or [F]."""
         try:
-            rows = float32(chunk)
+            rows = exact(chunk)
         except (TypeError, ValueError, OverflowError) as error:
             remedy = "give numbers, and every step as many"
             raise DataError(_WHERE, f"no numbers ({error})", remedy=remedy) from error
@@ -128,7 +128,7 @@ class RowSource(StepSource):
 
     def rest(self) -> np.ndarray:
         """See `Source`: nothing is buffered."""
-        self._last = np.zeros(self._width, np.float32)
+        self._last = np.zeros(self._width)
         return np.zeros((0, self._width), np.float32)
 
     def content(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class RowSource(StepSource):
 
     def restore(self, content: dict[str, Any]) -> None:
         last = json_schema.build(_SignalsLast, content).last
-        self._last = np.array(last, np.float32).reshape(self._width)
+        self._last = np.array(last).reshape(self._width)
 
 
 @final

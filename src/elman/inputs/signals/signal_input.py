@@ -15,7 +15,7 @@ from elman.core import json_schema
 from elman.core.errors import ConfigError, DataError, RunError, TaskError
 from elman.core.records import RawValue, Sound
 from elman.core.run_config import RunConfig, SignalSettings
-from elman.data.formats.base import float32, read_array
+from elman.data.formats.base import exact, float32, read_array
 from elman.inputs.base import Input, beside, named_in
 from elman.inputs.file_cache import once
 from elman.inputs.signals import audio, images
@@ -23,15 +23,43 @@ from elman.inputs.signals.incremental import RowSource, SignalEncoder, samples
 from elman.nn.augmentation import SignalAugmentation
 from elman.nn.readers import InputLayer
 
-_SMALLEST = 1e-5
-"""The least standard deviation that features are divided by: a channel that never changes stays small."""
-
 
 class ChannelScale(NamedTuple):
-    """What is taken off each channel, and what it is divided by: two numbers, or two lists of them."""
+    """What is taken off each channel, and what it is divided by: two lists of a number each, or of one."""
 
     mean: list[float]
     deviation: list[float]
+
+    def of(self, features: np.ndarray) -> np.ndarray:
+        """Features [T, F] scaled: float64."""
+        return (features - np.array(self.mean)) / np.array(self.deviation)
+
+
+class ChannelMoments:
+    """Means and sums of squared deviations of channels, sequence by sequence (Chan et al. 1983).
+
+    Each sequence is taken less its first step, so that neither a large offset nor a small scale costs digits,
+    and that a channel that never changes has the deviation 0, exactly.
+    """
+
+    def __init__(self) -> None:
+        self._steps, self._mean, self._squares = 0, np.zeros(1), np.zeros(1)
+
+    def add(self, features: np.ndarray) -> None:
+        """Count a sequence [T, F]."""
+        exact = features.astype(np.float64)
+        off, steps = exact - exact[0], self._steps + len(exact)
+        own = off.mean(0)
+        between = exact[0] + own - self._mean if self._steps else np.zeros(1)
+        self._mean = self._mean + between * (len(exact) / steps) if self._steps else exact[0] + own
+        apart = between * between * (self._steps * len(exact) / steps)
+        self._squares = self._squares + ((off - own) ** 2).sum(0) + apart
+        self._steps = steps
+
+    def scale(self) -> ChannelScale:
+        """The means, and the standard deviations: 1 where nothing changes."""
+        deviation = np.sqrt(self._squares / max(1, self._steps))
+        return ChannelScale(self._mean.tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
 
 
 class _SignalInputLearnt(NamedTuple):
@@ -70,26 +98,17 @@ class Signal(Input):
         """The kind of the values, the width of a step, and the scale of the channels."""
         kind = _kind(values[0].value)
         rate = _whole(kind, values[0], run.signal, 0)[1] if kind == "sound" and not run.signal.rate else 0
-        total, squares, steps, width = np.zeros(1), np.zeros(1), 0, 0
+        moments, width = ChannelMoments(), 0
+        how = run.signal.normalise
+        how = ("all" if kind in ("picture", "frames") else "channel") if how == "auto" else how
         for raw in values:
             features = _read(kind, raw, run.signal, rate)
             width = width or features.shape[1]
             _check_width(features, width, raw.where)
-            exact = features.astype(np.float64)
-            total = total + exact.sum(0)
-            squares = squares + (exact * exact).sum(0)
-            steps += len(features)
-        how = run.signal.normalise
-        how = ("all" if kind in ("picture", "frames") else "channel") if how == "auto" else how
+            moments.add(features.reshape(-1, 1) if how == "all" else features)
         if how in ("sequence", "none"):
             return cls(kind, width, ChannelScale([], []), run, rate)
-        if how == "all":
-            total, squares, steps = total.sum(keepdims=True), squares.sum(keepdims=True), steps * width
-        mean = total / steps
-        deviation = np.sqrt(np.maximum(squares / steps - mean * mean, 0))
-        return cls(
-            kind, width, ChannelScale(mean.tolist(), np.maximum(deviation, _SMALLEST).tolist()), run, rate
-        )
+        return cls(kind, width, moments.scale(), run, rate)
 
     @classmethod
     def restore(cls, content: dict[str, Any], run: RunConfig, where: object) -> Self:
@@ -134,9 +153,11 @@ class Signal(Input):
         features = _read(self._kind, raw, self._settings, self._rate)
         _check_width(features, self._width, raw.where)
         if self._settings.normalise == "sequence":
-            features = (features - features.mean(0)) / np.maximum(features.std(0), _SMALLEST)
+            own = ChannelMoments()
+            own.add(features)
+            features = own.scale().of(features)
         elif self._scale.mean:
-            features = (features - np.array(self._scale.mean)) / np.array(self._scale.deviation)
+            features = self._scale.of(features)
         if self._settings.differences:
             features = np.concatenate([features, np.diff(features, axis=0, prepend=features[:1])], 1)
         parts = [torch.from_numpy(np.ascontiguousarray(float32(features)))]
@@ -183,7 +204,7 @@ class SignalKind(NamedTuple):
 def _series(raw: RawValue, settings: SignalSettings, rate: int) -> tuple[np.ndarray, int]:
     value = read_array(_path(raw)) if isinstance(raw.value, str) else raw.value
     try:
-        series = float32(value)
+        series = exact(value)
     except (TypeError, ValueError, OverflowError) as error:
         remedy = "give numbers, and every step as many"
         raise DataError(raw.where, f"no series ({error})", remedy=remedy) from error

@@ -41,6 +41,11 @@ class Target(ABC):
         """The target with the classes, or the scale, of the training part."""
 
     @classmethod
+    def faults(cls, values: Sequence[RawValue], config: ClassifyConfig) -> dict[int, DataError]:
+        """The places of values that cannot be learnt from, and why."""
+        return {}
+
+    @classmethod
     @abstractmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
         """The target that gave `content`."""
@@ -110,12 +115,21 @@ class OneClass(Target):
     def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The classes in the order of their names; each must have two examples at least."""
         counts = Counter(_label(raw) for raw in values)
-        for raw in values:
-            _check_count(raw, counts[_label(raw)], len(counts))
+        for fault in cls.faults(values, config).values():
+            raise fault
         names = sorted(counts, key=_natural)
         mean = len(values) / len(names)
         balanced = config.class_weights == "balanced"
         return cls(names, [mean / counts[name] for name in names] if balanced else [], config)
+
+    @classmethod
+    def faults(cls, values: Sequence[RawValue], config: ClassifyConfig) -> dict[int, DataError]:
+        """Those without a label, and those whose label no other has."""
+        labels = [_bare(raw) for raw in values]
+        counts = Counter(filter(None, labels))
+        found = {place: _no_label(values[place]) for place, label in enumerate(labels) if not label}
+        lone = (place for place, label in enumerate(labels) if counts[label] == 1 or len(counts) == 1)
+        return found | {place: _lone(values[place], len(counts)) for place in lone if labels[place]}
 
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
@@ -211,10 +225,22 @@ class Several(Target):
         counts = Counter(name for raw in values for name in _labels(raw, config, flags=flags))
         if not counts:
             raise DataError(values[0].where, "no label in any row", expected="some", remedy="set data.target")
-        for raw in values:
-            for name in _labels(raw, config, flags=flags):
-                _check_count(raw._replace(value=name), counts[name], 2)
+        for fault in cls.faults(values, config).values():
+            raise fault
         return cls(sorted(counts, key=_natural), config, flags=flags)
+
+    @classmethod
+    def faults(cls, values: Sequence[RawValue], config: ClassifyConfig) -> dict[int, DataError]:
+        """Those with a label that no other has."""
+        labels = [_labels(raw, config, flags=_are_flags(values)) for raw in values]
+        counts = Counter(name for several in labels for name in several)
+        lone = {
+            place: name
+            for place, several in enumerate(labels)
+            for name in reversed(several)
+            if counts[name] == 1
+        }
+        return {place: _lone(values[place]._replace(value=name), 2) for place, name in lone.items()}
 
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
@@ -384,7 +410,7 @@ def guess(values: Sequence[RawValue], config: ClassifyConfig) -> str:
     """Which kind of target these are: `config.kind`, or what they look like.
 
     Lists of 0 and 1 with one 1 each are a class; other lists, or texts with `config.separator`, are several
-    classes; more than 20 different numbers, of which at least one is no whole number or most occur once, are a
+    classes; more than 20 different numbers, of which one at least is not whole or most occur once, are a
     value; anything else is a class.
     """
     if config.kind != "auto":
@@ -413,11 +439,21 @@ def _are_flags(values: Sequence[RawValue]) -> bool:
     return len({*map(len, lists)}) == 1 and all(each in (0, 1) for value in lists for each in value)
 
 
+def _bare(raw: RawValue) -> str:
+    """A label, or nothing if there is none; of 0 and 1 for each class the place of the only 1."""
+    if _are_flags([raw]) and sum(raw.value) == 1:
+        return str(raw.value.index(1))
+    return "" if raw.value is None else str(raw.value).strip()
+
+
 def _label(raw: RawValue) -> str:
-    text = str(raw.value.index(1) if _are_flags([raw]) and sum(raw.value) == 1 else raw.value).strip()
-    if raw.value is None or not text:
-        raise DataError(raw.where, "no label", expected="one", remedy="fill it in, or leave the row out")
-    return text
+    if text := _bare(raw):
+        return text
+    raise _no_label(raw)
+
+
+def _no_label(raw: RawValue) -> DataError:
+    return DataError(raw.where, "no label", expected="one", remedy="fill it in, or leave the row out")
 
 
 def _labels(raw: RawValue, config: ClassifyConfig, *, flags: bool = False) -> list[str]:
@@ -453,15 +489,15 @@ def _number(name: str, numbers: dict[str, int], where: str) -> int:
     return numbers[name]
 
 
-def _check_count(raw: RawValue, count: int, classes: int) -> None:
-    if count == 1 or classes == 1:
-        got = f"{classes} class" if classes == 1 else f"the only example to learn {str(raw.value)!r} from"
-        raise DataError(
-            raw.where,
-            got,
-            expected="two classes or more, each with two examples or more",
-            remedy="give more data, join the class with another, or name the right column with --target",
-        )
+def _lone(raw: RawValue, classes: int) -> DataError:
+    """The error of the only example of a class, or of data with one class."""
+    got = f"{classes} class" if classes == 1 else f"the only example to learn {str(raw.value)!r} from"
+    return DataError(
+        raw.where,
+        got,
+        expected="two classes or more, each with two examples or more",
+        remedy="give more data, join the class with another, or name the right column with --target",
+    )
 
 
 def _natural(name: str) -> tuple[float, str]:

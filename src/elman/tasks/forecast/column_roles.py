@@ -11,6 +11,8 @@ from typing import Any, Self
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.data import times
+from elman.data.cells import is_empty
+from elman.data.cells import is_number as cell_holds_number
 
 _TIMES = (
     "ds",
@@ -47,6 +49,22 @@ _CLASSES = ("label", "labels", "class", "category", "activity", "sentiment")
 _WORDS, _FEW = 3, 20
 """A cell of more words is a text; a column of so few values, called as above, holds classes."""
 
+_NO_NUMBER = (
+    "na",
+    "n/a",
+    "#n/a",
+    "nan",
+    "-nan",
+    "null",
+    "none",
+    "nil",
+    "<na>",
+    "nat",
+    "missing",
+    "?",
+    "-",
+    ".",
+)
 _LOOKED_AT = 200
 """Rows that are looked at to tell what a column holds."""
 
@@ -147,31 +165,27 @@ def reason(records: Sequence[Record]) -> str:
         return ""
     timed = [name for name in names if times.holds_times(name, [record.fields.get(name) for record in head])]
     other = [name for name in names if name not in timed]
-    cells = {
-        name: [cell for record in head if not missing(cell := record.fields.get(name))] for name in other
-    }
-    texts = [name for name in other if any(len(str(cell).split()) > _WORDS for cell in cells[name])]
-    classes = [name for name in other if name.lower() in _CLASSES and len({*map(str, cells[name])}) <= _FEW]
+    cells = {name: [str(record.fields.get(name)) for record in head] for name in other}
+    texts = [name for name in other if any(len(cell.split()) > _WORDS for cell in cells[name])]
+    classes = [name for name in other if name.lower() in _CLASSES and len({*cells[name]}) <= _FEW]
     if texts or classes:
         return ""
     time = (timed or [name for name in names if name.lower() in _SURE])[0]
     return f"times in {time!r} beside numbers"
 
 
-def missing(cell: object) -> bool:
-    """Whether a cell is empty."""
-    return cell is None or (isinstance(cell, str) and not cell.strip())
+def no_number(cell: object) -> bool:
+    """Whether a cell says that a number is missing: empty, not-a-number, a word such as NA or null."""
+    if isinstance(cell, float):
+        return math.isnan(cell)
+    return is_empty(cell) or (isinstance(cell, str) and cell.strip().lower() in _NO_NUMBER)
 
 
 def is_number(cell: object) -> bool:
-    """Whether a cell holds a number."""
-    if not isinstance(cell, str | int | float) or isinstance(cell, bool):
+    """Whether a cell holds a number: no text such as "nan", and neither true nor false."""
+    if not isinstance(cell, str | int | float) or isinstance(cell, bool) or not cell_holds_number(cell):
         return False
-    try:
-        number = float(cell)
-    except (ValueError, OverflowError):
-        return False
-    return not (isinstance(cell, str) and math.isnan(number))
+    return not (isinstance(cell, str) and math.isnan(float(cell)))
 
 
 def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
@@ -182,7 +196,7 @@ def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
 
 def _numeric(name: str, head: Sequence[Record]) -> bool:
     """Whether most of the cells that are there are numbers; one that is none is told when it is read."""
-    cells = [cell for record in head if not missing(cell := record.fields.get(name))]
+    cells = [cell for record in head if not no_number(cell := record.fields.get(name))]
     return 2 * sum(is_number(cell) for cell in cells) > len(cells)
 
 
@@ -212,7 +226,7 @@ def _is_rows(head: Sequence[Record], names: list[str]) -> bool:
     if len(set(firsts)) < len(firsts) or all(is_number(first) for first in firsts):
         return False
     cells = (record.fields.get(name) for record in head[:20] for name in names[1:])
-    return all(missing(cell) or is_number(cell) for cell in cells)
+    return all(no_number(cell) or is_number(cell) for cell in cells)
 
 
 def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:

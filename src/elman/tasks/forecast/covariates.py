@@ -11,7 +11,7 @@ import numpy as np
 
 from elman.core.errors import DataError
 from elman.data.formats.base import float32
-from elman.tasks.forecast.column_roles import is_number
+from elman.tasks.forecast.column_roles import is_number, no_number
 
 _MOST_KINDS = 100
 
@@ -38,7 +38,7 @@ class Coding:
         return len(self.kinds) or 1
 
     def encode(self, cells: Sequence[object], where: str) -> np.ndarray:
-        """Cells as channels: [T, channels] float32; 0 where a cell is empty or a text unknown.
+        """Cells as channels: [T, channels] float32; 0 where a number is missing or a text unknown.
 
         Raises:
             DataError: a text where there were numbers.
@@ -49,6 +49,10 @@ class Coding:
         numbers = [(_number(cell, self.column, where) - self.mean) / self.std for cell in cells]
         return np.nan_to_num(float32(numbers))[:, None]
 
+    def lacks(self, cell: object) -> bool:
+        """Whether a cell holds nothing for this column."""
+        return cell is None if self.kinds else no_number(cell)
+
 
 def learn(column: str, cells: Sequence[object], where: str) -> Coding:
     """The coding of a column from its cells in the training part: text, if one cell is no number.
@@ -57,9 +61,10 @@ def learn(column: str, cells: Sequence[object], where: str) -> Coding:
         DataError: too many different texts.
     """
     there = [cell for cell in cells if cell is not None]
-    if all(is_number(cell) for cell in there):
-        numbers = np.array([_number(cell, column, where) for cell in there] or [0.0])
-        return Coding(column, (), float(numbers.mean()), float(numbers.std()) or 1.0)
+    if all(is_number(cell) or no_number(cell) for cell in there):
+        numbers = np.array([_number(cell, column, where) for cell in there if not no_number(cell)] or [0.0])
+        off = numbers - numbers[0]  # exactly 0 where nothing changes
+        return Coding(column, (), float(numbers[0] + off.mean()), float(off.std()) or 1.0)
     kinds = tuple(sorted({str(cell) for cell in there}))
     if len(kinds) > _MOST_KINDS:
         got = f"{len(kinds)} different texts in column {column!r}"
@@ -68,7 +73,7 @@ def learn(column: str, cells: Sequence[object], where: str) -> Coding:
 
 
 def _number(cell: object, column: str, where: str) -> float:
-    if cell is None:
+    if no_number(cell):
         return math.nan
     if not is_number(cell) or not math.isfinite(float(cell)):  # pyrefly: ignore[bad-argument-type]
         raise DataError(where, f"{cell!r} in column {column!r}", expected="a number")

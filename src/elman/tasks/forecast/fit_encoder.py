@@ -34,8 +34,10 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
     all_series, frequency = series.read(records, found, fill=options.fill, notation=run.data.dates)
     all_series = between(all_series, options)
     season = options.season or frequencies.season(frequency, all_series[0].times)
-    horizon = options.horizon or (season if 4 <= season <= 100 else 8)
-    ends = [cut(one, run, horizon)[0] for one in all_series]
+    horizon, ends = _cut(all_series, run, season)
+    if not options.season and season + 1 + horizon > min(ends):  # too short to look a season back
+        season = 1
+        horizon, ends = _cut(all_series, run, season)
     layout = _layout(options, horizon, season, min(ends))
     _check(all_series, ends, layout, options)
     return SeriesEncoder(
@@ -47,6 +49,7 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
         cycles=_cycles(all_series, ends, frequency) if options.calendar else (),
         fill=options.fill,
         unit=_unit(all_series, ends),
+        dispersion=_dispersion(all_series, ends, season) if options.counts else 0.0,
         notation=all_series[0].style.notation,
         codings=tuple(_codings(all_series, ends, found)),
         standards=_standards(all_series, ends) if options.standardise else None,
@@ -67,6 +70,12 @@ def cut(one: Series, run: RunConfig[ForecastConfig], horizon: int) -> tuple[int,
     valid = options.valid_steps or max(horizon, round(data.valid * one.length))
     after = one.length - (test if data.test and not data.test_path else 0)
     return after - (valid if data.valid and not data.valid_path else 0), after
+
+
+def _cut(found: Sequence[Series], run: RunConfig[ForecastConfig], season: int) -> tuple[int, list[int]]:
+    """The horizon, and at which steps the training parts end."""
+    horizon = run.options.horizon or (season if 4 <= season <= 100 else 8)
+    return horizon, [cut(one, run, horizon)[0] for one in found]
 
 
 def too_short(one: Series, steps: int, layout: WindowLayout, horizon: int) -> DataError:
@@ -127,12 +136,11 @@ def _check(
     found: Sequence[Series], ends: Sequence[int], layout: WindowLayout, options: ForecastConfig
 ) -> None:
     """Fail where a series is too short to learn from, or its values are none that the distribution has."""
-    counts = options.model == "autoregressive" and options.distribution == "negative_binomial"
     for one, end in zip(found, ends, strict=True):
         if end < layout.origin + layout.horizon:
             raise too_short(one, end, layout, layout.horizon)
         there = one.values[~np.isnan(one.values)]
-        if counts and ((there < 0) | (there != there.round())).any():
+        if options.counts and ((there < 0) | (there != there.round())).any():
             wrong = there[(there < 0) | (there != there.round())][0]
             remedy = "set forecast.distribution = student_t"
             raise DataError(one.where, f"the value {wrong:g}", expected="counts 0, 1, 2, ...", remedy=remedy)
@@ -159,8 +167,23 @@ def _unit(found: Sequence[Series], ends: Sequence[int]) -> float:
     return float(np.median(widths))
 
 
+def _dispersion(found: Sequence[Series], ends: Sequence[int], season: int) -> float:
+    """The median of what series vary by beyond a Poisson distribution, over the square of their mean.
+
+    The variance is half of what values differ by from the last or the last season, whichever is less.
+    """
+    shapes = []
+    for one, end in zip(found, ends, strict=True):
+        mean = float(np.nanmean(one.values[:end]))
+        missed = [one.values[lag:end] - one.values[: end - lag] for lag in {1, season} if lag < end]
+        variance = min(float(np.nanmean(each**2)) / 2 for each in missed)
+        shapes.append(max(variance - mean, 0.01 * mean) / mean**2 if mean > 0 else 1.0)
+    return min(10.0, float(np.median(shapes)))
+
+
 def _in_words(found: Sequence[Series]) -> str:
     """How many series there are, and how long."""
     lengths = [one.length for one in found]
     spread = f"{min(lengths):,}" + (f" to {max(lengths):,}" if min(lengths) < max(lengths) else "")
-    return f"{len(found):,} of {spread} steps"
+    style = f", dates {words}" if (words := found[0].style.words) else ""
+    return f"{len(found):,} of {spread} steps{style}"

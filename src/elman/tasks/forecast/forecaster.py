@@ -25,20 +25,26 @@ class ForecasterModel(Model):
     """A model that forecasts series."""
 
     def forecast(
-        self, source: str | Path | None = None, *, horizon: int = 0, encoding: str = "utf-8"
+        self,
+        source: str | Path | None = None,
+        *,
+        horizon: int = 0,
+        format: str = "auto",  # noqa: A002, the word of the setting
+        encoding: str = "utf-8",
     ) -> list[SeriesForecast]:
         """The future of every series, after its last value.
 
         Args:
             source: a file of series as the model learnt from, or a sample; None: the training data.
             horizon: how many steps; 0: as many as it learnt.
+            format: of the file; auto: told from its name and content.
             encoding: of the file's text.
 
         Raises:
             TaskError: the task does not forecast, or not so far.
             DataError: the data cannot be read, or a series is too short.
         """
-        return self.futures(self.part(Purpose.TRAIN, source, encoding), horizon=horizon)
+        return self.futures(self.part(Purpose.TRAIN, source, encoding, format), horizon=horizon)
 
     def futures(self, records: Sequence[Record], *, horizon: int = 0) -> list[SeriesForecast]:
         """The future of every series in the rows of a table, after its last value; see `forecast`.
@@ -58,13 +64,19 @@ class ForecasterModel(Model):
         return task.futures(windows, evaluation.predict(task, self.network, windows))
 
     def backtest(
-        self, source: str | Path | None = None, *, smoothing: bool = False, encoding: str = "utf-8"
+        self,
+        source: str | Path | None = None,
+        *,
+        smoothing: bool = False,
+        format: str = "auto",  # noqa: A002, the word of the setting
+        encoding: str = "utf-8",
     ) -> dict[str, dict[str, float]]:
         """Scores of forecasts from rolling origins, beside those of simple predictors from the same origins.
 
         Args:
             source: a file, all of which is scored after a first context; None: the training data's test part.
             smoothing: whether exponential smoothing is among the predictors, fitted anew at every origin.
+            format: of the file; auto: told from its name and content.
             encoding: of the file's text.
 
         Returns:
@@ -76,7 +88,8 @@ class ForecasterModel(Model):
         """
         task = self._able(Forecaster)
         held = task.encode(
-            self.part(Purpose.TEST, source, encoding), Purpose.TEST if source is None else Purpose.SCORE
+            self.part(Purpose.TEST, source, encoding, format),
+            Purpose.TEST if source is None else Purpose.SCORE,
         )
         scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}
         scores |= self.task.baselines([], {"held": held})["held"]

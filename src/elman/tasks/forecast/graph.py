@@ -25,7 +25,15 @@ from elman.exporters.graph import (
     states,
 )
 from elman.exporters.layers import INPUT
-from elman.nn.distributions import LEAST, Distribution, Gaussian, NegativeBinomial, StudentT
+from elman.nn.distributions import (
+    LEAST,
+    LEAST_SHAPE,
+    Distribution,
+    Gaussian,
+    NegativeBinomial,
+    ScaledNegativeBinomial,
+    StudentT,
+)
 from elman.tasks.forecast.networks import (
     Autoregressive,
     Densities,
@@ -93,7 +101,7 @@ class DirectPiece(ExportedGraph):
         wide = graph.op("Transpose", graph.op("Reshape", steps, shape), perm=[0, 2, 1, 3])
         count = layout.context // patch
         flat = graph.op("Reshape", wide, graph.op("Concat", [count], graph.batch, [-1], axis=0))
-        size = graph.op("Unsqueeze", graph.op("Log", scaling.scale), [0])
+        size = graph.op("Unsqueeze", graph.op("Log", graph.op("Div", scaling.scale, self._network.unit)), [0])
         size = graph.op("Expand", size, graph.op("Concat", [count], graph.batch, [1], axis=0))
         return GraphValue(graph.op("Concat", flat, size, axis=2).name, layout.channels * patch + 1)
 
@@ -176,7 +184,7 @@ class WindowPiece(ExportedGraph):
         scaled = graph.op("Div", graph.op("Sub", series, scaling.centre), scaling.scale)
         parts = [graph.op("Slice", scaled, [layout.before - lag], [_end(-lag)], [0]) for lag in lags]
         parts.append(graph.op("Slice", data, [layout.before - 1, 1], [-1, 2], [0, 2]))
-        size = graph.op("Unsqueeze", graph.op("Log", scaling.scale), [0])
+        size = graph.op("Unsqueeze", graph.op("Log", graph.op("Div", scaling.scale, self._network.unit)), [0])
         parts.append(graph.op("Expand", size, graph.op("Concat", graph.steps, graph.batch, [1], axis=0)))
         known = 2 + layout.known
         parts.append(graph.op("Slice", data, [layout.before, 2], [MOST, known], [0, 2]))
@@ -228,7 +236,7 @@ class NextPiece(ExportedGraph):
         lags = [f"value {lag} steps before, scaled" for lag in (1, *layout.lags)]
         known = [f"known {place}" for place in range(layout.known)]
         past = [f"past {place}, a step before" for place in range(layout.past)]
-        features = [*lags, "observed a step before", "ln scale", *known, *past]
+        features = [*lags, "observed a step before", f"ln(scale / {self._network.unit:g})", *known, *past]
         return {"distribution": self._network.kind.__name__, "features": features}
 
 
@@ -372,6 +380,13 @@ def _student(graph: StepGraph, raw: GraphValue, scaling: _ForecastScaled | None)
 
 
 def _counts(graph: StepGraph, raw: GraphValue, scaling: _ForecastScaled | None) -> dict[str, GraphValue]:
+    shape = graph.apply("Add", graph.apply("Softplus", graph.part(raw, 1, 2)), LEAST_SHAPE)
+    return {"mean": _grown(graph, _positive(graph, raw, 0), scaling), "shape": shape}
+
+
+def _scaled_counts(
+    graph: StepGraph, raw: GraphValue, scaling: _ForecastScaled | None
+) -> dict[str, GraphValue]:
     mean, shape = _grown(graph, _positive(graph, raw, 0), scaling), _positive(graph, raw, 1)
     if scaling is not None and isinstance(graph, TensorGraph):
         shape = graph.apply("Div", shape, GraphValue(graph.op("Sqrt", scaling.scale).name, 1, False))
@@ -384,6 +399,7 @@ _KINDS: dict[
     Gaussian: _gaussian,
     StudentT: _student,
     NegativeBinomial: _counts,
+    ScaledNegativeBinomial: _scaled_counts,
 }
 
 

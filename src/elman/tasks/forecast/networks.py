@@ -11,6 +11,7 @@ count. They scale each window by its own context, and look at no value of the ho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -178,7 +179,7 @@ class Quantiles(NamedTuple):
 class Autoregressive(nn.Module):
     """One step at a time: a recurrent network reads the last value, and gives a distribution of the next.
 
-        h_t = cell([z_(t-1), o_(t-1), z_(t-k) for all lags k, known_t, past_(t-1), ln scale], h_(t-1))
+        h_t = cell([z_(t-1), o_(t-1), z_(t-k) for all lags k, known_t, past_(t-1), ln(scale / unit)], h_(t-1))
         z_t ~ Distribution(W h_t + b)
 
     (Salinas et al. 2020). In training z are the true values; a forecast draws paths, each from its own draws.
@@ -189,7 +190,8 @@ class Autoregressive(nn.Module):
         scale: what makes windows alike.
         body: makes the recurrent network for so many inputs.
         dropout: share dropped of what leaves it.
-        unit: the scale of windows that never change.
+        unit: the usual scale, and that of windows that never change.
+        dispersion: of counts, the shape that they begin with; 0: any.
     """
 
     def __init__(
@@ -200,12 +202,15 @@ class Autoregressive(nn.Module):
         body: Callable[[int], Recurrent],
         dropout: float = 0.0,
         unit: float = 1.0,
+        dispersion: float = 0.0,
     ) -> None:
         super().__init__()
         self.layout, self.kind, self.scale, self.unit = layout, kind, scale, unit
         self.recurrent = body(3 + len(layout.lags) + layout.known + layout.past)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(self.recurrent.output_size, kind.parameters)
+        if dispersion:
+            self._begin_counts(dispersion)
 
     def forward(self, seq: Seq, state: State | None = None) -> tuple[Densities, State]:
         """The distribution at every step of context and horizon, the values before each being known.
@@ -250,13 +255,19 @@ class Autoregressive(nn.Module):
             data[step, :, 1] = 1
         return data[before:, :, 0].unflatten(1, (count, -1))
 
+    @torch.no_grad()
+    def _begin_counts(self, dispersion: float) -> None:
+        """Begin with the mean of each window, and a shape: softplus(bias) = 1 and `dispersion`."""
+        self.output.weight.zero_()
+        self.output.bias.copy_(torch.tensor([math.log(math.expm1(1)), math.log(math.expm1(dispersion))]))
+
     def _inputs(self, data: Tensor, scaling: Scaling, start: int, end: int) -> Tensor:
         """What the recurrent network reads at the steps from `start` to before `end`: [end - start, B, I]."""
         lags = (1, *self.layout.lags)
         seen = [(data[start - lag : end - lag, :, 0] - scaling.centre) / scaling.scale for lag in lags]
         known = data[start:end, :, 2 : 2 + self.layout.known]
         past = data[start - 1 : end - 1, :, 2 + self.layout.known :]
-        size = scaling.scale.log().expand(end - start, -1)
+        size = (scaling.scale / self.unit).log().expand(end - start, -1)
         observed = data[start - 1 : end - 1, :, 1]
         return torch.cat([torch.stack([*seen, observed, size], -1), known, past], -1)
 
@@ -279,7 +290,7 @@ class Direct(nn.Module):
         linear: whether there is the linear path.
         dropout: share dropped of what leaves the recurrent network.
         input_dropout: share dropped of what enters it.
-        unit: the scale of windows that never change.
+        unit: the usual scale, and that of windows that never change.
     """
 
     levels: Tensor
@@ -354,7 +365,8 @@ class Direct(nn.Module):
         inside = slice(self.layout.before, self.layout.origin)
         steps = torch.cat([values[inside, :, None], data[inside, :, 1:]], -1)
         steps = steps.unflatten(0, (-1, self.patch)).transpose(1, 2).flatten(2)
-        return torch.cat([steps, scaling.scale.log().expand(len(steps), -1)[..., None]], -1)
+        size = (scaling.scale / self.unit).log()
+        return torch.cat([steps, size.expand(len(steps), -1)[..., None]], -1)
 
     def _ahead(self, data: Tensor, values: Tensor) -> Tensor:
         """What is known of each step of the horizon: [H, B, known + lags]."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +62,18 @@ def to_csv(futures: Sequence[SeriesForecast]) -> str:
     head = [time_column, "mean", "median", *(f"q{level:g}" for level in LEVELS)]
     writer.writerow([id_column, *head] if id_column else head)
     for future in futures:
+        digits = significant(future.outlook.quantiles)
         for step, moment in enumerate(future.times):
             numbers = [future.outlook.mean[step], future.median[step], *future.outlook.quantiles[step]]
-            row = [moment, *(f"{number:.6g}" for number in numbers)]
+            row = [moment, *(f"{number:.{digits}g}" for number in numbers)]
             writer.writerow([future.name, *row] if id_column else row)
     return out.getvalue()
+
+
+def significant(quantiles: np.ndarray) -> int:
+    """How many digits tell the values of a forecast apart: six, and more where they lie far from 0."""
+    size, width = np.abs(quantiles).max(), np.ptp(quantiles)
+    return min(17, 6 + math.ceil(math.log10(size / width))) if 0 < width < size else 6
 
 
 def save_picture(path: Path, futures: Sequence[SeriesForecast]) -> None:

@@ -38,7 +38,8 @@ class SeriesEncoder:
         layout: how a window is made.
         cycles: of the calendar, which are among the channels.
         fill: whether times that are left out are missing values.
-        unit: the scale of windows that never change: as wide as series usually are.
+        unit: as wide as series usually are: the scale of windows that never change.
+        dispersion: of counts, how far their variance is usually above the mean, over its square; else 0.
         notation: how times were written; "" of a run of before there was this.
         codings: of the columns beside the values, in the order of `columns.extras`.
         standards: for each series mean and standard deviation of its training part; none, if values stay.
@@ -54,6 +55,7 @@ class SeriesEncoder:
     codings: tuple[Coding, ...]
     standards: Mapping[str, tuple[float, float]] | None
     unit: float = 1.0
+    dispersion: float = 0.0
     notation: str = ""
 
     def to_text(self) -> str:
@@ -67,6 +69,7 @@ class SeriesEncoder:
             "cycles": self.cycles,
             "fill": self.fill,
             "unit": self.unit,
+            "dispersion": self.dispersion,
             "notation": self.notation,
             "codings": [asdict(coding) for coding in self.codings],
             "standards": self.standards,
@@ -192,9 +195,19 @@ class SeriesEncoder:
                     expected=f"one for each step to forecast, with {column!r} filled in",
                     remedy=f"add rows whose {self.columns.values[0]!r} is empty",
                 )
+            self._check_known(one, column, steps)
             yield self._coded(one, column, steps, 0)
         for column in self.columns.static:
             yield np.repeat(self._coding(column).encode(one.extras[column][:1], one.where), steps, 0)
+
+    def _check_known(self, one: Series, column: str, steps: int) -> None:
+        """See that a column is filled in for all steps to forecast."""
+        for step in range(one.length, steps):
+            if self._coding(column).lacks(one.extras[column][step]):
+                time = frequencies.shown(self.frequency, one.style, one.times[step])
+                got = f"no {column!r} for {time}" + (f" of series {one.name!r}" if one.name else "")
+                remedy = "fill it in, or learn with forecast.past in place of forecast.known"
+                raise DataError(one.where, got, expected="it for each step to forecast", remedy=remedy)
 
     def _coded(self, one: Series, column: str, steps: int, ahead: int) -> np.ndarray:
         """A column's channels at `steps` steps, and zeros at `ahead` more."""
@@ -221,6 +234,7 @@ class _SeriesEncoderLearnt(NamedTuple):
     codings: tuple[Coding, ...]
     standards: dict[str, tuple[float, float]] | None
     unit: Annotated[float, ("exclusiveMinimum", 0)] = 1.0
+    dispersion: Annotated[float, ("minimum", 0)] = 0.0
     notation: str = ""
 
 

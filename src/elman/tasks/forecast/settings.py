@@ -70,15 +70,16 @@ class ForecastConfig(Settings):
         0, "steps between two scored forecast origins; 0: chosen for about 1000 origins", low=0
     )
 
+    @property
+    def counts(self) -> bool:
+        """Whether values are counts."""
+        return self.model == "autoregressive" and self.distribution == "negative_binomial"
+
     def __post_init__(self) -> None:
         for name in ("start", "end"):  # TOML reads what looks like a date as one
             object.__setattr__(self, name, str(getattr(self, name)))
         super().__post_init__()
-        if (
-            self.distribution == "negative_binomial"
-            and self.model == "autoregressive"
-            and self.scale != "size"
-        ):
+        if self.counts and self.scale != "size":
             got = f"{self.scale!r} with counts"
             raise ConfigError("forecast.scale", got, expected="'size'", remedy="counts cannot be shifted")
         if self.watch in ("mse", "mae") and not self.standardise:

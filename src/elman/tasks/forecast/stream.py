@@ -26,6 +26,7 @@ from elman.metrics.forecasting import LEVELS
 from elman.streaming.base import IncrementalDecoder, LineProtocol, ModuleRunner, StreamCodec, Streamer, latest
 from elman.tasks.forecast import frequencies
 from elman.tasks.forecast.frequencies import Frequency, NumericSteps
+from elman.tasks.forecast.result import significant
 from elman.tasks.forecast.series import number
 from elman.tasks.forecast.series_encoder import SeriesEncoder
 
@@ -134,7 +135,8 @@ class ForecastStreamer(Streamer):
 
     def answer(self, output: ForecastSaid) -> dict[str, Any]:
         """Mean, median and quantiles of each step, and its time, where that is known."""
-        columns = [[round(x, 6) for x in column] for column in output.numbers.t().tolist()]
+        digits = significant(output.numbers[:, 1:].numpy())
+        columns = [[float(f"{x:.{digits}g}") for x in column] for column in output.numbers.t().tolist()]
         named = {f"q{level:g}": column for level, column in zip(LEVELS, columns[1:], strict=True)}
         told = {"prediction": columns[0], "median": named["q0.5"], **named}
         return {"times": output.times, **told} if output.first is not None else told

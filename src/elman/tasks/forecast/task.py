@@ -19,7 +19,7 @@ from elman.metrics import forecasting
 from elman.metrics.baselines import naive_forecasts
 from elman.metrics.forecasting import LEVELS, QuantileForecast
 from elman.nn import encoder
-from elman.nn.distributions import DISTRIBUTIONS
+from elman.nn.distributions import DISTRIBUTIONS, ScaledNegativeBinomial
 from elman.streaming.base import Streaming
 from elman.tasks.abilities import EdgeLoss, Exportable
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
@@ -126,7 +126,10 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         body = partial(encoder.layers, config)
         if options.model == "autoregressive":
             kind = DISTRIBUTIONS[options.distribution]
-            return Autoregressive(layout, kind, SCALES[options.scale], body, drop, self._unit)
+            kind = ScaledNegativeBinomial if options.counts and self.outline.is_old else kind
+            return Autoregressive(
+                layout, kind, SCALES[options.scale], body, drop, self._unit, self.outline.dispersion
+            )
         return Direct(
             layout,
             LEVELS,
