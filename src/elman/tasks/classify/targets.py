@@ -19,6 +19,7 @@ from elman.core.records import RawValue
 from elman.metrics import classification
 from elman.plots.classification import draw_calibration, draw_confusion
 from elman.tasks.base import Findings, Loss, Scores
+from elman.tasks.classify import raw_labels
 from elman.tasks.classify.settings import ClassifyConfig
 
 _LEAST = 1e-7
@@ -114,7 +115,7 @@ class OneClass(Target):
     @classmethod
     def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The classes in the order of their names; each must have two examples at least."""
-        counts = Counter(_label(raw) for raw in values)
+        counts = Counter(raw_labels.label(raw) for raw in values)
         for fault in cls.faults(values, config).values():
             raise fault
         names = sorted(counts, key=_natural)
@@ -125,9 +126,9 @@ class OneClass(Target):
     @classmethod
     def faults(cls, values: Sequence[RawValue], config: ClassifyConfig) -> dict[int, DataError]:
         """Those without a label, and those whose label no other has."""
-        labels = [_bare(raw) for raw in values]
+        labels = [raw_labels.bare(raw) for raw in values]
         counts = Counter(filter(None, labels))
-        found = {place: _no_label(values[place]) for place, label in enumerate(labels) if not label}
+        found = {place: raw_labels.no_label(values[place]) for place, label in enumerate(labels) if not label}
         lone = (place for place, label in enumerate(labels) if counts[label] == 1 or len(counts) == 1)
         return found | {place: _lone(values[place], len(counts)) for place in lone if labels[place]}
 
@@ -149,7 +150,7 @@ class OneClass(Target):
 
     def encode(self, raw: RawValue) -> Tensor:
         """The number of the class."""
-        return torch.tensor(_number(_label(raw), self._numbers, raw.where))
+        return torch.tensor(_number(raw_labels.label(raw), self._numbers, raw.where))
 
     def loss(self, scores: Tensor, targets: Tensor) -> Loss:
         """Cross-entropy."""
@@ -221,8 +222,8 @@ class Several(Target):
     @classmethod
     def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The classes in the order of their names; each must have two examples at least."""
-        flags = _are_flags(values)
-        counts = Counter(name for raw in values for name in _labels(raw, config, flags=flags))
+        flags = raw_labels.are_flags(values)
+        counts = Counter(name for raw in values for name in raw_labels.labels(raw, config, flags=flags))
         if not counts:
             raise DataError(values[0].where, "no label in any row", expected="some", remedy="set data.target")
         for fault in cls.faults(values, config).values():
@@ -232,7 +233,7 @@ class Several(Target):
     @classmethod
     def faults(cls, values: Sequence[RawValue], config: ClassifyConfig) -> dict[int, DataError]:
         """Those with a label that no other has."""
-        labels = [_labels(raw, config, flags=_are_flags(values)) for raw in values]
+        labels = [raw_labels.labels(raw, config, flags=raw_labels.are_flags(values)) for raw in values]
         counts = Counter(name for several in labels for name in several)
         lone = {
             place: name
@@ -259,7 +260,7 @@ class Several(Target):
     def encode(self, raw: RawValue) -> Tensor:
         """[1, C]: 1 for each class that the sequence has; the first axis stands for time."""
         target = torch.zeros(1, self.size)
-        for name in _labels(raw, self._config, flags=self._flags):
+        for name in raw_labels.labels(raw, self._config, flags=self._flags):
             target[0, _number(name, self._numbers, raw.where)] = 1
         return target
 
@@ -416,7 +417,7 @@ def guess(values: Sequence[RawValue], config: ClassifyConfig) -> str:
     if config.kind != "auto":
         return config.kind
     if any(isinstance(raw.value, list | tuple) for raw in values) or config.separator:
-        flags = _are_flags(values) and all(sum(raw.value) == 1 for raw in values)
+        flags = raw_labels.are_flags(values) and all(sum(raw.value) == 1 for raw in values)
         return "class" if flags else "several"
     different = {str(raw.value).strip() for raw in values}
     if len(different) > 20 and all(map(_is_real, different)):
@@ -429,41 +430,6 @@ def _different(classes: list[str]) -> list[str]:
     if not classes or len(set(classes)) < len(classes):
         raise ValueError("no classes, or one twice")
     return classes
-
-
-def _are_flags(values: Sequence[RawValue]) -> bool:
-    """Whether all values are lists of 0 and 1, of one length of two or more: one for each class."""
-    lists = [raw.value for raw in values]
-    if not all(isinstance(value, list | tuple) and len(value) > 1 for value in lists):
-        return False
-    return len({*map(len, lists)}) == 1 and all(each in (0, 1) for value in lists for each in value)
-
-
-def _bare(raw: RawValue) -> str:
-    """A label, or nothing if there is none; of 0 and 1 for each class the place of the only 1."""
-    if _are_flags([raw]) and sum(raw.value) == 1:
-        return str(raw.value.index(1))
-    return "" if raw.value is None else str(raw.value).strip()
-
-
-def _label(raw: RawValue) -> str:
-    if text := _bare(raw):
-        return text
-    raise _no_label(raw)
-
-
-def _no_label(raw: RawValue) -> DataError:
-    return DataError(raw.where, "no label", expected="one", remedy="fill it in, or leave the row out")
-
-
-def _labels(raw: RawValue, config: ClassifyConfig, *, flags: bool = False) -> list[str]:
-    if flags and _are_flags([raw]):
-        return [str(place) for place, flag in enumerate(raw.value) if flag]
-    if isinstance(raw.value, list | tuple):
-        return [str(value) for value in raw.value]
-    text = "" if raw.value is None else str(raw.value)
-    parts = text.split(config.separator) if config.separator else [text]
-    return [part.strip() for part in parts if part.strip()]
 
 
 def _real(raw: RawValue) -> float:
