@@ -148,8 +148,8 @@ def test_a_stem_in_the_settings(stem, monkeypatch):
     """It is made absolute, serves for each part, and is missed when a file goes."""
     monkeypatch.setattr(Classify, "formats", ("parallel",))
     monkeypatch.chdir(Path(stem).parent)
-    run, reason = resolve.resolve("train", None, None, {"valid_path": "train", "test_path": "train"})
-    assert reason == "task classify, guessed from train (format parallel)"
+    run, choice = resolve.resolve("train", None, None, {"valid_path": "train", "test_path": "train"})
+    assert choice.words.startswith("task classify, guessed from train (format parallel): ")
     assert (run.data.path, run.data.valid_path, run.data.test_path) == (stem, stem, stem)
     monkeypatch.chdir("/")
     parts = dataset.load_parts(run)

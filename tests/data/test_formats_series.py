@@ -151,7 +151,7 @@ def test_series_of_several_lengths(save, key):
 @pytest.mark.parametrize("name", ["y", "Y", "label", "labels", "target", "targets"])
 def test_labels_of_arrays(save, name):
     x = np.zeros((2, 3))
-    for labels in (np.array([3, 1]), np.array(["é", "b"]), np.array([0.5, 1]), np.array([[1, 0], [0, 1]])):
+    for labels in (np.array([3, 1]), np.array(["é", "b"]), np.array([0.5, 1])):
         assert labels_of(save(x=x, **{name: labels})) == labels.tolist()
     assert labels_of(save(x=x, **{name: np.array(["é".encode(), b"b"])})) == ["é", "b"]
     assert labels_of(save(x_train=x, y_train=np.array([1, 2]), x_test=x[:1], y_test=np.array([3]))) == [1, 2]
@@ -203,3 +203,25 @@ def test_answers_are_json_lines(save):
     records = formats.read(save(x=np.zeros((2, 3)), y=np.array([1, 2])))
     formats.FORMATS["arrays"].write([(record, {"prediction": "a"}) for record in records], out)
     assert out.getvalue() == '{"label": 1, "prediction": "a"}\n{"label": 2, "prediction": "a"}\n'
+
+
+@pytest.mark.parametrize(
+    ("y", "labels"),
+    [
+        ([[0, 1], [1, 0], [1, 0]], [1, 0, 0]),
+        ([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]], [[1], [0, 1], []]),
+        ([[3], [4], [4]], [3, 4, 4]),
+        ([["a"], ["b"], ["b"]], ["a", "b", "b"]),
+    ],
+)
+def test_labels_of_two_axes(save, y, labels):
+    records = formats.read(save(x=np.zeros((3, 5)), y=np.array(y)))
+    assert [record.fields["label"] for record in records] == labels
+
+
+def test_labels_of_two_axes_with_other_numbers_are_refused(save):
+    path = save(x=np.zeros((2, 5)), y=np.array([[0.5, 2], [1, 1]]))
+    assert fault(path) == (
+        f"{path}: y of shape [2, 2] with other numbers than 0 and 1; "
+        "give a label for each series [N], or a column of 0 and 1 for each class [N, K]"
+    )

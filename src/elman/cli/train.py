@@ -81,8 +81,8 @@ def train(
     if resume:
         model = training_train.continue_run(resume, shown(), given, set_)
     else:
-        run, reason = resolve.resolve(data, task, config, given, set_)
-        model = training_train.begin(run, out, shown(), reason)
+        run, choice = resolve.resolve(data, task, config, given, set_)
+        model = training_train.begin(run, out, shown(), choice)
     if not RunFolder(model.path).finished:
         raise KeyboardInterrupt
 

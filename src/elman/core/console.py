@@ -112,6 +112,10 @@ class LoggingReporter(Reporter):
     def line(self, text: str) -> None:
         """Say the line and write it down."""
         self._show.line(text)
+        self.note(text)
+
+    def note(self, text: str) -> None:
+        """Write the line down, and say nothing."""
         try:
             with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")

@@ -33,6 +33,10 @@ Parted: TypeAlias = Mapping[str, Sequence[_Item]]
 """Name of a held-out part (valid, test) -> what is in it."""
 
 
+_MOST_NAMED = 6
+"""Columns that a reason names."""
+
+
 class Purpose(Enum):
     """What records are for: a part of a run's data, other data to be scored on, or data to predict for."""
 
@@ -108,6 +112,14 @@ class Task(ABC, Generic[TaskSettings]):
     @abstractmethod
     def suits(cls, record: Record) -> bool:
         """Whether data that begin with this record are probably for this task."""
+
+    @classmethod
+    def reason(cls, records: Sequence[Record]) -> str:
+        """Why data that begin with these records are probably for this task; "", if they are not."""
+        if not cls.suits(records[0]):
+            return ""
+        names = list(records[0].fields)
+        return f"columns {', '.join(names[:_MOST_NAMED])}{', ...' if len(names) > _MOST_NAMED else ''}"
 
     @classmethod
     def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:

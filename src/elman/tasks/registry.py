@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -89,14 +89,30 @@ def register(kind: type[Task]) -> None:
     TASKS[kind.Config.section] = kind
 
 
+def readers(format_name: str) -> dict[str, type[Task]]:
+    """Return the tasks that read a format, by their names."""
+    return {name: kind for name, kind in TASKS.items() if format_name in kind.formats}
+
+
 def guess(format_name: str, first: Record) -> str:
     """Return the name of the task that data of this format, beginning with this record, suggest.
 
     Raises:
         TaskError: they suggest none.
     """
-    readers = {name: kind for name, kind in TASKS.items() if format_name in kind.formats}
-    for name, kind in readers.items():
-        if len(readers) == 1 or kind.suits(first):
-            return name
+    return choose(format_name, [first])[0]
+
+
+def choose(format_name: str, records: Sequence[Record]) -> tuple[str, str]:
+    """Return the name of the task that data of this format, beginning with these records, suggest, and why.
+
+    Raises:
+        TaskError: they suggest none.
+    """
+    found = readers(format_name)
+    if len(found) == 1:
+        return next(iter(found)), "no other task reads this format"
+    for name, kind in found.items():
+        if reason := kind.reason(records):
+            return name, reason
     raise TaskError(f"data of format {format_name!r}", "no task to guess", remedy=f"--task {'|'.join(TASKS)}")

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from elman.core import run_config, settings
-from elman.core.errors import ConfigError, DataError, nearest
-from elman.core.run_config import RunConfig
-from elman.data.formats import registry
+from elman.core.errors import ConfigError, DataError, ElmanError, TaskError, nearest
+from elman.core.records import Record
+from elman.core.run_config import DataSettings, RunConfig
+from elman.data.formats import folders, registry
+from elman.data.formats.table import Row
 from elman.data.memory.source import PREFIX
 from elman.tasks import dataset, settings_index
 from elman.tasks import registry as tasks_registry
+
+_LOOKED_AT = 1000
+"""Records that tell which task they are for."""
+
+
+class TaskChoice(NamedTuple):
+    """Which task was chosen.
+
+    Args:
+        name: of the task.
+        words: how it was chosen.
+        guessed: whether nobody named it.
+    """
+
+    name: str
+    words: str
+    guessed: bool = False
 
 
 def resolve(
@@ -22,8 +42,8 @@ def resolve(
     file: Path | None,
     options: Mapping[str, Any],
     assignments: Sequence[str] = (),
-) -> tuple[RunConfig, str]:
-    """The settings of a run, and a sentence on how the task was chosen.
+) -> tuple[RunConfig, TaskChoice]:
+    """The settings of a run, and how the task was chosen.
 
     A later one prevails: defaults, the config file, `options` (settings by their bare names), `assignments`.
 
@@ -40,22 +60,39 @@ def resolve(
     tables = settings.read_tables(file) if file else {}
     _check_head(tables, file)
     said = settings.merge(*(settings.parse_override(text) for text in assignments))
-    known = {field.name for field in fields(run_config.DataSettings)}
+    known = {field.name for field in fields(DataSettings)}
     about = {"data": {key: value for key, value in options.items() if key in known}}
     path = {"data": {"path": source}} if source else {}
     named_task = task or tables.get("task")
     usual = tasks_registry.get(named_task).Config.defaults if named_task in tasks_registry.TASKS else {}
-    data = run_config.DataSettings.of(settings.merge(usual, tables, about, said, path).get("data", {}))
-    name, reason = _task_of(named_task, data)
-    own = tasks_registry.get(name).Config
+    data = DataSettings.of(settings.merge(usual, tables, about, said, path).get("data", {}))
+    whole = data.path
+    data = _in_parts(data)
+    choice = _task_of(named_task, data)
+    if whole != data.path:
+        choice = choice._replace(words=f"{choice.words}; {_parts_in_words(whole, data)}")
+    own = tasks_registry.get(choice.name).Config
     placed = {"data": {"path": data.path} | _absolute(data)}
     try:
         named = settings.merge(
             *({run_config.section_of(key, own): {key: value}} for key, value in options.items())
         )
-        return RunConfig.of(settings.merge(tables, named, said, placed), own, file or "settings"), reason
+        return RunConfig.of(settings.merge(tables, named, said, placed), own, file or "settings"), choice
     except ConfigError as error:
         raise settings_index.explained(error, own) from error
+
+
+def _in_parts(data: DataSettings) -> DataSettings:
+    """The settings with the parts of the data that a folder holds, where none are named."""
+    if data.valid_path or data.test_path or data.format != registry.AUTO:
+        return data
+    found = folders.parts(data.path)
+    return replace(data, path=found.train, valid_path=found.valid, test_path=found.test) if found else data
+
+
+def _parts_in_words(folder: str, data: DataSettings) -> str:
+    uses = {"to learn from": data.path, "to validate": data.valid_path, "to test": data.test_path}
+    return f"in {folder}: " + ", ".join(f"{Path(path).name} {use}" for use, path in uses.items() if path)
 
 
 def _check_head(tables: Mapping[str, Any], file: Path | None) -> None:
@@ -68,21 +105,68 @@ def _check_head(tables: Mapping[str, Any], file: Path | None) -> None:
         )
 
 
-def _task_of(name: str | None, data: run_config.DataSettings) -> tuple[str, str]:
+def _task_of(name: str | None, data: DataSettings) -> TaskChoice:
     path = data.path
     if name:
         if name not in tasks_registry.TASKS:
             raise ConfigError("--task", repr(name), remedy=nearest(name, tasks_registry.TASKS))
-        return name, f"task {name}"
+        return TaskChoice(name, f"task {name}")
     form = registry.find(path, name=data.format, hints=dataset.hints(data))
-    first = next(form.read(path, data.encoding), None)
-    if first is None:
+    count = _LOOKED_AT if len(tasks_registry.readers(form.name)) > 1 else 1
+    begin = list(islice(form.read(path, data.encoding), count))
+    if not begin:
         raise DataError(path, f"no record in it (format {form.name})")
-    guessed = tasks_registry.guess(form.name, first)
-    return guessed, f"task {guessed}, guessed from {path} (format {form.name})"
+    try:
+        guessed, why = tasks_registry.choose(form.name, begin)
+    except TaskError as error:
+        raise with_others(error, data, "") from error
+    words = f"task {guessed}, guessed from {path} (format {form.name}{_head_in_words(data, begin[0])}): {why}"
+    return TaskChoice(guessed, words, guessed=True)
 
 
-def _absolute(data: run_config.DataSettings) -> dict[str, str]:
+def _head_in_words(data: DataSettings, first: Record) -> str:
+    """What was guessed of a table's first line."""
+    if not isinstance(first.fields, Row) or data.header != "auto":
+        return ""
+    is_head = first.fields.layout.head is not None
+    return ", with a header (--header no: none)" if is_head else ", without a header (--header yes: with one)"
+
+
+def with_others(error: ElmanError, data: DataSettings, guessed: str) -> ElmanError:
+    """The error with the commands of the other tasks that would read the data; as it is, if there are none.
+
+    Args:
+        error: what went wrong with a task that was guessed.
+        data: the settings.
+        guessed: the name of that task.
+    """
+    others = [name for name in tasks_registry.TASKS if name != guessed and _would_read(name, data)]
+    if not others:
+        return error
+    was = f"task {guessed} was guessed; " if guessed else ""
+    commands = " or ".join(f"elman train {data.path} --task {name}" for name in others)
+    remedy = f"{error.remedy}; {was}other tasks read the data: {commands}".removeprefix("; ")
+    return type(error)(error.where, error.got, expected=error.expected, remedy=remedy)
+
+
+def _would_read(name: str, data: DataSettings) -> bool:
+    """Whether a task can be prepared for the first records of the data."""
+    kind = tasks_registry.get(name)
+    formats = kind.formats if data.format == registry.AUTO else (data.format,)
+    try:
+        form = registry.find(data.path, formats, hints=dataset.hints(data))
+        if not form.takes(data.path) or not set(formats) <= {*kind.formats}:
+            return False
+        begin = list(islice(form.read(data.path, data.encoding), _LOOKED_AT))
+        run = RunConfig.of({"data": vars(data)}, kind.Config)
+        table = kind.arrange(begin, data)
+        kind.prepare(kind.split(table.join(begin) if table else begin, data).train, run)
+    except ElmanError:
+        return False
+    return True
+
+
+def _absolute(data: DataSettings) -> dict[str, str]:
     """The paths among the settings of the data, so that they hold from whatever folder a run is resumed."""
     paths = {"path": data.path, "valid_path": data.valid_path, "test_path": data.test_path}
     return {key: _absolute_path(key, path) for key, path in paths.items() if path}

@@ -64,11 +64,12 @@ class TrainingSession:
         self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team, self._train)
 
-    def begin(self, said: Sequence[str], reads: SettingReads | None = None) -> Model:
-        """Make the folder and train from the start.
+    def begin(self, said: Sequence[str], known: str = "", reads: SettingReads | None = None) -> Model:
+        """Make the folder and train from the start; the log begins with what was said before.
 
         Args:
-            said: what was said before, with which the log begins.
+            said: lines to begin with.
+            known: a line before them that was shown already.
             reads: what notes which settings are read; those that have no effect are said after a step.
         """
         self._reads = reads
@@ -77,7 +78,7 @@ class TrainingSession:
                 self._folder.create(self._run, self._task)
             self._team.wait()
             progress = Progress(data=self._fingerprint)
-            return self._train_and_report(progress, [*said, *self._introduction()])
+            return self._train_and_report(progress, [*said, *self._introduction()], known)
 
     def resume(self) -> Model:
         """Train from the last checkpoint, or from the start if there was none yet.
@@ -123,11 +124,14 @@ class TrainingSession:
             seq = evaluation.to_device(self._plan.batch(0, 0), self._team.device).seq
             return network(Seq(seq.data[:1]), None)[1]
 
-    def _train_and_report(self, progress: Progress, words: list[str]) -> Model:
+    def _train_and_report(self, progress: Progress, words: list[str], known: str = "") -> Model:
+        """Train; `known` has been said already, and is only written down."""
         show = LoggingReporter(self._plain, self._folder.log) if self._team.main else self._plain
         held = self._valid, self._shown
         job = TrainingJob(self._folder, self._run, self._task, self._plan, *held, self._team, show)
         try:
+            if known and isinstance(show, LoggingReporter):
+                show.note(known)
             for line in filter(None, words):
                 show.line(line)
             baselines = self._baselines(show)

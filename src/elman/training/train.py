@@ -12,7 +12,7 @@ import torch
 
 from elman.core import devices, notes
 from elman.core.console import NullReporter, Reporter, shown
-from elman.core.errors import ConfigError, ElmanError
+from elman.core.errors import ConfigError, DataError, ElmanError, TaskError
 from elman.core.run_config import RunConfig
 from elman.data.memory import records as memory
 from elman.data.memory import source
@@ -24,6 +24,7 @@ from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
 from elman.training import changes, resolve
 from elman.training.processes import ProcessGroup, processes
+from elman.training.resolve import TaskChoice
 from elman.training.session import TrainingSession
 from elman.training.setting_reads import SettingReads
 
@@ -68,25 +69,40 @@ def train(
             remedy = "a run keeps its data and its task; settings of training may be given"
             raise ConfigError("resume", "data, task, out or config beside it", remedy=remedy)
         return continue_run(Path(resume), show, options)
-    run, reason = resolve.resolve(_source(data), task, None if config is None else Path(config), options)
-    return begin(run, None if out is None else Path(out), show, reason)
+    run, choice = resolve.resolve(_source(data), task, None if config is None else Path(config), options)
+    return begin(run, None if out is None else Path(out), show, choice)
 
 
-def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") -> Model:
+def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice | None = None) -> Model:
     """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
     registry.get(run.network.cell)
     reads = SettingReads(run.data, run.signal, run.network)
     with _session(run) as team:
         show = show if team.main else NullReporter()
-        said = [reason]
-        with reading_once(), _heard(said, show):
+        guess = choice.words if choice and choice.guessed else ""
+        if guess:
+            show.line(guess)
+        heard: list[str] = []
+        with _others_named(run, choice), reading_once(), _heard(heard, show):
             parts, kind = dataset.load_parts(run), tasks_registry.get(run.task)
             task, train = selection.fitted(
                 parts.train, lambda records: kind.prepare(records, run), strict=run.data.strict
             )
             path = out or _free_folder(run, team)
             session = TrainingSession(RunFolder(path), run, task, parts._replace(train=train), team, show)
-        return session.begin(said, reads)
+        named = [choice.words] if choice and not choice.guessed else []
+        return session.begin([*named, *heard], guess, reads)
+
+
+@contextmanager
+def _others_named(run: RunConfig, choice: TaskChoice | None) -> Iterator[None]:
+    """Name the other tasks that would read the data, where the data do not serve one that was guessed."""
+    try:
+        yield
+    except (DataError, TaskError) as error:
+        if choice is None or not choice.guessed:
+            raise
+        raise resolve.with_others(error, run.data, run.task) from error
 
 
 def continue_run(
@@ -130,7 +146,7 @@ def _heard(said: list[str], show: Reporter) -> Iterator[None]:
         with notes.heard(said.append):
             yield
     except ElmanError:
-        for line in said[1:]:
+        for line in said:
             show.line(line)
         raise
 

@@ -126,12 +126,28 @@ def _labels(path: Path, arrays: Mapping[str, np.ndarray], name: str, count: int)
     labels = arrays[key]
     if labels.dtype.names is not None or labels.dtype.kind not in "biufSU":
         raise DataError(path, f"{key} of {labels.dtype}", expected="numbers or text")
-    if labels.ndim == 0 or len(labels) != count:
+    if labels.ndim not in (1, 2) or len(labels) != count:
         raise DataError(
             path, f"{key} of shape {list(labels.shape)}", expected=f"a label for each of {count:,} series"
         )
+    if labels.ndim > 1 and labels.dtype.kind in "biuf":
+        return _of_rows(path, key, labels)
     try:
+        labels = labels.reshape(count) if labels.shape == (count, 1) else labels
         return np.char.decode(labels, "utf-8").tolist() if labels.dtype.kind == "S" else labels.tolist()
     except (ValueError, SystemError) as error:  # bytes that are not UTF-8, numbers beyond all characters
         remedy = "store them as text, of dtype str"
         raise DataError(path, f"{key} of texts that are not Unicode", remedy=remedy) from error
+
+
+def _of_rows(path: Path, key: str, labels: np.ndarray) -> list[Any]:
+    """Labels [N, K] of numbers: those of one column; of 0 and 1 the places of the ones, or the only one."""
+    if labels.shape[1] == 1:
+        return labels[:, 0].tolist()
+    if not np.isin(labels, (0, 1)).all():
+        got = f"{key} of shape {list(labels.shape)} with other numbers than 0 and 1"
+        remedy = "give a label for each series [N], or a column of 0 and 1 for each class [N, K]"
+        raise DataError(path, got, remedy=remedy)
+    if (labels.sum(1) == 1).all():
+        return labels.argmax(1).tolist()
+    return [np.flatnonzero(row).tolist() for row in labels]

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from elman.core.errors import ConfigError, DataError, nearest
 from elman.core.records import Record
+from elman.data.formats import folders
 from elman.data.formats.arrays import Arrays
 from elman.data.formats.base import Format, ReadingHints, unreadable
 from elman.data.formats.classes import Classes
 from elman.data.formats.conll import Conll, ConllU, TokenLines
 from elman.data.formats.fasta import Fasta
 from elman.data.formats.fasttext import FastText
+from elman.data.formats.folders import SeveralFiles
 from elman.data.formats.idx import Idx
 from elman.data.formats.json_lines import JsonLines
 from elman.data.formats.lines import TextLines
@@ -80,16 +82,20 @@ def find(
         raise unreadable(Path(source), error) from error
     if source.startswith(MEMORY):
         return Memory()
-    found = _named(name) if name != AUTO else _taker(source, among)
+    asked = [_named(each) for each in among or FORMATS] if name == AUTO else [_named(name)]
+    try:
+        files = folders.files(source)
+        if files and (found := next((member for member in asked if member.takes(files[0])), None)):
+            found = SeveralFiles(found, files)
+        else:
+            found = asked[0] if name != AUTO else _taker(source, asked)
+    except OSError as error:
+        raise unreadable(Path(source), error) from error
     return found.told(hints) if hints else found
 
 
-def _taker(source: str, among: Sequence[str] | None) -> Format:
-    asked = [_named(each) for each in among or FORMATS]
-    try:
-        found = next((member for member in asked if member.takes(source)), None)
-    except OSError as error:
-        raise unreadable(Path(source), error) from error
+def _taker(source: str, asked: Sequence[Format]) -> Format:
+    found = next((member for member in asked if member.takes(source)), None)
     if found is None and FORMATS[TextFormat.name] not in asked:
         raise _no_reader(source, asked)
     return found or FORMATS[TextFormat.name]
@@ -128,7 +134,11 @@ def exists(source: str) -> bool:
     """
     known = [Memory(), *(member for member in FORMATS.values() if member.is_name)]
     try:
-        return Path(source).exists() or any(member.takes(source) for member in known)
+        return (
+            Path(source).exists()
+            or any(member.takes(source) for member in known)
+            or bool(folders.files(source))
+        )
     except OSError:
         return False
 

@@ -19,6 +19,7 @@ from elman.core.records import RawValue
 from elman.metrics import classification
 from elman.plots.classification import draw_calibration, draw_confusion
 from elman.tasks.base import Findings, Loss, Scores
+from elman.tasks.classify import raw_labels
 from elman.tasks.classify.settings import ClassifyConfig
 
 _LEAST = 1e-7
@@ -114,7 +115,7 @@ class OneClass(Target):
     @classmethod
     def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The classes in the order of their names; each must have two examples at least."""
-        counts = Counter(_label(raw) for raw in values)
+        counts = Counter(raw_labels.label(raw) for raw in values)
         for fault in cls.faults(values, config).values():
             raise fault
         names = sorted(counts, key=_natural)
@@ -125,9 +126,9 @@ class OneClass(Target):
     @classmethod
     def faults(cls, values: Sequence[RawValue], config: ClassifyConfig) -> dict[int, DataError]:
         """Those without a label, and those whose label no other has."""
-        labels = [_bare(raw) for raw in values]
+        labels = [raw_labels.bare(raw) for raw in values]
         counts = Counter(filter(None, labels))
-        found = {place: _no_label(values[place]) for place, label in enumerate(labels) if not label}
+        found = {place: raw_labels.no_label(values[place]) for place, label in enumerate(labels) if not label}
         lone = (place for place, label in enumerate(labels) if counts[label] == 1 or len(counts) == 1)
         return found | {place: _lone(values[place], len(counts)) for place in lone if labels[place]}
 
@@ -149,7 +150,7 @@ class OneClass(Target):
 
     def encode(self, raw: RawValue) -> Tensor:
         """The number of the class."""
-        return torch.tensor(_number(_label(raw), self._numbers, raw.where))
+        return torch.tensor(_number(raw_labels.label(raw), self._numbers, raw.where))
 
     def loss(self, scores: Tensor, targets: Tensor) -> Loss:
         """Cross-entropy."""
@@ -213,25 +214,26 @@ class Several(Target):
     name = "several"
     watch = "macro_f1"
 
-    def __init__(self, classes: Sequence[str], config: ClassifyConfig) -> None:
-        self.classes, self.size = list(classes), len(classes)
+    def __init__(self, classes: Sequence[str], config: ClassifyConfig, *, flags: bool = False) -> None:
+        self.classes, self.size, self._flags = list(classes), len(classes), flags
         self._numbers = {name: number for number, name in enumerate(classes)}
         self._config = config
 
     @classmethod
     def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The classes in the order of their names; each must have two examples at least."""
-        counts = Counter(name for raw in values for name in _labels(raw, config))
+        flags = raw_labels.are_flags(values)
+        counts = Counter(name for raw in values for name in raw_labels.labels(raw, config, flags=flags))
         if not counts:
             raise DataError(values[0].where, "no label in any row", expected="some", remedy="set data.target")
         for fault in cls.faults(values, config).values():
             raise fault
-        return cls(sorted(counts, key=_natural), config)
+        return cls(sorted(counts, key=_natural), config, flags=flags)
 
     @classmethod
     def faults(cls, values: Sequence[RawValue], config: ClassifyConfig) -> dict[int, DataError]:
         """Those with a label that no other has."""
-        labels = [_labels(raw, config) for raw in values]
+        labels = [raw_labels.labels(raw, config, flags=raw_labels.are_flags(values)) for raw in values]
         counts = Counter(name for several in labels for name in several)
         lone = {
             place: name
@@ -244,11 +246,12 @@ class Several(Target):
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
         """The classes in `content`."""
-        return cls(_different(json_schema.build(_TargetsClasses, content).classes), config)
+        learnt = json_schema.build(_TargetsClasses, content)
+        return cls(_different(learnt.classes), config, flags=learnt.flags)
 
     def content(self) -> dict[str, Any]:
-        """The classes."""
-        return {"classes": self.classes}
+        """The classes, and whether lists have a 0 or 1 for each."""
+        return {"classes": self.classes, "flags": self._flags}
 
     def about(self) -> str:
         """How many classes, and which."""
@@ -257,7 +260,7 @@ class Several(Target):
     def encode(self, raw: RawValue) -> Tensor:
         """[1, C]: 1 for each class that the sequence has; the first axis stands for time."""
         target = torch.zeros(1, self.size)
-        for name in _labels(raw, self._config):
+        for name in raw_labels.labels(raw, self._config, flags=self._flags):
             target[0, _number(name, self._numbers, raw.where)] = 1
         return target
 
@@ -393,6 +396,7 @@ class _Weighed(NamedTuple):
 
 class _TargetsClasses(NamedTuple):
     classes: list[str]
+    flags: bool = False
 
 
 class _TargetsSpread(NamedTuple):
@@ -406,13 +410,15 @@ TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (OneClass, Sever
 def guess(values: Sequence[RawValue], config: ClassifyConfig) -> str:
     """Which kind of target these are: `config.kind`, or what they look like.
 
-    Lists, or texts with `config.separator`, are several classes; more than 20 different numbers, of which at
-    least one is no whole number or most occur once, are a value; anything else is a class.
+    Lists of 0 and 1 with one 1 each are a class; other lists, or texts with `config.separator`, are several
+    classes; more than 20 different numbers, of which one at least is not whole or most occur once, are a
+    value; anything else is a class.
     """
     if config.kind != "auto":
         return config.kind
     if any(isinstance(raw.value, list | tuple) for raw in values) or config.separator:
-        return "several"
+        flags = raw_labels.are_flags(values) and all(sum(raw.value) == 1 for raw in values)
+        return "class" if flags else "several"
     different = {str(raw.value).strip() for raw in values}
     if len(different) > 20 and all(map(_is_real, different)):
         whole = all(float(value).is_integer() for value in different)
@@ -424,29 +430,6 @@ def _different(classes: list[str]) -> list[str]:
     if not classes or len(set(classes)) < len(classes):
         raise ValueError("no classes, or one twice")
     return classes
-
-
-def _bare(raw: RawValue) -> str:
-    """A label, or nothing if there is none."""
-    return "" if raw.value is None else str(raw.value).strip()
-
-
-def _label(raw: RawValue) -> str:
-    if text := _bare(raw):
-        return text
-    raise _no_label(raw)
-
-
-def _no_label(raw: RawValue) -> DataError:
-    return DataError(raw.where, "no label", expected="one", remedy="fill it in, or leave the row out")
-
-
-def _labels(raw: RawValue, config: ClassifyConfig) -> list[str]:
-    if isinstance(raw.value, list | tuple):
-        return [str(value) for value in raw.value]
-    text = "" if raw.value is None else str(raw.value)
-    parts = text.split(config.separator) if config.separator else [text]
-    return [part.strip() for part in parts if part.strip()]
 
 
 def _real(raw: RawValue) -> float:

@@ -80,6 +80,17 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
         return len(record.fields) > 1 and any(map(registry.takes, record.fields.values()))
 
     @classmethod
+    def reason(cls, records: Sequence[Record]) -> str:
+        """What would be read and predicted."""
+        if not cls.suits(records[0]):
+            return ""
+        try:
+            chosen = columns.infer_columns(records, DataSettings(), registry.takes)
+        except DataError:
+            return super().reason(records)
+        return f"something to read, and {chosen.target!r} to predict"
+
+    @classmethod
     def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:
         """How rows that are steps of series are joined."""
         return long_tables.find(records, data)

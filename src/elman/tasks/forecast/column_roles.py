@@ -45,6 +45,10 @@ _IDS = (
     "sensor",
 )
 _VALUES = ("y", "value", "target", "values")
+_CLASSES = ("label", "labels", "class", "category", "activity", "sentiment")
+_WORDS, _FEW = 3, 20
+"""A cell of more words is a text; a column of so few values, called as above, holds classes."""
+
 _NO_NUMBER = (
     "na",
     "n/a",
@@ -163,6 +167,23 @@ def suits(fields: Mapping[str, object]) -> bool:
         return bool(numbers)
     timed = [name for name in numbers if name.lower() in _SURE]
     return len(numbers) > 1 and len(numbers) == len(fields) and bool(timed)
+
+
+def reason(records: Sequence[Record]) -> str:
+    """Why a table probably holds series: its times; "", if it does not, or has texts or classes."""
+    head = records[:_LOOKED_AT]
+    names = list(head[0].fields)
+    if not any(suits(record.fields) for record in head):
+        return ""
+    timed = [name for name in names if times.holds_times(name, [record.fields.get(name) for record in head])]
+    other = [name for name in names if name not in timed]
+    cells = {name: [str(record.fields.get(name)) for record in head] for name in other}
+    texts = [name for name in other if any(len(cell.split()) > _WORDS for cell in cells[name])]
+    classes = [name for name in other if name.lower() in _CLASSES and len({*cells[name]}) <= _FEW]
+    if texts or classes:
+        return ""
+    time = (timed or [name for name in names if name.lower() in _SURE])[0]
+    return f"times in {time!r} beside numbers"
 
 
 def no_number(cell: object) -> bool:

@@ -71,6 +71,11 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         return column_roles.suits(record.fields)
 
     @classmethod
+    def reason(cls, records: Sequence[Record]) -> str:
+        """Which column holds the times, where no column of text or of classes is there to be read."""
+        return column_roles.reason(records)
+
+    @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
         """All records for every part: a series is cut by time, and a context may lie in an earlier part."""
         return Parts(list(records), list(records) if data.valid else [], list(records) if data.test else [])

@@ -94,6 +94,17 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
         return length is not None and list(lists.values()).count(length) > 1
 
     @classmethod
+    def reason(cls, records: Sequence[Record]) -> str:
+        """Lists of tokens and of as many tags, or a token and a tag a row."""
+        if cls.suits(records[0]):
+            return "lists of tokens, and as many tags"
+        small = {name.lower() for name in records[0].fields}
+        if small.isdisjoint(INPUTS) or small.isdisjoint(token_columns.TARGETS):
+            return ""
+        table = long_tables.find_tokens(records, DataSettings())
+        return "a token and a tag in each row" if table else ""
+
+    @classmethod
     def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:
         """How rows with a token each are joined to sentences."""
         return long_tables.find_tokens(records, data)
