@@ -171,7 +171,7 @@ def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
         (["train", "{tmp}/films.csv", "--valid", "0.6", "--test", "0.5"], "data.valid + data.test"),
         (
             ["train", "{tmp}/few.csv"],
-            "few.csv: expected enough for shares of 0.1 and 0.1, got 3 records, none for the part valid; "
+            "few.csv: expected enough for shares of 0.1 and 0.1, got 4 records, none for the part valid; "
             "give more data, or set data.valid to 0",
         ),
         (["train", "{tmp}/films.csv", "--valid-path", "{tmp}/none.csv"], "none.csv: no such file or folder"),
@@ -192,7 +192,7 @@ def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
             "columns.csv:2: no column 'text'; did you mean 'texts'?",
         ),
         (
-            ["eval", "{run}", "{tmp}/other.csv"],
+            ["eval", "{run}", "{tmp}/other.csv", "--strict"],
             "other.csv:3: expected one of the 2 labels of the training part, got the label '17'; "
             "known: no, yes",
         ),
@@ -211,7 +211,7 @@ def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
 def test_bad_input_for_a_classifier(
     capsys, monkeypatch, tmp_path, table, run, classifier, arguments, message
 ):
-    (tmp_path / "few.csv").write_text("text,label\na b,x\nc d,y\ne f,x\n")
+    (tmp_path / "few.csv").write_text("text,label\na b,x\nc d,y\ne f,x\ng h,y\n")
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "head.csv").write_text("text,label\n")
     (tmp_path / "folder").mkdir()

@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from elman.core.errors import ConfigError, DataError
+from elman.core.errors import ConfigError, DataError, DataWarning
 from elman.core.records import Record
 from elman.data import formats
 from elman.data.formats.base import Format, write_json_lines
@@ -324,6 +324,29 @@ def test_other_than_utf8(path):
     assert fault(path, "ascii") == (
         f"{path}:1: not ASCII: byte 0xC3 at offset 3; name the encoding it has, such as --encoding utf-8"
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "named", "advice"),
+    [
+        ("don’t – “hello”".encode("cp1252"), "utf-8", "cp1252"),
+        ("déjà vu, naïve".encode("latin-1"), "utf-8", "latin-1"),
+        ("привет, мир и ещё".encode("cp1251"), "utf-8", "cp1251 (Cyrillic), "),
+        ("日本語の文章です。".encode("shift-jis"), "utf-8", "cp1251 (Cyrillic), "),
+        ("\u65e5\u672c".encode("utf-16"), "utf-8", "utf-16"),
+        ("naïve".encode(), "ascii", "utf-8"),
+    ],
+)
+def test_the_likely_encoding_is_named(path, data, named, advice):
+    path.write_bytes(data)
+    assert f"--encoding {advice}" in fault(path, named)
+
+
+def test_controls_in_place_of_quotes_are_told(path):
+    path.write_bytes("don’t".encode("cp1252"))
+    with pytest.warns(DataWarning, match="it is rather Windows-1252: --encoding cp1252"):
+        assert text_of(path, "ISO-8859-1") == ["don\x92t"]
+    assert text_of(path, "Windows-1252") == ["don’t"]
 
 
 def test_unknown_encoding(path):

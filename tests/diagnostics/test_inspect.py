@@ -14,6 +14,7 @@ import elman
 from conftest import TINY, lines
 from elman import tasks
 from elman.cli import run as command
+from elman.core import optional
 from elman.core.errors import ConfigError, DataError, RunError, TaskError
 from elman.core.records import Record
 from elman.core.run_config import RunConfig
@@ -228,7 +229,7 @@ def test_what_cannot_be_inspected(capsys, run, classifier, tmp_path, monkeypatch
     assert "at least 1" in fails(capsys, run, "--examples", "0")
     (tmp_path / "marks.csv").write_text("odd\n1\n0\n")
     assert "marks.csv: expected " in fails(capsys, run, "--marks", tmp_path / "marks.csv")
-    monkeypatch.setattr(figures, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional, "find_spec", lambda name: None)
     assert fails(capsys, run).endswith("matplotlib is not installed; pip install 'elman[plot]'")
     assert list(tmp_path.glob(".*")) == []
 
@@ -346,7 +347,7 @@ def test_a_drawing_that_is_cut_keeps_its_start():
 
 def test_a_report_is_refused_without_matplotlib(run, tmp_path, monkeypatch):
     found = inspect(elman.load(run), examples=1)
-    monkeypatch.setattr(figures, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional, "find_spec", lambda name: None)
     with pytest.raises(TaskError, match="matplotlib is not installed"):
         found.write(tmp_path / "report")
     assert not (tmp_path / "report").exists()

@@ -26,6 +26,8 @@ def test_symbols_of_several_characters():
     found = step_annotations.built_in([" one", "\n", "two", ' "three'], 4)
     assert found["position in the line"] == [4, 0, 3, 10]
     assert found["letters of the word so far"] == [3, 0, 3, 5]
+    marked = step_annotations.built_in(list("हिन्दी cafe\u0301"), 12)
+    assert marked["letters of the word so far"] == [1, 1, 2, 2, 3, 3, 0, 1, 2, 3, 4, 4]
     assert found["inside quotes"] == [False, False, False, True]
 
 

@@ -17,6 +17,7 @@ from test_tasks import RECORDS, film
 
 import elman
 from elman import cli, export, tasks
+from elman.core import optional
 from elman.core.errors import ElmanError, TaskError
 from elman.core.records import Record, Seq
 from elman.core.run_config import RunConfig
@@ -25,7 +26,6 @@ from elman.exporters.c import c99 as in_c
 from elman.exporters.graph import ExportedGraph, Sizes, on_cpu
 from elman.nn.cells.base import Cell
 from elman.nn.recurrent import Recurrent
-from elman.runs import export as runs_export
 from elman.runs.stand_in import stand_in
 from elman.tasks import evaluation
 from elman.tasks.abilities import ComputesWeights
@@ -307,7 +307,7 @@ def test_a_graph_that_says_something_else_is_not_written(run, tmp_path, monkeypa
 
 
 def test_without_onnx_the_extra_is_named(run, monkeypatch):
-    monkeypatch.setattr(runs_export, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional, "find_spec", lambda name: None)
     with pytest.raises(TaskError, match=r"onnx and onnxruntime not installed; pip install 'elman\[onnx\]'"):
         export.to_onnx(elman.load(run, device="cpu"))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from elman.core import optional
 from elman.core.errors import ConfigError, DataError
 from elman.inputs.signals import audio
 
@@ -123,7 +124,7 @@ def test_flac_that_is_none(tmp_path):
 def test_without_soundfile(tmp_path, monkeypatch):
     path = tmp_path / "word.flac"
     path.write_bytes(b"fLaC")
-    monkeypatch.setattr(audio, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional, "find_spec", lambda name: None)
     assert fault(path) == (
         f"{path}: sound that only soundfile reads, which is not installed; "
         f"pip install 'elman[audio]', or {CONVERT}"

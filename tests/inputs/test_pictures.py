@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from elman.core import optional
 from elman.core.errors import ConfigError, DataError
 from elman.inputs.signals import images
 
@@ -130,7 +131,7 @@ def test_file_that_is_not_there(path):
 
 
 def test_without_pillow(path, monkeypatch):
-    monkeypatch.setattr(images, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional, "find_spec", lambda name: None)
     assert fault(lambda: images.read(path)) == (
         f"{path}: a picture, which takes Pillow, and that is not installed; pip install 'elman[image]'"
     )

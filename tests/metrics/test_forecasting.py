@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from elman.core import errors
+from elman.core import errors, optional
 from elman.data import formats
 from elman.metrics import forecasting
 from elman.metrics.baselines import naive_forecasts
@@ -109,7 +109,7 @@ def test_exponential_smoothing_follows_trend_and_season():
 
 
 def test_without_statsmodels_the_remedy_is_told(monkeypatch):
-    monkeypatch.setattr(naive_forecasts, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional, "find_spec", lambda name: None)
     with pytest.raises(errors.TaskError, match=r"pip install 'elman\[forecast\]'"):
         naive_forecasts.exponential_smoothing(np.arange(9.0), 1, 2)
 

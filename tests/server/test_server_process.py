@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from elman import cli
+from elman.core import optional
 
 pytest.importorskip("uvicorn")
 httpx = pytest.importorskip("httpx")
@@ -151,7 +152,7 @@ def test_what_it_cannot_do_is_told_in_one_line(arguments, words, capsys):
 
 
 def test_without_its_libraries_it_says_how_to_get_them(run, monkeypatch, capsys):
-    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional, "find_spec", lambda name: None)
     assert cli.run(["serve", str(run)]) == 2
     assert "pip install 'elman[serve]'" in capsys.readouterr().err
 

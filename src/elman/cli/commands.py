@@ -21,7 +21,11 @@ from elman.cli.stream import stream
 from elman.cli.task_options import placed
 from elman.cli.train import KNOWN, init, train
 from elman.cli.translate import translate
+from elman.core import notes
 from elman.core.errors import ElmanError, shortened
+
+_NOTE = 800
+"""Characters of a note, at most."""
 
 app = App(
     name="elman",
@@ -71,7 +75,8 @@ def run(tokens: Sequence[str] | None = None) -> int:
         if isinstance(pipe, TextIOWrapper):
             pipe.reconfigure(errors=errors)
     try:
-        app(_placed(sys.argv[1:] if tokens is None else list(tokens)), result_action="return_value")
+        with notes.heard(lambda text: print(f"elman: {shortened(text, _NOTE)}", file=sys.stderr)):
+            app(_placed(sys.argv[1:] if tokens is None else list(tokens)), result_action="return_value")
         sys.stdout.flush()
     except (ElmanError, CycloptsError) as error:
         print(f"elman: {_one_line(error)}", file=sys.stderr)

@@ -20,6 +20,7 @@ def evaluate(
     *,
     format: str = "auto",  # noqa: A002, the option's name
     encoding: str = "utf-8",
+    strict: bool = False,
     beam: int | None = None,
     device: str = "auto",
 ) -> None:
@@ -35,6 +36,8 @@ def evaluate(
         How the data are stored (see docs/formats.md); auto: by name and content.
     encoding
         How the text is encoded.
+    strict
+        Refuse data with a record that cannot be scored, instead of leaving it out and saying so.
     beam
         Beam width, for models that search with a beam; left out: as the settings of the run say.
     device
@@ -45,7 +48,7 @@ def evaluate(
 
     model = load(run, device=device)
     model = model if beam is None else model.with_beam(beam)
-    scores = model.evaluate(data, form=format, encoding=encoding)
+    scores = model.evaluate(data, form=format, encoding=encoding, strict=strict)
     print("\n".join(formatting.markdown_table({Path(data).name: scores})))
 
 
@@ -56,6 +59,7 @@ def predict(
     *,
     format: str = "auto",  # noqa: A002, the option's name
     encoding: str = "utf-8",
+    strict: bool = False,
     beam: int | None = None,
     device: str = "auto",
 ) -> None:
@@ -75,6 +79,8 @@ def predict(
         standard input.
     encoding
         How the text is encoded, on standard input too.
+    strict
+        Refuse data with a record that cannot be read, instead of leaving its prediction empty and saying so.
     beam
         Beam width, for models that search with a beam; left out: as the settings of the run say.
     device
@@ -89,7 +95,7 @@ def predict(
         model.answer_lines(sys.stdin, sys.stdout)
         return
     with _spooled(format) if data == "-" else nullcontext(data) as source:
-        model.write_predictions(source, sys.stdout, form=format, encoding=encoding)
+        model.write_predictions(source, sys.stdout, form=format, encoding=encoding, strict=strict)
 
 
 def _set_encoding(name: str) -> None:

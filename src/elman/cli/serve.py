@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import socket
 from dataclasses import asdict, make_dataclass
-from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from elman.cli.options import options
-from elman.core.errors import ConfigError, TaskError
+from elman.core import optional
+from elman.core.errors import ConfigError
 from elman.server.limits import Limits as limits_Limits
 
 Limits: Any = make_dataclass(
@@ -84,12 +84,8 @@ def _names(runs: tuple[Path, ...]) -> dict[str, Path]:
 
 def _require() -> None:
     for name in _NEEDED:
-        if find_spec(name) is None:
-            got, remedy = (
-                f"a server, which takes {name}, and that is not installed",
-                "pip install 'elman[serve]'",
-            )
-            raise TaskError("elman serve", got, remedy=remedy)
+        got = f"a server, which takes {name}, and that is not installed"
+        optional.require(name, "serve", "elman serve", got=got)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -63,6 +63,10 @@ class TaskError(ElmanError):
     """Something asked of a task that it does not do."""
 
 
+class DataWarning(UserWarning):
+    """Data of which something is left out, or that was taken for what it may not be."""
+
+
 class MissingMethodError(TaskError, AttributeError):
     """A method of a model that only models of other tasks have; `hasattr` says that it is not there."""
 

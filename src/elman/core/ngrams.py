@@ -61,3 +61,12 @@ def restored(lists: Sequence[Sequence[int]]) -> list[np.ndarray]:
     if any(len(one) and (one[0] < 0 or one[-1] >= _LARGEST or (np.diff(one) <= 0).any()) for one in found):
         raise ValueError("keys of n-grams that are not in order")
     return found
+
+
+FEW_SYMBOLS = 512
+"""A vocabulary of more symbols has words, of which shorter n-grams are counted."""
+
+
+def order(symbols: int) -> int:
+    """Return up to which n n-grams of a vocabulary of so many symbols are counted."""
+    return 4 if symbols <= FEW_SYMBOLS else 2

@@ -34,6 +34,9 @@ class DataSettings(Settings):
     test_path: str = option("", "file or folder to test on, instead of a share of path")
     format: str = option("auto", "file format (see docs/formats.md); auto: detected from name and content")
     encoding: str = option("utf-8", "text encoding of the file")
+    strict: bool = option(
+        False, "refuse data with a record that cannot be used, instead of leaving it out and saying so"
+    )
     header: str = option(
         "auto",
         "whether the first line of a table names its columns; auto: inferred from the lines below it",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from elman.core import atomic_files
+from elman.core import atomic_files, optional
 from elman.core.errors import TaskError, shortened
 
 _KINDS = ("png", "svg", "pdf")
@@ -25,8 +24,7 @@ def new_figure(width: float = 6.4, height: float = 4.8) -> Any:
     Raises:
         TaskError: matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise TaskError("a picture", "matplotlib is not installed", remedy="pip install 'elman[plot]'")
+    optional.require("matplotlib", "plot", "a picture")
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")

@@ -6,14 +6,12 @@ import json
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import nn
 
-from elman.core import atomic_files
-from elman.core.errors import TaskError
+from elman.core import atomic_files, optional
 from elman.exporters import torch_program
 from elman.exporters.c import c99
 from elman.exporters.graph import ExportedGraph, on_cpu
@@ -206,8 +204,7 @@ def _written(path: Path, data: bytes, off: float | None) -> Exported:
 
 
 def _onnx() -> Any:
-    missing = [name for name in _NEEDED if not find_spec(name)]
-    if missing:
-        got = f"{' and '.join(missing)} not installed"
-        raise TaskError("export to ONNX", got, remedy="pip install 'elman[onnx]'")
+    missing = [name for name in _NEEDED if not optional.is_installed(name)]
+    for name in missing:
+        optional.require(name, "onnx", "export to ONNX", got=f"{' and '.join(missing)} not installed")
     return import_module("elman.exporters.onnx")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
 
 from elman.core.json_schema import Schema
 from elman.core.records import Batch, Example, Record
+from elman.data.columns import Columns
 from elman.exporters.graph import NetworkGraphs
+from elman.inputs.base import Input
 from elman.tasks import operations
 from elman.tasks.base import Evidence, Task
 from elman.tasks.operations import AnyOperation, Operation, Request, RequestLimits
+
+AnyInput = TypeVar("AnyInput", bound=Input)
 
 
 class Ability(ABC):
@@ -118,6 +122,26 @@ class Illustrated(ABC):
     @abstractmethod
     def pictures(self, network: nn.Module, held: Sequence[Example]) -> Mapping[str, Callable[[Any], None]]:
         """The name of a picture, without suffix -> what draws it on a matplotlib Figure."""
+
+
+class ReadsColumn(PredictsRecords, Generic[AnyInput]):
+    """A task that reads one column of its records by an input.
+
+    Attributes:
+        columns: those that are read, and written.
+        input: what reads the one.
+    """
+
+    columns: Columns
+    input: AnyInput
+
+    @property
+    def reads(self) -> str:
+        return self.input.kind
+
+    def record(self, value: Any, where: str) -> Record:
+        parsed = self.input.parse(value) if isinstance(value, str) else value
+        return Record({self.columns.input: parsed}, where)
 
 
 class HasBeam(Ability):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeAlias, TypeVar
 
 from torch import Tensor, nn
 
+from elman.core.errors import DataError
 from elman.core.records import Batch, Example, Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.core.settings import Settings
@@ -117,6 +118,11 @@ class Task(ABC, Generic[TaskSettings]):
     def arrangement(self) -> LongTable | None:
         """How the records that it learnt from were joined."""
         return None
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> dict[int, DataError]:
+        """The places of records that cannot be learnt from, and why, as far as that is easily seen."""
+        return {}
 
     @classmethod
     @abstractmethod

@@ -8,6 +8,7 @@ from elman.data.formats import registry
 from elman.data.formats.base import ReadingHints
 from elman.data.long_tables import LongTable
 from elman.tasks import registry as tasks_registry
+from elman.tasks import selection
 from elman.tasks.base import Parts
 
 
@@ -24,9 +25,16 @@ def load_parts(run: RunConfig) -> Parts:
     )
     kind, given = tasks_registry.get(task), records(data.path, data, task)
     table = kind.arrange(given, data)
-    parts = kind.split(table.join(given) if table else given, rest)
+
+    def whole(given: list[Record], use: str) -> list[Record]:
+        faults = kind.faults(given, run)
+        if 2 * len(faults) > len(given):  # what is wrong is not some records: the task tells
+            return given
+        return selection.usable(given, faults, use, strict=data.strict)
+
+    parts = kind.split(whole(table.join(given) if table else given, "in all"), rest)
     return Parts(
-        parts.train,
+        whole(parts.train, "to learn from"),
         records(data.valid_path, data, task, table) if data.valid_path else parts.valid,
         records(data.test_path, data, task, table) if data.test_path else parts.test,
     )
@@ -50,7 +58,8 @@ def hints(data: DataSettings) -> ReadingHints:
     """What the settings say of a file. That columns are named here makes no use of them."""
     said = [vars(data)[key] for key in ("input", "target", "group", "time")]
     names = (name.strip() for named in said for name in (named, *named.split(",")))
-    return ReadingHints(header=data.header, names=frozenset(filter(None, names)))
+    named = frozenset(filter(None, names))
+    return ReadingHints(header=data.header, names=named, strict=data.strict)
 
 
 def there(run: RunConfig) -> bool:

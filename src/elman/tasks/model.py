@@ -23,7 +23,7 @@ from elman.data.memory.answers import in_kind
 from elman.nn import parameters
 from elman.streaming.saved import StreamFactory
 from elman.streaming.stream import Stream
-from elman.tasks import dataset, evaluation
+from elman.tasks import dataset, evaluation, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.abilities import Ability, HasBeam, PredictsRecords, abilities_of, operations_of
 from elman.tasks.base import Purpose, Task
@@ -154,7 +154,7 @@ class Model:
         return type(self)(self._path, self._config, task.with_beam(width), self.network, self._learnt)
 
     def evaluate(
-        self, source: Any, *, form: str = "auto", encoding: str = "utf-8"
+        self, source: Any, *, form: str = "auto", encoding: str = "utf-8", strict: bool = False
     ) -> dict[str, dict[str, float]]:
         """Scores on all of a file, folder or sample, beside baselines learnt from the model's training part.
 
@@ -164,6 +164,7 @@ class Model:
             source: what to measure on.
             form: the format of `source`; auto: found by its name and content.
             encoding: of its text.
+            strict: refuse all of it for a record that cannot be scored, instead of leaving that out.
 
         Returns:
             Predictor ("model", "unigram", ...) -> metric -> value.
@@ -171,11 +172,13 @@ class Model:
         Raises:
             DataError: the data cannot be read.
         """
-        held = self.task.encode(self._records(source, form, encoding))
+        records = self._records(source, form, encoding)
+        held = selection.encoded(self.task, records, Purpose.SCORE, strict=strict)
         scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}
         if not dataset.there(self.config):
             return scores
-        train = self.task.encode(dataset.load_parts(self.config).train, Purpose.TRAIN)
+        parts = dataset.load_parts(self.config)
+        train = selection.encoded(self.task, parts.train, Purpose.TRAIN, strict=self.config.data.strict)
         return scores | self.task.baselines(train, {"held": held})["held"]
 
     def predict(self, values: Any) -> Any:
@@ -226,23 +229,46 @@ class Model:
             yield record, task.answer(output, record)
 
     def write_predictions(
-        self, source: str | Path, out: TextIO, *, form: str = "auto", encoding: str = "utf-8"
+        self,
+        source: str | Path,
+        out: TextIO,
+        *,
+        form: str = "auto",
+        encoding: str = "utf-8",
+        strict: bool = False,
     ) -> None:
         """Predict for a file, a folder or a sample, and write what was read with the predictions added.
+
+        A record that cannot be read is written too, with empty predictions.
 
         Args:
             source: what to predict for.
             out: where to write.
             form: the format of `source`; auto: found by its name and content.
             encoding: of its text.
+            strict: refuse all of it for a record that cannot be read.
 
         Raises:
             TaskError: the task does not predict.
-            DataError: a record cannot be read.
+            DataError: a record cannot be read, and `strict`; or more than half of them.
         """
         written = registry.find(str(source), self.task.formats, form)
-        answers = self.answers(self._records(str(source), form, encoding))
+        answers = self._answered(self._records(str(source), form, encoding), strict)
         written.write(self.task.arrangement.spread(answers) if self.task.arrangement else answers, out)
+
+    def _answered(self, records: Sequence[Record], strict: bool) -> Iterator[tuple[Record, dict[str, Any]]]:
+        """The answers to records; those that cannot be read have none of the usual parts."""
+        try:
+            yield from list(self.answers(records))
+            return
+        except DataError:
+            if strict:
+                raise
+        faults = selection.checked(records, lambda record: self.task.encode([record], Purpose.PREDICT))
+        able = list(self.answers(selection.usable(records, faults, "to predict for", strict=False)))
+        rows = iter(able)
+        for place, record in enumerate(records):
+            yield (record, dict.fromkeys(able[0][1])) if place in faults else next(rows)
 
     def answer_lines(self, lines: Iterable[str], out: TextIO) -> None:
         """Answer each line as it comes with one of JSON; a line that cannot be read is told in its place.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from elman.core import atomic_files
+from elman.core.optional import is_installed
 from elman.runs.folder import RunFolder
 from elman.training.metrics_log import read
 
@@ -28,7 +28,7 @@ def draw(
     Returns:
         Why nothing was drawn, or an empty text.
     """
-    if find_spec("matplotlib") is None:
+    if not is_installed("matplotlib"):
         return f"{folder.curves.name} was not drawn: pip install 'elman[plot]'"
     from matplotlib.figure import Figure
 

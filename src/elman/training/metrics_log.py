@@ -8,11 +8,11 @@ import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from elman.core import atomic_files
 from elman.core.errors import RunError
+from elman.core.optional import is_installed
 
 COLUMNS = (
     "step",
@@ -82,7 +82,7 @@ class Board:
     def __init__(self, path: Path, *, up_to: int) -> None:
         """Go on with what is in folder `path`, without the numbers of steps after `up_to`."""
         self._writer, self._path = None, path
-        if find_spec("tensorboard") is not None:
+        if is_installed("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
             with self._told():

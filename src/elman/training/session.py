@@ -24,7 +24,7 @@ from elman.nn import parameters
 from elman.runs import folder
 from elman.runs.folder import RunFolder
 from elman.runs.results import PartScores, RunResults, TrainingFacts
-from elman.tasks import evaluation
+from elman.tasks import evaluation, selection
 from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
 from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
 from elman.tasks.model import Model
@@ -47,9 +47,10 @@ class TrainingSession:
         if run.training.calibrate and not isinstance(task, Calibratable):
             remedy = "leave it false"
             raise ConfigError("training.calibrate", f"true for the task {run.task}", remedy=remedy)
-        self._train = task.encode(parts.train, Purpose.TRAIN)
+        strict = run.data.strict
+        self._train = selection.encoded(task, parts.train, Purpose.TRAIN, strict=strict)
         self._held = {
-            use.value: task.encode(records, use)
+            use.value: selection.encoded(task, records, use, strict=strict)
             for use, records in ((Purpose.VALID, parts.valid), (Purpose.TEST, parts.test))
             if records
         }
@@ -63,11 +64,11 @@ class TrainingSession:
         self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team, self._train)
 
-    def begin(self, reason: str, reads: SettingReads | None = None) -> Model:
-        """Make the folder and train from the start.
+    def begin(self, said: Sequence[str], reads: SettingReads | None = None) -> Model:
+        """Make the folder and train from the start; the log begins with what was said before.
 
         Args:
-            reason: how the task was chosen.
+            said: what was said before.
             reads: what notes which settings are read; those that have no effect are said after a step.
         """
         self._reads = reads
@@ -76,7 +77,7 @@ class TrainingSession:
                 self._folder.create(self._run, self._task)
             self._team.wait()
             progress = Progress(data=self._fingerprint)
-            return self._train_and_report(progress, [reason, *self._introduction()])
+            return self._train_and_report(progress, [*said, *self._introduction()])
 
     def resume(self) -> Model:
         """Train from the last checkpoint, or from the start if there was none yet.

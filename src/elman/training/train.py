@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 
-from elman.core import devices
+from elman.core import devices, notes
 from elman.core.console import NullReporter, Reporter, shown
-from elman.core.errors import ConfigError
+from elman.core.errors import ConfigError, ElmanError
 from elman.core.run_config import RunConfig
 from elman.data.memory import records as memory
 from elman.data.memory import source
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
 from elman.runs.folder import RunFolder
-from elman.tasks import dataset
+from elman.tasks import dataset, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
 from elman.training import changes, resolve
@@ -78,12 +78,15 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, reason: str = "") ->
     reads = SettingReads(run.data, run.signal, run.network)
     with _session(run) as team:
         show = show if team.main else NullReporter()
-        with reading_once():
-            parts = dataset.load_parts(run)
-            task = tasks_registry.get(run.task).prepare(parts.train, run)
+        said = [reason]
+        with reading_once(), _heard(said, show):
+            parts, kind = dataset.load_parts(run), tasks_registry.get(run.task)
+            task, train = selection.fitted(
+                parts.train, lambda records: kind.prepare(records, run), strict=run.data.strict
+            )
             path = out or _free_folder(run, team)
-            session = TrainingSession(RunFolder(path), run, task, parts, team, show)
-        return session.begin(reason, reads)
+            session = TrainingSession(RunFolder(path), run, task, parts._replace(train=train), team, show)
+        return session.begin(said, reads)
 
 
 def continue_run(
@@ -118,6 +121,18 @@ def _session(run: RunConfig) -> Iterator[ProcessGroup]:
             yield processes(device)
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def _heard(said: list[str], show: Reporter) -> Iterator[None]:
+    """Add the notes on the data to `said`; those are shown at once, if the training cannot begin."""
+    try:
+        with notes.heard(said.append):
+            yield
+    except ElmanError:
+        for line in said[1:]:
+            show.line(line)
+        raise
 
 
 def _source(data: Any) -> str | None:

@@ -22,9 +22,10 @@ from typing import Any, BinaryIO, ClassVar, TextIO
 import numpy as np
 from numpy.lib import format as npy
 
+from elman.core import notes
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
-from elman.data.formats import packed
+from elman.data.formats import likely_encoding, packed
 
 ENCODINGS = (
     *("ascii", "big5", "cp1250", "cp1251", "cp1252", "cp437", "cp850", "euc-jp", "euc-kr", "gb18030", "gbk"),
@@ -34,8 +35,10 @@ ENCODINGS = (
 """The encodings to suggest; all that Python knows are read."""
 
 MEDIA = {
-    **dict.fromkeys((".wav", ".flac", ".ogg"), "audio"),
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif"), "picture"),
+    **dict.fromkeys((".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"), "audio"),
+    **dict.fromkeys(
+        (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"), "picture"
+    ),
     ".npy": "series",
 }
 """The suffix of a file that is one input and no text, and the field that it becomes."""
@@ -63,10 +66,12 @@ class ReadingHints:
         header: whether the first line of a table names its columns, "yes" or "no"; "auto": the lines below
             tell.
         names: of columns that are asked for; where one stands in the first line, that is the head.
+        strict: whether a part that cannot be used is one too many.
     """
 
     header: str = "auto"
     names: frozenset[str] = frozenset()
+    strict: bool = False
 
 
 class Format(ABC):
@@ -235,13 +240,14 @@ def decode(data: bytes, path: Path, encoding: str) -> str:
     Raises:
         DataError: a byte is not of that encoding; with its line.
     """
+    if likely_encoding.is_latin_1(encoding) and likely_encoding.has_controls(data):
+        notes.note(f"{path}: control characters of ISO 8859-1; it is rather Windows-1252: --encoding cp1252")
     try:
         return data.decode(encoding).removeprefix("\ufeff").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         got = f"not {encoding.upper()}: byte 0x{data[error.start]:02X} at offset {error.start:,}"
-        other = "latin-1" if codecs.lookup(encoding).name == "utf-8" else "utf-8"
-        remedy = f"name the encoding it has, such as --encoding {other}"
+        remedy = f"name the encoding it has, {likely_encoding.likely(data, encoding)}"
         raise DataError(f"{path}:{line}", got, remedy=remedy) from error
 
 

@@ -256,7 +256,8 @@ class TokenLines(Format):
 
 def _write(rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
     """Sentences in columns; an answer that is not for each token goes out as JSON."""
-    for record, answer in rows:
+    for record, said in rows:
+        answer = {name: cells for name, cells in said.items() if cells is not None}
         fields, tokens = record.fields, _tokens(record, answer)
         if tokens is None or not all(_is_column(cells, tokens) for cells in answer.values()):
             write_json_lines([(record, answer)], out)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO, final
 
+from elman.core import notes
 from elman.core.errors import DataError
 from elman.core.formatting import one_line
 from elman.core.records import Record
-from elman.data.formats.base import Format, check_encoding, read_text, to_json, unreadable
+from elman.data.formats.base import Format, ReadingHints, check_encoding, read_text, to_json, unreadable
 
 _COLUMN = re.compile(r"([A-Za-z][\w-]{0,29})(?:\.gz)?", re.IGNORECASE)
 
@@ -31,16 +33,25 @@ NO_COLUMNS = frozenset(
 class Parallel(Format):
     """Files STEM.COLUMN, also .gz, a line of each a record: the columns in the order of their names.
 
+    A file that cannot be read, or has another number of lines than two or more others, is left out, which is
+    said.
+
     Args:
         others: the suffixes of the other formats, which are no columns.
+        hints: what one says of the files.
     """
 
     name = "parallel"
     suffixes = ()
     is_name = True
 
-    def __init__(self, others: Iterable[str]) -> None:
+    def __init__(self, others: Iterable[str], hints: ReadingHints | None = None) -> None:
         self._others = {suffix.removeprefix(".") for suffix in others} - LANGUAGES | NO_COLUMNS
+        self._hints = hints or ReadingHints()
+
+    def told(self, hints: ReadingHints) -> Parallel:
+        """The same, which is strict, or knows which columns are asked for."""
+        return Parallel(self._others, hints)
 
     def takes(self, source: str) -> bool:
         """Whether there is no such file or folder, but two or more columns of that stem."""
@@ -50,8 +61,8 @@ class Parallel(Format):
         """A record a line, as it is; an empty line is an empty text.
 
         Raises:
-            DataError: there are fewer than two files, one of them cannot be read, is empty, binary or not so
-                encoded, or they have not equally many lines.
+            DataError: there are fewer than two files, one of two cannot be read, is empty, binary or not so
+                encoded, or no two have equally many lines; of strict ones, the same of any.
         """
         check_encoding(encoding)
         try:
@@ -60,9 +71,7 @@ class Parallel(Format):
             raise unreadable(Path(source), error) from error
         if len(files) < 2:
             raise _too_few(source, files)
-        lines = {column: _lines(path, encoding) for column, path in files.items()}
-        if len({len(each) for each in lines.values()}) > 1:
-            raise _uneven(source, {path.name: len(lines[column]) for column, path in files.items()})
+        lines = self._even(source, files, encoding)
         for number, texts in enumerate(zip(*lines.values(), strict=True), 1):
             yield Record(dict(zip(lines, texts, strict=True)), f"{source}:{number}")
 
@@ -71,6 +80,28 @@ class Parallel(Format):
         for _, answer in rows:
             out.write(_line(next(iter(answer.values()), "")) + "\n")  # the first part of an answer is it
             out.flush()
+
+    def _even(self, source: str, files: Mapping[str, Path], encoding: str) -> dict[str, list[str]]:
+        """The lines of the columns that have equally many."""
+        lines: dict[str, list[str]] = {}
+        faults: dict[str, DataError] = {}
+        for column, path in files.items():
+            try:
+                lines[column] = _lines(path, encoding)
+            except DataError as error:
+                faults[column] = error
+        counts = Counter(map(len, lines.values()))
+        usual = max(counts, key=counts.__getitem__, default=0)
+        kept = {column: each for column, each in lines.items() if len(each) == usual}
+        left = [column for column in files if column not in kept]
+        if left and (self._hints.strict or len(kept) < 2 or not self._hints.names.isdisjoint(left)):
+            raise next(iter(faults.values()), None) or _uneven(
+                source, {files[column].name: len(each) for column, each in lines.items()}
+            )
+        for column in left:
+            why = faults[column].got if column in faults else f"{len(lines[column]):,} lines, not {usual:,}"
+            notes.note(f"left out {files[column]}: {why} (--strict refuses it)")
+        return kept
 
     def _columns(self, source: str) -> dict[str, Path]:
         """The files of a stem by column, in the order of the names; unpacked ones before .gz."""
@@ -93,7 +124,9 @@ def _lines(path: Path, encoding: str) -> list[str]:
 
 
 def _line(value: Any) -> str:
-    """A value on one line."""
+    """A value on one line; nothing where there is none."""
+    if value is None:
+        return ""
     return one_line(value) if isinstance(value, str) else to_json(value)
 
 

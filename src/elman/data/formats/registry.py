@@ -13,10 +13,12 @@ from elman.data.formats.base import Format, ReadingHints, unreadable
 from elman.data.formats.classes import Classes
 from elman.data.formats.conll import Conll, ConllU, TokenLines
 from elman.data.formats.fasta import Fasta
+from elman.data.formats.fasttext import FastText
 from elman.data.formats.idx import Idx
 from elman.data.formats.json_lines import JsonLines
 from elman.data.formats.lines import TextLines
 from elman.data.formats.media import Media
+from elman.data.formats.midi import Midi
 from elman.data.formats.parallel import Parallel
 from elman.data.formats.parquet import Parquet
 from elman.data.formats.series import SeriesFormat
@@ -30,7 +32,17 @@ from elman.data.samples.registry import PREFIX, SampleFormat
 # their name. JSON may hold records; else it is text, which comes next: a folder of texts may be a corpus, or
 # a class each, and only the task knows. The table comes late: it also looks into files of unknown suffix.
 _STORED = (
-    *(JsonLines(), TextFormat(), SampleFormat(), SeriesFormat(), Arrays(), Idx(), Fasta()),
+    *(
+        JsonLines(),
+        FastText(),
+        Midi(),
+        TextFormat(),
+        SampleFormat(),
+        SeriesFormat(),
+        Arrays(),
+        Idx(),
+        Fasta(),
+    ),
     *(Parquet(), Media(), ConllU(), Conll(), Table(), Classes(), TokenLines(), TextLines()),
 )
 _PARALLEL = Parallel(suffix for member in _STORED for suffix in member.suffixes)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TextIO, final
 
 from elman.core.errors import DataError
 from elman.core.records import Record
+from elman.data.cells import is_number
 from elman.data.formats.base import (
     HEAD,
     Format,
@@ -27,7 +28,7 @@ from elman.data.formats.base import (
     read_text,
     to_json,
 )
-from elman.data.formats.table_head import is_head, is_number
+from elman.data.formats.table_head import is_head
 
 Line = tuple[int, list[str]]
 """The line that a row begins at, and its cells."""

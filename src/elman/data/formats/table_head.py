@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from elman.data.cells import is_number
 from elman.data.formats.base import ReadingHints
 
 # Dates, times, shares, and numbers such as 1,234.5.
@@ -96,15 +97,6 @@ def _is_of_words(name: str) -> bool:
 
 def _is_value(cell: str) -> bool:
     return cell.lower() in _MISSING or _DATE.fullmatch(cell) is not None or is_number(cell)
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell holds a number."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _are_short_above_long(pairs: Sequence[tuple[str, Sequence[str]]]) -> bool:

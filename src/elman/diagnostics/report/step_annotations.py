@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
+from unicodedata import category
 
 import torch
 from torch import Tensor
@@ -143,7 +144,8 @@ def _in_word(symbols: Sequence[str]) -> list[int]:
     found, letters = [], 0
     for symbol in symbols:
         for character in symbol:
-            letters = letters + 1 if character.isalnum() else 0
+            if not category(character).startswith("M"):  # a mark is a part of the letter before it
+                letters = letters + 1 if character.isalnum() else 0
         found.append(letters)
     return found
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import struct
-from importlib.util import find_spec
 from itertools import count, takewhile
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from elman.core import optional
 from elman.core.errors import ConfigError, DataError
 
 SUFFIXES = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
@@ -257,12 +257,8 @@ def _mono(where: object, sound: np.ndarray, rate: int) -> tuple[Tensor, int]:
 def _by_soundfile(path: Path) -> tuple[np.ndarray, int]:
     """[N, channels] and the rate, by the library soundfile."""
     _bytes(path, 1)
-    if find_spec("soundfile") is None:
-        raise DataError(
-            path,
-            "sound that only soundfile reads, which is not installed",
-            remedy=f"pip install 'elman[audio]', or {_CONVERT}",
-        )
+    got = "sound that only soundfile reads, which is not installed"
+    optional.require("soundfile", "audio", path, got=got, instead=f"or {_CONVERT}", error=DataError)
     import soundfile
 
     try:

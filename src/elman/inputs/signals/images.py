@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from elman.core import optional
 from elman.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -259,9 +259,8 @@ def _pixels(image: Image.Image, color: bool | None) -> np.ndarray:
 
 
 def _require(where: object) -> None:
-    if find_spec("PIL") is None:
-        remedy = "pip install 'elman[image]'"
-        raise DataError(where, "a picture, which takes Pillow, and that is not installed", remedy=remedy)
+    got = "a picture, which takes Pillow, and that is not installed"
+    optional.require("PIL", "image", where, got=got, error=DataError)
 
 
 def _check(array: np.ndarray, axes: int) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from importlib.util import find_spec
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from elman.core.errors import TaskError
+from elman.core import optional
 from elman.metrics.forecasting import QuantileForecast, filled
 
 
@@ -57,9 +56,7 @@ def exponential_smoothing(past: np.ndarray, season: int, horizon: int) -> Quanti
     Raises:
         TaskError: statsmodels is not installed.
     """
-    if find_spec("statsmodels") is None:
-        remedy = "pip install 'elman[forecast]'"
-        raise TaskError("exponential smoothing", "statsmodels is not installed", remedy=remedy)
+    optional.require("statsmodels", "forecast", "exponential smoothing")
     import pandas as pd  # pyrefly: ignore[missing-import]
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel  # pyrefly: ignore[missing-import]
 

@@ -12,9 +12,6 @@ from torch.nn import functional as F
 from elman.core import ngrams
 
 _BUCKETS = 1 << 17
-_FEW_SYMBOLS = 512
-"""A vocabulary of more symbols has words, of which shorter n-grams are counted."""
-_WORD_ORDER, _CHAR_ORDER = 2, 4
 _AT_ONCE = 64
 
 
@@ -34,7 +31,7 @@ def nearest(known: Sequence[Tensor], asked: Sequence[Tensor]) -> list[int]:
     if known[0].is_floating_point():
         return _by_distance(known, asked)
     known, asked = ([s if s.ndim == 1 else s[:, 0] for s in each] for each in (known, asked))
-    order = _CHAR_ORDER if max(int(s.max()) for s in known) < _FEW_SYMBOLS else _WORD_ORDER
+    order = ngrams.order(1 + max(int(s.max()) for s in known))
     mine = _counts(known, order)
     rarity = torch.log1p(len(known) / torch.bincount(mine.places, minlength=_BUCKETS).clamp(min=1))
     mine, found = _weighted(mine, rarity), []

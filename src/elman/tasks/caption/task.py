@@ -7,16 +7,14 @@ recurrent layers make the memory that it looks at.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, NamedTuple, Self, final
+from typing import Any, Self, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from elman.core import json_schema
 from elman.core.errors import DataError
 from elman.core.records import Batch, Example, RawValue, Record
 from elman.core.run_config import DataSettings, RunConfig
@@ -24,7 +22,7 @@ from elman.data import columns, splits
 from elman.data.batching import collate
 from elman.data.columns import Columns
 from elman.decoding.options import SearchOptions
-from elman.inputs import base, registry
+from elman.inputs import base
 from elman.inputs.base import Input
 from elman.inputs.image import Image
 from elman.inputs.signals.signal_input import Signal
@@ -34,15 +32,15 @@ from elman.inputs.text.vocab import Vocab
 from elman.metrics.baselines import nearest_neighbour
 from elman.nn.convolution import map_size
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
-from elman.tasks.abilities import EdgeLoss, Exportable, ShowsEvidence
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks import selection
+from elman.tasks.base import Evidence, Findings, Parted, Parts, Purpose, Scores
 from elman.tasks.caption.graph import GRAPHS
 from elman.tasks.caption.network import CaptionNetwork
 from elman.tasks.caption.settings import CaptionConfig
 from elman.tasks.seq2seq import result, target_text
+from elman.tasks.seq2seq.base import Seq2SeqTask
 from elman.tasks.seq2seq.result import GeneratedText
 from elman.tasks.seq2seq.target_text import Seq2SeqExample, TargetText, TextHypothesis
-from elman.tasks.seq2seq.translator import Translator
 
 _SHOWN = 10
 """Held-out captions in a report's table."""
@@ -53,26 +51,13 @@ _SPACE = "␣"
 """The sign that a word begins with where a space is before it."""
 
 
-class _CaptionContent(NamedTuple):
-    columns: Columns
-    input: dict[str, Any]
-    target: dict[str, Any]
-
-
 @final
-class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportable):
+class Caption(Seq2SeqTask[CaptionConfig]):
     """Words for what is seen: a convolution or recurrent layers, and a decoder with attention."""
 
     Config = CaptionConfig
     graphs = GRAPHS
     formats = ("jsonlines", "table", "parquet", "sample", "media")
-    continuous = False
-
-    def __init__(
-        self, run: RunConfig[CaptionConfig], chosen: Columns, member: Input, words: TargetText
-    ) -> None:
-        self._run, self._options = run, run.options
-        self.columns, self.input, self.wording = chosen, member, words
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -89,6 +74,12 @@ class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportab
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
 
     @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[CaptionConfig]) -> dict[int, DataError]:
+        """Those without a caption."""
+        chosen = columns.described(records, run.data, _readable)
+        return selection.checked(records, lambda record: _captions(chosen, record))
+
+    @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[CaptionConfig]) -> Self:
         """The task with its columns, its input and the symbols of its captions."""
         options = run.options
@@ -96,24 +87,6 @@ class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportab
         texts = [text for record in records for text in _captions(chosen, record)]
         member = _input([RawValue(chosen.read(record), record.where) for record in records], run)
         return cls(run, chosen, member, TargetText.learn(_symbols(texts, run.data), texts, options, run.data))
-
-    @classmethod
-    def restore(cls, text: str, run: RunConfig[CaptionConfig], where: object) -> Self:
-        """The task as `to_text` described it."""
-        with json_schema.rebuilding(where):
-            content = json_schema.build(_CaptionContent, json.loads(text))
-            member = registry.restore(content.input, run, where)
-            words = TargetText.restore(content.target, run.options, run.data, where)
-            return cls(run, content.columns, member, words)
-
-    def to_text(self) -> str:
-        """Columns, input and the captions' symbols as JSON."""
-        content = {
-            "columns": vars(self.columns),
-            "input": registry.to_content(self.input),
-            "target": self.wording.content(),
-        }
-        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
     def facts(self) -> dict[str, str]:
         """Which columns serve, what is read, and what is written."""
@@ -135,23 +108,6 @@ class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportab
         """
         known: dict[bytes, Tensor] = {}  # several captions of a picture share its pixels
         return [pair for record in records for pair in self._pairs(record, use, known)]
-
-    @property
-    def watch(self) -> str:
-        """As the settings say."""
-        return self.wording.watch()
-
-    def loss(self, scores: DecoderContext, batch: Batch) -> Loss:
-        """The cross-entropy of the captions' symbols in nats."""
-        return Loss(*self.wording.loss(scores, batch.targets))
-
-    def ending(self, scores: DecoderContext, batch: Batch, *, last: bool) -> Tensor:
-        """The nats of the last symbol of each text, or of the first."""
-        return self.wording.ending(scores, batch.targets, last=last)
-
-    def objective(self, scores: DecoderContext, batch: Batch) -> Loss:
-        """The cross-entropy with smoothed targets."""
-        return Loss(*self.wording.objective(scores, batch.targets))
 
     def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """BLEU up to 4 words and shorter, chrF, exact matches, the symbol error rate, the loss a symbol."""
@@ -202,10 +158,6 @@ class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportab
         """The best caption for each input, by the search that the settings ask for, and where it looked."""
         return [lines[0] for lines in self.wording.write(scores, self.wording.usual(), looks=True)]
 
-    def usual(self) -> SearchOptions:
-        """The search that the settings ask for."""
-        return self.wording.usual()
-
     def search(
         self, network: nn.Module, batch: Batch, scores: DecoderContext, how: SearchOptions
     ) -> list[list[TextHypothesis]]:
@@ -215,17 +167,6 @@ class Caption(Task[CaptionConfig], Translator, EdgeLoss, ShowsEvidence, Exportab
     def translation(self, line: TextHypothesis, record: Record, example: Example) -> GeneratedText:
         """A caption as text, with the picture, or the steps, that its words looked at."""
         return self._translation(line, example)
-
-    @property
-    def reads(self) -> str:
-        """What its input reads."""
-        return self.input.kind
-
-    def record(self, value: Any, where: str) -> Record:
-        """The value in the column that is read."""
-        return Record(
-            {self.columns.input: self.input.parse(value) if isinstance(value, str) else value}, where
-        )
 
     def answer(self, output: TextHypothesis, record: Record) -> dict[str, Any]:
         """The caption, and its log probability."""

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elman.core import ngrams
 from elman.core.records import Example
 from elman.metrics.baselines import linear
 from elman.metrics.baselines.linear import Features
 from elman.tasks.classify.targets import OneClass, Several, Target
 
-_WORD_ORDER, _CHAR_ORDER = 2, 4
-_FEW_SYMBOLS = 512
 """A vocabulary of more symbols has words, of which shorter n-grams are counted."""
 _LONGEST = 500
 """Most steps of sequences of one length whose positions serve as features."""
@@ -68,11 +67,11 @@ def _features(sequences: Sequence[Tensor]) -> Iterator[tuple[str, Extract]]:
         )
         return
     size = 1 + max(int(sequence.max()) for sequence in sequences)
-    order = _CHAR_ORDER if size <= _FEW_SYMBOLS else _WORD_ORDER
+    order = ngrams.order(size)
     grams = linear.NGramFeatures([sequence.numpy() for sequence in sequences], size, order)
     yield f"1- to {order}-grams", lambda asked: grams.of([sequence.numpy() for sequence in asked])
     length = len(sequences[0])
-    if size <= _FEW_SYMBOLS and length <= _LONGEST and all(len(s) == length for s in sequences):
+    if size <= ngrams.FEW_SYMBOLS and length <= _LONGEST and all(len(s) == length for s in sequences):
         yield "positions", lambda asked: linear.positions([s.numpy() for s in asked], size, length)
 
 

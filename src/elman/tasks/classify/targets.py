@@ -41,6 +41,11 @@ class Target(ABC):
         """The target with the classes, or the scale, of the training part."""
 
     @classmethod
+    def faults(cls, values: Sequence[RawValue], config: ClassifyConfig) -> dict[int, DataError]:
+        """The places of values that cannot be learnt from, and why."""
+        return {}
+
+    @classmethod
     @abstractmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
         """The target that gave `content`."""
@@ -110,12 +115,21 @@ class OneClass(Target):
     def learn(cls, values: Sequence[RawValue], config: ClassifyConfig) -> Self:
         """The classes in the order of their names; each must have two examples at least."""
         counts = Counter(_label(raw) for raw in values)
-        for raw in values:
-            _check_count(raw, counts[_label(raw)], len(counts))
+        for fault in cls.faults(values, config).values():
+            raise fault
         names = sorted(counts, key=_natural)
         mean = len(values) / len(names)
         balanced = config.class_weights == "balanced"
         return cls(names, [mean / counts[name] for name in names] if balanced else [], config)
+
+    @classmethod
+    def faults(cls, values: Sequence[RawValue], config: ClassifyConfig) -> dict[int, DataError]:
+        """Those without a label, and those whose label no other has."""
+        labels = [_bare(raw) for raw in values]
+        counts = Counter(filter(None, labels))
+        found = {place: _no_label(values[place]) for place, label in enumerate(labels) if not label}
+        lone = (place for place, label in enumerate(labels) if counts[label] == 1 or len(counts) == 1)
+        return found | {place: _lone(values[place], len(counts)) for place in lone if labels[place]}
 
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
@@ -210,10 +224,22 @@ class Several(Target):
         counts = Counter(name for raw in values for name in _labels(raw, config))
         if not counts:
             raise DataError(values[0].where, "no label in any row", expected="some", remedy="set data.target")
-        for raw in values:
-            for name in _labels(raw, config):
-                _check_count(raw._replace(value=name), counts[name], 2)
+        for fault in cls.faults(values, config).values():
+            raise fault
         return cls(sorted(counts, key=_natural), config)
+
+    @classmethod
+    def faults(cls, values: Sequence[RawValue], config: ClassifyConfig) -> dict[int, DataError]:
+        """Those with a label that no other has."""
+        labels = [_labels(raw, config) for raw in values]
+        counts = Counter(name for several in labels for name in several)
+        lone = {
+            place: name
+            for place, several in enumerate(labels)
+            for name in reversed(several)
+            if counts[name] == 1
+        }
+        return {place: _lone(values[place]._replace(value=name), 2) for place, name in lone.items()}
 
     @classmethod
     def restore(cls, content: dict[str, Any], config: ClassifyConfig) -> Self:
@@ -400,11 +426,19 @@ def _different(classes: list[str]) -> list[str]:
     return classes
 
 
+def _bare(raw: RawValue) -> str:
+    """A label, or nothing if there is none."""
+    return "" if raw.value is None else str(raw.value).strip()
+
+
 def _label(raw: RawValue) -> str:
-    text = str(raw.value).strip()
-    if raw.value is None or not text:
-        raise DataError(raw.where, "no label", expected="one", remedy="fill it in, or leave the row out")
-    return text
+    if text := _bare(raw):
+        return text
+    raise _no_label(raw)
+
+
+def _no_label(raw: RawValue) -> DataError:
+    return DataError(raw.where, "no label", expected="one", remedy="fill it in, or leave the row out")
 
 
 def _labels(raw: RawValue, config: ClassifyConfig) -> list[str]:
@@ -438,15 +472,15 @@ def _number(name: str, numbers: dict[str, int], where: str) -> int:
     return numbers[name]
 
 
-def _check_count(raw: RawValue, count: int, classes: int) -> None:
-    if count == 1 or classes == 1:
-        got = f"{classes} class" if classes == 1 else f"the only example to learn {str(raw.value)!r} from"
-        raise DataError(
-            raw.where,
-            got,
-            expected="two classes or more, each with two examples or more",
-            remedy="give more data, join the class with another, or name the right column with --target",
-        )
+def _lone(raw: RawValue, classes: int) -> DataError:
+    """The error of the only example of a class, or of data with one class."""
+    got = f"{classes} class" if classes == 1 else f"the only example to learn {str(raw.value)!r} from"
+    return DataError(
+        raw.where,
+        got,
+        expected="two classes or more, each with two examples or more",
+        remedy="give more data, join the class with another, or name the right column with --target",
+    )
 
 
 def _natural(name: str) -> tuple[float, str]:

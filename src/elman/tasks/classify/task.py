@@ -58,7 +58,7 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
     graphs = GRAPHS
     formats = (
         *("jsonlines", "parquet", "series", "arrays", "idx", "fasta", "classes", "sample"),
-        *("media", "lines", "table"),
+        *("media", "fasttext", "lines", "table"),
     )
     continuous = False
 
@@ -94,6 +94,13 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
         """The records in shares; identical inputs stay on one side, if they are drawn at random."""
         chosen = _columns(records, data)
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> dict[int, DataError]:
+        """Those without a label, and the only one of a class."""
+        chosen = _columns(records, run.data)
+        wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
+        return targets.TARGETS[targets.guess(wanted, run.options)].faults(wanted, run.options)
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Self:

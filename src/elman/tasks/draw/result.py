@@ -7,13 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, final
 
 import numpy as np
 
-from elman.core import atomic_files
+from elman.core import atomic_files, optional
 from elman.core.errors import TaskError
 from elman.plots import figures
 
@@ -268,8 +267,7 @@ def _write_midi(path: Path, drawings: Sequence[GeneratedSequence]) -> None:
     pieces = [one for one in drawings if isinstance(one, PianoRoll)]
     if not pieces:
         raise TaskError(path, "drawings that are not music", expected="frames of notes", remedy="write .svg")
-    if find_spec("mido") is None:
-        raise TaskError(path, "mido is not installed", remedy="pip install 'elman[midi]'")
+    optional.require("mido", "midi", path)
     import mido
 
     track = mido.MidiTrack()

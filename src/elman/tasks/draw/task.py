@@ -54,7 +54,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
 
     Config = DrawConfig
     graphs = GRAPHS
-    formats = ("arrays", "jsonlines", "table", "parquet", "sample")
+    formats = ("arrays", "jsonlines", "midi", "table", "parquet", "sample")
     continuous = False
 
     def __init__(

@@ -11,6 +11,8 @@ from typing import Any, Self
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.data import times
+from elman.data.cells import is_empty
+from elman.data.cells import is_number as cell_holds_number
 
 _TIMES = (
     "ds",
@@ -151,27 +153,18 @@ def suits(fields: Mapping[str, object]) -> bool:
     return len(numbers) > 1 and len(numbers) == len(fields) and bool(timed)
 
 
-def missing(cell: object) -> bool:
-    """Whether a cell is empty."""
-    return cell is None or (isinstance(cell, str) and not cell.strip())
-
-
 def no_number(cell: object) -> bool:
     """Whether a cell says that a number is missing: empty, not-a-number, a word such as NA or null."""
     if isinstance(cell, float):
         return math.isnan(cell)
-    return missing(cell) or (isinstance(cell, str) and cell.strip().lower() in _NO_NUMBER)
+    return is_empty(cell) or (isinstance(cell, str) and cell.strip().lower() in _NO_NUMBER)
 
 
 def is_number(cell: object) -> bool:
-    """Whether a cell holds a number."""
-    if not isinstance(cell, str | int | float) or isinstance(cell, bool):
+    """Whether a cell holds a number: no text such as "nan", and neither true nor false."""
+    if not isinstance(cell, str | int | float) or isinstance(cell, bool) or not cell_holds_number(cell):
         return False
-    try:
-        number = float(cell)
-    except (ValueError, OverflowError):
-        return False
-    return not (isinstance(cell, str) and math.isnan(number))
+    return not (isinstance(cell, str) and math.isnan(float(cell)))
 
 
 def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:

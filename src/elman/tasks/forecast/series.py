@@ -11,9 +11,10 @@ import numpy as np
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.data import times
+from elman.data.cells import is_empty
 from elman.data.times import AUTO, NUMBERS, Times, TimeStyle
 from elman.tasks.forecast import frequencies
-from elman.tasks.forecast.column_roles import ColumnRoles, missing, no_number
+from elman.tasks.forecast.column_roles import ColumnRoles, no_number
 from elman.tasks.forecast.frequencies import Frequency, NumericSteps
 
 _STEPS, _SHARE = 1_000_000, 1000
@@ -203,7 +204,7 @@ def _name(record: Record, column: str) -> object:
 
 def _cell(record: Record, column: str) -> object:
     cell = record.fields.get(column)
-    return None if missing(cell) else cell
+    return None if is_empty(cell) else cell
 
 
 def _check_order(rows: _Rows) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.core.run_config import DataSettings
+from elman.data.cells import is_number
 from elman.data.formats.base import float32, read_array
 from elman.inputs.base import beside, named_in
 from elman.inputs.signals import images
@@ -181,7 +182,7 @@ def _columns(records: Sequence[Record], data: DataSettings) -> tuple[str, str]:
     if read := _usual(_PATTERNS, left) or next(iter(left), ""):
         return read, named
     left = [name for name in first.fields if name != named]
-    if not named and left and not any(_is_number(record.fields.get(left[0])) for record in records):
+    if not named and left and not any(is_number(record.fields.get(left[0])) for record in records):
         named = left.pop(0)
     if len(left) < 2:
         got = f"columns {', '.join(map(repr, first.fields))}"
@@ -205,21 +206,13 @@ def _is_spelled(text: str) -> bool:
     return len(text) > 1 and set(text) <= {_ON, _OFF, _UNKNOWN} and text != _OFF * len(text)
 
 
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
-
-
 # Numbers
 
 
 def _numbers(record: Record, read: str, name: str) -> np.ndarray:
     """The numbers of a pattern in its shape, as bytes or float32; not-a-number where one is missing."""
     fields = record.fields
-    if read == ALL and (len(fields) > 1 or _is_number(next(iter(fields.values())))):
+    if read == ALL and (len(fields) > 1 or is_number(next(iter(fields.values())))):
         cells = [_number(fields[column], record.where, column) for column in fields if column != name]
         return float32(cells)
     if read not in fields and len(fields) > 1:
@@ -236,7 +229,7 @@ def _numbers(record: Record, read: str, name: str) -> np.ndarray:
 def _number(cell: Any, where: str, column: str) -> float:
     if cell is None or (isinstance(cell, str) and cell.strip().lower() in _MISSING):
         return float("nan")
-    if not _is_number(cell):
+    if not is_number(cell):
         remedy = "leave the column out, or name that of the patterns' names with --target"
         raise DataError(where, f"{cell!r} in column {column!r}", expected="a number", remedy=remedy)
     return float(cell)

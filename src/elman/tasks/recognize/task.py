@@ -37,7 +37,8 @@ from elman.metrics.baselines.nearest_neighbour import nearest
 from elman.nn import ctc
 from elman.nn.encoder import in_one_direction
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import EdgeLoss, Exportable, HasBeam, PredictsRecords, ShowsEvidence
+from elman.tasks import selection
+from elman.tasks.abilities import EdgeLoss, Exportable, HasBeam, ReadsColumn, ShowsEvidence
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.recognize import error_rates
 from elman.tasks.recognize.graph import GRAPHS
@@ -84,7 +85,7 @@ class _RecognizeContent(NamedTuple):
 
 @final
 class Recognize(
-    Task[RecognizeConfig], PredictsRecords, HasBeam, EdgeLoss, ShowsEvidence, Streaming, Exportable
+    Task[RecognizeConfig], ReadsColumn[Signal], HasBeam, EdgeLoss, ShowsEvidence, Streaming, Exportable
 ):
     """Sequences into texts by connectionist temporal classification."""
 
@@ -119,6 +120,12 @@ class Recognize(
         """The records in shares; identical sequences stay on one side, if they are drawn at random."""
         chosen = columns.transcribed(records, data, _readable)
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[RecognizeConfig]) -> dict[int, DataError]:
+        """Those without a text."""
+        chosen = columns.transcribed(records, run.data, _readable)
+        return selection.checked(records, lambda record: _text(chosen, record, run.data))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[RecognizeConfig]) -> Self:
@@ -272,16 +279,6 @@ class Recognize(
         """The same task with another width of the beam."""
         run = replace(self._run, options=replace(self._options, beam=width))
         return type(self)(run, self.columns, self.input, self.vocab, self._known)
-
-    @property
-    def reads(self) -> str:
-        """What its input reads."""
-        return self.input.kind
-
-    def record(self, value: Any, where: str) -> Record:
-        """The value in the column that is read."""
-        parsed = self.input.parse(value) if isinstance(value, str) else value
-        return Record({self.columns.input: parsed}, where)
 
     def answer(self, output: Transcript, record: Record) -> dict[str, Any]:
         """The text, its log probability, and from when to when each word, or each symbol, was heard."""

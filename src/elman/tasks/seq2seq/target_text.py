@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Annotated, Any, NamedTuple, Self
 
 import torch
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 from elman.core import json_schema
 from elman.core.errors import ConfigError, DataError
+from elman.core.optional import is_installed
 from elman.core.records import Example
 from elman.core.run_config import DataSettings
 from elman.data.batching import IGNORED, edge
@@ -302,7 +302,7 @@ class TargetText:
         Examples of one source count once, by the first of them; the target of each is right for it.
         """
         said, references = _by_source(held, texts)
-        told = _sentence_scores(said, references, lower=self._lower) if find_spec("sacrebleu") else {}
+        told = _sentence_scores(said, references, lower=self._lower) if is_installed("sacrebleu") else {}
         exact = sum(self._same(text, right) for text, right in zip(said, references, strict=True))
         told["exact_match"] = exact / max(1, len(said))
         told["symbol_error_rate"] = self._errors(said, references)
@@ -326,7 +326,7 @@ class TargetText:
 
     def shorter_bleus(self, held: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
         """BLEU of n-grams up to 1, 2 and 3 words (with sacreBLEU); `scores` has that of 4."""
-        if not find_spec("sacrebleu"):
+        if not is_installed("sacrebleu"):
             return {}
         said, references = _by_source(held, texts)
         scorers = {f"bleu_{order}": _bleu(self._lower, order) for order in (1, 2, 3)}
@@ -344,7 +344,7 @@ class TargetText:
         """The score that selects the best epoch."""
         if self.options.watch != "auto":
             return self.options.watch
-        words = self.vocab.unit in ("word", "bpe") and find_spec("sacrebleu") is not None
+        words = self.vocab.unit in ("word", "bpe") and is_installed("sacrebleu")
         return "bleu" if words else "exact_match"
 
     def _same(self, text: str, right: Iterable[str]) -> bool:

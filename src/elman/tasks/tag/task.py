@@ -30,6 +30,7 @@ from elman.nn.crf import Crf
 from elman.nn.embedding import LARGEST_EMBEDDING
 from elman.plots.classification import draw_confusion
 from elman.streaming.base import Streaming
+from elman.tasks import selection
 from elman.tasks.abilities import EdgeLoss, Exportable, NamesSteps, PredictsRecords, ShowsEvidence
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.tag import plots, scores, spans, token_columns
@@ -111,6 +112,17 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
             return "\n".join(token_columns.cells(record, columns.input)).encode("utf-8", "surrogatepass")
 
         return Parts(*splits.split_records(records, data, key))
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[TagConfig]) -> dict[int, DataError]:
+        """Sentences without tokens, or with another number of tags."""
+        columns = token_columns.columns(records[0], run.data)
+
+        def check(record: Record) -> None:
+            tokens = token_columns.cells(record, columns.input)
+            token_columns.cells(record, columns.target, len(tokens))
+
+        return selection.checked(records, check)
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[TagConfig]) -> Self:

@@ -7,16 +7,14 @@ et al. 2015; Luong et al. 2015), or knowing its last state alone (Cho et al. 201
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, Self, final
+from typing import Any, Self, final
 
 import torch
 from torch import nn
 
-from elman.core import json_schema
 from elman.core.errors import ConfigError, DataError
 from elman.core.records import Batch, Example, RawValue, Record
 from elman.core.run_config import DataSettings, RunConfig
@@ -29,12 +27,13 @@ from elman.inputs.text import text_input, vocab
 from elman.inputs.text.vocab import Vocab
 from elman.nn import embedding
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
-from elman.tasks.abilities import EdgeLoss, Exportable, NamesSteps, ShowsEvidence
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks import selection
+from elman.tasks.abilities import NamesSteps
+from elman.tasks.base import Evidence, Findings, Parted, Parts, Purpose, Scores
 from elman.tasks.seq2seq import result, target_text
+from elman.tasks.seq2seq.base import Seq2SeqTask
 from elman.tasks.seq2seq.result import GeneratedText
 from elman.tasks.seq2seq.target_text import Seq2SeqExample, TargetText, TextHypothesis
-from elman.tasks.seq2seq.translator import Translator
 from elman.tasks.translate.graph import GRAPHS
 from elman.tasks.translate.network import TranslateNetwork
 from elman.tasks.translate.settings import TranslateConfig
@@ -43,26 +42,13 @@ _DRAWN = 4
 """Translations of which a report shows what they were made from."""
 
 
-class _TranslateContent(NamedTuple):
-    columns: Columns
-    input: dict[str, Any]
-    target: dict[str, Any]
-
-
 @final
-class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEvidence, Exportable):
+class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
     """One sequence into another: an encoder, and a decoder with attention."""
 
     Config = TranslateConfig
     graphs = GRAPHS
     formats = ("parallel", "jsonlines", "parquet", "sample", "table")
-    continuous = False
-
-    def __init__(
-        self, run: RunConfig[TranslateConfig], chosen: Columns, member: Input, words: TargetText
-    ) -> None:
-        self._run, self._options = run, run.options
-        self.columns, self.input, self.wording = chosen, member, words
 
     @classmethod
     def suits(cls, record: Record) -> bool:
@@ -70,6 +56,12 @@ class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEv
         names = {name.lower() for name in record.fields}
         pairs = [("source", "target"), ("src", "tgt"), ("src", "trg"), ("question", "answer")]
         return any(names.issuperset(pair) for pair in pairs)
+
+    @classmethod
+    def faults(cls, records: Sequence[Record], run: RunConfig[TranslateConfig]) -> dict[int, DataError]:
+        """Those without a source or a target."""
+        chosen = columns.pair(records, run.data)
+        return selection.checked(records, lambda record: (_source(chosen, record), _target(chosen, record)))
 
     @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
@@ -95,28 +87,14 @@ class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEv
         else:
             got = f"true, beside sources that are not text ({sources[0].where})"
             raise ConfigError("translate.shared", got, remedy="leave it false")
-        replaces = _replaces(options, member)
+        replaces = cls.replaces(options, member)
         words = TargetText.learn(symbols, targets, options, run.data, replaces=replaces)
         return cls(run, chosen, member, words)
 
-    @classmethod
-    def restore(cls, text: str, run: RunConfig[TranslateConfig], where: object) -> Self:
-        """The task as `to_text` described it."""
-        with json_schema.rebuilding(where):
-            content = json_schema.build(_TranslateContent, json.loads(text))
-            member = registry.restore(content.input, run, where)
-            replaces = _replaces(run.options, member)
-            words = TargetText.restore(content.target, run.options, run.data, where, replaces=replaces)
-            return cls(run, content.columns, member, words)
-
-    def to_text(self) -> str:
-        """Columns, input and the targets' symbols as JSON."""
-        content = {
-            "columns": vars(self.columns),
-            "input": registry.to_content(self.input),
-            "target": self.wording.content(),
-        }
-        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    @staticmethod
+    def replaces(options: TranslateConfig, member: Input) -> bool:
+        has_words = isinstance(member, text_input.Text) and member.vocab.unknown is not None
+        return options.replace_unknown and has_words and options.attention != NO_ATTENTION
 
     def facts(self) -> dict[str, str]:
         """Which columns serve, what is read, and what is written."""
@@ -143,23 +121,6 @@ class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEv
             DataError: a source or a target is missing, empty or too long.
         """
         return [self._pair(record, use) for record in records]
-
-    @property
-    def watch(self) -> str:
-        """As the settings say."""
-        return self.wording.watch()
-
-    def loss(self, scores: DecoderContext, batch: Batch) -> Loss:
-        """The cross-entropy of the targets' symbols in nats."""
-        return Loss(*self.wording.loss(scores, batch.targets))
-
-    def ending(self, scores: DecoderContext, batch: Batch, *, last: bool) -> torch.Tensor:
-        """The nats of the last symbol of each text, or of the first."""
-        return self.wording.ending(scores, batch.targets, last=last)
-
-    def objective(self, scores: DecoderContext, batch: Batch) -> Loss:
-        """The cross-entropy with smoothed targets."""
-        return Loss(*self.wording.objective(scores, batch.targets))
 
     def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """BLEU, chrF, exact matches, the symbol error rate, and the loss a symbol."""
@@ -208,10 +169,6 @@ class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEv
         """The best line for each source, by the search that the settings ask for."""
         return [lines[0] for lines in self.search(network, batch, scores, self.wording.usual())]
 
-    def usual(self) -> SearchOptions:
-        """The search that the settings ask for."""
-        return self.wording.usual()
-
     def search(
         self, network: nn.Module, batch: Batch, scores: DecoderContext, how: SearchOptions
     ) -> list[list[TextHypothesis]]:
@@ -220,23 +177,12 @@ class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEv
 
     def translation(self, line: TextHypothesis, record: Record, example: Example) -> GeneratedText:
         """A line as text, with the symbols of both sides."""
-        raw = self._source(record)
+        raw = _source(self.columns, record)
         return self._shown(line, self._text(line, raw.value if isinstance(raw.value, str) else ""), example)
-
-    @property
-    def reads(self) -> str:
-        """What its input reads."""
-        return self.input.kind
-
-    def record(self, value: Any, where: str) -> Record:
-        """The value in the column that is read."""
-        return Record(
-            {self.columns.input: self.input.parse(value) if isinstance(value, str) else value}, where
-        )
 
     def answer(self, output: TextHypothesis, record: Record) -> dict[str, Any]:
         """The text, and its log probability."""
-        source = self._source(record).value
+        source = _source(self.columns, record).value
         text = self._text(output, source if isinstance(source, str) else "")
         return {"prediction": text, "logp": round(output.logp, 4)}
 
@@ -253,19 +199,13 @@ class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEv
         return ["elman translate {name} < FILE", "elman eval {name} FILE"]
 
     def _pair(self, record: Record, use: Purpose) -> Seq2SeqExample:
-        raw = self._source(record)
+        raw = _source(self.columns, record)
         data = target_text.bounded(self.input.encode(raw), "source", self._options, record.where)
         key, source = base.identity(raw.value), raw.value if isinstance(raw.value, str) else ""
         if not use.labelled:
             return Seq2SeqExample(data, torch.empty(0, dtype=torch.int64), len(data), key, "", source)
         text = self.wording.vocab.normal(_target(self.columns, record))
         return Seq2SeqExample(data, self.wording.encode(text, record.where), len(data), key, text, source)
-
-    def _source(self, record: Record) -> RawValue:
-        raw = RawValue(self.columns.read(record), record.where)
-        if isinstance(raw.value, str) and not raw.value.strip():
-            raise DataError(record.where, "an empty source", expected="a text", remedy="leave the line out")
-        return raw
 
     def _shown(self, line: TextHypothesis, text: str, example: Example) -> GeneratedText:
         if isinstance(self.input, text_input.Text):
@@ -280,6 +220,13 @@ class Translate(Task[TranslateConfig], Translator, NamesSteps, EdgeLoss, ShowsEv
         return self.wording.text(line, words)
 
 
+def _source(chosen: Columns, record: Record) -> RawValue:
+    raw = RawValue(chosen.read(record), record.where)
+    if isinstance(raw.value, str) and not raw.value.strip():
+        raise DataError(record.where, "an empty source", expected="a text", remedy="leave the line out")
+    return raw
+
+
 def _target(chosen: Columns, record: Record) -> str:
     value = chosen.wanted(record)
     if not isinstance(value, str):
@@ -288,12 +235,6 @@ def _target(chosen: Columns, record: Record) -> str:
     if not value.strip():
         raise DataError(record.where, "an empty target", expected="a text", remedy="leave the line out")
     return value
-
-
-def _replaces(options: TranslateConfig, member: Input) -> bool:
-    """Whether there is a word to write in place of <unk>: that of the source that was looked at."""
-    has_words = isinstance(member, text_input.Text) and member.vocab.unknown is not None
-    return options.replace_unknown and has_words and options.attention != NO_ATTENTION
 
 
 def _input(values: Sequence[RawValue], run: RunConfig[TranslateConfig]) -> Input:

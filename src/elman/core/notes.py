@@ -1,0 +1,32 @@
+"""What a user should know of data that are taken all the same: a warning of Python, which commands hear."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from elman.core.errors import DataWarning
+
+
+def note(text: str) -> None:
+    """Say one line."""
+    warnings.warn(text, DataWarning, stacklevel=3)
+
+
+@contextmanager
+def heard(say: Callable[[str], None]) -> Iterator[None]:
+    """Within it, every note goes to `say`; other warnings go where they went."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DataWarning)
+        others = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, DataWarning):
+                say(str(message))
+            else:
+                others(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
