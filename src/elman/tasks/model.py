@@ -213,12 +213,7 @@ class Model:
         told = self.predict(values if memory.rows(values) is None else memory.rows(values))
         if any("probabilities" not in answer for answer in told):
             got = "a model whose predictions have no probabilities of classes"
-            raise TaskError(
-                f"task {self.config.task!r}",
-                got,
-                expected="a model that predicts one class a sequence",
-                remedy="use predict",
-            )
+            raise TaskError(f"task {self.config.task!r}", got, remedy="use predict")
         return [answer["probabilities"] for answer in told]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
