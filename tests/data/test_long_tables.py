@@ -61,6 +61,23 @@ def test_rows_are_ordered_by_time():
         np.testing.assert_array_equal(ordered[record.fields["seq_id"]], record.fields["series"])
 
 
+def test_days_are_ordered_as_dates_and_not_as_texts():
+    days = ["28/02/2023", "01/03/2023", "02/03/2023", "15/02/2023"]
+    cells = [(str(i), day, str(place), "ab"[i % 2]) for i in range(4) for place, day in enumerate(days)]
+    joined = found(rows("seq_id date x label", *cells)).join(rows("seq_id date x label", *cells))
+    assert joined[0].fields["series"][:, 0].tolist() == [3, 0, 1, 2]
+
+
+def test_ambiguous_days_are_told_and_settled():
+    days = ["05/02/2023", "01/03/2023", "02/03/2023", "11/02/2023"]
+    cells = [(str(i), day, str(place), "ab"[i % 2]) for i in range(4) for place, day in enumerate(days)]
+    table = rows("seq_id date x label", *cells)
+    with pytest.raises(DataError, match="--dates"):
+        found(table).join(table)
+    joined = found(table, dates="month-first").join(table)
+    assert joined[0].fields["series"][:, 0].tolist() == [1, 2, 0, 3]
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.core.errors import DataError
+from elman.core.errors import ConfigError, DataError
 from elman.core.records import Record
 from elman.core.run_config import DataSettings
 from elman.data.splits import split_records
@@ -57,6 +57,33 @@ def test_identical_inputs_are_on_one_side(numbers):
     assert not train & valid
     assert not train & test
     assert not valid & test
+
+
+@given(st.lists(st.sampled_from("aaaaabbc"), min_size=60, max_size=300), st.sampled_from([0.1, 0.2]))
+def test_stratified_parts_share_every_class_alike(labels, share):
+    rows = records([f"text {i % 250}" for i in range(len(labels))], label=[*labels])
+    settings = DataSettings.of({"valid": share, "test": share, "split": "stratified"})
+    sides = split_records(rows, settings, key, lambda record: record.fields["label"])
+    texts = [{record.fields["text"] for record in side} for side in sides]
+    assert not texts[0] & texts[1] | texts[0] & texts[2] | texts[1] & texts[2]
+    if len(labels) > 250:
+        return  # inputs that are there twice go together, with what class they may
+    for side in sides[1:]:
+        for label in set(labels):
+            count = sum(record.fields["label"] == label for record in side)
+            assert abs(count - share * labels.count(label)) < 2
+
+
+def test_numbers_are_stratified_by_their_size():
+    rows = records([f"text {i}" for i in range(100)], label=[str(i) for i in range(100)])
+    settings = DataSettings.of({"valid": 0.1, "test": 0.1, "split": "stratified"})
+    _, _, test = split_records(rows, settings, key, lambda record: record.fields["label"])
+    assert [int(record.fields["label"]) // 10 for record in test] == [*range(10)]
+
+
+def test_parts_without_an_answer_are_not_stratified():
+    with pytest.raises(ConfigError, match="random"):
+        parts(records([f"text {i}" for i in range(30)]), split="stratified", valid=0.1, test=0.1)
 
 
 def test_a_random_part_does_not_depend_on_the_order():

@@ -81,9 +81,9 @@ class DataSettings(Settings):
     test: float = option(0.05, "test share, scored once at the end", low=0, below=1)
     split: str = option(
         "random",
-        "how records are split; random keeps identical inputs in one part, every takes each n-th of a file, "
-        "a text is always cut in order",
-        choices=("random", "every", "order"),
+        "how records are split; random keeps identical inputs in one part, stratified does too and "
+        "shares every class alike, every takes each n-th of a file; a text is always cut in order",
+        choices=("random", "stratified", "every", "order"),
     )
     group: str = option(
         "",

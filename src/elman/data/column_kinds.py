@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from elman.core.records import Record
+from elman.data import times
 
 _PROBED = 1000
 """Rows that are looked at."""
@@ -103,7 +104,8 @@ def _kind(name: str, cells: Sequence[Any], place: int) -> str:
     if first and len(numbers) >= _COUNTED and (counts(numbers) or _is_range(numbers)):
         return "the number of the row"
     dated = [is_date(cell) for cell in cells if cell not in (None, "")]
-    return "a time" if is_time_name(name) and dated and all(dated) else ""
+    is_one = bool(dated) and (all(dated) or times.holds_times(name, cells))
+    return "a time" if is_time_name(name) and is_one else ""
 
 
 def whole(cells: Sequence[Any]) -> list[int]:
@@ -126,7 +128,7 @@ def _is_range(numbers: Sequence[int]) -> bool:
 
 def is_date(cell: Any) -> bool:
     """Whether a cell is written like a date or a time of the day."""
-    return isinstance(cell, str) and bool(_DATE.fullmatch(cell.strip()))
+    return times.is_date(cell) or (isinstance(cell, str) and bool(_DATE.fullmatch(cell.strip())))
 
 
 def _is_word(cell: Any) -> bool:

@@ -16,12 +16,11 @@ import numpy as np
 from elman.core.errors import DataError
 from elman.core.records import Record
 from elman.core.run_config import DataSettings
-from elman.data import column_kinds, columns
+from elman.data import column_kinds, columns, times
 from elman.data.cells import cell, is_empty, named, number
 
 _FEWEST = 3
 """Rows that a sequence has on average, where nobody says that rows are steps."""
-
 
 _PROBED = 1000
 """Rows that tell whether each has one token."""
@@ -46,6 +45,7 @@ class LongTable:
         time: the column that orders the rows of a sequence; "": they are in order.
         inputs: the columns of numbers that are read, a channel each; none: every column becomes a list.
         target: the column to be predicted, the same in all rows of a sequence; "" where columns become lists.
+        dates: the notation of times, as `elman.data.times.read` takes it.
         guessed: whether any of this was guessed.
     """
 
@@ -53,6 +53,7 @@ class LongTable:
     time: str
     inputs: tuple[str, ...] = ()
     target: str = ""
+    dates: str = times.AUTO
     guessed: bool = True
 
     def join(self, records: Iterable[Record]) -> list[Record]:
@@ -62,10 +63,12 @@ class LongTable:
         where no inputs are named, a list for each column.
 
         Raises:
-            DataError: a column is missing, a cell is no number, a time comes twice, or a target is not the
-                same in all rows of a sequence.
+            DataError: a column is missing, a cell is no number or no time, day and month are ambiguous, a
+                time comes twice, or a target is not the same in all rows of a sequence.
         """
-        return [self._joined(rows) for rows in groups(records, self.group)]
+        parts = groups(records, self.group)
+        moments = iter(self._moments([row for rows in parts for row in rows]))
+        return [self._joined(self._ordered(rows, [next(moments) for _ in rows])) for rows in parts]
 
     def spread(
         self, answers: Iterable[tuple[Record, Mapping[str, Any]]]
@@ -90,7 +93,6 @@ class LongTable:
         return f"{words} (guessed; {settings})" if self.guessed else words
 
     def _joined(self, rows: Sequence[Record]) -> Record:
-        rows = self._ordered(rows)
         first = rows[0].fields
         fields = {name: cell(rows[0], name) for name in self.group}
         if not self.inputs:
@@ -102,15 +104,22 @@ class LongTable:
             fields[self.target] = self._label(rows)
         return Record(JoinedRows(fields, rows, self), rows[0].where)
 
-    def _ordered(self, rows: Sequence[Record]) -> Sequence[Record]:
-        if not self.time:
-            return rows
+    def _moments(self, rows: Sequence[Record]) -> Sequence[Any]:
+        """What orders each of all rows: the notation of times is one for the table, not for a sequence."""
+        if not self.time or not rows:
+            return range(len(rows))
         cells = [cell(row, self.time) for row in rows]
-        order = sorted(range(len(rows)), key=_moments(cells).__getitem__)
+        if not times.is_time(cells[0]):
+            return [str(cell) for cell in cells]  # such as names of steps
+        found = times.read(cells, lambda place: rows[place].where, notation=self.dates, name=self.time)
+        return found.values.tolist()
+
+    def _ordered(self, rows: Sequence[Record], moments: Sequence[Any]) -> Sequence[Record]:
+        order = sorted(range(len(rows)), key=moments.__getitem__)
         for before, after in pairwise(order):
-            if cells[before] == cells[after]:
+            if moments[before] == moments[after]:
                 remedy = "keep one of them, or name the columns that tell sequences apart: --group a,b"
-                got = f"a second row for {cells[after]!r} of {self._named(rows[0])}"
+                got = f"a second row for {cell(rows[after], self.time)!r} of {self._named(rows[0])}"
                 raise DataError(rows[after].where, got, expected="one", remedy=remedy)
         return [rows[place] for place in order]
 
@@ -195,7 +204,14 @@ def find(records: Sequence[Record], data: DataSettings) -> LongTable | None:
     if not asked and (not numbers or (texts and not inputs) or not _is_same(parts, answers[0])):
         return None
     guessed = not (data.group and data.time and data.input and data.target)
-    return LongTable(group=tuple(group), time=time, inputs=tuple(numbers), target=answers[0], guessed=guessed)
+    return LongTable(
+        group=tuple(group),
+        time=time,
+        inputs=tuple(numbers),
+        target=answers[0],
+        dates=data.dates,
+        guessed=guessed,
+    )
 
 
 def find_tokens(records: Sequence[Record], data: DataSettings) -> LongTable | None:
@@ -224,7 +240,7 @@ def find_tokens(records: Sequence[Record], data: DataSettings) -> LongTable | No
     one_each = all(len(str(row.fields.get(name)).split()) <= 1 for row in records[:_PROBED] for name in words)
     if not cells or not (asked or (one_each and len(words) > 1)):
         return None
-    return LongTable(group=tuple(group), time=time, guessed=not data.group)
+    return LongTable(group=tuple(group), time=time, dates=data.dates, guessed=not data.group)
 
 
 def _is_flat(first: Record) -> bool:
@@ -240,27 +256,27 @@ def _group_and_time(
     first = records[0]
     group, (time, *_) = named(first, data.group), [*named(first, data.time), ""]
     names = [name for name in first.fields if name not in (*taken, *group, time)]
-    times = [time] if time else [name for name in names if column_kinds.is_time_name(name)]
+    usual = [time] if time else [name for name in names if column_kinds.is_time_name(name)]
     if group:
         parts = groups(records, group)
-        known = next((each for each in times if time or _is_order(parts, each)), "") or _counter(parts, names)
+        known = next((each for each in usual if time or _is_order(parts, each)), "") or _counter(parts, names)
         return (group, known) if known or asked else ([], "")
     for name in [name for name in names if column_kinds.is_group_name(name)]:
         parts = groups(records, [name])
         if len(parts) < 2 or len(records) < (1 if asked else _FEWEST) * len(parts) + asked:
             continue
-        known = next((each for each in times if each != name and _is_order(parts, each)), "")
+        known = next((each for each in usual if each != name and _is_order(parts, each)), "")
         known = known or _counter(parts, [other for other in names if other != name])
         if known or asked:
             return [name], known
-    return _by_restarts(records, names, times)
+    return _by_restarts(records, names, usual)
 
 
 def _by_restarts(
-    records: Sequence[Record], names: Sequence[str], times: Sequence[str]
+    records: Sequence[Record], names: Sequence[str], usual: Sequence[str]
 ) -> tuple[list[str], str]:
     """A column that changes just where a time starts anew, which then is that time."""
-    for time in times:
+    for time in usual:
         numbers = column_kinds.whole([record.fields.get(time) for record in records])
         starts = [place for place in range(1, len(numbers)) if numbers[place] <= numbers[place - 1]]
         if not starts or len(records) < _FEWEST * (len(starts) + 1):
@@ -301,14 +317,6 @@ def _targets(parts: Sequence[Sequence[Record]], names: Sequence[str]) -> list[st
 
 def _is_same(parts: Sequence[Sequence[Record]], name: str) -> bool:
     return all(len({str(row.fields.get(name)) for row in rows}) == 1 for rows in parts)
-
-
-def _moments(cells: Sequence[Any]) -> list[Any]:
-    """The cells of times as what can be sorted."""
-    try:
-        return [float(cell) for cell in cells]
-    except (TypeError, ValueError, OverflowError):
-        return [str(cell) for cell in cells]
 
 
 def _no_column(first: Record, what: str, setting: str) -> DataError:

@@ -6,19 +6,22 @@ the same input never stand on two sides, and a record added to the data moves ha
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from math import inf
+from typing import Any
 
-from elman.core.errors import DataError
+from elman.core.errors import ConfigError, DataError
 from elman.core.records import Record
 from elman.core.run_config import DataSettings
+from elman.data.cells import is_number
 
 Key = Callable[[Record], bytes]
 
 
 def split_records(
-    records: Sequence[Record], data: DataSettings, key: Key
+    records: Sequence[Record], data: DataSettings, key: Key, answer: Callable[[Record], Any] | None = None
 ) -> tuple[list[Record], list[Record], list[Record]]:
     """The records that train, validate and test, in the shares and by the way that `data` says.
 
@@ -26,11 +29,17 @@ def split_records(
         records: all of them, in the order of the file.
         data: shares `valid` and `test`, the way `split`, and the column `group`.
         key: what of a record must not stand on two sides: its input, as bytes.
+        answer: the class or the number to predict, whose values stratified parts share alike; or None.
 
     Raises:
+        ConfigError: parts are to be stratified, and there is no such answer.
         DataError: a record lacks the column `group`; or no record is left for a part that was asked for.
     """
-    names = _WAYS[data.split](records, data, _grouped(data.group, records[0]) if data.group else key)
+    whole = _grouped(data.group, records[0]) if data.group else key
+    if data.split == "stratified":
+        names = _stratified(records, data, whole, answer)
+    else:
+        names = _WAYS[data.split](records, data, whole)
     parts: dict[str, list[Record]] = {"train": [], "valid": [], "test": []}
     for record, name in zip(records, names, strict=True):
         parts[name].append(record)
@@ -74,6 +83,35 @@ def _filled(digests: Sequence[bytes], counts: Mapping[bytes, int], wanted: int) 
         if counts[digest] <= 2 * wanted:
             wanted -= counts[digest]
             yield digest
+
+
+def _stratified(
+    records: Sequence[Record], data: DataSettings, key: Key, answer: Callable[[Record], Any] | None
+) -> list[str]:
+    """Keys in the order of their first answer, and by their hash within it: each n-th, as the shares say."""
+    if answer is None:
+        expected = "a task with a class or a number for each record"
+        raise ConfigError("data.split", "'stratified'", expected=expected, remedy="use random")
+    keys = [sha256(key(record)).digest() for record in records]
+    counts, rank = Counter(keys), {}
+    for digest, record in zip(keys, records, strict=True):
+        rank.setdefault(digest, (*_rank(answer(record)), digest))
+    place: dict[bytes, str] = {}
+    for name, share in (("test", data.test), ("valid", data.valid)):
+        left = sorted((digest for digest in counts if digest not in place), key=rank.__getitem__)
+        # From half a step on, so that a class of half a step's records already has one of them.
+        total, seen, taken = sum(map(counts.__getitem__, left)), 0.0, 0
+        for digest in left:
+            seen += counts[digest] * share * len(records) / total
+            if seen >= taken + 0.5:
+                place[digest] = name
+                taken += counts[digest]
+    return [place.get(digest, "train") for digest in keys]
+
+
+def _rank(answer: Any) -> tuple[float, str]:
+    """Where an answer stands among others: numbers by their size, before classes by their names."""
+    return (float(answer), "") if is_number(answer) else (inf, str(answer))
 
 
 def _every(records: Sequence[Record], data: DataSettings, key: Key) -> list[str]:

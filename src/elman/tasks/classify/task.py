@@ -104,7 +104,11 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
         """The records in shares; identical inputs stay on one side, if they are drawn at random."""
         chosen = _columns(records, data)
-        return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
+
+        def key(record: Record) -> bytes:
+            return base.identity(chosen.read(record))
+
+        return Parts(*splits.split_records(records, data, key, chosen.wanted))
 
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> dict[int, DataError]:
