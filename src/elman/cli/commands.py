@@ -21,7 +21,7 @@ from elman.cli.stream import stream
 from elman.cli.task_options import placed
 from elman.cli.train import KNOWN, init, train
 from elman.cli.translate import translate
-from elman.core import notes
+from elman.core import notes, plugins
 from elman.core.errors import ElmanError, shortened
 
 _NOTE = 800
@@ -29,7 +29,12 @@ _NOTE = 800
 
 app = App(
     name="elman",
-    help="Recurrent neural networks: train one on your sequences; predict, translate, forecast, write, draw.",
+    help=(
+        "Recurrent neural networks: train one on your sequences; predict, translate, forecast, write, draw.\n"
+        "\n"
+        "Every command takes --import FILE.py, or --import MODULE, as often as you like: Python code of "
+        "yours that is imported first, to register cells and tasks of your own."
+    ),
     version_flags=["--version"],
     help_format="plaintext",
     print_error=False,
@@ -76,7 +81,8 @@ def run(tokens: Sequence[str] | None = None) -> int:
             pipe.reconfigure(errors=errors)
     try:
         with notes.heard(lambda text: print(f"elman: {shortened(text, _NOTE)}", file=sys.stderr)):
-            app(_placed(sys.argv[1:] if tokens is None else list(tokens)), result_action="return_value")
+            given = _imported(sys.argv[1:] if tokens is None else list(tokens))
+            app(_placed(given), result_action="return_value")
         sys.stdout.flush()
     except (ElmanError, CycloptsError) as error:
         print(f"elman: {_one_line(error)}", file=sys.stderr)
@@ -88,6 +94,21 @@ def run(tokens: Sequence[str] | None = None) -> int:
         # The reader has gone (`elman sample RUN | head`); nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _imported(tokens: list[str]) -> list[str]:
+    """The tokens without those that name what is to be imported, which is done."""
+    left: list[str] = []
+    rest = iter(tokens)
+    for token in rest:
+        option, joined, name = token.partition("=")
+        if token == "--":
+            return [*left, token, *rest]
+        if option == plugins.OPTION:
+            plugins.import_named(name if joined else next(rest, ""))
+        else:
+            left.append(token)
+    return left
 
 
 def _placed(tokens: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from elman.core import plugins
 from elman.core.errors import TaskError, nearest
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class TaskTable(MutableMapping[str, "type[Task]"]):
         del self._kinds[name]
 
     def __contains__(self, name: object) -> bool:
+        if name not in self._kinds:
+            plugins.import_installed()
         return name in self._kinds
 
     def __iter__(self) -> Iterator[str]:
@@ -69,7 +72,8 @@ def get(name: str) -> type[Task]:
         TaskError: no task has that name; the error names the nearest one.
     """
     if name not in TASKS:
-        raise TaskError(f"task {name!r}", "an unknown task", remedy=nearest(name, TASKS))
+        own = f"a task of your own: {plugins.OPTION} FILE.py"
+        raise TaskError(f"task {name!r}", "an unknown task", remedy=f"{nearest(name, TASKS)} ({own})")
     return TASKS[name]
 
 
@@ -91,6 +95,7 @@ def register(kind: type[Task]) -> None:
 
 def readers(format_name: str) -> dict[str, type[Task]]:
     """Return the tasks that read a format, by their names."""
+    plugins.import_installed()
     return {name: kind for name, kind in TASKS.items() if format_name in kind.formats}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from elman.core import plugins
 from elman.core.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -56,10 +57,13 @@ def get(name: str) -> Cell:
     Raises:
         ConfigError: no cell has that name; it tells the nearest one.
     """
+    if name not in _BUILT_IN and name not in _REGISTERED:
+        plugins.import_installed()
     if name in _REGISTERED:
         return _REGISTERED[name]
     if name not in _BUILT_IN:
-        raise ConfigError("cell", f"unknown name {name!r}", remedy=nearest(name, names()))
+        own = f"a cell of your own: {plugins.OPTION} FILE.py"
+        raise ConfigError("cell", f"unknown name {name!r}", remedy=f"{nearest(name, names())} ({own})")
     module, cell, settings = _BUILT_IN[name]
     return getattr(import_module(module), cell)(**settings)
 
