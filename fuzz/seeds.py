@@ -297,6 +297,16 @@ def _media() -> list[Seed]:
     return [Seed(sounds, "m", ()), Seed(pictures, "m", ())]
 
 
+def _melody(number: int) -> bytes:
+    """A Standard MIDI File of a few notes, four ticks a beat."""
+    track = b"".join(
+        bytes([0, 0x90, 60 + (number + step) % 5, 64, 2 + 2 * (step % 2), 0x80, 60 + (number + step) % 5, 0])
+        for step in range(6)
+    )
+    track += b"\x00\xff\x2f\x00"
+    return struct.pack(">4sIHHH", b"MThd", 6, 0, 1, 4) + struct.pack(">4sI", b"MTrk", len(track)) + track
+
+
 _FASTA = _lines(f">s{i} {_label(i)}\n{'ACGT' * (2 + i % 3)}" for i in range(_COUNT))
 _COLUMN = _lines(_line(i) for i in range(_COUNT))
 
@@ -311,6 +321,14 @@ SEEDS: dict[str, list[Seed]] = {
     "arrays": _arrays(),
     "idx": _idxs(),
     "fasta": [Seed({"a.fa": _FASTA}, "a.fa", ("classify",))],
+    "fasttext": [
+        Seed(
+            {"a.ft": _lines(f"__label__{_label(i)} {_line(i)}" for i in range(_COUNT))}, "a.ft", ("classify",)
+        )
+    ],
+    "midi": [
+        Seed({f"m/{i}.mid": _melody(i) for i in range(_COUNT)}, "m", ("draw",), _SHARES | {"split": "order"})
+    ],
     "jsonlines": _jsonlines(),
     "parquet": _parquets(),
     "media": _media(),

@@ -445,7 +445,7 @@ _JSON_LINES = json_line, json_line, json_lines, json_lines, *_LINES
 
 KNOWN: dict[str, tuple[Mutation, ...]] = {
     **dict.fromkeys((".csv", ".tsv", ".conll", ".conllu", ".tok", ".ts", ".fa", ".de", ".en"), _ROWS),
-    ".txt": _LINES,
+    **dict.fromkeys((".txt", ".ft"), _LINES),
     ".toml": (setting, setting, any_number, line_moved),
     ".jsonl": _JSON_LINES,
     ".json": _JSON,

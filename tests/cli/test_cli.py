@@ -163,7 +163,10 @@ def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
             ["train", "{tmp}/films.csv", "--group", "who"],
             "films.csv:2: no column 'who'; data.group is one of: text, label",
         ),
-        (["train", "{tmp}/films.csv", "--split", "evry"], "data.split: expected one of random, every, order"),
+        (
+            ["train", "{tmp}/films.csv", "--split", "evry"],
+            "data.split: expected one of random, stratified, every, order",
+        ),
         (
             ["train", "{tmp}/films.csv", "--set", "classify.pool=sum"],
             "classify.pool: expected one of last, mean, max, attention, mean_max, got 'sum'",
@@ -267,17 +270,19 @@ def test_runs_are_numbered(capsys, monkeypatch, tmp_path, text):
 def test_lists(capsys):
     assert "sample:python-docs" in call(capsys, "samples")[1]
     native, aten, loop = call(capsys, "kernels", "gru_reset_before")[1].splitlines()
-    assert native.startswith("native   refuses: ")
+    assert native == "native   runs: the fastest"
     assert aten == "aten     refuses: torch has no fused 'gru_reset_before'"
+    assert loop == "loop     could run"
+    native, _, loop = call(capsys, "kernels", "gru_reset_before", "--normed")[1].splitlines()
+    assert native.startswith("native   refuses: ")
     assert loop.startswith("loop     runs: native refuses: ")
-    assert loop.endswith("; aten refuses: torch has no fused 'gru_reset_before'")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["trian"], 'Unknown command "trian". Did you mean "train"?'),
-        (["train", "--hiden", "3"], "Unknown option: --hiden. Did you mean --hidden?"),
+        (["train", "--hiden", "3"], "--hiden: an unknown option; did you mean --hidden?"),
         (["train", "--hidden", "x"], 'Invalid value for --hidden: unable to convert "x" into int.'),
         (["train", "--hidden", "0"], "network.hidden: expected a value at least 1, got 0"),
         (["train", "--cell", "gur"], "cell: unknown name 'gur'; did you mean 'gru'?"),

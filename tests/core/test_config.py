@@ -68,11 +68,12 @@ def test_a_bad_value_is_named(tables, message):
 def test_later_settings_prevail(tmp_path: Path):
     file = tmp_path / "e.toml"
     file.write_text('[network]\nhidden = 8\nlayers = 3\ncell = "gru"\n[data]\npath = "sample:python-docs"\n')
-    run, reason = resolve.resolve(
+    run, choice = resolve.resolve(
         None, None, file, {"hidden": 9, "layers": 4}, ["network.layers=5", "data.unit=word"]
     )
     assert (run.network.hidden, run.network.layers, run.network.cell, run.data.unit) == (9, 5, "gru", "word")
-    assert reason == "task language, guessed from sample:python-docs (format sample)"
+    assert choice.words.startswith("task language, guessed from sample:python-docs (format sample): ")
+    assert choice.guessed
 
 
 def test_a_task_s_own_settings_have_their_names_too():

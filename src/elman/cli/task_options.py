@@ -59,5 +59,7 @@ def _kind(name: str, task: str, token: str) -> str:
     name = name.replace("-", "_")
     owners = settings_index.owners(name)
     if not owners:
-        raise ConfigError(token.partition("=")[0], "an unknown option", remedy=settings_index.hint(name))
+        raise ConfigError(
+            token.partition("=")[0], "an unknown option", remedy=settings_index.hint(name, option=True)
+        )
     return str(owners.get(task, next(iter(owners.values()))).type)

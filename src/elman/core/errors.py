@@ -81,5 +81,12 @@ def shortened(text: str, most: int = _LONGEST) -> str:
 def nearest(name: object, known: Iterable[str]) -> str:
     """The remedy for an unknown name: the nearest known one, or all of them if none is near."""
     names = sorted(known)
-    close = difflib.get_close_matches(str(name)[:_COMPARED], names, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+    given = str(name)[:_COMPARED]
+    close = difflib.get_close_matches(given, names, n=5, cutoff=0.5)
+    if not close:
+        return f"known: {', '.join(names)}"
+    # Of those equally near, the one that begins as it does.
+    best = max(
+        close, key=lambda each: (difflib.SequenceMatcher(None, each, given).ratio(), each[0] == given[0])
+    )
+    return f"did you mean {best!r}?"

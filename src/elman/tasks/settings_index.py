@@ -26,12 +26,13 @@ def owners(name: str) -> dict[str, Field[Any]]:
     }
 
 
-def hint(name: str, own: type[Settings] | None = None) -> str:
+def hint(name: str, own: type[Settings] | None = None, *, option: bool = False) -> str:
     """The remedy for a setting that a run has not got: where it is, or which one is meant.
 
     Args:
         name: what was said.
         own: the section of the run's task; None: it is not known yet.
+        option: whether it was said on the command line.
     """
     sections = [*SECTIONS, own] if own else [*SECTIONS, *(kind.Config for kind in registry.TASKS.values())]
     known = {
@@ -49,7 +50,7 @@ def hint(name: str, own: type[Settings] | None = None) -> str:
         return "elman train --help lists them"
     section, field = known[meant]
     if difflib.get_close_matches(name, [meant], cutoff=_NEAR):
-        return f"did you mean {meant!r}?"
+        return f"did you mean --{_dashed(meant)}?" if option else f"did you mean {meant!r}?"
     return f"did you mean {meant!r}? --{_dashed(meant)}, in [{section}]: {field.metadata['doc']}"
 
 

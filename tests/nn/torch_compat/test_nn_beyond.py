@@ -327,7 +327,5 @@ def test_a_step_that_does_not_fit(options, wrong):
 def test_what_a_stepper_cannot_run():
     with pytest.raises(ConfigError, match="stepper of GRU: bidirectional=True"):
         ours.GRU(F, H, bidirectional=True).stepper()
-    with pytest.raises(ConfigError, match="zoneout"):
-        ours.GRU(F, H, zoneout=0.1).stepper()
     with pytest.raises(DataError, match=r"hx: expected \[L, B, H\]"):
         ours.GRU(F, H).stepper(torch.zeros(1, 2, H + 1))

@@ -97,7 +97,10 @@ def files(source: str) -> list[str]:
 def parts(source: str) -> FolderParts | None:
     """The parts of the data in a folder, where names of files or folders say which; None, if they do not."""
     folder = Path(source)
-    if not folder.is_dir():
+    try:
+        if not folder.is_dir():
+            return None
+    except OSError:  # no file may have that name: reading will say so
         return None
     folders, there = _entries(folder)
     named = {word: each for each in folders if (word := _WORDS.get(each.name.lower()))}
