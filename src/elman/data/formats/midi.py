@@ -29,7 +29,7 @@ LOWEST, NOTES = 21, 88
 FRAMES_A_BEAT = 2
 """A frame is an eighth note."""
 
-_MOST_FRAMES = 1 << 20
+_MOST_FRAMES = 1 << 16
 _DRUMS = 9
 """The channel whose notes are drums, counted from 0."""
 
