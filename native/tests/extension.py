@@ -26,9 +26,12 @@ sys.modules["elman._native"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["elman._native"])
 
 import elman.nn  # noqa: E402
-from elman.nn.kernels import native  # noqa: E402
+from elman.nn.kernels import dispatch, native  # noqa: E402
+from elman.nn.kernels.base import KernelRequest  # noqa: E402
 
 NAMES = ("RNN", "LSTM", "GRU")
+LISTED = ("gru_reset_before", "mgu", "peephole_lstm", "indrnn", "multiplicative_lstm", "rhn", "lem", "slstm")
+"""Cells that run as lists of operations: of several products, own parameters, and 1 to 3 states."""
 
 
 def scattered(weight: torch.Tensor) -> torch.Tensor:
@@ -66,6 +69,22 @@ def alone(name: str, hidden: int, laid_out: bool) -> None:
         step(torch.randn(1, 5))
 
 
+def listed(name: str, hidden: int, dtype: torch.dtype) -> None:
+    """A cell that runs as a list of operations, over few steps and many, ragged and reset."""
+    assert dispatch.choose(KernelRequest(name))[0].name == "native"
+    layers = elman.Recurrent(name, 5, hidden, layers=2, recurrent_dropout=0.3).to(dtype)
+    for batch in (1, 3, 9):
+        for steps in (1, 6):
+            x = torch.randn(steps, batch, 5, dtype=dtype, requires_grad=True)
+            reset = torch.rand(steps, batch) < 0.3
+            for around in ({}, {"lengths": torch.randint(1, steps + 1, (batch,))}, {"reset": reset}):
+                seq = elman.Seq(x, around.get("lengths"))
+                with torch.no_grad():
+                    layers(seq, reset=around.get("reset"))
+                y, _ = layers(seq, reset=around.get("reset"))
+                y.data.square().sum().backward()
+
+
 def shared(name: str, threads: int = 3, turns: int = 10) -> None:
     """Threads that train one module at once: none waits for another's step."""
     module, failures = getattr(elman.nn, name)(6, 20), []
@@ -101,6 +120,8 @@ def main() -> None:
             continue
         for name, hidden, laid_out in product(NAMES, (4, 33), (True, False)):
             alone(name, hidden, laid_out)
+        for name, hidden, dtype in product(LISTED, (4, 33), (torch.float32, torch.float64)):
+            listed(name, hidden, dtype)
     for name in NAMES:
         shared(name)
 
