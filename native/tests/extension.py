@@ -31,7 +31,7 @@ from elman.nn.kernels.base import KernelRequest  # noqa: E402
 
 NAMES = ("RNN", "LSTM", "GRU")
 LISTED = ("gru_reset_before", "mgu", "peephole_lstm", "indrnn", "multiplicative_lstm", "rhn", "lem", "slstm")
-"""Cells that run as lists of operations: of several products, own parameters, and 1 to 3 states."""
+"""Cells that run as lists of operations: of several products, own parameters, and 1 to 4 states."""
 
 
 def scattered(weight: torch.Tensor) -> torch.Tensor:

@@ -128,8 +128,9 @@ def _head_in_words(data: DataSettings, first: Record) -> str:
     """What was guessed of a table's first line."""
     if not isinstance(first.fields, Row) or data.header != "auto":
         return ""
-    is_head = first.fields.layout.head is not None
-    return ", with a header (--header no: none)" if is_head else ", without a header (--header yes: with one)"
+    if first.fields.layout.head is not None:
+        return ", with a header (if it has none: --header no)"
+    return ", without a header (if it has one: --header yes)"
 
 
 def with_others(error: ElmanError, data: DataSettings, guessed: str) -> ElmanError:
