@@ -27,9 +27,9 @@ cells.register("{name}", Own())
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """A file that registers the cell `own_cell`; it is forgotten afterwards, as in a process that ended."""
+    """A file that registers the cell `zigzag`; it is forgotten afterwards, as in a process that ended."""
     path = tmp_path / "own_cells.py"
-    path.write_text(CELL.format(name="own_cell"))
+    path.write_text(CELL.format(name="zigzag"))
     monkeypatch.setattr(registry, "_REGISTERED", {})
     yield path
     sys.modules.pop("own_cells", None)
@@ -44,7 +44,7 @@ def test_a_run_with_a_cell_of_ones_own_is_used_in_another_process(own, tmp_path,
     text = tmp_path / "a.txt"
     text.write_text("one two three\n" * 40)
     out = str(tmp_path / "run")
-    trained = ["train", str(text), "--cell", "own_cell", "--hidden", "8", "--steps", "3", "--out", out]
+    trained = ["train", str(text), "--cell", "zigzag", "--hidden", "8", "--steps", "3", "--out", out]
     assert run([*trained, "--import", str(own)]) == 0
     forgotten()
     capsys.readouterr()

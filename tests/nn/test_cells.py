@@ -199,7 +199,8 @@ def test_unknown_name():
     with pytest.raises(ConfigError) as caught:
         cells.get("transformer")
     assert str(caught.value) == (
-        f"cell: unknown name 'transformer'; known: {', '.join(sorted(cells.names()))}"
+        f"cell: unknown name 'transformer'; known: {', '.join(sorted(cells.names()))}; "
+        "for a cell of your own: --import FILE.py"
     )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 
-from elman.core.errors import ConfigError
+from elman.core.errors import ConfigError, nearest
 
 GROUP = "elman_plugins"
 """The entry points of installed packages whose modules register cells and tasks."""
@@ -38,6 +39,12 @@ def import_named(name: str) -> None:
         raise ConfigError(
             f"{OPTION} {name}", got, remedy="name a module or a .py file that imports"
         ) from error
+
+
+def remedy(name: str, known: Iterable[str], what: str) -> str:
+    """The remedy for an unknown name of a cell or a task: a near one, or else to import one's own."""
+    found = nearest(name, known)
+    return found if found.startswith("did") else f"{found}; for {what} of your own: {OPTION} FILE.py"
 
 
 @cache

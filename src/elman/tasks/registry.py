@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from elman.core import plugins
-from elman.core.errors import TaskError, nearest
+from elman.core.errors import TaskError
 
 if TYPE_CHECKING:
     from elman.core.records import Record
@@ -72,8 +72,8 @@ def get(name: str) -> type[Task]:
         TaskError: no task has that name; the error names the nearest one.
     """
     if name not in TASKS:
-        own = f"a task of your own: {plugins.OPTION} FILE.py"
-        raise TaskError(f"task {name!r}", "an unknown task", remedy=f"{nearest(name, TASKS)} ({own})")
+        remedy = plugins.remedy(name, TASKS, "a task")
+        raise TaskError(f"task {name!r}", "an unknown task", remedy=remedy)
     return TASKS[name]
 
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from elman.core import plugins
-from elman.core.errors import ConfigError, nearest
+from elman.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from elman.nn.cells.base import Cell
@@ -62,8 +62,7 @@ def get(name: str) -> Cell:
     if name in _REGISTERED:
         return _REGISTERED[name]
     if name not in _BUILT_IN:
-        own = f"a cell of your own: {plugins.OPTION} FILE.py"
-        raise ConfigError("cell", f"unknown name {name!r}", remedy=f"{nearest(name, names())} ({own})")
+        raise ConfigError("cell", f"unknown name {name!r}", remedy=plugins.remedy(name, names(), "a cell"))
     module, cell, settings = _BUILT_IN[name]
     return getattr(import_module(module), cell)(**settings)
 
