@@ -51,13 +51,8 @@ template <class T, class Cell> class Backward {
     // The gradients that come in with the last states; what the time loop carries from step to step.
     void begin() {
         for (int s = 0; s < STATES; s++)
-            for (long i = 0; i < p.batch; i++) {
-                T* to = grads + (s * p.batch + i) * layer.units;
-                const T* from = (const T*)p.dlast[s];
-                long n = from ? p.hidden : 0;
-                if (n) std::memcpy(to, from + rows.who[i] * p.hidden, n * sizeof(T));
-                std::memset(to + n, 0, (layer.units - n) * sizeof(T));
-            }
+            place_rows((const T*)p.dlast[s], rows.who, p.hidden, layer.units, layer.units,
+                       grads + s * p.batch * layer.units);
         std::memset(bias_sums, 0, layer.row * sizeof(T));
         if (layer.narrow()) std::memset(narrow_sums, 0, p.input * GATES * layer.units * sizeof(T));
     }

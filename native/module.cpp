@@ -114,8 +114,8 @@ void share_out(Problem& p, char* at) {
     if (p.cell == CellKind::LSTM) p.states[1] = take(width);
 }
 
-// What forward and backward both need.
-void scan(Arguments& arguments, Problem& p) {
+// What every call begins with, of a cell or of a list; `before` are the states that it starts from.
+template <class P, size_t N> void sequence(Arguments& arguments, P& p, const void* (&before)[N]) {
     p.threads = arguments.number();
     p.steps = arguments.number();
     p.batch = arguments.number();
@@ -125,9 +125,14 @@ void scan(Arguments& arguments, Problem& p) {
     p.x = arguments.address();
     p.x_time = arguments.number();
     p.x_batch = arguments.number();
-    for (auto& state : p.initial) state = arguments.address();
+    for (auto& state : before) state = arguments.address();
     p.mask = arguments.address();
     p.reset = static_cast<const bool*>(arguments.address());
+}
+
+// What forward and backward both need.
+void scan(Arguments& arguments, Problem& p) {
+    sequence(arguments, p, p.initial);
     p.y = arguments.address();
     if (void* memory = arguments.address()) share_out(p, static_cast<char*>(memory));
 }
@@ -144,6 +149,15 @@ template <class F> PyObject* unlocked(F f) {
     PyEval_RestoreThread(state);
     if (!enough) return PyErr_NoMemory();
     Py_RETURN_NONE;
+}
+
+// The number that f gives, likewise.
+template <class F> PyObject* digested(F f) {
+    uint64_t result = 0;
+    PyObject* done = unlocked([&] { result = f(); });
+    if (!done) return nullptr;
+    Py_DECREF(done);
+    return PyLong_FromUnsignedLongLong(result);
 }
 
 PyObject* sizes(PyObject*, PyObject* const* values, Py_ssize_t count) {
@@ -171,11 +185,7 @@ PyObject* digest(PyObject*, PyObject* const* values, Py_ssize_t count) {
     p.threads = arguments.number();
     p.weights = matrices(arguments);
     if (!arguments.complete()) return nullptr;
-    uint64_t result = 0;
-    PyObject* done = unlocked([&, kernels = chosen] { result = kernels->digest(p); });
-    if (!done) return nullptr;
-    Py_DECREF(done);
-    return PyLong_FromUnsignedLongLong(result);
+    return digested([&, kernels = chosen] { return kernels->digest(p); });
 }
 
 PyObject* forward(PyObject*, PyObject* const* values, Py_ssize_t count) {
@@ -245,18 +255,7 @@ ListProblem list_kind(Arguments& arguments) {
 }
 
 void list_scan(Arguments& arguments, ListProblem& p) {
-    p.threads = arguments.number();
-    p.steps = arguments.number();
-    p.batch = arguments.number();
-    p.groups = arguments.number();
-    p.reverse = arguments.number();
-    p.lengths = static_cast<const long*>(arguments.address());
-    p.x = arguments.address();
-    p.x_time = arguments.number();
-    p.x_batch = arguments.number();
-    for (auto& state : p.before) state = arguments.address();
-    p.mask = arguments.address();
-    p.reset = static_cast<const bool*>(arguments.address());
+    sequence(arguments, p, p.before);
     p.learnt = arguments.address();
     p.kept = arguments.address();
 }
@@ -299,11 +298,7 @@ PyObject* list_digest(PyObject*, PyObject* const* values, Py_ssize_t count) {
     p.threads = arguments.number();
     p.weights = matrices(arguments);
     if (!arguments.complete()) return nullptr;
-    uint64_t result = 0;
-    PyObject* done = unlocked([&, kernels = chosen] { result = lists_of(kernels).digest(p); });
-    if (!done) return nullptr;
-    Py_DECREF(done);
-    return PyLong_FromUnsignedLongLong(result);
+    return digested([&, kernels = chosen] { return lists_of(kernels).digest(p); });
 }
 
 PyObject* list_forward(PyObject*, PyObject* const* values, Py_ssize_t count) {

@@ -70,6 +70,36 @@ struct Rows : Plan {
     std::vector<Place> places;
 };
 
+// Rows of x as the left side of a product: as they lie where they lie well, else copied together.
+template <class T> class InputRows {
+  public:
+    InputRows(const Problem& p, const Rows& rows)
+        : x((const T*)p.x), input(p.input), time(p.x_time), batch(p.x_batch), rows(rows),
+          block(std::min(BLOCK_ROWS, rows.rows)), row(padded<T>(p.input) + 64 / sizeof(T)),
+          copies(p.threads * block * row) {}
+
+    Left<T> operator()(Member& member, long begin, long n) const {
+        const Place first = rows.place(begin);
+        const bool one_step = first.entry + n <= rows.batch;
+        const bool even = rows.dense && (one_step || time == rows.batch * batch || rows.batch == 1);
+        const long stride = rows.batch == 1 ? time : batch;
+        if (even && (n <= 12 || stride * sizeof(T) % 1024)) return {at(first), stride, 1, input};
+        T* copy = copies + member.rank * block * row;
+        for (long r = 0; r < n; r++)
+            std::memcpy(copy + r * row, at(rows.place(begin + r)), input * sizeof(T));
+        return {copy, row, 1, input};
+    }
+
+  private:
+    const T* at(Place place) const { return x + place.time * time + place.entry * batch; }
+
+    const T* const x;
+    const long input, time, batch; // numbers in a row; from a step to the next; from an entry to the next
+    const Rows& rows;
+    const long block, row; // rows that a thread copies, numbers from one to the next
+    const Buffer<T> copies;
+};
+
 // What stands between a state and the step that it enters: a mask, and zero where an episode begins.
 template <class T> struct Entrance {
     explicit Entrance(const Problem& p)
@@ -88,18 +118,22 @@ template <class T> struct Entrance {
     const bool open; // nothing stands there
 };
 
-// Initial states, padded and in the plan's order: [S, B, units].
+// States [B, H] of a caller, padded and in the plan's order; zero where there are none.
+template <class T>
+void place_rows(const T* from, const std::vector<long>& who, long hidden, long units, long row, T* to) {
+    for (size_t i = 0; i < who.size(); i++, to += row) {
+        if (from) std::memcpy(to, from + who[i] * hidden, hidden * sizeof(T));
+        std::memset(to + (from ? hidden : 0), 0, (units - (from ? hidden : 0)) * sizeof(T));
+    }
+}
+
+// All initial states so: [S, B, units].
 template <class T, class Cell> Buffer<T> initial_states(const Problem& p, const Layer<T, Cell>& layer,
                                                         const Rows& rows) {
     Buffer<T> states(Cell::STATES * p.batch * layer.units);
     for (int s = 0; s < Cell::STATES; s++)
-        for (long i = 0; i < p.batch; i++) {
-            T* to = states + (s * p.batch + i) * layer.units;
-            const T* from = (const T*)p.initial[s];
-            long n = from ? p.hidden : 0;
-            if (n) std::memcpy(to, from + rows.who[i] * p.hidden, n * sizeof(T));
-            std::memset(to + n, 0, (layer.units - n) * sizeof(T));
-        }
+        place_rows((const T*)p.initial[s], rows.who, p.hidden, layer.units, layer.units,
+                   states + s * p.batch * layer.units);
     return states;
 }
 
@@ -115,8 +149,7 @@ template <class T, class Cell> class Forward {
           gates(training ? 0 : ahead * p.batch * layer.row),
           states(training ? 0 : (STATES - 1) * 2 * p.batch * layer.units),
           hidden(training || !separate_y() ? 0 : rows.rows * layer.units),
-          entered(training || entrance.open ? 0 : 2 * p.batch * layer.units),
-          copies(p.threads * copied_rows() * copied_row()) {
+          entered(training || entrance.open ? 0 : 2 * p.batch * layer.units), inputs(p, rows) {
         if (!weights) pack_bias(layer, (const T*)p.weights.b_ih, (const T*)p.weights.b_hh, (T*)biases);
         if (!entrance.open && p.steps) enter_first();
     }
@@ -138,8 +171,6 @@ template <class T, class Cell> class Forward {
 
     // Whether the hidden state of all steps stands elsewhere than in y.
     bool separate_y() const { return training || !rows.dense || layer.units != p.hidden; }
-    long copied_rows() const { return std::min(BLOCK_ROWS, rows.rows); }
-    long copied_row() const { return padded<T>(layer.input) + 64 / sizeof(T); }
     long steps_ahead() const {
         const long together = std::max(1L, p.batch / p.groups),
                    bytes = together * layer.row * long(sizeof(T));
@@ -217,24 +248,6 @@ template <class T, class Cell> class Forward {
             const T* w = weights + layer.panels.first(panel) * GATES * L * layer.input;
             product(layer.width(layer.panels, panel), n, left, w, false, sum);
         }
-    }
-
-    // Rows of x as the left side of a product: as they lie where they lie well, else copied together.
-    Left<T> inputs(Member& member, long row, long n) {
-        const Place first = rows.place(row);
-        const bool one_step = first.entry + n <= p.batch;
-        const bool even = rows.dense && (one_step || p.x_time == p.batch * p.x_batch || p.batch == 1);
-        const long stride = p.batch == 1 ? p.x_time : p.x_batch;
-        if (even && (n <= 12 || stride * sizeof(T) % 1024))
-            return {(const T*)p.x + first.time * p.x_time + first.entry * p.x_batch, stride, 1, layer.input};
-        T* copy = copies + member.rank * copied_rows() * copied_row();
-        for (long r = 0; r < n; r++) {
-            Place place = rows.place(row + r);
-            std::memcpy(copy + r * copied_row(),
-                        (const T*)p.x + place.time * p.x_time + place.entry * p.x_batch,
-                        layer.input * sizeof(T));
-        }
-        return {copy, copied_row(), 1, layer.input};
     }
 
     void recur(Member& member, long begin, long end, long sharers) {
@@ -386,7 +399,7 @@ template <class T, class Cell> class Forward {
     const Buffer<T> states;  // of two steps, in inference: all but the hidden state
     const Buffer<T> hidden;  // of all steps, where neither y nor the caller's memory can hold it
     const Buffer<T> entered; // of two steps, in inference: what entered the product
-    const Buffer<T> copies;  // of rows of x, for each thread
+    const InputRows<T> inputs;
 };
 
 } // namespace elman::ELMAN_ISA

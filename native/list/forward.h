@@ -1,7 +1,6 @@
 // The time loop of a list, forward: each step phase by phase, each phase group of units by group of units.
 #pragma once
 
-#include "../scan.h"
 #include "layer.h"
 
 namespace elman::ELMAN_ISA {
@@ -15,7 +14,7 @@ template <class T> class ListForward : ListScan<T> {
     explicit ListForward(const ListProblem& p)
         : Base(p), training(p.kept), weights((const T*)p.packed), ahead(steps_ahead()),
           pitch((training ? rows.rows : ahead * p.batch) * layer.row), own(training ? 0 : planes() * pitch),
-          memory(training ? (T*)p.kept : (T*)own), copies(p.threads * copied_rows() * copied_row()) {}
+          memory(training ? (T*)p.kept : (T*)own), inputs(p, rows) {}
 
     void run() {
         finish_empty();
@@ -34,8 +33,6 @@ template <class T> class ListForward : ListScan<T> {
     using Interpreters = std::vector<Interpreter<T>>;
 
     long planes() const { return program.planes + program.states * (p.reset ? 2 : 1); }
-    long copied_rows() const { return std::min(BLOCK_ROWS, rows.rows); }
-    long copied_row() const { return padded<T>(layer.input) + 64 / sizeof(T); }
     long steps_ahead() const {
         const long together = std::max(1L, p.batch / p.groups),
                    bytes = together * layer.row * long(program.slots.size() + 1) * long(sizeof(T));
@@ -213,23 +210,6 @@ template <class T> class ListForward : ListScan<T> {
         }
     }
 
-    // Rows of x as the left side of a product: as they lie where they lie well, else copied together.
-    Left<T> inputs(Member& member, long row, long n) {
-        const auto first = rows.place(row);
-        const bool one_step = first.entry + n <= p.batch;
-        const bool even = rows.dense && (one_step || p.x_time == p.batch * p.x_batch || p.batch == 1);
-        const long stride = p.batch == 1 ? p.x_time : p.x_batch;
-        if (even && (n <= 12 || stride * sizeof(T) % 1024))
-            return {(const T*)p.x + first.time * p.x_time + first.entry * p.x_batch, stride, 1, layer.input};
-        T* copy = copies + member.rank * copied_rows() * copied_row();
-        for (long r = 0; r < n; r++) {
-            const auto at = rows.place(row + r);
-            std::memcpy(copy + r * copied_row(), (const T*)p.x + at.time * p.x_time + at.entry * p.x_batch,
-                        layer.input * sizeof(T));
-        }
-        return {copy, copied_row(), 1, layer.input};
-    }
-
     bool begins(long step, long group, long r) const {
         const long b = rows.who[rows.first[group] + r];
         return entrance.begins(rows.time(step, b), b);
@@ -291,7 +271,7 @@ template <class T> class ListForward : ListScan<T> {
     const long pitch; // numbers of a plane
     const Buffer<T> own;
     T* const memory;
-    const Buffer<T> copies; // of rows of x, for each thread
+    const InputRows<T> inputs;
 };
 
 } // namespace elman::ELMAN_ISA

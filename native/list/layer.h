@@ -5,6 +5,7 @@
 // cache.
 #pragma once
 
+#include "../scan.h"
 #include "interpreter.h"
 #include "problem.h"
 
@@ -190,15 +191,6 @@ template <class T> void pack_list_back(const ListProblem& p, T* to) {
         });
     };
     run_team(layer.packed_back_size() > 100000 ? p.threads : 1, body);
-}
-
-// Numbers [n, H], padded and in the plan's order: [n, row].
-template <class T>
-void place_rows(const T* from, const std::vector<long>& who, long hidden, long units, long row, T* to) {
-    for (size_t i = 0; i < who.size(); i++, to += row) {
-        if (from) std::memcpy(to, from + who[i] * hidden, hidden * sizeof(T));
-        std::memset(to + (from ? hidden : 0), 0, (units - (from ? hidden : 0)) * sizeof(T));
-    }
 }
 
 // What forward and backward both have: rows, and where values of them stand.
