@@ -44,9 +44,9 @@ def write_figure(path: Path, figure: Any, dpi: int = 130) -> None:
         atomic_files.atomic_write(path, lambda beside: figure.savefig(beside, format=kind, dpi=dpi, **dated))
 
 
-def literal(text: str) -> str:
+def literal(text: str, most: int = _LONGEST) -> str:
     """A text of a user's data as a picture shows it: no formula, not too long, without half characters."""
-    whole = shortened(text, _LONGEST).encode("utf-8", "replace").decode("utf-8")
+    whole = shortened(text, most).encode("utf-8", "replace").decode("utf-8")
     return whole.replace("$", r"\$")
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,11 @@ def test_a_picture_has_a_title_dates_and_no_gap():
     ] * 2
     assert history.get_ydata()[-1] == median.get_ydata()[0] == future.past[-1]
     assert median.get_xdata()[-1] == np.datetime64("2024-05-05")
+    assert axes.get_ylim()[1] > np.nanmax(history.get_ydata())  # where the legend is
+    long = replace(future, title=f"Forecast of {'a' * 50}: 24 steps from 2024-01-13 12:00:00 Europe/Berlin")
+    figure = figure_module.Figure()
+    draw(figure, [long])
+    assert figure.axes[0].get_title(loc="left") == long.title
 
 
 def test_columns_are_forecast_jointly():

@@ -21,6 +21,12 @@ _SHOWN = 4
 _PANELS = 4
 """Series that a picture shows."""
 
+_TITLE = 110
+"""Characters of a title: a series' name, and when the forecast begins."""
+
+_HEADROOM = 0.2
+"""The share of its height that a picture gets on top for the legend, which else hides the history."""
+
 _BANDS = ((0.025, 0.975, 0.15), (0.1, 0.9, 0.3))
 
 
@@ -101,6 +107,8 @@ def draw(figure: Any, futures: Sequence[SeriesForecast]) -> None:
     panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for axes, future in zip(panels, shown, strict=True):
         _panel(axes, future)
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim(low, high + _HEADROOM * (high - low))
     panels[0].legend(frameon=False, fontsize=7, loc="upper left", ncols=5)
 
 
@@ -126,7 +134,7 @@ def _panel(axes: Any, future: SeriesForecast) -> None:
     if moments.dtype.kind == "M":
         _date_axis(axes)
     axes.tick_params(labelsize=7)
-    axes.set_title(figures.literal(future.title or future.name), fontsize=8, loc="left")
+    axes.set_title(figures.literal(future.title or future.name, _TITLE), fontsize=8, loc="left")
     axes.set_xlabel(figures.literal(future.heads[1]), fontsize=7)
     axes.grid(alpha=0.25)
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman.core.errors import TaskError
+from elman.core.errors import TaskError, shortened
 from elman.core.records import Batch, Example, Record, Seq
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data.batching import edge
@@ -40,6 +40,9 @@ _LEAST_LEARNT, _MOST_LEARNT, _MOST_SCORED = 2_000, 20_000, 1_000
 
 _OWN = (Purpose.TRAIN, Purpose.VALID, Purpose.TEST)
 """Of these, what lies before `start` and after `end` is left out."""
+
+_NAME = 50
+"""Characters of a series' name in the title of its picture."""
 
 _AT_ONCE = 20_000
 """Paths that are drawn at once, for the sake of memory."""
@@ -376,7 +379,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
             one.values[:at],
             actual,
             heads,
-            title=f"Forecast of {called}: {len(shown)} steps from {shown[0]}",
+            title=f"Forecast of {shortened(called, _NAME)}: {len(shown)} steps from {shown[0]}",
             moments=frequencies.moments(one.style, np.concatenate([one.times[:at], times])),
         )
 
