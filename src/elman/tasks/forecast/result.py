@@ -21,7 +21,7 @@ _SHOWN = 4
 _PANELS = 4
 """Series that a picture shows."""
 
-_TITLE = 110
+_TITLE = 120
 """Characters of a title: a series' name, and when the forecast begins."""
 
 _HEADROOM = 0.2
