@@ -67,6 +67,7 @@ class Columns:
         inputs: the names of several columns that are read.
         targets: the names of several columns that are predicted, each with 0 or 1.
         one_hot: whether just one of these is 1 in each row.
+        names: where all other columns are read, which they are; none: it was not kept.
     """
 
     input: str
@@ -77,6 +78,12 @@ class Columns:
     inputs: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     one_hot: bool = False
+    names: tuple[str, ...] = ()
+
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """The columns by the settings that name them."""
+        read = self.inputs or (self.names if self.input == ALL else (self.input,))
+        return {"input": read, "target": self.targets or (self.target,)} if read else {}
 
     def read(self, record: Record) -> Any:
         """What is read of a record.
@@ -120,6 +127,8 @@ class Columns:
 
         A series that ends early has empty cells after its end; one within it is a missing number.
         """
+        if self.names and all(name in record.fields for name in self.names):
+            return _whole_numbers(record, self.names)
         apart = {self.target, *self.targets, *(name for name, _ in self.left_out)}
         names = [name for name in record.fields if name not in apart or len(record.fields) == self.steps]
         if len(names) != self.steps:
@@ -127,9 +136,15 @@ class Columns:
             raise DataError(
                 record.where, f"{len(names)} columns to read", expected=str(self.steps), remedy=remedy
             )
-        while len(names) > 1 and is_empty(record.fields[names[-1]]):
-            names.pop()
-        return [number(record, name) for name in names]
+        return _whole_numbers(record, names)
+
+
+def _whole_numbers(record: Record, names: Sequence[str]) -> list[float]:
+    """The numbers in columns, without the empty cells after the end of a series."""
+    there = list(names)
+    while len(there) > 1 and is_empty(record.fields[there[-1]]):
+        there.pop()
+    return [number(record, name) for name in there]
 
 
 @dataclass(frozen=True)
@@ -188,11 +203,14 @@ def infer_columns(records: Sequence[Record], data: DataSettings, readable: Calla
         targets = _guess_several(records, left, read) or [_guess_target(records, left, read)]
         known = ",".join(targets)
     left_out = [(name, kind) for name, kind in keys.items() if name not in (read, known) and not data.input]
+    apart = {known, *targets, *(name for name, _ in left_out)}
+    numbers = tuple(name for name in first.fields if name not in apart) if read == ALL else ()
     chosen = Columns(
         read,
         known,
         not (data.input and data.target),
-        steps=len(others) - len(left_out) - (not data.target) if read == ALL else 0,
+        steps=len(numbers),
+        names=() if all(map(str.isdecimal, numbers)) else numbers,  # which are places, without a head
         left_out=tuple(left_out),
         inputs=tuple(inputs[: len(inputs) if len(inputs) > 1 else 0]),
         targets=tuple(targets[: len(targets) if len(targets) > 1 else 0]),

@@ -131,6 +131,18 @@ class Task(ABC, Generic[TaskSettings]):
         """How the records that it learnt from were joined."""
         return None
 
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from, by the settings that name them: input, target, group, time.
+
+        Other data may have them in another order, or call them otherwise.
+        """
+        return {}
+
+    def dated(self, notation: str) -> Self:
+        """The same task, for data whose times are written so."""
+        return self
+
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> dict[int, DataError]:
         """The places of records that cannot be learnt from, and why, as far as that is easily seen."""

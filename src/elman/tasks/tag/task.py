@@ -8,7 +8,7 @@ scores of tags; a softmax or a conditional random field makes them a prediction.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple, Self
@@ -113,6 +113,12 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
     def arrangement(self) -> LongTable | None:
         """How the rows that it learnt from were joined."""
         return self._rows
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from."""
+        own = {"input": [self.columns.input], "target": [self.columns.target]}
+        return self._rows.roles() | own if self._rows else own
 
     @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
