@@ -54,7 +54,7 @@ def test_a_column_alone_is_taken_as_it_is():
 def test_what_cannot_be_told_is_refused_with_the_cure(head, more):
     with pytest.raises(DataError) as raised:
         matched("review label", ("a", "b"), head=head)
-    expected = "f.csv:2: no column 'text' among 'review', 'label'; name what is read there: --input COLUMN"
+    expected = "f.csv:2: no column 'text'; known: label, review; --input names the column to read"
     assert str(raised.value) == expected + more
 
 

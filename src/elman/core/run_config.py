@@ -42,6 +42,12 @@ class DataSettings(Settings):
         "whether the first line of a table names its columns; auto: inferred from the lines below it",
         choices=("auto", "yes", "no"),
     )
+    decimal: str = option(
+        "auto",
+        "what commas are in the numbers of a table: before fractions (comma: 3,14), or between thousands "
+        "(point: 1,234.5); auto: inferred and reported",
+        choices=("auto", "comma", "point"),
+    )
     input: str = option("", "input column; inferred and reported if empty")
     target: str = option("", "target column; inferred and reported if empty")
     dates: str = option(
@@ -117,6 +123,7 @@ class Reading(TypedDict, total=False):
     encoding: str
     strict: bool
     header: str
+    decimal: str
     dates: str
     input: str
     target: str

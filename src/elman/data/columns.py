@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from elman.core.errors import DataError, nearest
@@ -14,6 +15,7 @@ from elman.core.records import Record
 from elman.core.run_config import DataSettings
 from elman.data import column_kinds
 from elman.data.cells import ALL, cell, is_empty, is_number, is_on, joined, named, number
+from elman.data.formats.base import MEDIA
 
 INPUTS = ("text", "sentence", "sequence", "series", "audio", "picture", "frames", "path", "file", "tokens")
 """Names that a column to be read often has, the likeliest first."""
@@ -50,6 +52,9 @@ _PROBED = 100
 
 _NUMBERS_BESIDE_A_NAME = 3
 """Columns of numbers beside which different words are taken for the names of rows."""
+
+_FEWEST_TEXTS = 8
+"""Records that tell whether texts repeat."""
 
 _ANSWERS = frozenset(("label", "labels", "class", "target", "category", "sentiment"))
 
@@ -238,6 +243,24 @@ def pair(records: Sequence[Record], data: DataSettings) -> Columns:
     read = data.input or _named(SOURCES, left) or left[0]
     left = [name for name in names if name != read]
     return Columns(read, data.target or _named(WRITTEN, left) or left[0], not (data.input and data.target))
+
+
+def free_texts(records: Sequence[Record]) -> tuple[str, str] | None:
+    """The first two columns of texts, if nothing else is there and no values are such as classes have.
+
+    Each column holds texts, more than half of which are different, in `_FEWEST_TEXTS` records at least; none
+    holds paths of files or has a name that a class has.
+    """
+    names = _data(records, 0)
+    if len(names) < 2 or len(records) < _FEWEST_TEXTS or not _ANSWERS.isdisjoint(map(str.lower, names)):
+        return None
+    for name in names:
+        cells = [record.fields.get(name) for record in records]
+        texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+        alike = 2 * len(set(texts)) <= len(cells)
+        if alike or is_numeric(records, name) or any(Path(text).suffix.lower() in MEDIA for text in texts):
+            return None
+    return names[0], names[1]
 
 
 def described(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from elman.core import notes
-from elman.core.errors import ConfigError, DataError
+from elman.core.errors import ConfigError, DataError, nearest
 from elman.core.records import Record
 from elman.core.run_config import DataSettings
 from elman.data.cells import named
@@ -75,18 +75,11 @@ def _check_input(first: Record, learnt: Sequence[str], names: Mapping[str, str])
     missing = [name for name in learnt if name not in own and name not in names.values()]
     if len(own) == 1 or not missing or (len(learnt) > 1 and _unnamed(first)):
         return
-    got = (
-        f"no column {missing[0]!r} among {', '.join(map(repr, own[:_NAMED]))}{', ...' * (len(own) > _NAMED)}"
-    )
-    several = ",".join(["COLUMN"] * len(learnt)) if len(learnt) < _NAMED else "a,b,..."
-    remedy = f"name what is read there: --input {several}"
+    remedy = nearest(missing[0], own)
+    remedy += f"{'' if remedy.endswith('?') else ';'} --input names the column to read"
     if _unnamed(first):
         remedy += "; if its first line names the columns: --header yes"
-    raise DataError(first.where, got, remedy=remedy)
-
-
-_NAMED = 6
-"""Columns that a message names, at most."""
+    raise DataError(first.where, f"no column {missing[0]!r}", remedy=remedy)
 
 
 def _unnamed(first: Record) -> bool:
@@ -96,4 +89,5 @@ def _unnamed(first: Record) -> bool:
 def _renamed(record: Record, names: Mapping[str, str]) -> Record:
     fields = ((names.get(own, own), cell) for own, cell in record.fields.items())
     own = record.fields
-    return Record(Row(fields, own.layout) if isinstance(own, Row) else dict(fields), record.where)
+    written = {names.get(o, o): cell for o, cell in own.written.items()} if isinstance(own, Row) else {}
+    return Record(Row(fields, own.layout, written) if isinstance(own, Row) else dict(fields), record.where)

@@ -74,7 +74,8 @@ def hints(data: DataSettings, roles: Mapping[str, Sequence[str]] = {}) -> Readin
     said = [vars(data)[key] for key in ("input", "target", "group", "time")]
     names = {name.strip() for named in said for name in (named, *named.split(","))}
     names |= {name for learnt in roles.values() for name in learnt if not name.isdecimal()}
-    return ReadingHints(header=data.header, names=frozenset(filter(None, names)), strict=data.strict)
+    names = frozenset(filter(None, names))
+    return ReadingHints(header=data.header, decimal=data.decimal, names=names, strict=data.strict)
 
 
 def there(run: RunConfig) -> bool:

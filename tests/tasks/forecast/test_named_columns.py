@@ -29,8 +29,10 @@ def test_columns_are_named_as_in_every_task():
     assert (found.time, found.ids, found.values) == ("when", ("shop", "city"), ("sold",))
     assert (found.past, found.known) == (("rain",), ("sale",))
     assert found.roles() == {
-        **{"time": ("when",), "group": ("shop", "city")},
-        **{"target": ("sold",), "input": ("rain",)},
+        "time": ("when",),
+        "group": ("shop", "city"),
+        "target": ("sold",),
+        "input": ("rain",),
     }
 
 

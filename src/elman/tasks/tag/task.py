@@ -101,6 +101,8 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
         small = {name.lower() for name in records[0].fields}
         if small.isdisjoint(INPUTS) or small.isdisjoint(token_columns.TARGETS):
             return ""
+        if token_columns.are_in_step(records):
+            return "as many tags as words in each text"
         table = long_tables.find_tokens(records, DataSettings())
         return "a token and a tag in each row" if table else ""
 
