@@ -1,6 +1,6 @@
 """Find columns that are not data: identifiers and row numbers, keys of other tables, times.
 
-They are recognized by their names and values: all different, counting, the same within a group.
+They are identified by their names and values: all different, counting, the same within a group.
 """
 
 from __future__ import annotations

@@ -311,8 +311,7 @@ def _check_there(first: Record, data: DataSettings) -> None:
 
 
 def _keys(records: Sequence[Record], names: Sequence[str]) -> dict[str, str]:
-    """Return the columns that are not data, and what they are; among numbers, different words name the
-    rows."""
+    """Return the columns that are not data, and what they are; among numbers, distinct words name rows."""
     found = column_kinds.keys(records, names)
     left = [name for name in names if name not in found]
     words = [name for name in _words(records, left) if name.lower() not in INPUTS]
@@ -342,8 +341,7 @@ def _called(records: Sequence[Record], names: Sequence[str]) -> str:
 
 
 def _guess_several(records: Sequence[Record], names: list[str], read: str) -> list[str]:
-    """Return all names, two or more, if each column contains only 0 and 1, apart from cells that are not
-    numbers."""
+    """Return all names, two or more, if the numbers in each column are 0 and 1 alone."""
     if read == ALL or len(names) < 2 or read not in records[0].fields or is_number(records[0].fields[read]):
         return []
     cells = {str(record.fields.get(name)).strip() for record in records for name in names}

@@ -1,4 +1,4 @@
-"""The contract of a format: recognize a source, read records from it, write answers.
+"""The contract of a format: detect a source, read records from it, write answers.
 
 Also what several formats share: reading of text and arrays with located errors, and answers as JSON lines.
 """
