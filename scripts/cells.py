@@ -185,7 +185,7 @@ class _Struct:
         return "\n".join(
             [
                 _WRITTEN.format(f"elman/nn/cells/{type(self.cell).__module__.rpartition('.')[2]}.py"),
-                f"// {_source(self.cell)}",
+                _source(self.cell),
                 '#pragma once\n\n#include "../simd.h"\n\nnamespace elman::ELMAN_ISA {\n',
                 f"struct {camel(self.cell.name)} {{",
                 f"static constexpr int {', '.join(f'{name} = {n}' for name, n in sizes.items())};",
@@ -287,9 +287,9 @@ def camel(name: str) -> str:
 
 
 def _source(cell: Cell) -> str:
-    """What the cell's docstring says of it, and where it is from."""
-    first, *others = (inspect.getdoc(type(cell)) or "").splitlines()
-    return "\n// ".join([first, *(line for line in others if line.startswith("Source:"))])
+    """Where the cell is from, as its docstring says."""
+    lines = (inspect.getdoc(type(cell)) or "").splitlines()
+    return "\n".join(f"// {line}" for line in lines if line.startswith("Source:"))
 
 
 def _kinds(cells: Sequence[Cell]) -> str:

@@ -1,5 +1,4 @@
 // Written by scripts/cells.py (make cells) from elman/nn/cells/gru.py.
-// A gated recurrent unit: the hidden state moves towards a proposal n as far as the gate z lets it.
 // Source: Cho et al. (2014).
 #pragma once
 

@@ -1,5 +1,4 @@
 // Written by scripts/cells.py (make cells) from elman/nn/cells/lstm.py.
-// Long short-term memory: a cell state that gates write, keep and read.
 // Source: Hochreiter and Schmidhuber (1997); the forget gate: Gers et al. (2000).
 #pragma once
 

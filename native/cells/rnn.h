@@ -1,5 +1,4 @@
 // Written by scripts/cells.py (make cells) from elman/nn/cells/rnn.py.
-// A simple recurrent network: the new hidden state is one nonlinear layer of input and hidden state.
 // Source: Elman (1990), Finding structure in time.
 #pragma once
 
