@@ -51,7 +51,7 @@ _SHORTEST, _LONGEST = 64, 400
 _STEPS = 1 << 14
 """Most steps, padding among them, that are looked at."""
 _MORE = 4
-"""So many times more sequences are taken for what averages over targets."""
+"""Factor by which averages over targets use more sequences."""
 _WIDE, _FEW, _MANY = 512, 3, 8
 """Size of a state from which on its Jacobian is made at few steps; how many that is, and how many else."""
 
@@ -83,7 +83,7 @@ class Inspection:
 
         Args:
             folder: where; index.html in it is the page.
-            show: where progress is told; None: nowhere.
+            show: where progress is reported; None: nowhere.
 
         Raises:
             RunError: the folder holds something else than a report, or cannot be written.
@@ -111,7 +111,7 @@ def inspect(
         examples: most sequences that are looked at.
         mark: columns with a mark for each step, which probes are made for.
         marks_file: a table with a row for each step, where the marks stand; None: in the data themselves.
-        show: where progress is told; None: nowhere.
+        show: where progress is reported; None: nowhere.
         reading: how `source` is read, such as `format`, `encoding`, `header`, `input`: as `train` takes them.
 
     Raises:
@@ -197,7 +197,7 @@ def _fitting(whole: Sequence[Example], count: int) -> int:
 
 
 def _spread(total: int, count: int) -> list[int]:
-    """So many places from the first to the last, each once."""
+    """Return up to `count` distinct places, evenly spaced from the first to the last."""
     return sorted({round(place) for place in torch.linspace(0, total - 1, min(total, count)).tolist()})
 
 
