@@ -16,7 +16,7 @@ from elman.nn.cells import registry
 from elman.plots.html_report import Finding, Section
 
 _DEAD, _SATURATED = 0.25, 0.9
-"""Shares of units that are dead, and of a gate's values that are saturated, from which on it is told."""
+"""Shares of units that are dead, and of a gate's values that are saturated, from which on it is reported."""
 
 
 def findings(material: Subject, measured: Measurements, sections: Sequence[Section]) -> list[Finding]:

@@ -185,7 +185,7 @@ class Classify(
 
     @property
     def watch(self) -> str:
-        """The score of the target that is told first."""
+        """Return the name of the score that is listed first."""
         return self.target.watch
 
     def loss(self, scores: Tensor, batch: Batch) -> Loss:
@@ -209,7 +209,7 @@ class Classify(
         return Loss(nats, len(scores.scores))
 
     def _shared(self, scores: Tensor, said: TrainingOutput, batch: Batch) -> Tensor:
-        """The summed objective of scores of sequences that were mixed as `said` tells."""
+        """Return the summed objective of scores of sequences that were mixed as `said` records."""
         nats = self.target.objective(scores, batch.targets).nats
         if said.order is None:
             return nats
