@@ -1,4 +1,4 @@
-"""Whether a layer's gradient vanishes or explodes: the judgement that verdicts, legends and tables tell."""
+"""Whether a layer's gradient vanishes or explodes: the judgement that verdicts, legends and tables report."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from elman.diagnostics.stability import Dynamics, Jacobians
 EXPLODING, VANISHING, HEALTHY, SHORT = "exploding", "vanishing", "healthy", "too short to judge"
 
 TOO_FEW = 8
-"""Below so many steps nothing is said to vanish or to explode."""
+"""Vanishing and explosion are reported from this many steps on."""
 _BLOWN, _GROWING = 100.0, 0.02
-"""What grows by this over a sequence explodes; a disturbance, with an exponent of so many nats at least."""
+"""What grows by this over a sequence explodes; a disturbance, with an exponent of at least this many nats."""
 _WHOLE = 0.25
 """A gradient vanishes that is lost in rounding beyond this share of the steps."""
 
@@ -25,7 +25,7 @@ def gradient_explodes(flow: Flow) -> bool:
 
 
 def disturbance_explodes(jacobians: Jacobians, steps: int) -> bool:
-    """Whether a small disturbance of the state grows more than a hundredfold over so many steps."""
+    """Whether a small disturbance of the state grows more than a hundredfold over N steps."""
     return jacobians.exponent > max(_GROWING, math.log(_BLOWN) / steps)
 
 

@@ -51,7 +51,7 @@ class Figure(NamedTuple):
     found: Plottable
 
 
-class Table(NamedTuple):
+class ReportTable(NamedTuple):
     """Numbers and texts in rows.
 
     Args:
@@ -79,7 +79,7 @@ class Section:
     lead: str
     exhibits: tuple[Figure, ...] = ()
     missing: str = ""
-    tables: tuple[Table, ...] = ()
+    tables: tuple[ReportTable, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,11 +212,11 @@ def _summary(page: Report) -> Iterator[str]:
         yield f'<li class="{kind}">{name} {_text(verdict.text)}</li>'
     yield "</ul>"
     if page.overview:
-        yield from _table(Table("Numbers by layer", page.overview))
+        yield from _table(ReportTable("Numbers by layer", page.overview))
     yield "</section>"
 
 
-def _table(table: Table) -> Iterator[str]:
+def _table(table: ReportTable) -> Iterator[str]:
     head, *others = table.rows
     yield f'<div class="wide" tabindex="0" role="region" aria-label="{_text(table.title)}"><table>'
     yield "<thead><tr>" + "".join(f'<th scope="col">{_text(cell)}</th>' for cell in head) + "</tr></thead>"

@@ -47,7 +47,7 @@ def card(name: str, results: RunResults) -> str:
 
 
 def _warning(results: RunResults) -> list[str]:
-    """That the model is no better than a baseline, where that is so."""
+    """The verdict, if the model is not better than its baselines."""
     verdict = results.verdict
     return [f"**{verdict.warning}**", ""] if verdict and verdict.warning else []
 

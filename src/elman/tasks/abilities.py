@@ -129,7 +129,7 @@ class Mistake(NamedTuple):
 
     Args:
         place: of its example among those that were answered.
-        answer: what was said.
+        answer: the prediction.
         right: what should have been.
         numbers: a name -> a number that tells how wrong or how sure it is; all of a task have the same names.
         read: what was read, where that is a text.

@@ -28,7 +28,7 @@ def table(
         task: the task.
         held: examples with targets.
         outputs: what was predicted, one for each.
-        records: what the examples were made of, if known: where each mistake came from is told then.
+        records: what the examples were made of, if known: the table then has the source of each mistake.
     """
     if not isinstance(task, ShowsMistakes) or not len(outputs):
         return []

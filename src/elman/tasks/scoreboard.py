@@ -19,7 +19,7 @@ _ASIDE = ("coverage", "unknown")
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """How a model compares with the best of its baselines, by the score that is told first.
+    """How a model compares with the best of its baselines, by the first score.
 
     Args:
         score: its name, such as "accuracy".

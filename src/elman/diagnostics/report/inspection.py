@@ -76,7 +76,7 @@ class Inspection:
 
     @property
     def warning(self) -> str:
-        """That the model is no better than a baseline, where training found it so; else an empty text."""
+        """The verdict of training if the model is not better than its baselines; else an empty text."""
         return self.page.warning
 
     @property

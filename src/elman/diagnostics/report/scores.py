@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from elman.core import formatting
 from elman.diagnostics.report.base import Measurements, Subject
-from elman.plots.html_report import Section, Table
+from elman.plots.html_report import Section, ReportTable
 from elman.tasks import evaluation, mistakes
 from elman.tasks.abilities import Predictor
 
@@ -25,12 +25,12 @@ def section(material: Subject, measured: Measurements) -> Section:
     return Section(TITLE, _LEAD, (), reason, tables)
 
 
-def _scores(material: Subject) -> Iterator[Table]:
+def _scores(material: Subject) -> Iterator[ReportTable]:
     for part, rows in (material.results.scores if material.results else {}).items():
-        yield Table(f"Scores, {part} part", formatting.score_rows(part, rows))
+        yield ReportTable(f"Scores, {part} part", formatting.score_rows(part, rows))
 
 
-def _mistakes(material: Subject) -> Iterator[Table]:
+def _mistakes(material: Subject) -> Iterator[ReportTable]:
     """Those that training kept; of other data, or where it kept none, those of the sequences looked at."""
     kept = material.results.findings if material.results and material.own else {}
     found = [(title, rows) for title, rows in kept.items() if title.startswith(mistakes.TITLE)]
@@ -38,4 +38,4 @@ def _mistakes(material: Subject) -> Iterator[Table]:
         outputs = evaluation.predict(material.task, material.network, material.more)
         rows = mistakes.table(material.task, material.more, outputs)
         found = [(f"{mistakes.TITLE} of {len(outputs)} sequences", rows)] if rows else []
-    yield from (Table(f"{title[0].upper()}{title[1:]}", rows) for title, rows in found)
+    yield from (ReportTable(f"{title[0].upper()}{title[1:]}", rows) for title, rows in found)

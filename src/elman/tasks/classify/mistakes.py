@@ -15,7 +15,7 @@ _LEAST = 1e-12
 
 
 def worst(target: Target, outputs: Tensor, truth: Tensor, most: int) -> list[Mistake]:
-    """The wrong answers whose truth was least likely, or that were farthest from it, at most so many.
+    """The wrong answers whose truth was least likely, or that were farthest from it.
 
     Args:
         target: what is predicted.

@@ -237,7 +237,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
     def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The windows that were missed most for how much their series move; they do not overlap.
 
-        Nothing is told of single windows, which no longer know their series.
+        Single windows, which no longer know their series, have none.
         """
         if not isinstance(held, RollingWindows):
             return []
