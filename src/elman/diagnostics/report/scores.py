@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from elman.core import formatting
 from elman.diagnostics.report.base import Measurements, Subject
-from elman.plots.html_report import Section, ReportTable
+from elman.plots.html_report import ReportTable, Section
 from elman.tasks import evaluation, mistakes
 from elman.tasks.abilities import Predictor
 
