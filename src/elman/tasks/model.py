@@ -6,14 +6,13 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from html import escape
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Self, TextIO, TypeVar, Unpack
 
 from torch import nn
 
-from elman.core import json_schema
+from elman.core import formatting, json_schema
 from elman.core.errors import ConfigError, DataError, MissingMethodError, TaskError
 from elman.core.records import Record
 from elman.core.run_config import Reading, RunConfig, reading_of
@@ -30,6 +29,7 @@ from elman.tasks import registry as tasks_registry
 from elman.tasks.abilities import Ability, HasBeam, PredictsRecords, abilities_of, operations_of
 from elman.tasks.base import Purpose, Task
 from elman.tasks.operations import AnyOperation
+from elman.tasks.scoreboard import RunScores, ScoreTable
 
 _Ability = TypeVar("_Ability", bound=Ability)
 
@@ -66,10 +66,10 @@ class Model:
         return self._config
 
     @property
-    def scores(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Part of the data -> predictor -> score -> value, as training measured them."""
+    def scores(self) -> RunScores:
+        """Part of the data -> predictor -> score -> value, as training measured them; with a `verdict`."""
         path = self.path / "results.json"
-        return json.loads(path.read_text(encoding="utf-8"))["scores"] if path.exists() else {}
+        return RunScores(json.loads(path.read_text(encoding="utf-8"))["scores"] if path.exists() else {})
 
     @property
     def history(self) -> list[dict[str, float | None]]:
@@ -80,14 +80,7 @@ class Model:
 
     def _repr_html_(self) -> str:
         """The model and its scores, for a notebook."""
-        cells = [
-            (part, who, f"{name.replace('_', ' ')} {value:.4g}")
-            for part, rows in self.scores.items()
-            for who, scores in rows.items()
-            for name, value in list(scores.items())[:1]
-        ]
-        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
-        return f"<p>{escape(repr(self))}</p><table>{rows}</table>"
+        return formatting.html_paragraph(repr(self)) + self.scores._repr_html_()
 
     @property
     def learnt(self) -> str:
@@ -159,7 +152,7 @@ class Model:
         task = self._able(HasBeam)
         return type(self)(self._path, self._config, task.with_beam(width), self.network, self._learnt)
 
-    def evaluate(self, source: Any, **reading: Unpack[Reading]) -> dict[str, dict[str, float]]:
+    def evaluate(self, source: Any, **reading: Unpack[Reading]) -> ScoreTable:
         """Scores on all of a file, folder or sample, beside baselines learnt from the model's training part.
 
         Baselines are left out where the training data are no longer there.
@@ -170,7 +163,7 @@ class Model:
                 `strict`: refuse all of it for a record that cannot be scored, instead of leaving that out.
 
         Returns:
-            Predictor ("model", "unigram", ...) -> metric -> value.
+            Predictor ("model", "unigram", ...) -> metric -> value; its `verdict` compares them.
 
         Raises:
             DataError: the data cannot be read.
@@ -179,11 +172,12 @@ class Model:
         task = self.dated(reading).task
         held = selection.encoded(task, self.records(source, **reading), Purpose.SCORE, strict=strict)
         scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}
+        name = Path(source).name if memory.is_path(source) else "these data"
         if not dataset.there(self.config):
-            return scores
+            return ScoreTable(scores, name)
         parts = dataset.load_parts(self.config)
         train = selection.encoded(self.task, parts.train, Purpose.TRAIN, strict=self.config.data.strict)
-        return scores | self.task.baselines(train, {"held": held})["held"]
+        return ScoreTable(scores | self.task.baselines(train, {"held": held})["held"], name)
 
     def predict(self, values: Any) -> Any:
         """What the model says of values such as those in the column that it learnt to read.
