@@ -345,6 +345,8 @@ class RunConfig(Generic[_Own]):
     network: NetworkSettings
     training: TrainingSettings
     options: _Own
+    columns: Any = dataclasses.field(default=None, compare=False, repr=False)
+    """What was guessed from all of the data, before they were split: no setting; see `Task.choose`."""
 
     @staticmethod
     def of(tables: Mapping[str, Any], own: type[_Section], where: object = "config") -> RunConfig[_Section]:

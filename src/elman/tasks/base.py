@@ -54,11 +54,12 @@ class Purpose(Enum):
 
 
 class Parts(NamedTuple):
-    """The data by use: to learn from, to choose by, to be scored on once."""
+    """The data by use: to learn from, to choose by, to be scored on once; the columns guessed from all."""
 
     train: list[Record]
     valid: list[Record]
     test: list[Record]
+    columns: Any = None
 
 
 class Loss(NamedTuple):
@@ -125,6 +126,11 @@ class Task(ABC, Generic[TaskSettings]):
     @classmethod
     def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:
         """How records that are steps are joined to sequences before they are split; None, if they are not."""
+        return None
+
+    @classmethod
+    def choose(cls, records: Sequence[Record], data: DataSettings) -> Any:
+        """The columns of all records, which `prepare` finds in the settings of the run; None: it guesses."""
         return None
 
     @property

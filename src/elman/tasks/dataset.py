@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+from elman.core import notes
 from elman.core.records import Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data import renaming
+from elman.data.columns import Columns
 from elman.data.formats import registry
 from elman.data.formats.base import ReadingHints
 from elman.data.long_tables import LongTable
@@ -28,6 +32,12 @@ def load_parts(run: RunConfig) -> Parts:
     )
     kind, given = tasks_registry.get(task), records(data.path, data, task)
     table = kind.arrange(given, data)
+    given = joined(given, table)
+    chosen = kind.choose(given, data)
+    run = replace(run, columns=chosen)
+    test = records(data.test_path, data, task, table) if data.test_path else []
+    if test and _is_unlabelled(test, chosen, data):
+        test, rest = [], rest.but(test=data.test)
 
     def whole(given: list[Record], use: str) -> list[Record]:
         faults = kind.faults(given, run)
@@ -35,12 +45,24 @@ def load_parts(run: RunConfig) -> Parts:
             return given
         return selection.usable(given, faults, use, strict=data.strict)
 
-    parts = kind.split(whole(table.join(given) if table else given, "in all"), rest)
+    parts = kind.split(whole(given, "in all"), rest)
     return Parts(
         whole(parts.train, "to learn from"),
         records(data.valid_path, data, task, table) if data.valid_path else parts.valid,
-        records(data.test_path, data, task, table) if data.test_path else parts.test,
+        test or parts.test,
+        chosen,
     )
+
+
+def _is_unlabelled(test: list[Record], chosen: Any, data: DataSettings) -> bool:
+    """Whether records to test on lack what is to be predicted, as those of competitions do; it is said."""
+    wanted = (chosen.targets or (chosen.target,)) if isinstance(chosen, Columns) else ()
+    missing = [name for name in wanted if name not in test[0].fields]
+    if not missing or data.strict:
+        return False
+    share = f"a share of {data.path} is tested on" if data.test else "nothing is tested on"
+    notes.note(f"{data.test_path}: no column {missing[0]!r} to test on; {share} (elman predict reads it)")
+    return True
 
 
 def records(

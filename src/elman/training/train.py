@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,9 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice |
         heard: list[str] = []
         with _others_named(run, choice), reading_once(), _heard(heard, show):
             parts, kind = dataset.load_parts(run), tasks_registry.get(run.task)
+            whole = replace(run, columns=parts.columns)
             task, train = selection.fitted(
-                parts.train, lambda records: kind.prepare(records, run), strict=run.data.strict
+                parts.train, lambda records: kind.prepare(records, whole), strict=run.data.strict
             )
             path = out or _free_folder(run, team)
             session = TrainingSession(RunFolder(path), run, task, parts._replace(train=train), team, show)
