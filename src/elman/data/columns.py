@@ -422,7 +422,8 @@ def _guess_input(
     words = _words(records, names)
     is_target = len(words) == 1 and not target and _repeats(records, words[0])
     numbers = [name for name in names if name not in words]
-    if (len(numbers) > 1 or (numbers and _has_fractions(records, numbers[0]))) and (not words or is_target):
+    alone = len(numbers) == 1 and readable(first.fields[numbers[0]]) and _has_fractions(records, numbers[0])
+    if (len(numbers) > 1 or alone) and (not words or is_target):
         return ALL
     lengths = {name: _content(records, name) for name in names if readable(first.fields[name])}
     if not lengths:

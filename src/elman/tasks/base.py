@@ -54,11 +54,20 @@ class Purpose(Enum):
 
 
 class Parts(NamedTuple):
-    """The data by use: to learn from, to choose by, to be scored on once; the columns guessed from all."""
+    """The data by use: to learn from, to choose by, to be scored on once."""
 
     train: list[Record]
     valid: list[Record]
     test: list[Record]
+
+
+class LoadedParts(Parts):
+    """The same, with the columns that were chosen of all records before they were split.
+
+    Args:
+        columns: what `Task.choose` said.
+    """
+
     columns: Any = None
 
 

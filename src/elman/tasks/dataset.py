@@ -16,10 +16,10 @@ from elman.data.formats.base import ReadingHints
 from elman.data.long_tables import LongTable
 from elman.tasks import registry as tasks_registry
 from elman.tasks import selection
-from elman.tasks.base import Parts
+from elman.tasks.base import LoadedParts
 
 
-def load_parts(run: RunConfig) -> Parts:
+def load_parts(run: RunConfig) -> LoadedParts:
     """The records to train, validate and test with; a part with a file of its own takes no share of the rest.
 
     Raises:
@@ -46,12 +46,13 @@ def load_parts(run: RunConfig) -> Parts:
         return selection.usable(given, faults, use, strict=data.strict)
 
     parts = kind.split(whole(given, "in all"), rest)
-    return Parts(
+    loaded = LoadedParts(
         whole(parts.train, "to learn from"),
         records(data.valid_path, data, task, table) if data.valid_path else parts.valid,
         test or parts.test,
-        chosen,
     )
+    loaded.columns = chosen
+    return loaded
 
 
 def _is_unlabelled(test: list[Record], chosen: Any, data: DataSettings) -> bool:

@@ -221,8 +221,6 @@ def read_text(path: Path, encoding: str) -> str:
     """
     check_encoding(encoding)
     data = read_bytes(path)
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and len(data) % 2 == 0:
-        encoding = "utf-16"
     if (offset := nul(data, encoding)) >= 0:
         got = f"a binary file (NUL byte at offset {offset:,})"
         raise DataError(path, got, remedy="name a plain-text file; if it is UTF-16, say --encoding utf-16")
