@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from elman.runs import export
     from elman.runs.load import load
     from elman.tasks.model import Model
+    from elman.training.callbacks import Callback
     from elman.training.train import train
 
     __version__: str
 
 __all__ = [
     "Acceleration",
+    "Callback",
     "Model",
     "Recurrent",
     "Seq",
@@ -41,6 +43,7 @@ __all__ = [
 
 _PLACES = {
     "Acceleration": "elman.nn.torch_compat.accelerate",
+    "Callback": "elman.training.callbacks",
     "Model": "elman.tasks.model",
     "Recurrent": "elman.nn.recurrent",
     "Seq": "elman.core.records",
