@@ -23,13 +23,13 @@ from elman.data.batching import BatchPlan
 from elman.nn import parameters
 from elman.runs import folder
 from elman.runs.folder import RunFolder
-from elman.runs.results import PartScores, RunResults, TrainingFacts
 from elman.tasks import evaluation, mistakes, selection
 from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
 from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
 from elman.tasks.model import Model
+from elman.tasks.results import PartScores, RunResults, TrainingFacts
 from elman.tasks.scoreboard import RunScores
-from elman.training import calibration, changes, checkpoint, curves, optimizers
+from elman.training import calibration, changes, checkpoint, curves, optimizers, slow_kernels
 from elman.training.callbacks import Callback, TrainingEnd
 from elman.training.checkpoint import Progress, TrainingState
 from elman.training.loop import Trainer, TrainingJob, headline
@@ -145,7 +145,9 @@ class TrainingSession:
         try:
             if known and isinstance(show, LoggingReporter):
                 show.note(known)
-            for line in filter(None, words):
+            ragged = not self._task.continuous and len({len(one.data) for one in self._train}) > 1
+            slow = slow_kernels.notice(self._run, self._learner.network, self._team.device, ragged=ragged)
+            for line in filter(None, (*words, slow)):
                 show.line(line)
             baselines = self._baselines(show)
             trainer = Trainer(job, self._learner, progress)  # whose clock starts with it

@@ -61,6 +61,20 @@ def use(instruction_set: str) -> None:
     packed_weights.clear()
 
 
+def lacks(case: KernelRequest) -> str | None:
+    """What a case asks for that these kernels do not have, built or not; None: they serve it."""
+    if case.cell not in CELLS and case.unlisted:
+        return f"its list of operations cannot say {case.cell!r}: {case.unlisted}"
+    if case.device != "cpu":
+        return f"it runs on the CPU, not on {case.device!r}"
+    if case.dtype not in NUMBERS:
+        return f"it computes in float32 and float64, not in {case.dtype}"
+    for asked, what in _EXTRAS:
+        if getattr(case, asked):
+            return f"it has no {what} yet"
+    return None
+
+
 class Native(Kernel):
     """The C++ kernels of this package.
 
@@ -76,18 +90,7 @@ class Native(Kernel):
 
     def refuses(self, case: KernelRequest) -> str | None:
         """Other cells, devices and numbers than it is written for, and what it lacks inside the step."""
-        if module is None:
-            return missing
-        if case.cell not in CELLS and case.unlisted:
-            return f"its list of operations cannot say {case.cell!r}: {case.unlisted}"
-        if case.device != "cpu":
-            return f"it runs on the CPU, not on {case.device!r}"
-        if case.dtype not in NUMBERS:
-            return f"it computes in float32 and float64, not in {case.dtype}"
-        for asked, what in _EXTRAS:
-            if getattr(case, asked):
-                return f"it has no {what} yet"
-        return None
+        return missing if module is None else lacks(case)
 
     def run(self, cell: CellProtocol, job: ScanJob) -> Result:
         """Run one layer in one direction; see `Kernel.run`."""
