@@ -82,7 +82,7 @@ class Trainer:
         self._row = (time.monotonic(), progress.whole.symbols)
         self._entering: State | None = None
         self._advised: set[str] = set()
-        self._own = RunningSums()
+        self._own, self._speed_now = RunningSums(), 0.0
         self.fault: Exception | None = None
         self.begun: Callable[[], None] = lambda: None
 
@@ -169,7 +169,7 @@ class Trainer:
             loss=own.nats / max(1, own.count),
             grad_norm=own.norm,
             lr=self.learner.optimizer.param_groups[0]["lr"],
-            symbols_per_second=self._speed(),
+            symbols_per_second=self._speed_now,
         )
 
     def _epoch(self) -> TrainingEpoch:
@@ -264,6 +264,7 @@ class Trainer:
             tally.clipped += bool(self._config.clip and norm > self._config.clip)
             if norm > tally.top_norm:
                 tally.top_norm, tally.top_step = norm, progress.step
+        self._speed_now = self._speed()
         self.job.show.step(progress.step, self.steps, self._words())
         if progress.step % self._steps_per_row == 0 and not self._epoch_ends():
             self._add_row(self._speed())
