@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from elman.cli.scores import print_scores
+
 
 def forecast(
     run: Path,
@@ -83,4 +85,4 @@ def backtest(
     from elman.runs.load import load
 
     model = load(run, device=device)
-    print("\n".join(model.backtest(data, smoothing=smoothing, format=format, encoding=encoding).lines()))
+    print_scores(model.backtest(data, smoothing=smoothing, format=format, encoding=encoding))

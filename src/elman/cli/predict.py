@@ -12,6 +12,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from elman.cli.scores import print_scores
+
 
 def evaluate(
     run: Path,
@@ -47,7 +49,7 @@ def evaluate(
 
     model = load(run, device=device)
     model = model if beam is None else model.with_beam(beam)
-    print("\n".join(model.evaluate(data, form=format, encoding=encoding, strict=strict).lines()))
+    print_scores(model.evaluate(data, form=format, encoding=encoding, strict=strict))
 
 
 def predict(

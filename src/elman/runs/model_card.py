@@ -19,7 +19,7 @@ def card(name: str, results: RunResults) -> str:
         "",
         "## Data",
         "",
-        *(f"- {key}: {value}" for key, value in data.items()),
+        *(f"- {_escaped(key)}: {_escaped(value)}" for key, value in data.items()),
         "",
         "## Training",
         "",
@@ -73,8 +73,18 @@ def _tables(tables: Mapping[str, Sequence[Sequence[object]]]) -> list[str]:
     return [
         line
         for title, rows in tables.items()
-        for line in ("", f"### {title[0].upper()}{title[1:]}", "", *aligned(rows))
+        for line in ("", f"### {title[0].upper()}{title[1:]}", "", *aligned([*map(_plain, rows)]))
     ]
+
+
+def _plain(row: Sequence[object]) -> list[object]:
+    """A row whose texts are escaped."""
+    return [_escaped(cell) if isinstance(cell, str) else cell for cell in row]
+
+
+def _escaped(text: str) -> str:
+    """A text of the data that is no HTML in Markdown."""
+    return text.replace("<", r"\<")
 
 
 def _sample(text: str) -> list[str]:
