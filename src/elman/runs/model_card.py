@@ -48,8 +48,7 @@ def card(name: str, results: RunResults) -> str:
 
 def _warning(results: RunResults) -> list[str]:
     """The verdict, if the model is not better than its baselines."""
-    verdict = results.verdict
-    return [f"**{verdict.warning}**", ""] if verdict and verdict.warning else []
+    return [f"**{results.warning}**", ""] if results.warning else []
 
 
 def _course(training: TrainingFacts) -> list[str]:

@@ -108,6 +108,11 @@ class RunScores(dict[str, ScoreTable]):
         """That of the last part, the test part where there is one."""
         return list(self.values())[-1].verdict if self else None
 
+    @property
+    def warning(self) -> str:
+        """The verdict in a sentence, if it is not in the model's favour; else an empty text."""
+        return self.verdict.warning if self.verdict else ""
+
     def _repr_html_(self) -> str:
         """The tables for a notebook."""
         tables = "".join(
