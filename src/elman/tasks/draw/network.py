@@ -265,6 +265,11 @@ class DrawNetwork(nn.Module):
         features, state, _ = self.body(Seq(x, seq.lengths), state)
         return self.head(self._dropped(features)), state
 
+    @property
+    def offset(self) -> list[float]:
+        """What was taken off each channel of the steps; see `StepType`."""
+        return self._kind.offset
+
     def begin(self, codes: Tensor) -> State:
         """The state before the first step, of codes [U, B]; training hides some of them."""
         codes = codes[: max(1, int((codes > 0).sum(0).max()))]
