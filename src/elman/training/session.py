@@ -25,7 +25,7 @@ from elman.runs import folder
 from elman.runs.folder import RunFolder
 from elman.runs.results import PartScores, RunResults, TrainingFacts
 from elman.tasks import evaluation, selection
-from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
+from elman.tasks.abilities import Calibratable, ComputesWeights, FitsLast, Illustrated
 from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
 from elman.tasks.model import Model
 from elman.training import calibration, changes, checkpoint, curves, optimizers
@@ -199,6 +199,12 @@ class TrainingSession:
         """Keep the best weights as the model's, score them, and write the report."""
         show.line("scoring")
         network = self._best(trainer).eval()
+        if (
+            isinstance(self._task, FitsLast)
+            and self._valid
+            and (words := self._task.fit_last(network, self._valid))
+        ):
+            show.line(words)
         rows, outputs = self._scores("model", network)
         if self._run.training.calibrate:
             before, _ = self._scores("model, uncalibrated", network)

@@ -21,9 +21,9 @@ from elman.metrics.forecasting import LEVELS, QuantileForecast
 from elman.nn import encoder
 from elman.nn.distributions import DISTRIBUTIONS, ScaledNegativeBinomial
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import EdgeLoss, Exportable
+from elman.tasks.abilities import EdgeLoss, Exportable, FitsLast
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.forecast import column_roles, demo_rows, frequencies, windows
+from elman.tasks.forecast import column_roles, demo_rows, frequencies, spread, windows
 from elman.tasks.forecast.fit_encoder import between, cut, fit, too_short
 from elman.tasks.forecast.forecaster import Forecaster
 from elman.tasks.forecast.graph import GRAPHS
@@ -44,11 +44,11 @@ _OWN = (Purpose.TRAIN, Purpose.VALID, Purpose.TEST)
 _NAME = 50
 """Characters of a series' name in the title of its picture."""
 
-_AT_ONCE = 20_000
-"""Paths that are drawn at once, for the sake of memory."""
+_AT_ONCE, _STEPS = 20_000, 200
+"""Paths of so many steps that are drawn at once, for the sake of memory; fewer of longer ones."""
 
 
-class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable):
+class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, FitsLast, Streaming, Exportable):
     """The future of series in quantiles, learnt from windows at all origins of their pasts.
 
     Args:
@@ -193,6 +193,13 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
             nats + scores.squares(batch.targets).sum() if isinstance(scores, Quantiles) else nats, count
         )
 
+    def fit_last(self, network: nn.Module, valid: Sequence[Example]) -> str:
+        """How far values spread around what is forecast, where a distribution says that; see `spread`."""
+        if not isinstance(network, Autoregressive):
+            return ""
+        added = spread.fit(network, valid, self._run.training.seed)
+        return f"spread: {added:+.2f} added to its raw number, fitted on the validation part" if added else ""
+
     def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Those of `forecasting.forecast_scores`, mse and mae first where series are standardised; and the
         loss.
@@ -250,7 +257,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         count = self._options.samples
         generator = torch.Generator(batch.seq.data.device).manual_seed(self._run.training.seed)
         found = []
-        for data in batch.seq.data.split(max(1, _AT_ONCE // count), 1):
+        for data in batch.seq.data.split(_beside(count, len(batch.seq.data)), 1):
             paths = network.paths(data, count, generator)
             levels = torch.tensor(LEVELS, device=paths.device)
             quantiles = torch.stack([part.quantile(levels, 0) for part in paths])  # [H, Q, B]
@@ -382,6 +389,11 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
             title=f"Forecast of {shortened(called, _NAME)}: {len(shown)} steps from {shown[0]}",
             moments=frequencies.moments(one.style, np.concatenate([one.times[:at], times])),
         )
+
+
+def _beside(count: int, steps: int) -> int:
+    """How many windows of so many steps are drawn at once, `count` paths of each."""
+    return max(1, _AT_ONCE * _STEPS // (count * max(steps, _STEPS)))
 
 
 def _joined(held: Sequence[Example], outputs: Sequence[Any]) -> QuantileForecast:
