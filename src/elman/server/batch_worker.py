@@ -23,7 +23,7 @@ _SLICE = 0.02
 """Seconds that work computes before those who wait have their turn."""
 
 _RUNS = 8
-"""Of so many runs, about, is the mean that is held against it."""
+"""Number of runs, about, in the mean that it is compared with."""
 
 Run = Callable[[list[Any]], list[Any]]
 """What is computed of some payloads: a result for each. A result may be an exception, for that one alone."""
@@ -62,7 +62,7 @@ class BatchWorker:
     Args:
         waiting: most that may wait.
         together: most that one call serves.
-        told: gets the size of each batch, from one thread at a time.
+        told: is called with the size of each batch, from one thread at a time.
         slice: seconds that work computes before others have their turn.
     """
 

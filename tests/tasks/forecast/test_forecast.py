@@ -265,9 +265,10 @@ def test_how_far_counts_spread_is_fitted_to_the_validation_part(mean, shape, wro
 
     with torch.no_grad():
         network.output.bias[1] += wrong
-    assert abs(covered(network) - 0.8) > 0.1
+    off = abs(covered(network) - 0.8)
+    assert off > 0.05
     assert f"{-wrong:+.0f}"[0] in task.fit_last(network, valid)
-    assert covered(network) == pytest.approx(0.8, abs=0.08)
+    assert abs(covered(network) - 0.8) < min(0.08, off)
     assert task.fit_last(network, valid) == ""  # what is right stays as it is
 
 
