@@ -186,6 +186,8 @@ def test_too_many_who_wait_are_sent_away(models):
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
         assert "too many requests wait" in told(answer)
+        while worker.waiting:
+            time.sleep(0.001)
         assert client.post("/models/films/predict", json={"values": ["a"]}).status_code == 200
 
 
