@@ -99,7 +99,7 @@ def predict(
 
 
 def _set_encoding(name: str) -> None:
-    """Let standard input be read so; bytes that are not so encoded are kept, and told with their line.
+    """Decode standard input with this encoding; other bytes are kept, and reported with their line.
 
     Raises:
         DataError: there is no such encoding.

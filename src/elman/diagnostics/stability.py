@@ -14,13 +14,13 @@ from elman.nn.kernels.loop import StepwiseScan
 from elman.plots import figures
 
 _EDGE = 0.005
-"""A Lyapunov exponent within this of zero, in nats a step, is told from it neither way."""
+"""A Lyapunov exponent within this of zero, in nats a step, counts as zero."""
 
 _LEAST = 1e-6
 """Smaller singular values are drawn as this."""
 
 _TURNING = 10
-"""The first step of so many is left out of the exponent: the disturbance turns to where it grows most."""
+"""The first step of this many is left out of the exponent: the disturbance turns to where it grows most."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,7 +59,7 @@ class Input(ABC):
 
     @abstractmethod
     def parse(self, line: str) -> Any:
-        """The value that a line of text stands for; what is none is told by `encode`."""
+        """Return the value that a line of text represents; `encode` reports an invalid one."""
 
     @abstractmethod
     def encode(self, raw: RawValue) -> Tensor:

@@ -1,6 +1,6 @@
-"""A report as a folder: one page of HTML that needs no network, with pictures and, beside each, its numbers.
+"""Write a report as a folder: one offline page of HTML, with pictures and, beside each, its numbers.
 
-It knows no task and no model: sections come in, a folder goes out.
+Independent of tasks and models: sections come in, a folder goes out.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def write(folder: Path, page: Report, say: Callable[[str], None]) -> None:
     Args:
         folder: where.
         page: the report.
-        say: is told what is drawn.
+        say: is called with what is being drawn.
 
     Raises:
         RunError: the folder holds something else than a report, or cannot be written.

@@ -59,7 +59,7 @@ class Predictor(ABC):
 
     @abstractmethod
     def predict(self, network: nn.Module, batch: Batch, scores: Any) -> list[Any]:
-        """One output a sequence, on the CPU, in the batch's order; `scores` is what the network said."""
+        """One output a sequence, on the CPU, in the batch's order; `scores` are the network's."""
 
 
 class _Predicting(Protocol):
@@ -113,7 +113,7 @@ class PredictsRecords(Predictor, Ability):
 
     @abstractmethod
     def answer(self, output: Any, record: Record) -> dict[str, Any]:
-        """What is told of an output for `record`, in terms of JSON, the prediction itself first."""
+        """Return an output for `record` as JSON, the prediction itself first."""
 
 
 class Illustrated(ABC):

@@ -271,7 +271,7 @@ class Model:
             yield (record, dict.fromkeys(able[0][1])) if place in faults else next(rows)
 
     def answer_lines(self, lines: Iterable[str], out: TextIO) -> None:
-        """Answer each line as it comes with one of JSON; a line that cannot be read is told in its place.
+        """Answer each line as it comes with one of JSON, or with an error if it cannot be read.
 
         Args:
             lines: texts, or paths of files.

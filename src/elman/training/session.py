@@ -65,12 +65,12 @@ class TrainingSession:
         self._learner = _learner(run, task, team, self._train)
 
     def begin(self, said: Sequence[str], known: str = "", reads: SettingReads | None = None) -> Model:
-        """Make the folder and train from the start; the log begins with what was said before.
+        """Make the folder and train from the start; the log begins with earlier notes.
 
         Args:
             said: lines to begin with.
             known: a line before them that was shown already.
-            reads: what notes which settings are read; those that have no effect are said after a step.
+            reads: what notes which settings are read; those that have no effect are reported after a step.
         """
         self._reads = reads
         with self._alone():
@@ -125,7 +125,7 @@ class TrainingSession:
             return network(Seq(seq.data[:1]), None)[1]
 
     def _train_and_report(self, progress: Progress, words: list[str], known: str = "") -> Model:
-        """Train; `known` has been said already, and is only written down."""
+        """Train; `known` has been shown already, and is only logged."""
         show = LoggingReporter(self._plain, self._folder.log) if self._team.main else self._plain
         held = self._valid, self._shown
         job = TrainingJob(self._folder, self._run, self._task, self._plan, *held, self._team, show)

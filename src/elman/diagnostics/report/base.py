@@ -73,7 +73,7 @@ def loss_of(material: Subject, network: nn.Module, *, last: bool) -> Tensor:
 
 
 def ending(task: Task, scores: Any, batch: Batch, *, last: bool) -> Tensor:
-    """See `loss_of`: the same of what a network said of a batch."""
+    """Return the loss as `loss_of` does, from a network's scores of a batch."""
     if isinstance(task, EdgeLoss):
         return task.ending(scores, batch, last=last)
     if batch.targets.ndim > 1 and len(batch.targets) == len(batch.seq.data):

@@ -50,7 +50,7 @@ _SHORTEST, _LONGEST = 64, 400
 _STEPS = 1 << 14
 """Most steps, padding among them, that are looked at."""
 _MORE = 4
-"""So many times more sequences are taken for what averages over targets."""
+"""Factor by which averages over targets use more sequences."""
 _WIDE, _FEW, _MANY = 512, 3, 8
 """Size of a state from which on its Jacobian is made at few steps; how many that is, and how many else."""
 
@@ -82,7 +82,7 @@ class Inspection:
 
         Args:
             folder: where; index.html in it is the page.
-            show: where progress is told; None: nowhere.
+            show: where progress is reported; None: nowhere.
 
         Raises:
             RunError: the folder holds something else than a report, or cannot be written.
@@ -113,7 +113,7 @@ def inspect(
         marks_file: a table with a row for each step, where the marks stand; None: in the data themselves.
         form: the format of `source`; auto: found by its name and content.
         encoding: of its text.
-        show: where progress is told; None: nowhere.
+        show: where progress is reported; None: nowhere.
 
     Raises:
         DataError: the data cannot be read, have no sequence of two steps, or lack a mark.
@@ -201,7 +201,7 @@ def _fitting(whole: Sequence[Example], count: int) -> int:
 
 
 def _spread(total: int, count: int) -> list[int]:
-    """So many places from the first to the last, each once."""
+    """Return up to `count` distinct places, evenly spaced from the first to the last."""
     return sorted({round(place) for place in torch.linspace(0, total - 1, min(total, count)).tolist()})
 
 

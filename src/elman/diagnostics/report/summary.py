@@ -15,13 +15,13 @@ from elman.nn.cells import registry
 from elman.plots.html_report import Finding, Section
 
 _TOO_FEW = 8
-"""Below so many steps nothing is said to vanish or to explode."""
+"""Vanishing and explosion are reported from this many steps on."""
 _BLOWN, _GROWING = 100.0, 0.02
-"""What grows by this over a sequence explodes; a disturbance, with an exponent of so many nats at least."""
+"""What grows by this over a sequence explodes; a disturbance, with an exponent of at least this many nats."""
 _WHOLE = 0.25
 """A gradient vanishes that is lost in rounding beyond this share of the steps."""
 _DEAD, _SATURATED = 0.25, 0.9
-"""Shares of units that are dead, and of a gate's values that are saturated, from which on it is told."""
+"""Shares of units that are dead, and of a gate's values that are saturated, from which on it is reported."""
 
 
 def findings(material: Subject, measured: Measurements, sections: Sequence[Section]) -> list[Finding]:

@@ -227,7 +227,7 @@ def _case_of_step(cell: CellProtocol, tensor: Tensor, weights: Weights) -> Kerne
 
 
 def _unlisted(cell: CellProtocol, weights: Weights) -> str | None:
-    """Why a cell's step is no list of operations; nobody asks of one that has a kernel of its own."""
+    """Return why a step that no kernel of its own runs is no list of operations; None: it is one."""
     projected = weights.w_hr is not None
     if (cell.name in CELLS and not projected) or torch.compiler.is_compiling():
         return None

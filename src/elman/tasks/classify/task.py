@@ -176,7 +176,7 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
 
     @property
     def watch(self) -> str:
-        """The score of the target that is told first."""
+        """Return the name of the score that is listed first."""
         return self.target.watch
 
     def loss(self, scores: Tensor, batch: Batch) -> Loss:
@@ -200,7 +200,7 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
         return Loss(nats, len(scores.scores))
 
     def _shared(self, scores: Tensor, said: TrainingOutput, batch: Batch) -> Tensor:
-        """The summed objective of scores of sequences that were mixed as `said` tells."""
+        """Return the summed objective of scores of sequences that were mixed as `said` records."""
         nats = self.target.objective(scores, batch.targets).nats
         if said.order is None:
             return nats

@@ -36,7 +36,7 @@ class ForecasterModel(Model):
         Args:
             source: a file of series as the model learnt from, or a sample; None: the training data.
             horizon: how many steps; 0: as many as it learnt.
-            format: of the file; auto: told from its name and content.
+            format: of the file; auto: inferred from its name and content.
             encoding: of the file's text.
 
         Raises:
@@ -75,7 +75,7 @@ class ForecasterModel(Model):
         Args:
             source: a file, all of which is scored after a first context; None: the training data's test part.
             smoothing: whether exponential smoothing is among the predictors, fitted anew at every origin.
-            format: of the file; auto: told from its name and content.
+            format: of the file; auto: inferred from its name and content.
             encoding: of the file's text.
 
         Returns:

@@ -88,7 +88,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         """The task with columns, frequency, layout of windows and codings found in the data.
 
         Raises:
-            DataError: the records are no regular series, or too short.
+            DataError: the records are not regular series, or too short.
             ConfigError: a setting that does not fit the others.
         """
         return cls(run, fit(records, run))
@@ -231,7 +231,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         return Findings({"By step of the horizon": rows}, {"forecast": lambda figure: draw(figure, futures)})
 
     def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
-        """Nothing: a forecast is no line of text."""
+        """Return nothing: a forecast is not a line of text."""
         return ""
 
     def use(self) -> list[str]:

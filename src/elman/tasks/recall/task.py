@@ -321,7 +321,7 @@ def _error(states: Tensor, targets: Tensor) -> Loss:
 def _held(
     patterns: Tensor, counts: Sequence[int], options: RecallConfig, seed: int
 ) -> tuple[list[float], list[float]]:
-    """Loads, and the mean overlap of the first so many patterns with what they run to."""
+    """Return loads, and for each the mean overlap of the first patterns with what they run to."""
     overlaps = []
     for count in counts:
         stored = patterns[:count]

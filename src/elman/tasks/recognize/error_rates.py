@@ -23,7 +23,7 @@ def rates(right: Sequence[str], said: Sequence[str], *, unit: str) -> dict[str, 
 
     Args:
         right: the texts, plain.
-        said: what was recognised, plain.
+        said: the transcripts, plain.
         unit: of the symbols.
     """
     told = {

@@ -32,7 +32,7 @@ from elman.nn.decoder import DecoderContext
 from elman.tasks.seq2seq.settings import Seq2SeqSettings
 
 _LENGTHS = 5
-"""Groups of sources, of one size, whose scores are told by their length."""
+"""Groups of sources, of one size, whose scores are listed by their length."""
 
 _END = "■"
 _SHORTEST = 10
@@ -310,7 +310,7 @@ class TargetText:
         return {first: told.pop(first), **told} if first in told else told
 
     def by_length(self, held: Sequence[Example], texts: Sequence[str]) -> list[Sequence[object]]:
-        """A table of the score that is told first by the length of the source; its head is the first row."""
+        """Return a table of the first score by the length of the source; the first row is its header."""
         order = sorted(range(len(held)), key=lambda place: len(held[place].data))
         size = max(1, -(-len(order) // _LENGTHS))
         rows: list[Sequence[object]] = []
@@ -369,7 +369,7 @@ class TargetText:
         return wrong / max(1, there)
 
     def _symbols(self, text: str) -> Sequence[Hashable]:
-        """The units of a text as it is: unknown words are told apart."""
+        """Return the units of the text itself, in which unknown words stay distinct."""
         ready = prepared(self._plain(text), self.vocab.unit, self._lower)
         return ready.split() if self.vocab.unit in ("word", "bpe") else ready
 
