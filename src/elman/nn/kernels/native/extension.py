@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-_INTERFACE = 7
+_INTERFACE = 8
 """Of the compiled module's functions, as they are called from here."""
 
 
