@@ -53,6 +53,17 @@ def use(instruction_set: str) -> None:
     packed_weights.clear()
 
 
+def lacks(case: KernelRequest) -> str | None:
+    """What a case asks for that these kernels do not have, built or not; None: they serve it."""
+    if case.unlisted:
+        return f"its list of operations cannot say {case.cell!r}: {case.unlisted}"
+    if case.device != "cpu":
+        return f"it runs on the CPU, not on {case.device!r}"
+    if case.dtype not in NUMBERS:
+        return f"it computes in float32 and float64, not in {case.dtype}"
+    return None
+
+
 class Native(Kernel):
     """The C++ kernels of this package.
 
@@ -68,15 +79,7 @@ class Native(Kernel):
 
     def refuses(self, case: KernelRequest) -> str | None:
         """Other devices and numbers than it is written for, and steps that no list can say."""
-        if module is None:
-            return missing
-        if case.unlisted:
-            return f"its list of operations cannot say {case.cell!r}: {case.unlisted}"
-        if case.device != "cpu":
-            return f"it runs on the CPU, not on {case.device!r}"
-        if case.dtype not in NUMBERS:
-            return f"it computes in float32 and float64, not in {case.dtype}"
-        return None
+        return missing if module is None else lacks(case)
 
     def run(self, cell: CellProtocol, job: ScanJob) -> Result:
         """Run one layer in one direction; see `Kernel.run`."""
