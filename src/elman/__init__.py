@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from elman.runs import export
     from elman.runs.load import load
     from elman.tasks.model import Model
-    from elman.training.train import train
+    from elman.training.train import explain, train
 
     __version__: str
 
@@ -32,6 +32,7 @@ __all__ = [
     "accelerate",
     "cells",
     "errors",
+    "explain",
     "export",
     "inspect",
     "load",
@@ -45,6 +46,7 @@ _PLACES = {
     "Recurrent": "elman.nn.recurrent",
     "Seq": "elman.core.records",
     "accelerate": "elman.nn.torch_compat.accelerate",
+    "explain": "elman.training.train",
     "inspect": "elman.diagnostics.report.inspection",
     "load": "elman.runs.load",
     "train": "elman.training.train",

@@ -19,9 +19,10 @@ from elman.data.memory import source
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
 from elman.runs.folder import RunFolder
-from elman.tasks import dataset, selection
+from elman.tasks import dataset, recipe, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
+from elman.tasks.recipe import Recipe
 from elman.training import changes, resolve
 from elman.training.processes import ProcessGroup, processes
 from elman.training.resolve import TaskChoice
@@ -76,7 +77,6 @@ def train(
 def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice | None = None) -> Model:
     """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
     registry.get(run.network.cell)
-    reads = SettingReads(run.data, run.signal, run.network)
     with _session(run) as team:
         show = show if team.main else NullReporter()
         guess = choice.words if choice and choice.guessed else ""
@@ -84,14 +84,36 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice |
             show.line(guess)
         heard: list[str] = []
         with _others_named(run, choice), reading_once(), _heard(heard, show):
-            parts, kind = dataset.load_parts(run), tasks_registry.get(run.task)
+            loaded, kind = dataset.load(run), tasks_registry.get(run.task)
+            chosen = recipe.follow(run, loaded.records)
+            run = chosen.run
+            reads = SettingReads(run.data, run.signal, run.network)
+            parts = dataset.load_parts(run, loaded)
             task, train = selection.fitted(
                 parts.train, lambda records: kind.prepare(records, run), strict=run.data.strict
             )
             path = out or _free_folder(run, team)
             session = TrainingSession(RunFolder(path), run, task, parts._replace(train=train), team, show)
         named = [choice.words] if choice and not choice.guessed else []
-        return session.begin([*named, *heard], guess, reads)
+        return session.begin([*named, *heard, chosen.words()], guess, reads)
+
+
+def explain(
+    data: Any = None, *, task: str | None = None, config: str | Path | None = None, **options: Any
+) -> Recipe:
+    """Return the settings that `train` would take with the same arguments, and why, without training.
+
+    Raises:
+        ConfigError, TaskError, DataError: bad input.
+    """
+    run, choice = resolve.resolve(_source(data), task, None if config is None else Path(config), options)
+    return recipe_of(run, choice)
+
+
+def recipe_of(run: RunConfig, choice: TaskChoice) -> Recipe:
+    """Return the settings of a run with what is chosen from its data."""
+    with _others_named(run, choice):
+        return recipe.follow(run, dataset.load(run).records)
 
 
 @contextmanager
