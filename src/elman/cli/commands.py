@@ -71,7 +71,7 @@ def main(tokens: Sequence[str] | None = None) -> None:
 
 
 def run(tokens: Sequence[str] | None = None) -> int:
-    """Run one command; what a user can cause is told in one line on standard error.
+    """Run one command; print what a user can cause as one line on standard error.
 
     Bytes of standard input that are not of its encoding are kept, as names of files may have them; what
     standard output cannot write of a text is written as `\\ud800`.

@@ -21,7 +21,7 @@ def options_class(
     Args:
         section: the settings.
         without: names of settings that the command has no option for.
-        usual: what is said of the defaults of some, in place of their values.
+        usual: texts in the help in place of some defaults.
     """
     rows = [row for row in options(section, usual) if row[0] not in without]
     return make_dataclass(

@@ -79,7 +79,7 @@ def _answer(going: Stream, pieces: Iterator[Any], fresh: bool, rate: int) -> Non
 
 
 def _told(going: Stream, piece: Any, fresh: bool) -> dict[str, Any]:
-    """What is told of a piece; of one that cannot be read, the error."""
+    """Return the answers to a piece, or the error if it cannot be read."""
     lines = going.lines()
     try:
         outputs = going.feed(lines.read(piece) if isinstance(piece, str) else piece)
@@ -106,7 +106,7 @@ def _chunks(asked: GracefulStop) -> Iterator[bytes]:
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    """The lines, each as soon as it is there; what is no text of theirs is U+FFFD, and they go on."""
+    """Yield each line as soon as it arrives; invalid bytes become U+FFFD."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")

@@ -104,7 +104,7 @@ class ProgressReporter(Reporter):
 
 
 class LoggingReporter(Reporter):
-    """Another one's words, kept in a file too, each line with the time it was said."""
+    """A reporter that also writes each line to a file, with the time."""
 
     def __init__(self, show: Reporter, path: Path) -> None:
         self._show, self._path = show, path

@@ -1,4 +1,4 @@
-"""Digests that travel inside the files of a run, so that what is no longer as it was written is told.
+"""Digests inside the files of a run, so that damage is detected.
 
 A text of JSON has its digest as its last entry; how tensors have it, `tensors` knows. Settings have none, for
 they may be changed by hand. Texts without one, of an older Elman, are taken as they are.

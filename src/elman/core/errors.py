@@ -1,4 +1,4 @@
-"""What a user can cause, each told in one line: where, what was expected, what was found, what to do.
+"""Errors that a user can cause, each in one line: where, what was expected, what was found, what to do.
 
 Anything else that is raised is a fault of Elman itself and keeps its traceback.
 """

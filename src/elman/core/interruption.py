@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 
 class NobodyWaits(BaseException):
-    """The work has no asker any more. It is no error, so that nothing that catches errors keeps it."""
+    """Raised in work whose requester has gone. Not an Exception: handlers of errors let it through."""
 
 
 _WANTED: ContextVar[Callable[[], bool] | None] = ContextVar("_WANTED", default=None)

@@ -1,7 +1,6 @@
 """JSON and what it may hold: a small part of JSON Schema (draft 2020-12), checked at the first fault.
 
-The same description is published and checked, so that what is said of a request is what holds. It knows no
-server and no model.
+The same description is published and checked. Independent of server and models.
 """
 
 from __future__ import annotations
@@ -109,7 +108,7 @@ def build(kind: type[_Made], value: Any, where: str = "value", *, finite: bool =
 
 @contextmanager
 def rebuilding(where: object, what: str = "damaged", remedy: str = "") -> Iterator[None]:
-    """Within it, whatever is wrong with a file that is read back is told as damage to that file.
+    """Report any error in the `with` block, which reads a file back, as damage to that file.
 
     Args:
         where: the file.

@@ -39,7 +39,7 @@ def repeated(
         sequences: one at least, [T_i] each.
         length: n.
         size: how many symbols there are.
-        setting: what said how long n-grams may be.
+        setting: the setting that limits their length, for the error.
 
     Raises:
         ConfigError: there are more n-grams of that length than a key can tell apart.
@@ -68,5 +68,5 @@ FEW_SYMBOLS = 512
 
 
 def order(symbols: int) -> int:
-    """Return up to which n n-grams of a vocabulary of so many symbols are counted."""
+    """Return the largest n for which n-grams of a vocabulary of `symbols` are counted."""
     return 4 if symbols <= FEW_SYMBOLS else 2

@@ -72,7 +72,7 @@ class Seq(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step sees. Targets stand apart: they never enter a network's `forward`."""
+    """The input of one training step. Targets stand apart: they never enter a network's `forward`."""
 
     seq: Seq
     targets: Tensor

@@ -1,6 +1,6 @@
 """Named tensors and a little text in one safetensors file: no pickle, whole or not at all.
 
-The file's head has a digest of all of it, so that not even one bit can be another one without being told.
+The file's head has a digest of all of it, so that a change of a single bit is detected.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PIECE = 1 << 20
 def save(
     path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any], *, private: bool = False
 ) -> None:
-    """Write `tensors`, and `notes` as JSON in the file's head, in place of what `path` held.
+    """Write `tensors`, and `notes` as JSON in the file's head, replacing the content of `path`.
 
     Args:
         path: of the file.

@@ -1,6 +1,6 @@
-"""What columns are that are no data: names and numbers of rows, keys of others, times.
+"""Find columns that are not data: identifiers and row numbers, keys of other tables, times.
 
-They are told by their names and by the values below: all different, counting, the same within a group.
+They are identified by their names and values: all different, counting, the same within a group.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def is_time_name(name: str) -> bool:
 
 
 def keys(records: Sequence[Record], names: Iterable[str]) -> dict[str, str]:
-    """The columns that are no data, each with what it is: "an identifier", "the number of the row", "a time".
+    """Return the columns that are not data, each with what it is: "an identifier", "a time", ...
 
     A column is an identifier if its name says so: surely (`id`), or likely (`index`) where all its values are
     different whole numbers or words. It numbers the rows if it stands first or has no name, and counts up by

@@ -1,6 +1,6 @@
-"""Which column is read, and which one is to be predicted: as the settings say, or a guess that is told.
+"""Choose input and target columns: as the settings say, or inferred and reported.
 
-It knows names and values of columns, no tensors and no task.
+Works on names and values of columns, without tensors or tasks.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Columns:
         target: what is to be predicted; of several, likewise.
         guessed: whether one of them was guessed.
         steps: how many columns are read, if all others are; 0 else.
-        left_out: of all others those that are no data: column, and what it is.
+        left_out: of all others those that are not data: column, and what it is.
         inputs: the names of several columns that are read.
         targets: the names of several columns that are predicted, each with 0 or 1.
         one_hot: whether just one of these is 1 in each row.
@@ -242,7 +242,7 @@ def described(
 def transcribed(
     records: Sequence[Record], data: DataSettings, readable: Callable[[Record, str], bool]
 ) -> Columns:
-    """The columns of something heard or written by hand and of its text, found as `described` does.
+    """Find the columns of a recording or handwriting and of its transcript, as `described` does.
 
     Args:
         records: of the training part, at least one.
@@ -311,7 +311,7 @@ def _check_there(first: Record, data: DataSettings) -> None:
 
 
 def _keys(records: Sequence[Record], names: Sequence[str]) -> dict[str, str]:
-    """The columns that are no data, and what they are; beside numbers, different words are names of rows."""
+    """Return the columns that are not data, and what they are; among numbers, distinct words name rows."""
     found = column_kinds.keys(records, names)
     left = [name for name in names if name not in found]
     words = [name for name in _words(records, left) if name.lower() not in INPUTS]
@@ -341,7 +341,7 @@ def _called(records: Sequence[Record], names: Sequence[str]) -> str:
 
 
 def _guess_several(records: Sequence[Record], names: list[str], read: str) -> list[str]:
-    """All of the names, two or more, if each column beside what is no number holds 0 and 1 alone."""
+    """Return all names, two or more, if the numbers in each column are 0 and 1 alone."""
     if read == ALL or len(names) < 2 or read not in records[0].fields or is_number(records[0].fields[read]):
         return []
     cells = {str(record.fields.get(name)).strip() for record in records for name in names}

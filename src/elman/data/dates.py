@@ -160,7 +160,7 @@ def _date(found: dict[str, str | None]) -> WrittenDate | None:
 
 
 def _checked(found: WrittenDate) -> WrittenDate:
-    """See that there is such a day in one of the orders, for its fault to be told."""
+    """Check that the day exists in one of the orders, and raise its error otherwise."""
     if found.open:
         if not found.orders():
             raise ValueError("there is no such day, whichever number is the month")

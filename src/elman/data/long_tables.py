@@ -63,7 +63,7 @@ class LongTable:
         where no inputs are named, a list for each column.
 
         Raises:
-            DataError: a column is missing, a cell is no number or no time, day and month are ambiguous, a
+            DataError: a column is missing, a cell is not a number or a time, day and month are ambiguous, a
                 time comes twice, or a target is not the same in all rows of a sequence.
         """
         parts = groups(records, self.group)

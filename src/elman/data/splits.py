@@ -57,8 +57,8 @@ def split_records(
 def _random(records: Sequence[Record], data: DataSettings, key: Key) -> list[str]:
     """By a hash of the key, as near to the shares as whole keys allow: the lowest ones test.
 
-    A key of so many records that a part would be further from its share with it than without it learns; but a
-    part that none fits gets the least one.
+    A key so large that it would take a part further from its share goes to the training part; but a part that
+    no key fits gets the smallest.
     """
     keys = [sha256(key(record)).digest() for record in records]
     counts: dict[bytes, int] = defaultdict(int)

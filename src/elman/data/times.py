@@ -127,8 +127,8 @@ def read(
         style: of the zone by whose clocks the times are to be kept; None: of the cells themselves.
 
     Raises:
-        DataError: at the first cell that is no time, or is of another kind than the first; where day and
-            month can be told by nothing.
+        DataError: at the first cell that is not a time, or of another kind than the first; where day and
+            month are ambiguous.
     """
     if not cells or number(cells[0]) is None:
         return _dates(cells, where, notation, daily, style)

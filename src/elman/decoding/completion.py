@@ -72,9 +72,9 @@ def completions(
 ) -> list[tuple[str, float]]:
     """The likeliest next words, by a beam over symbols of any unit: characters, bytes, subwords or words.
 
-    A word is over when a symbol begins with what is no part of it (see `elman.core.words`). Its probability
-    is that of all the ways to spell it and then to end it that the beam found, given the text so far and the
-    prefix; so those of all words sum to 1 at most. With a beam wide enough they are exact.
+    A word is over when a symbol begins with what cannot be part of it (see `elman.core.words`). Its
+    probability is that of all the ways to spell it and then to end it that the beam found, given the text so
+    far and the prefix; so those of all words sum to 1 at most. With a beam wide enough they are exact.
 
     Args:
         step: gives the scores after the symbols chosen.
@@ -159,7 +159,7 @@ def _decoded(data: bytes) -> tuple[str, bytes]:
     """A text, and the bytes after it that only begin a character.
 
     Raises:
-        UnicodeDecodeError: other bytes are no UTF-8.
+        UnicodeDecodeError: other bytes are not valid UTF-8.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     text = decoder.decode(data)

@@ -15,7 +15,7 @@ import numpy as np
 from elman.core.errors import ConfigError, DataError
 
 _HELD_OUT = 10
-"""One symbol of so many is kept aside to choose an order by."""
+"""One symbol in this many is set aside to choose the order."""
 
 _NOT_YET = -2
 """In place of a k-gram's number, where fewer than k symbols were seen."""

@@ -149,7 +149,7 @@ class SymbolBonus:
 
 @final
 class CombinedScorer:
-    """Several guides: what they add is summed up, and what one of them forbids is forbidden."""
+    """Several scorers: their scores are summed, and a symbol is forbidden if one of them forbids it."""
 
     def __init__(self, guides: Sequence[PrefixScorer]) -> None:
         self._guides = guides

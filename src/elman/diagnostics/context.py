@@ -74,7 +74,7 @@ def context_curve(loss: Callable[[int], Tensor], lengths: Sequence[int]) -> Cont
     """The loss by the length of the context.
 
     Args:
-        loss: gives the loss of each target [N] where the network starts afresh so many steps before it.
+        loss: gives the loss of each target [N] if the network starts afresh that many steps before it.
         lengths: of contexts, at least 1 each.
     """
     ordered = tuple(sorted(set(lengths)))

@@ -1,6 +1,6 @@
-"""What recurrent layers do inside, step by step: inputs, states, and the gradients that reach these.
+"""Record recurrent layers step by step: inputs, states, and the gradients that reach these.
 
-It knows no task and no file. A network is copied before it is looked at, so that nothing of it changes.
+Independent of tasks and files. A network is copied before it is traced, so that it does not change.
 """
 
 from __future__ import annotations

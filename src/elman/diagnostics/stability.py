@@ -14,13 +14,13 @@ from elman.nn.kernels.loop import StepwiseScan
 from elman.plots import figures
 
 _EDGE = 0.005
-"""A Lyapunov exponent within this of zero, in nats a step, is told from it neither way."""
+"""A Lyapunov exponent within this of zero, in nats a step, counts as zero."""
 
 _LEAST = 1e-6
 """Smaller singular values are drawn as this."""
 
 _TURNING = 10
-"""The first step of so many is left out of the exponent: the disturbance turns to where it grows most."""
+"""The first step of this many is left out of the exponent: the disturbance turns to where it grows most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +84,13 @@ class Jacobians:
         name: of the layer and direction.
         singular: [N, S * H] in falling order, of N steps spread over the sequences.
         exponents: [B], the largest Lyapunov exponent of each sequence in nats a step.
+        judged: whether the layer's gradient vanishes or explodes, in a word; empty: nobody has judged it.
     """
 
     name: str
     singular: Tensor
     exponents: Tensor
+    judged: str = ""
 
     @property
     def exponent(self) -> float:
@@ -97,7 +99,11 @@ class Jacobians:
 
     @property
     def regime(self) -> str:
-        """`vanishing`, `edge` or `exploding`, as the mean exponent is below, about or above zero."""
+        """What the layer was judged to be; or else, as the mean exponent is below, about or above zero:
+        `vanishing`, `edge` or `exploding`.
+        """
+        if self.judged:
+            return self.judged
         if abs(self.exponent) < _EDGE:
             return "edge"
         return "vanishing" if self.exponent < 0 else "exploding"

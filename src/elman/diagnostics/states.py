@@ -175,8 +175,8 @@ class Probes:
 def state_map(states: Tensor, symbols: Sequence[str] = ()) -> StateMap:
     """The map of the hidden state over one sequence.
 
-    The order of units is that of their angles in the plane of the two leading singular vectors: beside each
-    other stand those that rise and fall together.
+    The order of units is that of their angles in the plane of the two leading singular vectors: those that
+    rise and fall together stand side by side.
 
     Args:
         states: [T, H].

@@ -21,11 +21,11 @@ _GATED = 64
 """Steps, spread over these sequences, at which gates are looked at."""
 
 _FEWEST = 8
-"""Steps that a sequence needs for a growth to be told."""
+"""Minimum steps of a sequence to measure growth."""
 
 _NUDGE = 1e-5
 _NOISE, _LINEAR = 1e-13, 1e-2
-"""A disturbance, in float64: at first; below and above these rounding or saturation is what one sees."""
+"""A disturbance, in float64: at first; below and above these, rounding or saturation dominates."""
 
 
 class LayerMonitor(Kernel):
@@ -111,7 +111,7 @@ def _growth(cell: Cell, job: ScanJob) -> list[float]:
 
 
 def _slope(sizes: Tensor) -> float:
-    """ln(size) a step over the second half of the steps at which sizes [T + 1] can be told."""
+    """Return ln(size) a step over the second half of the steps at which sizes [T + 1] are measurable."""
     out = ((sizes < _NOISE) | (sizes > _LINEAR)).nonzero()
     end = max(1, int(out[0]) - 1) if len(out) else len(sizes) - 1
     start = end // 2

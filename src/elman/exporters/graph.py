@@ -37,7 +37,7 @@ MOST = 1 << 62
 
 
 class GraphValue(NamedTuple):
-    """What one operation gives to the next.
+    """A value that one operation passes to the next.
 
     Args:
         name: how the target calls it.

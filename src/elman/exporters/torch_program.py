@@ -82,7 +82,7 @@ def _program(traced: _Traced, piece: ExportedGraph, given: Named) -> Any:
 
 
 def _free(program: Any) -> tuple[str, ...]:
-    """Of T and B those that are no number in the shape of the first input."""
+    """Return those of T and B that are symbolic in the shape of the first input."""
     shapes = [node.meta["val"].shape for node in program.graph.nodes if node.op == "placeholder"]
     first = shapes[-len(program.graph_signature.user_inputs)]
     names = ("T", "B")[-min(2, len(first)) :] if len(first) > 1 else ("B",)

@@ -59,7 +59,7 @@ class Input(ABC):
 
     @abstractmethod
     def parse(self, line: str) -> Any:
-        """The value that a line of text stands for; what is none is told by `encode`."""
+        """Return the value that a line of text represents; `encode` reports an invalid one."""
 
     @abstractmethod
     def encode(self, raw: RawValue) -> Tensor:
@@ -68,6 +68,10 @@ class Input(ABC):
         Raises:
             DataError: the value is broken, or of another shape than those of the training part.
         """
+
+    def readable(self, data: Tensor) -> str:
+        """What `encode` gave, as a text that people read; empty where it is none."""
+        return ""
 
     @abstractmethod
     def reader(self) -> InputLayer:

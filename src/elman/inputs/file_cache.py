@@ -1,4 +1,4 @@
-"""Files that are read once for several uses: what was made of each is kept, up to so many bytes."""
+"""Cache what is computed from files, up to a number of bytes, so that each file is read once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextvars import ContextVar
 import numpy as np
 
 MOST_BYTES = 1 << 29
-"""Bytes that are kept, unless it is said; a file for which there is no room is read each time."""
+"""Default size in bytes; a file that does not fit is read each time."""
 
 
 class _Kept:

@@ -1,6 +1,6 @@
-"""The way in of a stream: pieces of any length become whole steps, and what is not whole yet is kept back.
+"""Incremental encoders: pieces of any length become whole steps, and an incomplete rest is kept back.
 
-What an intake keeps is bounded, whatever comes; it can be written down and read again. It knows no network.
+What an encoder keeps is bounded, whatever comes, and can be saved and restored. Independent of networks.
 """
 
 from __future__ import annotations

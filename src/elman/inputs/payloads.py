@@ -30,7 +30,7 @@ _DOTS = re.compile(r"[#.?]{2,}")
 
 
 class PayloadKind(NamedTuple):
-    """One kind of value: how it is described, of so many steps, and how it becomes what tasks read."""
+    """One kind of value: its schema, with a limit of steps, and how it becomes what tasks read."""
 
     schema: Callable[[int], Schema]
     read: Callable[[Any, str, int], Any]

@@ -56,7 +56,7 @@ def edits(reference: Sequence[str], guess: Sequence[str]) -> list[tuple[str, str
 
     Args:
         reference: what is right.
-        guess: what was said.
+        guess: the prediction.
     """
     table = [list(range(len(guess) + 1))]
     for i, symbol in enumerate(reference, start=1):

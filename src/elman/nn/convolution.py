@@ -1,6 +1,6 @@
-"""Pictures as maps of features: a small residual convolution, and noise against learning by heart.
+"""Encode pictures as feature maps: a small residual convolution, and noise against overfitting.
 
-It knows no task and no file.
+Independent of tasks and files.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Norm(nn.Module):
 
 
 def map_size(height: int, width: int, blocks: int) -> tuple[int, int]:
-    """H' and W' of the map that so many blocks make of a picture."""
+    """Return H' and W' of the map that this many blocks make of a picture."""
     step = 1 << blocks
     return -(-height // step), -(-width // step)
 

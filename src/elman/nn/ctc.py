@@ -41,7 +41,7 @@ def frames_needed(targets: Tensor, counts: Tensor) -> Tensor:
 
 
 def check_frames(frames: int, symbols: Sequence[int], where: object, *, remedy: str = _REMEDY) -> None:
-    """Check that a target has a path of so many frames.
+    """Check that a target has a path of this many frames.
 
     Raises:
         DataError: it has more symbols than there are frames, or too many that repeat.
@@ -65,7 +65,7 @@ def loss(scores: Tensor, lengths: Tensor, targets: Tensor, counts: Tensor) -> Te
         counts: [B] int64, symbols of each target; may be 0.
 
     Returns:
-        [B]; infinite where a target has no path of so many frames (see `frames_needed`).
+        [B]; infinite where a target has no path of as many frames (see `frames_needed`).
     """
     logp = scores.float().log_softmax(-1)
     return F.ctc_loss(
@@ -107,7 +107,7 @@ def align(scores: Tensor, lengths: Tensor, targets: Tensor, counts: Tensor) -> A
         counts: [B] int64, symbols of each target.
 
     Raises:
-        DataError: a target has no path of so many frames.
+        DataError: a target has no path of as many frames.
     """
     for place, (frames, count) in enumerate(zip(lengths.tolist(), counts.tolist(), strict=True), start=1):
         check_frames(frames, targets[:count, place - 1].tolist(), f"sequence {place} to align")
@@ -129,7 +129,7 @@ def at_frames(scores: Tensor, lengths: Tensor, targets: Tensor, counts: Tensor, 
         frames: [B] int64 on the CPU, the frame of each sequence.
 
     Raises:
-        DataError: a target has no path of so many frames.
+        DataError: a target has no path of as many frames.
     """
     starts, ends = align(scores, lengths, targets, counts)
     inside = (starts <= frames) & (frames < ends)

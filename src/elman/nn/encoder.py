@@ -1,6 +1,6 @@
-"""What the networks of tasks are built from: layers as the settings say, an encoder, ways to pool its steps.
+"""Building blocks of the tasks' networks: configured layers, an encoder, pooling of its steps.
 
-It knows no task and no target.
+Independent of tasks and targets.
 """
 
 from __future__ import annotations

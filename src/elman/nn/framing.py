@@ -16,7 +16,7 @@ class Frame(NamedTuple):
     hop: int = 1
 
     def frames(self, steps: int) -> int:
-        """How many frames a sequence of so many steps has."""
+        """Return the number of frames of a sequence of `steps`."""
         return 1 + max(0, -((self.size - steps) // self.hop))
 
 

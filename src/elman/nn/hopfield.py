@@ -2,7 +2,8 @@
 
 Binary memories have units of -1 and 1 and symmetric weights without a diagonal (Hopfield 1982), learnt by
 Hebb's rule, Storkey's, or the pseudo-inverse. The modern memory has real units and keeps the patterns
-themselves (Ramsauer et al. 2021). All patterns and queries are rows; it knows no file, task or training.
+themselves (Ramsauer et al. 2021). All patterns and queries are rows. Independent of files, tasks and
+training.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SETTLED = 1e-5
 """A state has settled when no unit moves by more in a step."""
 
 ROUNDING = 1e-6
-"""A field that is no further from 0 than this moves no unit."""
+"""A field within this of 0 moves no unit."""
 
 _LOST = 0.7
 """Overlaps of retrieval are above 0.96, those of lost patterns around 0.35, and few lie between."""
@@ -225,7 +226,7 @@ class RecallTrace:
 
 @torch.no_grad()
 def recall(memory: AssociativeMemory, queries: Tensor, steps: int = 100) -> RecallTrace:
-    """Let states run from queries until all have settled, or for so many steps.
+    """Run states from queries until all have settled, or for at most `steps`.
 
     Args:
         memory: which one.

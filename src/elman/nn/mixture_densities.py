@@ -30,7 +30,7 @@ class MixtureScale(NamedTuple):
         centre: [C].
         deviation: [C], above 0.
         least: the smallest deviation that a Gaussian may have, in parts of `deviation`. Data that lie on a
-            grid would else be hit by ever narrower Gaussians, whose density knows no bound.
+            grid would else be hit by ever narrower Gaussians, whose density is unbounded.
     """
 
     centre: Tensor

@@ -57,7 +57,8 @@ class Recurrent(nn.Module):
         bias: whether the cell has biases.
         init: "orthogonal" is the cell's own (`Cell.initialise`), "torch" is uniform within 1 / sqrt(H).
         init_gain: by what the recurrent matrices are multiplied at the start.
-        memory: units start so as to keep for up to so many steps (`Cell.remember`); 0: as `init` has it.
+        memory: units start so as to remember for up to this many steps (`Cell.remember`); 0: as `init` has
+            it.
         zoneout: the share of each state that keeps its last value, drawn at each step in training, its
             expectation otherwise (Krueger et al. 2017).
         projection: P, the width of the hidden state, h = W_hr h', below H; 0: it is not projected (Sak et al.

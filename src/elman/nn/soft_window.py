@@ -1,6 +1,6 @@
 """A soft window over a text that advances while a sequence is made of it (Graves 2013).
 
-It knows no task. A window's place goes in and comes out, as a state does.
+Independent of tasks. A window's place goes in and comes out, as a state does.
 """
 
 from __future__ import annotations

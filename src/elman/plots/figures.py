@@ -19,7 +19,7 @@ _INSIDE = 4
 
 
 def new_figure(width: float = 6.4, height: float = 4.8) -> Any:
-    """An empty matplotlib Figure, so many inches wide and high.
+    """Return an empty matplotlib Figure, `width` by `height` inches.
 
     Raises:
         TaskError: matplotlib is not installed.

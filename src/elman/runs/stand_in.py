@@ -35,7 +35,7 @@ class GraphModule(nn.Module):
         self.place = nn.Parameter(torch.zeros(0))  # tells who asks that it is on the CPU
 
     def forward(self, seq: Seq, state: State | None = None) -> tuple[Any, State]:
-        """What the network would have said of [T, B, ...], and the state at the end."""
+        """Return the network's scores of [T, B, ...], and the state at the end."""
         said = self._graph({**_given(seq), **dict(zip(STATES, state or (), strict=False))})
         after = tuple(said[NEXT + name] for name in STATES if NEXT + name in said)
         return self._piece.heard(said), after

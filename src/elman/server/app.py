@@ -163,7 +163,7 @@ def _socket(served: Served) -> str:
 
 
 def _model(served: Served, house: SessionManager) -> dict[str, object]:
-    """What is told of a model."""
+    """Describe a model."""
     model, task = served.model, served.model.task
     return {
         "name": served.name,

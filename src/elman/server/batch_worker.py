@@ -15,7 +15,7 @@ _SOON = 0.005
 """Seconds that the loop itself may compute at a time."""
 
 _RUNS = 8
-"""Of so many runs, about, is the mean that is held against it."""
+"""Number of runs, about, in the mean that it is compared with."""
 
 Run = Callable[[list[Any]], list[Any]]
 """What is computed of some payloads: a result for each. A result may be an exception, for that one alone."""
@@ -46,7 +46,7 @@ class BatchWorker:
     Args:
         waiting: most that may wait.
         together: most that one call serves.
-        told: gets the size of each batch, from one thread at a time.
+        told: is called with the size of each batch, from one thread at a time.
     """
 
     def __init__(self, waiting: int, together: int, told: Callable[[int], None]) -> None:

@@ -1,4 +1,4 @@
-"""What one who asks a server may take of it. It knows no server."""
+"""Per-client limits of the server. Imports nothing from it."""
 
 from __future__ import annotations
 

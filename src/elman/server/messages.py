@@ -36,7 +36,7 @@ Given = Mapping[int, Any]
 
 
 class StreamRequest(NamedTuple):
-    """What a stream is asked: its key, a part of what came, and whether the state is told."""
+    """A request to a stream: its key, a part of the input, and whether to return the state."""
 
     key: int
     part: Any
@@ -44,7 +44,7 @@ class StreamRequest(NamedTuple):
 
 
 class StreamReply(NamedTuple):
-    """What a stream said: its answers in terms of JSON, how many steps it has made, and its state or None."""
+    """A stream's reply: its answers as JSON, the number of its steps, and its state or None."""
 
     outputs: list[Any]
     steps: int
@@ -85,7 +85,7 @@ def schema(model: Model, steps: int) -> Schema:
 
 
 def run(engine: Streams, op: StreamOp) -> Run:
-    """What computes an op for some streams, a `Told` or an error for each."""
+    """A function that computes an op for some streams: a reply or an error for each."""
 
     def computed(payloads: Sequence[StreamRequest]) -> list[StreamReply | Exception]:
         found = op.run(engine, {asked.key: asked.part for asked in payloads})
@@ -96,7 +96,7 @@ def run(engine: Streams, op: StreamOp) -> Run:
 
 
 def _answers(engine: Streams, found: Mapping[int, list[Any]]) -> dict[int, list[Any] | Exception]:
-    """What is told of the outputs of each stream; or the error, of one of whose outputs nothing can be."""
+    """Return the answers of each stream; or the error, if one of its outputs cannot be expressed."""
     due = [out for said in found.values() for out in said if out is not None]
     try:
         answers = iter(engine.answers(due))

@@ -1,4 +1,4 @@
-"""The OpenAPI description, made from the tables that serve: what is said is what is checked."""
+"""Build the OpenAPI description from the tables that the server itself uses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MODEL: Schema = {
         "example": {},
     },
 }
-"""What is told of a model."""
+"""The schema of a model's description."""
 
 _PLAIN: Mapping[str, tuple[str, str, Schema | None]] = {
     "/health": ("Whether the server lives.", "application/json", {"type": "object"}),

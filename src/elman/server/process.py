@@ -17,7 +17,7 @@ from elman.core.graceful_stop import GracefulStop
 from elman.server.limits import Limits
 
 _COMMON = ("Invalid UTF-8", "ASGI callable returned without completing handshake")
-"""What uvicorn says of a message that is no text, and of each WebSocket that is refused."""
+"""Log lines of uvicorn about messages that are not text, and about each refused WebSocket."""
 _MORE = 64
 """Connections beyond those of streams and waiting requests, for the page and for those who watch."""
 

@@ -24,7 +24,7 @@ _HEADERS = {
     503: {"Retry-After": "1"},
 }
 OURS = "a fault of Elman; the server's log tells it"
-"""What is told of an error that nobody who asks has caused."""
+"""The answer to an error that no client has caused."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 

@@ -132,7 +132,7 @@ class Socket:
 
 
 def _words(error: Exception) -> str:
-    """What is told of an error; one that is our own fault goes to the log too."""
+    """Return the message for an error; one that is our own fault is also logged."""
     try:
         return fault(error).words
     except Exception:

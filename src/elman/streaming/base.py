@@ -1,7 +1,7 @@
-"""What a task must say for its models to run as streams: the two ends of a stream, and the network between.
+"""What a task implements so that its models run as streams: the codec at both ends, and the network.
 
 All that a stream remembers is its state, tensors [*, B, *] with a column for each of B streams, and what its
-two ends keep back. It knows no task.
+two ends keep back. Independent of tasks.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from elman.nn.stepping import LayerStackStepper
 
 
 class IncrementalDecoder(ABC):
-    """What the network says of steps -> what is told of them."""
+    """Turns the network's outputs of steps into answers."""
 
     @abstractmethod
     def give(self, raw: Tensor) -> Any:
-        """The output of the next step, of which `raw` [...] was said; None: there is none yet."""
+        """Return the output of the next step, whose raw output is `raw` [...]; None: there is none yet."""
 
     @abstractmethod
     def last(self) -> list[Any]:
@@ -43,7 +43,7 @@ class IncrementalDecoder(ABC):
 
 @final
 class Identity(IncrementalDecoder):
-    """What the network says is what is told."""
+    """The network's outputs are the answers."""
 
     def give(self, raw: Tensor) -> Tensor:
         return raw
@@ -76,13 +76,13 @@ class StreamCodec(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class LineProtocol:
-    """How a stream goes by a line of text: it is a piece, of whose outputs one thing is told.
+    """How a stream processes a line of text: as one piece with one answer.
 
     It keeps nothing from one line to the next: what a stream needs to go on is in its state.
 
     Args:
         read: a line, with its end -> the piece that it stands for.
-        tell: the line, and the outputs that became due -> what is told of it, in terms of JSON.
+        tell: the line, and the outputs that became due -> the answer as JSON.
         rate: samples a second, where samples of sound come in place of lines; else 0.
     """
 
@@ -105,7 +105,7 @@ class Runner(ABC):
 
     @abstractmethod
     def __call__(self, step: Any) -> Tensor:
-        """What is said of one step, as `IncrementalEncoder.one` gives it: [...]."""
+        """Return the network's output of one step [...], as `IncrementalEncoder.one` gives it."""
 
 
 class Streamer(ABC):
@@ -133,7 +133,7 @@ class Streamer(ABC):
 
     @abstractmethod
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
-        """What is said of steps, and the state after each stream's last one.
+        """Return the network's outputs of steps, and the state after each stream's last one.
 
         Args:
             seq: data [T, B, ...] as intakes give it, on the network's device; and lengths [B], or None.
@@ -149,7 +149,7 @@ class Streamer(ABC):
 
     @abstractmethod
     def answer(self, output: Any) -> dict[str, Any]:
-        """What is told of an output, in terms of JSON, in the words of `elman predict`."""
+        """Return an output as JSON, with the keys of `elman predict`."""
 
     @abstractmethod
     def lines(self, state: State) -> LineProtocol:
@@ -227,7 +227,7 @@ class LayerRunner(Runner):
     Args:
         stepper: the layers.
         vector: a step -> [1, F], what enters the first layer.
-        says: the output [H] of the last layer -> what is said, [...], in memory of its own.
+        says: the output [H] of the last layer -> the scores [...], in memory of their own.
         output: what the layers gave last, [1, 1, H].
     """
 

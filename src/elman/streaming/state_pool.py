@@ -68,6 +68,6 @@ class StatePool:
 
 
 def _with_rows(tensor: Tensor, rows: int) -> Tensor:
-    """The tensor with so many rows at least, zeros below."""
+    """Return the tensor with at least `rows` rows, zeros below."""
     missing = rows - len(tensor)
     return F.pad(tensor, (0, 0) * (tensor.ndim - 1) + (0, missing)) if missing > 0 else tensor

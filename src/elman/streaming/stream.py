@@ -99,7 +99,7 @@ class Stream:
         return self._runner.state[: self._source.streamer.hidden]
 
     def answer(self, output: Any) -> dict[str, Any]:
-        """What is told of an output, in terms of JSON, in the words of `elman predict`."""
+        """Return an output as JSON, with the keys of `elman predict`."""
         return self._source.streamer.answer(output)
 
     def lines(self) -> LineProtocol:

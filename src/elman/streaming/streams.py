@@ -94,11 +94,11 @@ class Streams:
         return self._saved(key).state[: self._source.streamer.hidden]
 
     def answer(self, output: Any) -> dict[str, Any]:
-        """What is told of an output, in terms of JSON, in the words of `elman predict`."""
+        """Return an output as JSON, with the keys of `elman predict`."""
         return self._source.streamer.answer(output)
 
     def answers(self, outputs: list[Any]) -> list[dict[str, Any]]:
-        """What is told of each output, as `answer` tells it."""
+        """Return each output as JSON, as `answer` does."""
         streamer = self._source.streamer
         if outputs and isinstance(streamer, BatchAnswers):
             return streamer.answers(outputs)
@@ -135,7 +135,7 @@ class Streams:
         return self._each(chunks, lambda ends, chunk: ends.intake.take(chunk))
 
     def finish(self, keys: Iterable[int]) -> dict[int, Any]:
-        """The outputs of what streams held back, as `Stream.finish` gives them."""
+        """Return the outputs that streams kept back, as `Stream.finish` does."""
         found = self._each(dict.fromkeys(keys), lambda ends, _: ends.intake.rest())
         for key, said in found.items():
             try:
@@ -168,7 +168,7 @@ class Streams:
         return found
 
     def _said(self, pieces: Mapping[int, Tensor]) -> dict[int, Tensor]:
-        """What is said of a piece of each of some streams: key -> [T, ...]."""
+        """Return the outputs of one piece of each of some streams: key -> [T, ...]."""
         lengths = [len(piece) for piece in pieces.values()]
         data = to_network(nn.utils.rnn.pad_sequence(list(pieces.values())), self._source.like)
         raw = self._run(pieces, Seq(data, torch.tensor(lengths) if min(lengths) < max(lengths) else None))
@@ -180,7 +180,7 @@ class Streams:
     def _apart(
         self, taken: Mapping[int, Any], say: Callable[[Mapping[int, Any]], dict[int, Any]]
     ) -> Iterator[tuple[int, Any]]:
-        """What is said for each; where it cannot be computed together, for each by itself, or its error.
+        """Return the outputs of each; if they cannot be computed together, one by one, or the errors.
 
         States are written when all is computed, so that those who go on do so from where they were.
         """
@@ -208,7 +208,7 @@ class Streams:
         return fault or [output for output in outputs if output is not None]
 
     def _one_step(self, taken: Mapping[int, Any]) -> Iterable[Tensor]:
-        """What is said of a step of some streams, [...] of each."""
+        """Return the outputs of one step of some streams, [...] of each."""
         if len(taken) > 1:
             data = to_network(_beside(list(taken.values())), self._source.like)
             return self._run(taken, Seq(data))[0].unbind()
@@ -230,7 +230,7 @@ class Streams:
             self._alone = None
 
     def _run(self, keys: Iterable[int], seq: Seq) -> Tensor:
-        """What is said of the steps [T, B, ...] of some streams, whose states are then after these."""
+        """Return the outputs of steps [T, B, ...] of some streams, and advance their states."""
         self._settle()
         places = self._slab.places([self._open[key].row for key in keys])
         raw, state = self._source.streamer.run(seq, self._slab.get(places))

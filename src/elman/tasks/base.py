@@ -1,4 +1,4 @@
-"""What a task answers. It knows no file, batch size, optimiser or device."""
+"""The contract of a task. Independent of files, batch size, optimiser and device."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ Scores: TypeAlias = dict[str, float]
 
 RISING = frozenset(
     {
-        *("accuracy", "macro_f1", "span_f1", "subset_accuracy", "r2"),
+        *("accuracy", "accuracy_known", "accuracy_unknown", "macro_f1", "micro_f1", "span_f1"),
+        *("precision", "recall", "subset_accuracy", "r2"),
         *("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf", "exact_match"),
         *("recalled", "overlap", "bit_accuracy"),
     }
@@ -181,7 +182,7 @@ class Task(ABC, Generic[TaskSettings]):
 
     @abstractmethod
     def facts(self) -> dict[str, str]:
-        """What was guessed or found in the data (columns, symbols, classes), to be told."""
+        """Return what was inferred or found in the data (columns, symbols, classes), for the log."""
 
     @abstractmethod
     def build(self) -> nn.Module:
@@ -202,7 +203,7 @@ class Task(ABC, Generic[TaskSettings]):
 
     @abstractmethod
     def loss(self, scores: Any, batch: Batch) -> Loss:
-        """The loss that is reported of what the network said of `batch.seq`, on the batch's targets."""
+        """Return the reported loss of the network's scores of `batch.seq`, on the batch's targets."""
 
     @abstractmethod
     def objective(self, scores: Any, batch: Batch) -> Loss:

@@ -73,7 +73,7 @@ def predict(task: Predictor, network: nn.Module, examples: Sequence[Example]) ->
 def outputs(
     say: Callable[[Batch, Any], list[Any]], network: nn.Module, examples: Sequence[Example]
 ) -> list[Any]:
-    """What is said of each example, of batches and the network's scores of them."""
+    """Return the output of each example, from batches and the network's scores of them."""
     outputs: list[Any] = [None] * len(examples)
     device = next(network.parameters()).device
     for places, batch in batching.eval_batches(examples):

@@ -1,4 +1,4 @@
-"""Records that cannot be used: left out and told in their order, or the reason to refuse all of them."""
+"""Records that cannot be used: left out and reported in their order, or the reason to refuse all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Made = TypeVar("_Made")
 def usable(
     records: Sequence[Record], faults: Mapping[int, DataError], use: str, *, strict: bool
 ) -> list[Record]:
-    """The records without those at fault, of which the first ones and the number are told.
+    """Return the records without those at fault; report the first of these and their number.
 
     Args:
         records: all of them.

@@ -30,9 +30,9 @@ def hint(name: str, own: type[Settings] | None = None, *, option: bool = False) 
     """The remedy for a setting that a run has not got: where it is, or which one is meant.
 
     Args:
-        name: what was said.
+        name: the name that was given.
         own: the section of the run's task; None: it is not known yet.
-        option: whether it was said on the command line.
+        option: whether it was given on the command line.
     """
     sections = [*SECTIONS, own] if own else [*SECTIONS, *(kind.Config for kind in registry.TASKS.values())]
     known = {

@@ -32,17 +32,17 @@ class Epoch:
 
 _BURST = 10
 _BURST_NORM = 5.0
-"""A gradient norm is a burst when it is above this, and so many times its mean."""
+"""A gradient norm is a burst when it is above this, and this many times its mean."""
 
 _STEEP = 50.0
 """A mean gradient norm above this, before clipping, is a gradient that explodes at every step."""
 
 _SHORT_HORIZON, _FAR = 5.0, 20.0
-"""A state that halves within so many steps forgets, where sequences are so many times as long as that."""
+"""A state that halves within this many steps forgets, where sequences are this many times as long."""
 
 _SATURATED = 0.95
 _STATE_GROWTH, _LARGE_STATE = 10.0, 100.0
-"""A state runs away when it is larger than this, and so many times what it was after the first epoch."""
+"""A state runs away when it is larger than this, and this many times its size after the first epoch."""
 
 _SLOPE = 0.01
 """A loss that fell by a larger share of itself in the last epoch is still falling."""
@@ -92,7 +92,7 @@ def _gradients(epoch: Epoch, before: Epoch | None, clipping: str) -> Iterator[st
 
 
 def _memory(epochs: Sequence[Epoch], last: bool, clipping: str) -> Iterator[str]:
-    """What the looks say; told once, when two of them have said so, or at the end if there is but one."""
+    """Return the advice from layer statistics: once two of them agree, or at the end if there is only one."""
     looks = [epoch.look for epoch in epochs if epoch.look]
     for fault in (_forgets, _stuck, partial(_runs_away, clipping=clipping)):
         *before, now = [None, None, None, *(fault(looks[: n + 1]) for n in range(len(looks)))][-3:]

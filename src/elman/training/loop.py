@@ -1,7 +1,7 @@
 """The training loop: batches or windows of a text, clipping, validation, checkpoints, resumption.
 
-It knows no task: what is learnt comes from `tasks`, what is read from `loader`. A run that was stopped at any
-step and resumed gives the numbers, to the bit, of one that never stopped (on the same number of threads).
+Independent of the kind of task. A run that was stopped at any step and resumed gives the numbers, to the bit,
+of one that never stopped (on the same number of threads).
 """
 
 from __future__ import annotations
@@ -408,7 +408,7 @@ def headline(scores: Scores) -> str:
 
 
 def _valid(scores: Scores) -> str:
-    """The loss, to be held against that of training, and the first score where that is another."""
+    """Return the loss, to compare with that of training, and the first score if that is another."""
     loss = f"valid loss {number(scores['loss'])}"
     return loss if next(iter(scores)) == "loss" else f"{loss}, {headline(scores)}"
 

@@ -100,7 +100,7 @@ class Board:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Within it a disk that is full is told in one line."""
+        """Report a full disk in the `with` block in one line."""
         try:
             yield
         except OSError as error:
@@ -128,7 +128,7 @@ def read(where: Path) -> list[dict[str, str]]:
 
 
 def _check_row(row: Mapping[str, str], line: int) -> None:
-    """A ValueError where a row has other columns, or what is no number."""
+    """Raise ValueError for a row with other columns or with cells that are not numbers."""
     if not {"step"} <= row.keys() <= set(COLUMNS) or None in row.values():
         raise ValueError(f"other columns in line {line}")
     for column, cell in row.items():

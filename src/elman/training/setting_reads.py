@@ -1,4 +1,4 @@
-"""Which settings a run reads: what nothing looks at has no effect, and can be said so."""
+"""Record which settings a run reads: one that is never read has no effect, and can be reported."""
 
 from __future__ import annotations
 

@@ -181,10 +181,10 @@ def _source(data: Any) -> str | None:
 
 
 def _check_threads(threads: int) -> None:
-    """See that the machine can have so many threads.
+    """Check that the machine can have this many threads.
 
     Raises:
-        ConfigError: it has not a fraction of so many cores; torch would end the process.
+        ConfigError: it has only a fraction of that number of cores; torch would end the process.
     """
     most = _THREADS_PER_CORE * (os.cpu_count() or 1)
     if threads > most:

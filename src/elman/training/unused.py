@@ -1,4 +1,4 @@
-"""Settings that were set and have no effect in a run: they are said, each with what it would take."""
+"""Report settings that were set and have no effect in a run, each with what it would take."""
 
 from __future__ import annotations
 

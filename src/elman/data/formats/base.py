@@ -1,7 +1,6 @@
-"""What a format is: a place that data comes from, how records are read from it, and how answers are written.
+"""The contract of a format: detect a source, read records from it, write answers.
 
-Beside the contract stand the few things that several formats share: text and arrays read with their faults
-told, and answers written as JSON lines.
+Also what several formats share: reading of text and arrays with located errors, and answers as JSON lines.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ _NO_LINE = re.compile("[\ud800-\udfff\x85\u2028\u2029]")
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingHints:
-    """What one says of a file beside its encoding.
+    """What a user states about a file beside its encoding.
 
     Args:
         header: whether the first line of a table names its columns, "yes" or "no"; "auto": the lines below
@@ -80,7 +79,7 @@ class Format(ABC):
     Attributes:
         name: what it is called in messages and on the command line.
         suffixes: the ends of the file names that it reads, such as `.txt` or `.csv.gz`, in lower case; none
-            for a format that is no file.
+            for a format that is not a file.
         is_name: whether its sources are names under which no file is stored, such as `sample:NAME`; of those
             `takes` then also says whether they are there.
     """
@@ -360,7 +359,7 @@ def float32(value: Any) -> np.ndarray:
     """Numbers as an array of float32, without a warning where one is too large for it: that is infinite.
 
     Raises:
-        TypeError, ValueError, OverflowError: they are no numbers, or lists of several lengths.
+        TypeError, ValueError, OverflowError: not numbers, or lists of several lengths.
     """
     with np.errstate(over="ignore"):
         return np.asarray(value, np.float32)
@@ -373,7 +372,7 @@ def exact(value: Any) -> np.ndarray:
     What is too large for it is infinite.
 
     Raises:
-        TypeError, ValueError, OverflowError: they are no numbers, or lists of several lengths.
+        TypeError, ValueError, OverflowError: not numbers, or lists of several lengths.
     """
     numbers = np.asarray(value)
     if numbers.dtype == np.float32:

@@ -88,7 +88,7 @@ class ColumnFormat(Format):
     def sentence(
         self, path: Path, lines: Sequence[Line], layout: ColumnLayout
     ) -> tuple[dict[str, list[str]], list[int]]:
-        """The columns of a sentence, and the places among `lines` of its tokens; none, if it is no sentence.
+        """Return the columns of a sentence and its tokens' indices in `lines`; none if it is not a sentence.
 
         Args:
             path: where the lines are from, for errors.
@@ -369,7 +369,7 @@ def _replaced(line: str, column: int | None, cell: str) -> str:
 
 
 def _first_lines(begin: bytes) -> list[str]:
-    """The first lines of a text; none of what is no text."""
+    """Return the first lines of a text file; none if it is not text."""
     if nul(begin, "ascii") >= 0:
         return []
     return begin.decode("latin-1").replace("\r", "").split("\n")[: _PROBED + 1][:_PROBED]

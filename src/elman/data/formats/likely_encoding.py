@@ -1,4 +1,4 @@
-"""Which encoding bytes have that are not of the one that was named: a guess, to be told and not acted on."""
+"""Guess the encoding of bytes that are invalid in the given one: for the message only, not applied."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _LENGTHS = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 
 
 class _NoteEvent(NamedTuple):
-    """A note that begins, or ends, so many ticks after the start."""
+    """A note that begins or ends `tick` ticks after the start."""
 
     tick: int
     note: int

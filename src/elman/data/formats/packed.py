@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 from elman.core.errors import DataError
 
 _LEAST_UNPACKED, _MOST_PACKED = 1 << 28, 100
-"""A file may unpack to so many bytes in any case, and beyond that to so many times its own size."""
+"""A file may unpack to this many bytes in any case, and beyond that to this many times its own size."""
 
 _FAULTS = (gzip.BadGzipFile, zipfile.BadZipFile, lzma.LZMAError, EOFError, zlib.error)
 _FAULTS_OF_BYTES = (*_FAULTS, OSError, ValueError, NotImplementedError, RuntimeError)

@@ -36,12 +36,12 @@ NO_COLUMNS = frozenset(
 class Parallel(Format):
     """Files STEM.COLUMN, also .gz, a line of each a record: the columns in the order of their names.
 
-    A file that cannot be read, or has another number of lines than two or more others, is left out, which is
-    said.
+    A file that cannot be read, or has another number of lines than two or more others, is left out and
+    reported.
 
     Args:
-        others: the suffixes of the other formats, which are no columns.
-        hints: what one says of the files.
+        others: the suffixes of the other formats, which are not columns.
+        hints: what the user states about the files.
     """
 
     name = "parallel"

@@ -65,7 +65,7 @@ def _values(pyarrow: Any, column: Any) -> list[Any]:
 
 
 def _value(value: Any) -> Any:
-    """A value in terms of JSON; a map is a list of pairs, what has bytes stays as it is and is told later."""
+    """Return a value as JSON; a map becomes a list of pairs; bytes stay, and are reported later."""
     if isinstance(value, dict):
         return {str(name): _value(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):

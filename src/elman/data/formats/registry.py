@@ -68,7 +68,7 @@ def find(
         source: a path, the stem of parallel files, or `sample:NAME`.
         among: names of the formats that are asked, in that order; all of them, if none is given.
         name: of a format, or `auto`.
-        hints: what is said of the file.
+        hints: what the user states about the file.
 
     Raises:
         ConfigError: there is no format of that name.
@@ -115,7 +115,7 @@ def read(
         encoding: of text files.
         among: names of the formats that are asked whether they take it.
         name: of the format, or `auto`.
-        hints: what is said of the file.
+        hints: what the user states about the file.
 
     Raises:
         ConfigError: there is no format of that name.

@@ -41,7 +41,7 @@ class SeriesFormat(Format):
     suffixes = (".ts",)
 
     def takes(self, source: str) -> bool:
-        """Whether its name ends in `.ts` and its first line that is no comment begins with a tag of the head.
+        """Whether its name ends in `.ts` and its first line that is not a comment begins with a header tag.
 
         TypeScript has the same suffix.
         """
@@ -53,7 +53,7 @@ class SeriesFormat(Format):
         """The cases below `@data`.
 
         Raises:
-            DataError: no `@data`, no case, times beside the values, a value that is no number, channels of
+            DataError: no `@data`, no case, times beside the values, a value that is not a number, channels of
                 different lengths, another number of channels than in the first case, or a label that the head
                 does not list.
         """

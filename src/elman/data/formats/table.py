@@ -2,7 +2,7 @@
 
 A CSV file has quotes ("a ""quoted"" cell, of several lines if need be"), and spaces around its cells are
 dropped. A file separated by tabs has none: its quotes are text and its cells stay as they are. Whether the
-first row is the head is told from the rows below it; see `table_head.is_head`.
+first row is a header is inferred from the rows below it; see `table_head.is_head`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Table(Format):
         self._hints = hints or ReadingHints()
 
     def told(self, hints: ReadingHints) -> Table:
-        """Tables whose head is told by the hints."""
+        """Return a table format with these hints about the header."""
         return Table(hints)
 
     def takes(self, source: str) -> bool:
@@ -152,7 +152,7 @@ def _probed(rows: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 def _has_quoted_cells(text: str) -> bool:
-    """Whether cells between tabs stand in quotes as spreadsheets write them, and are no text with quotes.
+    """Whether cells between tabs are quoted as spreadsheets do, rather than texts that contain quotes.
 
     All rows then have as many cells. Without the quotes they have not; or all cells that begin with one end
     with one too, and either hold a quote written twice, or are all cells of their column but the head.

@@ -1,4 +1,4 @@
-"""Whether the first line of a table names its columns: as one says, or told from the rows below it."""
+"""Decide whether a table has a header row: as the user states, or inferred from the rows below it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _JOINED = re.compile(r"[A-Za-z]+(?:_[A-Za-z]+)+")
 
 
 def is_head(first: Sequence[str], below: Sequence[Sequence[str]], hints: ReadingHints) -> bool:
-    """Whether the first row names the columns; the rows below it are asked, where nobody said.
+    """Whether the first row names the columns: as given, else inferred from the rows below it.
 
     - As `hints.header` says; yes, if it holds a name of `hints.names`.
     - Not, if one of its cells is a number or a date, marks what is missing (NA, ?, ...), or is found again

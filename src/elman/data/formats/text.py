@@ -37,7 +37,7 @@ class TextFormat(Format):
     )
 
     def takes(self, source: str) -> bool:
-        """Whether its suffix says text, and it is no table of numbers; or a folder mostly without media."""
+        """Whether its suffix means text and it is not a table of numbers; or a folder with little media."""
         path = Path(source)
         if has_suffix(source, self.suffixes):
             return not (has_suffix(source, (".txt",)) and is_of_numbers(source))
@@ -91,7 +91,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _text_bytes(path: Path, encoding: str) -> bytes:
-    """What a file holds; nothing, if that is not text. A large binary file is told by its head."""
+    """Return a file's text; nothing if it is not text. Of a large file the first bytes decide."""
     with path.open("rb") as file:
         data = file.read(HEAD)
         data += b"" if nul(data, encoding) >= 0 else file.read()

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def in_kind(data: Any, answers: Sequence[Mapping[str, Any]]) -> Any:
-    """The table with a column for each part of the answers; a list of answers for what is no table."""
+    """Return the table with a column for each part of the answers; for other data, the list of answers."""
     names = list(dict.fromkeys(name for answer in answers for name in answer))
     columns = {name: [answer.get(name) for answer in answers] for name in names}
     if isinstance(data, Mapping):

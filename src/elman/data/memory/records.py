@@ -25,7 +25,7 @@ def is_path(data: object) -> bool:
 
 
 def rows(data: object) -> list[dict[str, Any]] | None:
-    """The rows of a table: a data frame, a dict of columns, a list of dicts; None: it is no table."""
+    """Return the rows of a data frame, a dict of columns or a list of dicts; None for anything else."""
     told = _frame_rows(data)
     if told is None and isinstance(data, Mapping):
         told = _columns(data)
@@ -67,7 +67,7 @@ def plain(value: Any) -> Any:
 
 
 def _other(value: Any) -> Any:
-    """A number or an array of another library; what is none of them stays as it is, and is told later."""
+    """Convert a number or an array of another library; anything else stays, and is reported later."""
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else str(value).replace("T", " ")
     if hasattr(value, "detach") or type(value).__module__.startswith("PIL"):
@@ -102,7 +102,7 @@ def _columns(data: Mapping[Any, Any]) -> list[dict[str, Any]]:
 
 
 def _items(data: Any) -> Iterator[dict[str, Any]]:
-    """The fields of each item of what is no table: texts, arrays, pairs of a sequence and its target."""
+    """Return the fields of each item of a list: texts, arrays, pairs of a sequence and its target."""
     if isinstance(data, tuple) and len(data) == 2 and _is_array(data[0]) and not isinstance(data[0], str):
         yield from (_pair(x, y) for x, y in _same(*data))
     elif isinstance(data, np.ndarray) or hasattr(data, "detach"):

@@ -27,7 +27,7 @@ def hold(records: Sequence[Record], name: str = "") -> str:
 
 @final
 class Memory(Format):
-    """Records that `hold` keeps; what they are is what a file of JSON lines might have held."""
+    """Read records that `hold` keeps, as if they came from a file of JSON lines."""
 
     name = "jsonlines"
     suffixes = ()

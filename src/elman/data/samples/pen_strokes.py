@@ -14,7 +14,7 @@ Strokes = list[np.ndarray]
 
 
 def by_hand(lines: Sequence[np.ndarray], random: np.random.Generator, size: float, *, turn: float) -> Strokes:
-    """Lines as a hand draws them: turned by so many radians at most, stretched, slanted, and trembling.
+    """Lines as a hand draws them: turned by at most `turn` radians, stretched, slanted, and trembling.
 
     Of the generator only `random` is used, whose numbers stay the same from one NumPy to the next.
     """

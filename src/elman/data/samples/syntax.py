@@ -33,7 +33,7 @@ def logical_lines(source: str) -> Iterator[LogicalLine]:
     number, a string or an operator. Of a string only its quotes are left.
 
     Raises:
-        SyntaxError: the source is no Python of this version.
+        SyntaxError: the source is not valid Python of this version.
     """
     named = _names(source)
     line: list[TokenInfo] = []

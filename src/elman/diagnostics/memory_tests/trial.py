@@ -132,7 +132,7 @@ def run_trial(
         problem: from `PROBLEMS`.
         cell: its name.
         length: of the sequences.
-        effort: how hard it tries.
+        effort: the training budget.
         seed: of the weights and the sequences.
         tell: called at each look at the held-out sequences, with the steps made and the loss.
 

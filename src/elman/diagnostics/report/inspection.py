@@ -18,20 +18,22 @@ from elman.core.console import NullReporter, Reporter
 from elman.core.errors import ConfigError, DataError
 from elman.core.records import Example, Record
 from elman.data.formats import registry
-from elman.diagnostics import gates, gradients, layer_trace, stability
+from elman.diagnostics import gates, gradients, judgement, layer_trace, stability
 from elman.diagnostics.gradients import GradientFlow
-from elman.diagnostics.report import context, dynamics, evidence, states, step_annotations, summary
+from elman.diagnostics.report import context, dynamics, evidence, scores, states, step_annotations, summary
 from elman.diagnostics.report import gates as report_gates
 from elman.diagnostics.report import gradients as report_gradients
 from elman.diagnostics.report.base import Measurements, Subject, loss_of
 from elman.plots import html_report
 from elman.plots.html_report import Finding, Report, Section
+from elman.runs.folder import RunFolder
 from elman.tasks import dataset
 from elman.tasks import registry as tasks_registry
 from elman.tasks.base import Purpose
 from elman.tasks.model import Model
 
 SECTIONS = (
+    scores.section,
     report_gradients.section,
     dynamics.section,
     report_gates.section,
@@ -50,7 +52,7 @@ _SHORTEST, _LONGEST = 64, 400
 _STEPS = 1 << 14
 """Most steps, padding among them, that are looked at."""
 _MORE = 4
-"""So many times more sequences are taken for what averages over targets."""
+"""Factor by which averages over targets use more sequences."""
 _WIDE, _FEW, _MANY = 512, 3, 8
 """Size of a state from which on its Jacobian is made at few steps; how many that is, and how many else."""
 
@@ -73,6 +75,11 @@ class Inspection:
         return self.page.verdicts
 
     @property
+    def warning(self) -> str:
+        """The verdict of training if the model is not better than its baselines; else an empty text."""
+        return self.page.warning
+
+    @property
     def sections(self) -> Sequence[Section]:
         """The sections, whose exhibits hold the results."""
         return self.page.sections
@@ -82,7 +89,7 @@ class Inspection:
 
         Args:
             folder: where; index.html in it is the page.
-            show: where progress is told; None: nowhere.
+            show: where progress is reported; None: nowhere.
 
         Raises:
             RunError: the folder holds something else than a report, or cannot be written.
@@ -113,7 +120,7 @@ def inspect(
         marks_file: a table with a row for each step, where the marks stand; None: in the data themselves.
         form: the format of `source`; auto: found by its name and content.
         encoding: of its text.
-        show: where progress is told; None: nowhere.
+        show: where progress is reported; None: nowhere.
 
     Raises:
         DataError: the data cannot be read, have no sequence of two steps, or lack a mark.
@@ -137,6 +144,7 @@ def inspect(
         summary.findings(material, measured, sections),
         summary.overview(measured),
         sections,
+        warning=verdict.warning if (verdict := model.scores.verdict) else "",
     )
     return Inspection(page, measured)
 
@@ -190,8 +198,10 @@ def _material(
         picked, more = [whole[p] for p in places], [whole[p] for p in _spread(len(whole), _MORE * count)]
         told = {name: [each[p] for p in places] for name, each in told.items()}
     network = copy.deepcopy(model.network).cpu().eval()
-    words = f"{len(picked)} of {words}"
-    return Subject(model.config, model.task, network, picked, more, told, words)
+    own, results = use is not Purpose.SCORE, RunFolder(model.path).results
+    return Subject(
+        model.config, model.task, network, picked, more, told, f"{len(picked)} of {words}", own, results
+    )
 
 
 def _fitting(whole: Sequence[Example], count: int) -> int:
@@ -201,7 +211,7 @@ def _fitting(whole: Sequence[Example], count: int) -> int:
 
 
 def _spread(total: int, count: int) -> list[int]:
-    """So many places from the first to the last, each once."""
+    """Return up to `count` distinct places, evenly spaced from the first to the last."""
     return sorted({round(place) for place in torch.linspace(0, total - 1, min(total, count)).tolist()})
 
 
@@ -239,6 +249,7 @@ def _measured(material: Subject, show: Reporter) -> Measurements:
     show.line("eigenvalues, Jacobians, Lyapunov exponents")
     wide = max(sum(state.shape[-1] for state in track.states) for track in tracks)
     dynamics = stability.dynamics(tracks, steps=_FEW if wide > _WIDE else _MANY)
+    flow, dynamics = judgement.judged(flow, dynamics)
     return Measurements(tracks, flow, fresh, stability.spectra(tracks), dynamics, gates.gate_use(tracks))
 
 

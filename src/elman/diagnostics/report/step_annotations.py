@@ -1,6 +1,6 @@
-"""Properties of the steps of sequences: those that any text has, and columns that a user gives.
+"""Annotate the steps of sequences with properties: those of any text, and columns that a user gives.
 
-It knows no task and no network.
+Independent of tasks and networks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ POSITION = "position in the sequence"
 _OPEN, _SHUT = "([{", ")]}"
 _SIGNS = {"\n": "⏎", "\t": "⇥", " ": "␣"}
 _MOST = 12
-"""Values of a property that are told one by one, the most frequent ones."""
+"""Values of a property that are listed one by one, the most frequent ones."""
 
 
 def built_in(symbols: Sequence[str], steps: int) -> dict[str, list[Any]]:

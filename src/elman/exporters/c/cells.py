@@ -42,7 +42,7 @@ class ListInC:
     Args:
         formula: the list.
         size: H.
-        room: gives so many numbers of memory of the step.
+        room: reserves that many numbers of the step's memory.
         arrays: where what comes from outside is: (source, index) -> an array of H numbers, or of one.
     """
 

@@ -225,7 +225,7 @@ def _width(one: GraphValue | Tensor | float) -> int:
 
 
 def _at(name: str, place: int) -> str:
-    """The pointer so many numbers further on."""
+    """Return the pointer advanced by `place` numbers."""
     if not place:
         return name
     base, _, offset = name.rpartition(" + ")

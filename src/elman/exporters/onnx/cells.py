@@ -21,7 +21,7 @@ class Operator(NamedTuple):
     Args:
         name: RNN, LSTM or GRU.
         gates: where its gates stand among ours, in its order.
-        attributes: what it has to be told.
+        attributes: the node's attributes.
         activations: of a direction, where they are not the usual ones.
     """
 

@@ -22,7 +22,7 @@ CLOSE = 1e-5
 
 _LAST_BIT, _TIMES = 6e-8, 10
 """A network whose own numbers move by much when the last bit of its weights does, as where few units are
-normalised or a state is chaotic, cannot be met closer: so many times that movement is allowed."""
+normalised or a state is chaotic, cannot be met closer: this many times that movement is allowed."""
 
 SIZES = (1, 1), (2, 3), (7, 4), (16, 2)
 """Steps and sequences that are tried."""
@@ -67,8 +67,8 @@ class CheckCase(NamedTuple):
         about: what is compared, in words.
         lengths: [B], of sequences of which no more counts.
         got: what the graph says.
-        given: what both were given.
-        told: the lengths [B] that the network was told; None: none.
+        given: the inputs of both.
+        told: the lengths [B] that the network got; None: none.
     """
 
     about: str
@@ -83,7 +83,7 @@ def check(piece: ExportedGraph, graph: OnnxGraph, data: bytes) -> float:
     """The greatest difference of a graph from its network.
 
     Raises:
-        TaskError: an output is missing, or differs by more than `CLOSE`; where it does is told.
+        TaskError: an output is missing, or differs by more than `CLOSE`, with the place.
     """
     session, generator = OnnxSession(data), torch.Generator().manual_seed(1)
     worst = 0.0
@@ -122,7 +122,7 @@ def _trials(
 
 
 def _in_pieces(session: OnnxSession, graph: OnnxGraph, given: Named, cuts: Sequence[int]) -> Named:
-    """What is said of inputs that come in pieces: outputs in step joined, of others the last."""
+    """Return the outputs for inputs in pieces: those per step concatenated, of others the last."""
     timed = [name for name in given if name not in graph.beside]
     places = sorted({0, *cuts, len(given[timed[0]])})
     state: Named = {}

@@ -34,7 +34,7 @@ def made(piece: ExportedGraph, notes: dict[str, str], *, streams: bool) -> OnnxM
     """One of a network's graphs, checked.
 
     Raises:
-        TaskError: a part of it cannot be told in ONNX, or it says something else than the network.
+        TaskError: a part of it cannot be expressed in ONNX, or its outputs differ from the network's.
     """
     graph = OnnxGraph(streams=streams)
     piece.describe(graph)

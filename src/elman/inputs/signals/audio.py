@@ -1,6 +1,6 @@
 """Sound as sequences: a file becomes samples, samples become features, step by step in time.
 
-WAV is read here; FLAC, OGG, MP3 and AIFF by soundfile, which is an extra. It knows no model and no task.
+WAV is read here; FLAC, OGG, MP3 and AIFF by soundfile, which is an extra. Independent of models and tasks.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def read(path: str | Path) -> tuple[Tensor, int]:
         The samples, [N] float32 in [-1, 1] (a float file may overshoot), and the rate in samples a second.
 
     Raises:
-        DataError: the file cannot be read, is damaged, has no samples or samples that are no numbers, is
+        DataError: the file cannot be read, is damaged, has no samples or samples that are not numbers, is
             coded in a way that is not known here, or takes soundfile and that is not installed.
     """
     path = Path(path)

@@ -1,6 +1,6 @@
 """Pictures as sequences: a file becomes an array; rows, pixels or the frames of a film become steps in time.
 
-Files are read by Pillow, which is an extra. It knows no tensors, no model and no task.
+Files are read by Pillow, which is an extra. Independent of tensors, models and tasks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """What a file may hold, whatever its name; some of Pillow's other formats run programs."""
 
 MOST_PIXELS = 1 << 26
-"""Pixels that a picture may have, unless it is said: a small file can hold a huge picture."""
+"""Default limit of a picture's pixels: a small file can contain a huge picture."""
 
 _REMEDY = "check the path, make the file anew, or leave it out"
 

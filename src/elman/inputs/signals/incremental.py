@@ -1,6 +1,6 @@
-"""Numbers in time as they come, piece by piece: series step by step, sound by its samples.
+"""Incremental encoders of signals: series step by step, sound by its samples.
 
-Scales are those of the training part. Slopes look ahead: their steps come so many steps later, or at the end.
+Scales are those of the training part. Slopes look ahead: their steps come as many steps later, or at the end.
 """
 
 from __future__ import annotations

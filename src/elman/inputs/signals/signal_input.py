@@ -187,7 +187,7 @@ class Signal(Input):
 
     @property
     def rate(self) -> int:
-        """Samples a second of the sound that it reads; 0 of what is no sound."""
+        """Samples a second of the sound that it reads; 0 if it does not read sound."""
         return (self._settings.rate or self._rate) if self._kind == "sound" else 0
 
 
@@ -347,7 +347,7 @@ def _finite(features: Tensor, where: str) -> Tensor:
 
 
 def _files(raw: RawValue) -> Path | tuple[Path, ...] | None:
-    """The file or files that a value names; None: it is no name."""
+    """Return the file or files that a value names; None if it is not a name."""
     if isinstance(raw.value, str):
         return _path(raw)
     if isinstance(raw.value, list | tuple) and isinstance(raw.value[0], str):

@@ -28,7 +28,7 @@ class _CharNgramsLearnt(NamedTuple):
 class CharNGramVocab:
     """The characters of words, and the n-grams of them, of `SHORTEST` characters or more, that repeat.
 
-    A word stands between two spaces, so that its start and its end are told from its middle.
+    A word stands between two spaces, so that its start and its end differ from its middle.
 
     Args:
         chars: what is known; in a word 0 is what follows it, 1 a character that is not known.
@@ -43,7 +43,7 @@ class CharNGramVocab:
         """The characters of different words, one at least, and their n-grams of up to `longest`.
 
         Raises:
-            ConfigError: there are more n-grams of that length than can be told apart.
+            ConfigError: there are more n-grams of that length than can be numbered.
         """
         framed = [_framed(word) for word in words]
         chars = vocab.learn("char", framed)
@@ -74,7 +74,7 @@ class CharNGramVocab:
         """The characters of each word: [T, C] int32, zeros after them.
 
         Raises:
-            VocabError: a word is no Unicode; `where` is told with it.
+            VocabError: a word is not valid Unicode; the message begins with `where`.
         """
         return self._rows([_framed(word) for word in words], where)
 

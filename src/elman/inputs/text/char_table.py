@@ -1,4 +1,4 @@
-"""Words as rows of numbers of their characters. It knows no vocabulary and no network."""
+"""Encode words as rows of numbers of their characters. Independent of vocabularies and networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def char_table(words: Sequence[str], numbers: Callable[[str], np.ndarray], longe
     Args:
         words: none of them empty.
         numbers: of the characters of a text, one each, above 0.
-        longest: how many characters of a word are told, half of them from its end where it has more.
+        longest: characters kept of a word, half of them from its end if it has more.
     """
     table = np.zeros((len(words), longest), np.int32)
     cut = [_cut(word, longest) for word in words]

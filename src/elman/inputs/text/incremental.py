@@ -30,7 +30,7 @@ class TextEncoder(IncrementalEncoder):
     """The symbols of a text that comes in pieces.
 
     Characters and bytes are whole at once: a mark that comes in another piece than its letter is not composed
-    with it. A word is whole when something stands after it that is no part of it; a subword when the space or
+    with it. A word is whole when something follows that is not part of it; a subword when the space or
     the line's end after its word has come.
 
     Args:
@@ -117,7 +117,7 @@ class TextEncoder(IncrementalEncoder):
         return torch.cat([found[:, None], characters], 1)
 
     def _other(self, x: Any) -> int | Tensor:
-        """The number of what is no symbol's text as it stands."""
+        """Return the number of a text that is not a symbol as it stands."""
         if self.held:
             got, remedy = f"{x!r:.40} after {self.held!r:.40}, a part of a word", "feed(...) it, or finish()"
             raise DataError("a step of text", got, expected="a symbol after whole ones", remedy=remedy)

@@ -1,4 +1,4 @@
-"""What a vocabulary is: symbols of one unit and their numbers; and what is told of texts that have others."""
+"""The contract of a vocabulary: symbols of one unit and their numbers; and errors for texts with others."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ class Vocab(ABC):
                 is known.
 
         Raises:
-            VocabError: `strict` and a symbol is unknown, or the text is no Unicode (half a surrogate pair).
+            VocabError: `strict` and a symbol is unknown, or the text is not valid Unicode (half a surrogate
+                pair).
         """
         if not text.isascii() and SURROGATE.search(text):
             raise broken(text, where)
@@ -125,7 +126,7 @@ class Vocab(ABC):
 
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half of a pair, which is no character."""
+"""Half of a surrogate pair, which is not a character."""
 
 
 def _printable(char: str) -> str:

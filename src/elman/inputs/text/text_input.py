@@ -27,8 +27,7 @@ from elman.nn.readers import InputLayer
 class Text(Input):
     """A string; empty ones are taken as one unknown symbol.
 
-    Words are told with the space before them, so a space is put before each text; `data.lower` makes small
-    letters of capitals.
+    A word includes the space before it, so a space is put before each text; `data.lower` lowercases it.
     """
 
     name = "text"
@@ -124,6 +123,10 @@ class Text(Input):
         numbers = data if data.ndim == 1 else data[:, 0]
         return [self.vocab.decode([number]) for number in numbers.tolist()]
 
+    def readable(self, data: Tensor) -> str:
+        """The text, as far as its symbols are known."""
+        return self.vocab.decode((data if data.ndim == 1 else data[:, 0]).tolist()).strip()
+
     def reader(self) -> InputLayer:
         """An embedding of the symbols, of the n-grams that end with them, and of their characters'."""
         config = self._run.network
@@ -143,7 +146,7 @@ class Text(Input):
 
 
 def _spelled(texts: Sequence[str], symbols: Vocab, longest: int) -> CharNGramVocab | None:
-    """The characters of these texts' words, if n-grams of so many are asked for."""
+    """Return the characters of these texts' words, if n-grams of that length are configured."""
     if not longest:
         return None
     if not isinstance(symbols, WordVocab) or longest < SHORTEST:

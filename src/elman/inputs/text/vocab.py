@@ -261,7 +261,7 @@ def _frequent(texts: Iterable[Iterable[str]], size: int, min_count: int) -> list
     """The symbols, most frequent first, ties in their own order; at most `size` - 1, unless it is 0.
 
     Raises:
-        DataError: there is no symbol, or one that is no character.
+        DataError: there is no symbol, or one that is not a character.
     """
     counts: Counter[str] = Counter()
     for symbols in texts:

@@ -1,6 +1,6 @@
-"""What a cell is: one time step as an algebra, without parameters of its own.
+"""The contract of a cell: one time step as a formula, without parameters of its own.
 
-It knows no time, batch layout, kernel, layer or direction: those who run it hand it the products W x and U h.
+Independent of time, batch layout, kernel, layer and direction: its caller passes the products W x and U h.
 """
 
 from __future__ import annotations

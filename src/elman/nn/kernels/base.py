@@ -30,7 +30,7 @@ class CellProtocol(Protocol):
 
 
 class Weights(NamedTuple):
-    """What one layer has in one direction, laid out as in torch.
+    """The weights of one layer in one direction, laid out as in torch.
 
     Args:
         w_ih: [G * H, F].
@@ -88,7 +88,7 @@ class WeightsWithOwn(Weights):
 class ScanJob(NamedTuple):
     """One layer in one direction over time: what a kernel is handed.
 
-    With a projection, read P for H in what is said of the first state.
+    With a projection, read P for H in the shape of the first state.
 
     Args:
         x: [T, B, F].
@@ -145,7 +145,7 @@ class KernelRequest(NamedTuple):
         reset: whether the state is set to zero on the way.
         zoned: whether states keep a share of their last value.
         every: whether other states than the hidden one are asked for at all steps.
-        unlisted: why the cell's step is no list of operations; None: it is one.
+        unlisted: why the cell's step is not a list of operations; None: it is one.
     """
 
     cell: str

@@ -226,7 +226,7 @@ def _case_of_step(cell: CellProtocol, tensor: Tensor, weights: Weights) -> Kerne
 
 
 def _unlisted(cell: CellProtocol, weights: Weights) -> str | None:
-    """Why a cell's step is no list of operations; nobody asks of one that has a kernel of its own."""
+    """Return why a cell without a kernel of its own has no list of operations."""
     if cell.name in CELLS or torch.compiler.is_compiling():
         return None
     wide = weights.w_hh if weights.w_hr is None else weights.w_hr

@@ -1,4 +1,4 @@
-"""The plain kernel: PyTorch, step by step, any cell. It is the truth that every other kernel is held to."""
+"""The plain kernel: PyTorch, step by step, any cell. The reference for every other kernel."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class ClassifyStreamer(Streamer):
         return self._target.answer(output)
 
     def lines(self, state: State) -> LineProtocol:
-        """What is said of all lines so far."""
+        """Return the outputs of all lines so far."""
         rate = self._input.rate if isinstance(self._input, Signal) else 0
         return latest(self, self._input.parse, rate)
 

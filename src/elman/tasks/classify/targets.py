@@ -64,7 +64,7 @@ class Target(ABC):
         """The answer as a target.
 
         Raises:
-            DataError: an answer that the training part did not have, or that is no number.
+            DataError: an answer that the training part did not have, or that is not a number.
         """
 
     @abstractmethod
@@ -89,7 +89,7 @@ class Target(ABC):
 
     @abstractmethod
     def answer(self, output: Tensor) -> dict[str, Any]:
-        """What is told of one output."""
+        """Return one output as JSON."""
 
     @abstractmethod
     def findings(self, outputs: Tensor, targets: Tensor) -> Findings:

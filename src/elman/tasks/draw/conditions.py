@@ -56,7 +56,7 @@ class Condition(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """What may be asked for, to be told."""
+        """Return the possible conditions, for messages."""
 
 
 @final
@@ -151,7 +151,7 @@ class TextCondition(Condition):
 
     @classmethod
     def learn(cls, values: Sequence[Any], steps: int, wheres: Sequence[str]) -> Self:
-        """The characters of texts that were drawn in so many steps together."""
+        """Return the characters of texts that were drawn in `steps` together."""
         texts = [
             words.normal(_text(value, where), _FORM) for value, where in zip(values, wheres, strict=True)
         ]

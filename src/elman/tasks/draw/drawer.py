@@ -47,7 +47,7 @@ class DrawerModel(Model):
 
         Args:
             count: how many.
-            length: most steps of each; strokes end by themselves, other sequences have so many.
+            length: most steps of each; strokes end by themselves, other sequences have exactly this many.
             start: a class or a text to start from, such as the model learnt; empty: nothing.
             prefix: steps [T, C] to go on from, in the data's own units, or the path of a `.npy` file.
             temperature: below 1 the likely becomes likelier, 0 takes the likeliest always.
@@ -152,4 +152,4 @@ class Drawer(Ability):
         temperature: float,
         seed: int | None,
     ) -> list[GeneratedSequence]:
-        """So many sequences of so many steps at most, from a start and after a prefix."""
+        """Draw `count` sequences of at most `length` steps, from a start and after a prefix."""

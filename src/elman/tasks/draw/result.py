@@ -279,7 +279,7 @@ def _write_midi(path: Path, drawings: Sequence[GeneratedSequence]) -> None:
 
 
 def _messages(pieces: Sequence[PianoRoll]) -> Iterable[tuple[str, int, int]]:
-    """What MIDI says: note_on or note_off, the note, and the ticks since what it said before."""
+    """A MIDI event: note_on or note_off, the note, and the ticks since the event before."""
     offset, last = 0, 0
     for piece in pieces:
         for frame, note, begins in piece.changes():

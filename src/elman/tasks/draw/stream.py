@@ -33,7 +33,7 @@ _WHERE = "a piece of a drawing"
 
 
 class StepSaid(NamedTuple):
-    """What is said with a step.
+    """The output of one step.
 
     Args:
         nats: the surprise of the step, after those before it.

@@ -1,4 +1,4 @@
-"""Which column of a table of series is what: guessed from names and contents, unless it is said."""
+"""Determine the roles of a table's columns: inferred from names and contents unless given."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def find(
     static: Sequence[str] = (),
     joint: bool = False,
 ) -> ColumnRoles:
-    """The columns of a table; what is not said is guessed.
+    """Return the roles of a table's columns; those not given are inferred.
 
     Raises:
         DataError: a column that is not there; no column of times or of numbers.
@@ -207,7 +207,7 @@ def _check(names: list[str], wanted: Iterable[str], record: Record) -> None:
 
 
 def _numeric(name: str, head: Sequence[Record]) -> bool:
-    """Whether most of the cells that are there are numbers; one that is none is told when it is read."""
+    """Whether most non-empty cells are numbers; any other is reported when it is read."""
     cells = [cell for record in head if not no_number(cell := record.fields.get(name))]
     return 2 * sum(is_number(cell) for cell in cells) > len(cells)
 

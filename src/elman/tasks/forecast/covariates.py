@@ -55,7 +55,7 @@ class Coding:
 
 
 def learn(column: str, cells: Sequence[object], where: str) -> Coding:
-    """The coding of a column from its cells in the training part: text, if one cell is no number.
+    """Learn a column's coding from its cells in the training part: text, if one cell is not a number.
 
     Raises:
         DataError: too many different texts.

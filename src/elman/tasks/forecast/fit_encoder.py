@@ -26,7 +26,7 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
         run: the settings.
 
     Raises:
-        DataError: the records are no regular series, or too short.
+        DataError: the records are not regular series, or too short.
         ConfigError: a setting that does not fit the others.
     """
     options = run.options

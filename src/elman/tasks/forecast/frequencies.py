@@ -1,4 +1,4 @@
-"""Times and their frequency: dates are read, the step from one to the next is found, the calendar told.
+"""Find the frequency of times: read dates, and infer their step and calendar.
 
 Times are kept as numbers: dates as microseconds since 1970 (int64), anything else as it is (float64).
 """
@@ -21,7 +21,7 @@ MINUTE, HOUR, WEEK = 60 * SECOND, 3600 * SECOND, 7 * DAY
 YEAR = 365.2425 * DAY
 
 _LEAST = 1e-9
-"""The shortest step of numbers that is told from none."""
+"""The shortest step of numbers that differs from 0."""
 
 _YEARS = (1000, 3000)
 """Numbers between them that are divided are decimal years."""

@@ -188,7 +188,7 @@ class Autoregressive(nn.Module):
         layout: how windows are made.
         kind: which distribution.
         scale: what makes windows alike.
-        body: makes the recurrent network for so many inputs.
+        body: makes the recurrent network for a number of inputs.
         dropout: share dropped of what leaves it.
         unit: the usual scale, and that of windows that never change.
         dispersion: of counts, the shape that they begin with; 0: any.
@@ -285,7 +285,7 @@ class Direct(nn.Module):
         layout: how windows are made.
         levels: of the quantiles.
         scale: what makes windows alike.
-        body: makes the recurrent network for so many inputs.
+        body: makes the recurrent network for a number of inputs.
         patch: steps of the context that are read at once.
         linear: whether there is the linear path.
         dropout: share dropped of what leaves the recurrent network.

@@ -18,7 +18,7 @@ from elman.tasks.forecast.column_roles import WHICH, ColumnRoles, no_number
 from elman.tasks.forecast.frequencies import Frequency, NumericSteps
 
 _STEPS, _SHARE = 1_000_000, 1000
-"""A series of more steps must have a value in so many at least."""
+"""A series of more steps must have at least this many values."""
 
 
 _PLAIN = TimeStyle()
@@ -81,7 +81,7 @@ def read(
         resample: the step to which times that jitter are brought; "": they must be regular.
 
     Raises:
-        DataError: a cell that is no time or no number, times out of order, twice, or left out.
+        DataError: a cell that is not a time or a number, times out of order, twice, or left out.
     """
     if columns.form == "rows":
         return [_row(record, columns) for record in records], frequency or NumericSteps()
@@ -100,10 +100,10 @@ def read(
 
 
 def between(one: Series, start: str, end: str) -> Series:
-    """The part of a series from the time `start` to the time `end`; "" is no bound.
+    """Return the part of a series from the time `start` to the time `end`; "" means unbounded.
 
     Raises:
-        DataError: a bound is no such time, or nothing is left.
+        DataError: a bound is not such a time, or nothing is left.
     """
     first, last = 0, len(one.times)
     if start:

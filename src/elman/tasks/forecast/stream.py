@@ -1,7 +1,7 @@
 """Forecasting as a stream: with each observation a forecast of what comes after it.
 
-A forecast looks at the last steps alone, as many as a window has: they are the state. Before so many have
-come there is none.
+A forecast looks at the last steps alone, as many as a window has: they are the state. Before these have come
+there is no forecast.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class ForecastStreamer(Streamer):
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
         """See `Streamer`: [T, B, 1 + H, 1 + Q], not-a-number where there is no forecast yet.
 
-        First stand the two numbers of the value that was taken off, then what is said of each step.
+        First stand the two numbers of the value that was taken off, then the quantiles of each step.
         """
         layout, horizon = self._outline.layout, self._horizon
         own, ahead = seq.data.split([_own_channels(self._outline), horizon * layout.known], -1)
@@ -184,7 +184,7 @@ class Observations(IncrementalEncoder):
         centre, scale: of the series, where it is standardised.
 
     Attributes:
-        first: the time of the first observation, where it was told.
+        first: the time of the first observation, where it was given.
     """
 
     def __init__(self, outline: SeriesEncoder, horizon: int, centre: float, scale: float) -> None:
@@ -264,7 +264,7 @@ class Observations(IncrementalEncoder):
         return _Row(first, value, channels.astype(np.float32))
 
     def _parts(self, x: Any) -> tuple[Any, Any, Mapping[str, Any]]:
-        """The time, if it is told, the value, and the cells by their columns."""
+        """Return the time, if given, the value, and the cells by their columns."""
         columns = self._outline.columns
         if isinstance(x, Mapping):
             names = [name for name in columns.values if name in x]
@@ -277,7 +277,7 @@ class Observations(IncrementalEncoder):
         return None, x.item() if isinstance(x, np.generic) else x, {}
 
     def _checked(self, time: Any, first: FirstTime | None, count: int) -> FirstTime | None:
-        """The time of the first observation, this one's being the next by the frequency, if it is told."""
+        """Return the time of the first observation, this one being the next by the frequency, if given."""
         if time is None:
             return first
         frequency, notation = self._outline.frequency, self._outline.notation

@@ -282,7 +282,7 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         ]
 
     def _counted(self, model: ngram_lm.KneserNeyLM, held: Sequence[Example]) -> dict[str, Scores]:
-        """The scores of the lowest and of the highest order; the first symbol is no target."""
+        """The scores of the lowest and of the highest order; the first symbol is not a target."""
         nats, count = model.nats(_ids(held[0]), first=1), len(held[0].target)
         names = {"unigram": 0} | ({f"{model.order}-gram": model.order - 1} if model.order > 1 else {})
         return {name: self.scores(held, (), float(nats[order]), count) for name, order in names.items()}

@@ -93,7 +93,7 @@ class Computed(Store):
 
 @final
 class Attractor(Store):
-    """Recurrent layers that read what they said last, and learn to say the whole of a damaged pattern.
+    """Recurrent layers that read their last output, and learn to complete a damaged pattern.
 
     h_t = cell(y_(t-1), h_(t-1)), y_t = tanh(V h_t + c), from y_0, the damaged pattern, and h_0 = 0. In
     training patterns are damaged anew in each batch, by up to twice the shares of the settings.

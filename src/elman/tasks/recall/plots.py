@@ -23,7 +23,7 @@ def states(figure: Any, recalls: Sequence[tuple[str, Tensor, Tensor]], shape: Se
     Args:
         figure: a matplotlib Figure.
         recalls: of each the title, the states [S + 1, N], and the whole pattern [N].
-        shape: of a pattern; one that is no picture is drawn as a strip.
+        shape: of a pattern; one that is not a picture is drawn as a strip.
     """
     recalls = recalls[:_SHOWN]
     last = max(len(run) for _, run, _ in recalls) - 1

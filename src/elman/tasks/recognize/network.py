@@ -43,7 +43,7 @@ class RecognizeNetwork(nn.Module):
         self.output = nn.Linear(self.encoder.recurrent.output_size, symbols + 1)
 
     def forward(self, seq: Seq, state: State | None = None) -> tuple[CtcScores, State]:
-        """What is said of steps [T, B, F], and the layers' state at their ends."""
+        """Return the scores of steps [T, B, F], and the layers' state at their ends."""
         if self.training and self._speed:
             seq = at_other_speed(seq, self._speed)
         vectors = self.encoder.read(seq)

@@ -1,4 +1,4 @@
-"""Recognition as a stream: the text as it is heard, by the best path, and the whole of it at the end."""
+"""Recognition as a stream: parts of the transcript by the best path, and the whole of it at the end."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _LONGEST = 1 << 16
 
 
 class PartSaid(NamedTuple):
-    """A part of a text that was heard, or at the end the whole.
+    """A part of the transcript, or at the end the whole.
 
     Args:
         text: the part.
         at: when its last symbol began, in seconds, or in steps where a step's length is not known.
-        final: whether it is the whole text, told again.
+        final: whether it is the whole text.
     """
 
     text: str
@@ -82,12 +82,12 @@ class RecognizeStreamer(Streamer):
         return ModuleRunner(self, state, self._output.weight)
 
     def answer(self, output: PartSaid) -> dict[str, Any]:
-        """The part, or at the end the whole text, and when it was heard."""
+        """Return the part, or at the end the whole text, and its times."""
         told = {"prediction" if output.final else "partial": output.text}
         return {**told, self._clock.unit: round(output.at, 3)}
 
     def lines(self, state: State) -> LineProtocol:
-        """The parts that were heard in each line, or in some samples."""
+        """Return the parts of the transcript of each line, or of some samples."""
 
         def tell(_: str, outputs: list[PartSaid]) -> dict[str, Any]:
             if outputs and outputs[-1].final:

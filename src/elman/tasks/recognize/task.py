@@ -1,12 +1,13 @@
 """Recognition: sound, features or a strip of writing -> symbols, without alignment. Many to many.
 
 Recurrent layers score each symbol, and a blank, at each frame; CTC sums over all alignments of a text (Graves
-et al. 2006), so that no one needs to say when each symbol is heard.
+et al. 2006), so that no symbol needs a time.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +39,16 @@ from elman.nn import ctc
 from elman.nn.encoder import in_one_direction
 from elman.streaming.base import Streaming
 from elman.tasks import selection
-from elman.tasks.abilities import EdgeLoss, Exportable, HasBeam, ReadsColumn, ShowsEvidence
+from elman.tasks.abilities import (
+    EdgeLoss,
+    Exportable,
+    HasBeam,
+    Mistake,
+    ReadsColumn,
+    ShowsEvidence,
+    ShowsMistakes,
+    largest,
+)
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.recognize import error_rates
 from elman.tasks.recognize.graph import GRAPHS
@@ -66,7 +76,7 @@ class TrainingTexts:
     """What is known of the texts of the training part.
 
     Args:
-        spaced: whether most have a space: then words are told.
+        spaced: whether most have a space: then words are reported.
         words: those that may be written; none: any.
         taught: the texts that the n-gram model learns; none: there is no such model.
     """
@@ -85,7 +95,14 @@ class _RecognizeContent(NamedTuple):
 
 @final
 class Recognize(
-    Task[RecognizeConfig], ReadsColumn[Signal], HasBeam, EdgeLoss, ShowsEvidence, Streaming, Exportable
+    Task[RecognizeConfig],
+    ReadsColumn[Signal],
+    HasBeam,
+    EdgeLoss,
+    ShowsEvidence,
+    ShowsMistakes,
+    Streaming,
+    Exportable,
 ):
     """Sequences into texts by connectionist temporal classification."""
 
@@ -108,7 +125,7 @@ class Recognize(
 
     @classmethod
     def suits(cls, record: Record) -> bool:
-        """Whether there is a transcript, and a sound or a file that can be heard or seen."""
+        """Whether there is a transcript, and a sound, or a file of sound or a picture."""
         small = {name.lower(): value for name, value in record.fields.items()}
         others = [value for name, value in small.items() if name not in _TRANSCRIPTS]
         return len(others) < len(small) and any(
@@ -241,20 +258,33 @@ class Recognize(
         return told
 
     def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
-        """Symbols that were confused, the worst lines, and when each symbol of some lines was heard."""
+        """Return confused symbols, and the times of each symbol of some lines."""
         right = [_spoken(example).text for example in held]
         said = [self._plain(one) for one in outputs]
-        unit = self.vocab.unit
-        tables = {
-            "confusions": error_rates.confusions(right, said, unit=unit),
-            "worst lines": error_rates.worst(right, said, unit=unit),
-        }
+        confused = error_rates.confusions(right, said, unit=self.vocab.unit)
+        tables = {"confusions": confused} if len(confused) > 1 else {}
         shown = self._shown(held, outputs)
         figures = {"alignment": lambda figure: draw(figure, shown, self._clock)} if shown else {}
-        return Findings({name: rows for name, rows in tables.items() if len(rows) > 1}, figures)
+        return Findings(tables, figures)
+
+    def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+        """The lines with most wrong symbols for their length."""
+        right = [_spoken(example).text for example in held]
+        said = [self._plain(one) for one in outputs]
+        counts = error_rates.errors(right, said, unit=self.vocab.unit)
+        shares = [count / max(1, len(text)) for count, text in zip(counts, right, strict=True)]
+        return [
+            Mistake(
+                place,
+                said[place],
+                right[place],
+                {"errors": counts[place], "probability": math.exp(outputs[place].logp)},
+            )
+            for place in largest(shares, most)
+        ]
 
     def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
-        """When each symbol of some lines was heard."""
+        """Draw when each symbol of some lines was recognized."""
         shown = self._shown(held, outputs)[:PANELS]
         caption = (
             "What was read, and under it how likely each symbol of the text is at each frame. Between "
@@ -281,7 +311,7 @@ class Recognize(
         return type(self)(run, self.columns, self.input, self.vocab, self._known)
 
     def answer(self, output: Transcript, record: Record) -> dict[str, Any]:
-        """The text, its log probability, and from when to when each word, or each symbol, was heard."""
+        """Return the text, its log probability, and the start and end of each word or symbol."""
         symbols = [self.vocab.decode([symbol]) for symbol in output.symbols]
         found = pieces(symbols, output, self._clock, words=self._known.spaced)
         times = [[piece.text, round(piece.start, 3), round(piece.end, 3)] for piece in found]
@@ -331,7 +361,7 @@ class Recognize(
     def _shown(
         self, held: Sequence[Example], outputs: Sequence[Transcript]
     ) -> list[tuple[Tensor, Transcript, list[str]]]:
-        """What was read, what was heard in it, and its symbols, where there are any."""
+        """Draw the input, the transcript, and its symbols, where there are any."""
         return [
             (example.data, one, [self.vocab.describe(symbol) for symbol in one.symbols])
             for example, one in zip(held, outputs, strict=True)

@@ -39,7 +39,7 @@ class FrameTimes(NamedTuple):
 
     Args:
         frame: how steps become frames.
-        seconds: of a step; 0: that is not known, and times are told in steps.
+        seconds: of a step; 0: that is not known, and times are given in steps.
     """
 
     frame: Frame
@@ -47,7 +47,7 @@ class FrameTimes(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """What times are told in."""
+        """Return the unit of the times."""
         return "seconds" if self.seconds else "steps"
 
     def span(self, start: int, end: int) -> tuple[float, float]:
@@ -58,7 +58,7 @@ class FrameTimes(NamedTuple):
 
 
 class TimedText(NamedTuple):
-    """A word or a symbol, and from when to when it was heard."""
+    """A word or a symbol, with its start and end."""
 
     text: str
     start: float
@@ -94,7 +94,7 @@ def pieces(symbols: Sequence[str], one: Transcript, clock: FrameTimes, *, words:
         symbols: the text of each symbol.
         one: whose symbols they are.
         clock: how frames become times.
-        words: whether words are told, which a space parts.
+        words: whether to return words, separated at spaces, in place of symbols.
     """
     spans = list(zip(one.starts.tolist(), one.ends.tolist(), strict=True))
     found: list[tuple[str, int, int]] = []

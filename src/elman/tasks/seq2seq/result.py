@@ -25,7 +25,7 @@ class GeneratedText(NamedTuple):
         source: the T steps of the source, printable; or a picture, [H, W] or [H, W, C] uint8.
         looks: [T', T] how much each symbol looked at each step of the source; rows sum to 1. Of a picture T
             is rows x columns of a map over it. None without attention.
-        map: the map's rows and columns; nothing where the source is no picture.
+        map: the map's rows and columns; nothing where the source is not a picture.
     """
 
     text: str

@@ -17,9 +17,9 @@ import numpy as np
 SCHEMES = ("bio", "iob1", "bioes")
 """The schemes whose rules are known.
 
-bio: the first token of each span is B (IOB2). iob1: it is B only where it must be told from the span before
-(Ramshaw and Marcus 1995). bioes: the last one is E and a lone one S; with L, U for E, S it is BILOU, with M
-for I it is BMES.
+bio: the first token of each span is B (IOB2). iob1: it is B only where it must be distinguished from the span
+before (Ramshaw and Marcus 1995). bioes: the last one is E and a lone one S; with L, U for E, S it is BILOU,
+with M for I it is BMES.
 """
 
 _POSITIONS = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
@@ -110,7 +110,7 @@ def may_follow(scheme: str, before: str | None, after: str | None) -> bool:
 
 
 def allowed(scheme: str, tags: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What one of `SCHEMES` allows: [K, K] whether tag j may follow tag i, [K] may begin, [K] may end."""
+    """Return what a scheme allows: [K, K] whether tag j may follow tag i, [K] may begin, [K] may end."""
     moves = np.array([[may_follow(scheme, before, after) for after in tags] for before in tags], bool)
     starts = np.array([may_follow(scheme, None, tag) for tag in tags], bool)
     return moves, starts, np.array([may_follow(scheme, tag, None) for tag in tags], bool)

@@ -23,7 +23,7 @@ _LONGEST = 1 << 16
 
 
 class TokenSaid(NamedTuple):
-    """What is said of a token: log probabilities [K] of its tags."""
+    """The output for a token: log probabilities [K] of its tags."""
 
     token: str
     logp: Tensor
@@ -102,7 +102,7 @@ class TokenEncoder(IncrementalEncoder):
         words: what the training part had.
 
     Attributes:
-        taken: the tokens that were taken and of which nothing was told yet, in their order.
+        taken: the tokens that were read and have no output yet, in their order.
     """
 
     def __init__(self, words: TaggerWords) -> None:
@@ -158,7 +158,7 @@ class TokenEncoder(IncrementalEncoder):
 
 @final
 class _Named(IncrementalDecoder):
-    """What is said of each token, with the token.
+    """Returns each token with its output.
 
     Args:
         tokens: where they come in.

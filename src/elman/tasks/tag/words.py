@@ -20,7 +20,7 @@ from elman.inputs.text import char_table, vocab
 from elman.inputs.text.vocab import CharVocab
 
 PADDING, STRANGE = 0, 1
-"""Numbers that are no character: what follows a word, and a character that is not known."""
+"""Numbers that do not stand for a character: the padding after a word, and an unknown character."""
 
 
 @final
@@ -33,7 +33,7 @@ class TaggerWords:
         lower: whether capitals make no other word; the characters have them all the same.
         longest: how many characters of a word are read, half of them at its end where it is longer.
 
-    How words are normalised is told by the vocabulary of the characters.
+    The vocabulary of the characters determines how words are normalised.
     """
 
     def __init__(self, counts: Mapping[str, int], chars: CharVocab, *, lower: bool, longest: int) -> None:

@@ -30,7 +30,7 @@ Grads = tuple[Tensor | None, ...]
 class KernelCall:
     """One layer in one direction: its sizes, and the tensors that it reads, laid out for that.
 
-    Addresses are taken in the compiled module alone, of its arguments, which are held until it returns.
+    Only the compiled module takes addresses, of its arguments, which live until it returns.
 
     Args:
         name: the cell's.

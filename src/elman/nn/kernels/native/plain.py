@@ -1,7 +1,7 @@
-"""What may be read and written by its address: plain tensors, and nobody who looks on.
+"""Which tensors may be read and written by address: plain ones, with no observer.
 
-A mode, a transform, a tracer or a subclass sees operations of torch's dispatcher alone. So what is not known
-to be without one is kept away from addresses, whether or not we have heard of it.
+A mode, a transform, a tracer or a subclass sees operations of torch's dispatcher alone. So whatever is not
+known to be without one is kept away from addresses, even if it is unknown here.
 """
 
 from __future__ import annotations
