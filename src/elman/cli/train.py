@@ -25,7 +25,16 @@ Options: Any = make_dataclass(
 _NONE = Options()
 KNOWN = frozenset(
     name.replace("_", "-")
-    for name in (*(field.name for field in fields(Options)), "task", "out", "resume", "config", "explain", "set", "help")
+    for name in (
+        *(field.name for field in fields(Options)),
+        "task",
+        "out",
+        "resume",
+        "config",
+        "explain",
+        "set",
+        "help",
+    )
 )
 """What `elman train` has for options beside the settings of single tasks."""
 _TASK = f"Kind of problem: {registry.listed(list(registry.TASKS))}; inferred from the data if not given."

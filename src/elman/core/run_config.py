@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from elman.core.errors import ConfigError, nearest
@@ -232,6 +232,14 @@ class TrainingSettings(Settings):
     steps: int = option(
         0, "optimiser steps, whose last epoch may be cut short; 0: use epochs", low=0, most=10**12
     )
+    minutes: float = option(
+        0.0,
+        "time for the whole training, which takes as many steps as end within it; 0: any time, or 10 minutes "
+        "where neither epochs nor steps are given",
+        low=0,
+        high=10**6,
+        later=True,
+    )
     lr: float = option(0.004, "peak learning rate", above=0)
     batch_size: int = option(
         16, "batch size per process: sequences, or parallel rows of a text", low=1, most=1_000_000
@@ -307,7 +315,7 @@ class RunConfig(Generic[_Own]):
     network: NetworkSettings
     training: TrainingSettings
     options: _Own
-    given: frozenset[str] = field(default=frozenset(), compare=False)
+    given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False)
 
     @staticmethod
     def of(tables: Mapping[str, Any], own: type[_Section], where: object = "config") -> RunConfig[_Section]:

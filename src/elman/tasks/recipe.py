@@ -38,7 +38,7 @@ class Recipe(NamedTuple):
         why = {choice.setting: choice.reason for choice in self.choices}
         why |= {choice.setting: "set by you" for choice in self.kept}
         if not why:
-            yield f"# Nothing is chosen from the data for the task {self.run.task}: all settings are the usual ones."
+            yield f"# Nothing is chosen from the data: the task {self.run.task} has its usual settings."
         for section in self.run.sections:
             rows = [name for name in vars(section) if f"{section.section}.{name}" in why]
             yield from ["", f"[{section.section}]"] if rows else []

@@ -29,6 +29,9 @@ from elman.training.resolve import TaskChoice
 from elman.training.session import TrainingSession
 from elman.training.setting_reads import SettingReads
 
+_MINUTES = 10.0
+"""Of a training whose length nobody set."""
+
 _THREADS_PER_CORE = 8
 """Threads beyond which a core is only slower."""
 
@@ -86,7 +89,7 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice |
         with _others_named(run, choice), reading_once(), _heard(heard, show):
             loaded, kind = dataset.load(run), tasks_registry.get(run.task)
             chosen = recipe.follow(run, loaded.records)
-            run = chosen.run
+            run = _bounded(chosen.run)
             reads = SettingReads(run.data, run.signal, run.network)
             parts = dataset.load_parts(run, loaded)
             task, train = selection.fitted(
@@ -114,6 +117,12 @@ def recipe_of(run: RunConfig, choice: TaskChoice) -> Recipe:
     """Return the settings of a run with what is chosen from its data."""
     with _others_named(run, choice):
         return recipe.follow(run, dataset.load(run).records)
+
+
+def _bounded(run: RunConfig) -> RunConfig:
+    """Return the settings with the usual minutes, unless a user chose minutes, epochs or steps."""
+    said = run.given & {"training.minutes", "training.epochs", "training.steps"}
+    return run if said else run.but({"training.minutes": _MINUTES})
 
 
 @contextmanager

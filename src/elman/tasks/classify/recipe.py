@@ -1,4 +1,4 @@
-"""Choose a classifier's settings from its data: what is read, how many examples there are, and how long they are."""
+"""Choose a classifier's settings from its data: the kind, number and length of its examples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _PROBED = 500
 """Examples that are read to know their lengths and symbols."""
 
 _FEW = 500
-"""Fewer examples than this are all learnt from but for the test part: too few are left to choose an epoch by."""
+"""Fewer examples than this are few: training is short, by small batches."""
+
+_SOME = 3000
+"""Fewer examples than this are divided by classes, and few of them validate."""
 
 _STEPS_OF_FEW, _STEPS = 400, 1700
 """Optimiser steps that few short series take, and other data."""
@@ -89,16 +92,24 @@ def _common(data: Facts) -> Iterator[Choice]:
     yield Choice("training.warmup", 0.1, "the same")
     yield Choice("training.final_lr", 0.0, "weights that come to rest are averaged")
     yield Choice("classify.pool", "max", "a class shows somewhere in a sequence, wherever that is")
-    if data.classes and data.count < 4 * _FEW:
-        yield Choice("data.split", "stratified", f"{data.count:,} examples: each part gets its share of each class")
+    if data.classes and data.count < _SOME:
+        yield Choice(
+            "data.split", "stratified", f"{data.count:,} examples: each part gets its share of each class"
+        )
     if data.count < _FEW:
-        yield Choice("data.valid", 0.0, f"{data.count:,} examples are too few to spare some to choose an epoch by")
+        yield Choice(
+            "data.valid", 0.0, f"{data.count:,} examples are too few to spare some to choose an epoch by"
+        )
+    elif data.count < _SOME:
+        yield Choice("data.valid", 0.05, f"of {data.count:,} examples most are to be learnt from")
 
 
 def _epochs(data: Facts, steps: int, batch: int, low: int, high: int) -> Iterator[Choice]:
     epochs = min(max(round(steps * batch / max(1, data.count)), low), high)
     yield Choice("training.batch_size", batch, f"{data.count:,} examples")
-    yield Choice("training.epochs", epochs, f"some {steps:,} steps of {batch} examples, {low} to {high} epochs")
+    yield Choice(
+        "training.epochs", epochs, f"some {steps:,} steps of {batch} examples, {low} to {high} epochs"
+    )
 
 
 def _series(data: Facts) -> Iterator[Choice]:
@@ -112,7 +123,9 @@ def _series(data: Facts) -> Iterator[Choice]:
     yield Choice("signal.noise", 0.1, "series that differ by noise are the same")
     yield Choice("signal.scaling", 0.1, "series that differ by a factor are nearly the same")
     yield Choice("training.lr", 0.003, "the rate for these")
-    yield Choice("training.ema", 0.99 if few else 0.998, "the mean of the last weights is better than the last")
+    yield Choice(
+        "training.ema", 0.99 if few else 0.998, "the mean of the last weights is better than the last"
+    )
     yield from _epochs(data, steps, 16 if few else 32, 4, 200)
 
 
@@ -129,7 +142,9 @@ def _sound(data: Facts) -> Iterator[Choice]:
 
 
 def _pictures(data: Facts) -> Iterator[Choice]:
-    yield Choice("network.cell", "gru", "as good as an LSTM on rows of pixels, with three quarters of the weights")
+    yield Choice(
+        "network.cell", "gru", "as good as an LSTM on rows of pixels, with three quarters of the weights"
+    )
     yield Choice("network.hidden", 128, "rows of pixels")
     yield Choice("training.lr", 0.002, "the rate for these")
     yield Choice("training.ema", 0.998, "the mean of the last weights is better than the last")
