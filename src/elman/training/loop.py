@@ -164,7 +164,7 @@ class Trainer:
             seconds = progress.seconds / progress.step * self._wanted
             self.job.show.line(
                 f"{self._config.minutes:g} minutes are enough for {steps:,} steps, {done:.3g} of {whole:.3g} "
-                f"epochs; all take {duration(seconds)}: --minutes {math.ceil(seconds / 60 * 1.2)}, or 0 for any"
+                f"epochs; all take {duration(seconds)}: --minutes {math.ceil(seconds / 50)}, or 0 for any"
             )
 
     def judged(self) -> nn.Module:
