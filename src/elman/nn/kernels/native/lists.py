@@ -13,7 +13,7 @@ from elman.nn.formula.listing import MOST_STATES, listed
 from elman.nn.formula.operations import Formula
 from elman.nn.formula.plan import Plan, planned
 from elman.nn.kernels.base import CellProtocol, Kernel, LayerStepper, Result, ScanJob, Weights
-from elman.nn.kernels.native.custom_op import differentiated
+from elman.nn.kernels.native.custom_op import differentiated, is_free_of_zeros
 from elman.nn.kernels.native.extension import NUMBERS, module
 from elman.nn.kernels.native.launch import Grads, check_job, groups_of, like, quickly_filled, rows_dense
 from elman.nn.kernels.native.packed_weights import Pack, check, dense, packed
@@ -202,7 +202,10 @@ class _ListWithGradient(torch.autograd.Function):
             kept = torch.empty_like(kept)
             call.forward(pack, kept)
         ctx.spent = True
-        return *(None,) * 7, *call.backward(pack, kept, wanted, grads)
+        found = call.backward(pack, kept, wanted, grads)
+        if not is_free_of_zeros(found, grads):
+            found = differentiated(ctx.kernel, ctx.cell, job, wanted, grads)
+        return *(None,) * 7, *found
 
 
 _apply = super(torch.autograd.Function, _ListWithGradient).apply  # pyrefly: ignore
