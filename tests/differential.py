@@ -199,7 +199,8 @@ def _arrange(module: torch.nn.Module, case: Case) -> None:
     """Special values, layout, which need a gradient, and which are one."""
     draw = torch.Generator().manual_seed(case.seed + 1)
     for name, p in list(module.named_parameters()):
-        cancels = case.values[2] == "large" and p.dim() < 2  # two biases: what is left is a matter of order
+        # What two large biases leave is a matter of order.
+        cancels = case.values[2] == "large" and p.dim() < 2
         if case.values[2] != "normal" and p.numel() and not cancels:
             p.data = numbers(case, tuple(p.shape), case.values[2], draw) / (p.shape[-1] if p.dim() else 1) ** 0.5
         p.data = lay(p.data, case.layouts[2]).detach() if case.layouts[2] != "negated" else p.data

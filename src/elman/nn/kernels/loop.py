@@ -45,7 +45,7 @@ class StepwiseScan:
         """The state after step t, S tensors [B, H], from that before it; `wx` is `inputs[t]`."""
         job, before = self.job, state
         if self._pad is not None:
-            # On padding a step sees zeros: its result is dropped, but zero times a NaN is one in the gradient.
+            # On padding a step sees zeros: its result is dropped, but zero times a NaN is a NaN in gradients.
             self.recur.pad = self._pad[t][:, None]
             before = tuple(s.masked_fill(self.recur.pad, 0) for s in state)
         entering = before if job.reset is None else _begun(job.reset[t], before)
