@@ -202,7 +202,8 @@ def _arrange(module: torch.nn.Module, case: Case) -> None:
         # What two large biases leave is a matter of order.
         cancels = case.values[2] == "large" and p.dim() < 2
         if case.values[2] != "normal" and p.numel() and not cancels:
-            p.data = numbers(case, tuple(p.shape), case.values[2], draw) / (p.shape[-1] if p.dim() else 1) ** 0.5
+            p.data = numbers(case, tuple(p.shape), case.values[2], draw)
+            p.data = p.data / (p.shape[-1] if p.dim() else 1) ** 0.5
         p.data = lay(p.data, case.layouts[2]).detach() if case.layouts[2] != "negated" else p.data
         p.requires_grad_(not any(name.startswith(part) for part in case.frozen))
     end = "" if case.kind in CELLS else "_l0"
