@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Annotated, Any, NamedTuple, Self, final
 
@@ -108,6 +108,11 @@ class Classify(
     def arrangement(self) -> LongTable | None:
         """How the rows that it learnt from were joined."""
         return self._rows
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from."""
+        return self._rows.roles() if self._rows else self._columns.roles()
 
     @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
