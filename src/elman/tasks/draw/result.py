@@ -14,6 +14,7 @@ import numpy as np
 
 from elman.core import atomic_files, optional
 from elman.core.errors import TaskError
+from elman.data.formats.base import exact
 from elman.plots import figures
 
 _CELL, _MARGIN = 120, 0.12
@@ -309,7 +310,7 @@ def _messages(pieces: Sequence[PianoRoll]) -> Iterable[tuple[str, int, int]]:
 def _write_arrays(path: Path, drawings: Sequence[GeneratedSequence]) -> None:
     """The steps of all behind each other, their lengths, and what they start from."""
     arrays = {
-        "x": np.concatenate([one.steps for one in drawings]).astype(np.float32),
+        "x": exact(np.concatenate([one.steps for one in drawings])),
         "lengths": np.array([len(one.steps) for one in drawings]),
     }
     if drawings[0].start:
