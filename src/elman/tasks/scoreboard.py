@@ -105,8 +105,8 @@ class RunScores(dict[str, ScoreTable]):
 
     @property
     def verdict(self) -> Verdict | None:
-        """That of the last part, the test part where there is one."""
-        return list(self.values())[-1].verdict if self else None
+        """That of the test part, or of the last one where there is no test part."""
+        return self.get("test", list(self.values())[-1]).verdict if self else None
 
     @property
     def warning(self) -> str:
