@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from elman.cli.options import Whole
+
 
 def forecast(
     run: Path,
     data: str | None = None,
     /,
     *,
-    horizon: int = 0,
+    horizon: Whole = 0,
     out: Path | None = None,
     picture: Path | None = None,
     format: str = "auto",  # noqa: A002, the word of the setting

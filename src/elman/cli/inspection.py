@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from elman.cli.options import Whole
+
 
 def inspect(
     run: Path,
@@ -14,7 +16,7 @@ def inspect(
     /,
     *,
     out: Path | None = None,
-    examples: int = 32,
+    examples: Whole = 32,
     mark: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     marks: Path | None = None,
     format: str = "auto",  # noqa: A002, the option's name

@@ -12,6 +12,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from elman.cli.options import Whole
+
 
 def evaluate(
     run: Path,
@@ -21,7 +23,7 @@ def evaluate(
     format: str = "auto",  # noqa: A002, the option's name
     encoding: str = "utf-8",
     strict: bool = False,
-    beam: int | None = None,
+    beam: Whole | None = None,
     device: str = "auto",
 ) -> None:
     """Measure a model on a file, a folder or sample:NAME, beside trivial baselines.
@@ -58,7 +60,7 @@ def predict(
     format: str = "auto",  # noqa: A002, the option's name
     encoding: str = "utf-8",
     strict: bool = False,
-    beam: int | None = None,
+    beam: Whole | None = None,
     device: str = "auto",
 ) -> None:
     """Predict for a file, or for each line of standard input.

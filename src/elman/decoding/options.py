@@ -82,7 +82,7 @@ def check_filters(temperature: float, top_k: int, top_p: float) -> None:
         raise ConfigError(
             "temperature", f"{temperature}", expected="0 (the likeliest symbol always) or above"
         )
-    if top_k < 0:
+    if not 0 <= top_k < math.inf:
         raise ConfigError("top_k", f"{top_k}", expected="0 (no bound) or above")
     if not 0 < top_p <= 1:
         raise ConfigError("top_p", f"{top_p}", expected="above 0 and at most 1 (no bound)")
