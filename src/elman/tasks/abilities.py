@@ -171,6 +171,11 @@ class ReadsColumn(PredictsRecords, Generic[AnyInput]):
     def reads(self) -> str:
         return self.input.kind
 
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from."""
+        return self.columns.roles()
+
     def record(self, value: Any, where: str) -> Record:
         parsed = self.input.parse(value) if isinstance(value, str) else value
         return Record({self.columns.input: parsed}, where)
@@ -192,6 +197,14 @@ class Calibratable(ABC):
     @abstractmethod
     def soften(self, network: nn.Module, temperature: float) -> None:
         """Divide the scores that the network gives by `temperature`, from now on, in its weights."""
+
+
+class FitsLast(ABC):
+    """A task that fits a few of its networks' numbers to the validation part, when training has ended."""
+
+    @abstractmethod
+    def fit_last(self, network: nn.Module, valid: Sequence[Example]) -> str:
+        """Fit them, in the network's weights; what was done in a line, "" if nothing."""
 
 
 class ComputesWeights(ABC):

@@ -23,7 +23,7 @@ from elman.nn.kernels.base import (
 )
 from elman.nn.kernels.native import packed_weights
 from elman.nn.kernels.native.autocast import run_cast
-from elman.nn.kernels.native.custom_op import differentiated, run_operation
+from elman.nn.kernels.native.custom_op import differentiated, is_free_of_zeros, run_operation
 from elman.nn.kernels.native.extension import CELLS, NUMBERS, missing, module
 from elman.nn.kernels.native.launch import KernelCall, step
 from elman.nn.kernels.native.lists import ListAdvance, ListStepper, is_surrounded, run_list
@@ -55,6 +55,17 @@ def use(instruction_set: str) -> None:
     packed_weights.clear()
 
 
+def lacks(case: KernelRequest) -> str | None:
+    """What a case asks for that these kernels do not have, built or not; None: they serve it."""
+    if case.unlisted:
+        return f"its list of operations cannot say {case.cell!r}: {case.unlisted}"
+    if case.device != "cpu":
+        return f"it runs on the CPU, not on {case.device!r}"
+    if case.dtype not in NUMBERS and not case.cast:
+        return f"it computes in float32 and float64, not in {case.dtype}"
+    return None
+
+
 class Native(Kernel):
     """The C++ kernels of this package.
 
@@ -70,15 +81,7 @@ class Native(Kernel):
 
     def refuses(self, case: KernelRequest) -> str | None:
         """Other devices and numbers than it is written for, and steps that no list can say."""
-        if module is None:
-            return missing
-        if case.unlisted:
-            return f"its list of operations cannot say {case.cell!r}: {case.unlisted}"
-        if case.device != "cpu":
-            return f"it runs on the CPU, not on {case.device!r}"
-        if case.dtype not in NUMBERS and not case.cast:
-            return f"it computes in float32 and float64, not in {case.dtype}"
-        return None
+        return missing if module is None else lacks(case)
 
     def yields(self, case: KernelRequest) -> str | None:
         """An LSTM under autocast, where torch's own uses what processors have for bfloat16."""
@@ -209,7 +212,10 @@ class _WithGradient(torch.autograd.Function):
             kept = torch.empty_like(kept)
             call.forward(pack, kept)
         ctx.spent = True
-        return *(None,) * 6, *call.backward(pack, kept, wanted, grads)
+        found = call.backward(pack, kept, wanted, grads)
+        if not is_free_of_zeros(found, *grads[:2]):
+            found = differentiated(ctx.differentiable, ctx.cell, job, wanted, grads)
+        return *(None,) * 6, *found
 
 
 # Without what torch's own `apply` does for torch.func, which does not come here: a tenth of a small call.
