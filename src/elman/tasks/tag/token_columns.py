@@ -74,7 +74,10 @@ def cells(record: Record, column: str, count: int | None = None) -> list[str]:
 
 def are_in_step(records: Sequence[Record]) -> bool:
     """Whether texts of several words stand beside texts of as many tags, in columns of usual names."""
-    names = columns(records[0], DataSettings())
+    try:
+        names = columns(records[0], DataSettings())
+    except DataError:  # no column like tags
+        return False
     pairs = [(record.fields.get(names.input), record.fields.get(names.target)) for record in records]
     if not all(isinstance(cell, str) for pair in pairs for cell in pair):
         return False
