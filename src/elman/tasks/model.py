@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral
@@ -70,8 +69,8 @@ class Model:
     @property
     def scores(self) -> RunScores:
         """Part of the data -> predictor -> score -> value, as training measured them; with a `verdict`."""
-        path = self.path / results.RESULTS
-        return RunScores(json.loads(path.read_text(encoding="utf-8"))["scores"] if path.exists() else {})
+        found = self.results
+        return RunScores(found.scores if found else {})
 
     @property
     def results(self) -> RunResults | None:

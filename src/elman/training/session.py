@@ -144,8 +144,8 @@ class TrainingSession:
         try:
             if known and isinstance(show, LoggingReporter):
                 show.note(known)
-            ragged = not self._task.continuous and len({len(one.data) for one in self._train}) > 1
-            slow = slow_kernels.notice(self._run, self._learner.network, self._team.device, ragged=ragged)
+            sequences = () if self._task.continuous else self._train
+            slow = slow_kernels.notice(self._run, self._learner.network, self._team.device, sequences)
             for line in filter(None, (*words, slow)):
                 show.line(line)
             baselines = self._baselines(show)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
+from elman.core.records import Example
 from elman.core.run_config import RunConfig
 from elman.diagnostics.layer_trace import has_layers
 from elman.nn.cells import registry
@@ -19,19 +22,20 @@ _TIMES = {"aten": ("1 to 3", "2 to 5"), "loop": ("3 to 10", "3 to 10")}
 rows of docs/kernels.md with batches of 16 sequences or more."""
 
 
-def notice(run: RunConfig, network: nn.Module, device: torch.device, *, ragged: bool) -> str:
+def notice(run: RunConfig, network: nn.Module, device: torch.device, sequences: Iterable[Example]) -> str:
     """Return a line for a training that native kernels would serve if they were there; else an empty text.
 
     Args:
         run: the settings.
         network: what is trained.
         device: what it is trained on.
-        ragged: whether its sequences have several lengths.
+        sequences: that are learnt from, which are looked at only where the kernels are missing.
     """
     settings = run.network
     half = run.training.precision == "bfloat16"
     if missing is None or device.type != "cpu" or not has_layers(network):
         return ""
+    ragged = len({len(one.data) for one in sequences}) > 1
     cell = registry.get(settings.cell)
     case = KernelRequest(
         cell.name,
