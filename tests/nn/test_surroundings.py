@@ -19,6 +19,7 @@ from elman.nn.kernels.base import ScanJob
 from elman.nn.kernels.native import packed_weights
 from elman.nn.kernels.native.lists import ListCall
 from elman.nn.recurrent import Recurrent, _projects
+from in_parts import assert_parts_are_the_whole
 
 pytestmark = pytest.mark.skipif(native.available() is None, reason="the native kernels were not built")
 
@@ -131,21 +132,7 @@ def test_the_bits_are_the_same_on_any_number_of_threads(kind, threads):
 
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_ragged_is_one_by_one_and_a_stream_is_the_whole(kind):
-    net = network("lstm", SETTINGS[kind]).eval()
-    x, lengths = torch.randn(7, 3, 5).double(), torch.tensor([5, 2, 7])
-    with torch.no_grad():
-        y, last = net(Seq(x, lengths))
-        for b, n in enumerate(lengths.tolist()):
-            one, end = net(Seq(x[:n, b : b + 1]))
-            torch.testing.assert_close(y.data[:n, b], one.data[:, 0])
-            torch.testing.assert_close([s[:, b] for s in last], [e[:, 0] for e in end])
-        whole, _ = net(Seq(x))
-        (stepper,), (advance,) = net.layer_steppers(net.initial(3)), net.layer_advances()
-        state = tuple(s[0] for s in net.initial(3))
-        for t in range(7):
-            torch.testing.assert_close(stepper(x[t]), whole.data[t])
-            state = advance(x[t], state)
-            torch.testing.assert_close(state[0], whole.data[t])
+    assert_parts_are_the_whole(network("lstm", SETTINGS[kind]).eval(), 5)
 
 
 def test_a_second_derivative_goes_through_the_loop():

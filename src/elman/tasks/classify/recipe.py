@@ -158,7 +158,8 @@ def _pictures(data: Facts) -> Iterator[Choice]:
 
 def _words(data: Facts) -> Iterator[Choice]:
     yield Choice("data.unit", "word", "texts with spaces")
-    yield Choice("data.min_count", 2 if data.count > _FEW else 1, "a word that is seen once teaches <unk>")
+    if data.count > _FEW:
+        yield Choice("data.min_count", 2, "a word that is seen once teaches <unk>")
     yield Choice("data.ngrams", 2, "pairs of words have vectors of their own")
     yield Choice("data.char_ngrams", 6, "words are known by their parts, too, such as their endings")
     yield Choice("network.hidden", 128, "texts")
