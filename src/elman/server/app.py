@@ -168,7 +168,7 @@ def _model(served: Served, house: SessionManager) -> dict[str, object]:
     return {
         "name": served.name,
         "task": model.config.task,
-        "about": [f"{name}: {words}" for name, words in task.facts().items()],
+        "about": [f"{name}: {words}" for name, words in task.describe().items()],
         "reads": model.reads,
         "streams": house.reasons.get(served.name, ""),
         "calls": [call.name for call in model.operations],

@@ -120,7 +120,9 @@ class Illustrated(ABC):
     """A task whose report shows what the network makes."""
 
     @abstractmethod
-    def pictures(self, network: nn.Module, held: Sequence[Example]) -> Mapping[str, Callable[[Any], None]]:
+    def pictures(
+        self, network: nn.Module, examples: Sequence[Example]
+    ) -> Mapping[str, Callable[[Any], None]]:
         """The name of a picture, without suffix -> what draws it on a matplotlib Figure."""
 
 
@@ -208,5 +210,7 @@ class ShowsEvidence(ABC):
     """A task that can show how its models came to what they say."""
 
     @abstractmethod
-    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+    def evidence(
+        self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
+    ) -> list[Evidence]:
         """What there is to show, such as where attention was, for examples and an output for each."""

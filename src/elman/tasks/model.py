@@ -329,7 +329,7 @@ class Model:
         raise self._refusal(ability)
 
     def _refusal(self, ability: type[Ability]) -> MissingMethodError:
-        command = self.task.use()[0].replace("{name}", str(self.path))
+        command = self.task.usage()[0].replace("{name}", str(self.path))
         return MissingMethodError(
             f"task {self.config.task!r}", ability.lacks, expected=self.able(ability), remedy=f"use {command}"
         )

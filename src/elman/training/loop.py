@@ -254,7 +254,7 @@ class Trainer:
                 "clipped": f"{recent.clipped / recent.steps:.4f}",
                 **(_told(look) if look else {}),
                 "valid_loss": repr(scores["loss"]) if scores else "",
-                "valid_score": repr(scores[self.job.task.watch]) if scores else "",
+                "valid_score": repr(scores[self.job.task.selection_metric]) if scores else "",
             }
             self._metrics.add(row)
             if self._board:
@@ -288,7 +288,9 @@ class Trainer:
     def validate(self) -> Scores:
         """Scores on the validation part; predictions are made only where they decide on the best epoch."""
         task = self.job.task
-        return evaluation.evaluate(task, self.judged(), self.job.valid, predict=task.watch != "loss").scores
+        return evaluation.evaluate(
+            task, self.judged(), self.job.valid, predict=task.selection_metric != "loss"
+        ).scores
 
     def goal(self, scores: Scores) -> list[float]:
         """What the best epoch has the least of; nothing, where there is no validation part."""

@@ -158,7 +158,7 @@ class TrainingSession:
         uses = {"train": "to learn from", "valid": "to validate"}
         sizes = ", ".join(f"{self._size(part)} {use}" for part, use in uses.items() if part in self._symbols)
         yield f"data {self._run.data.path}: {sizes}"
-        yield from (f"{name}: {words}" for name, words in self._task.facts().items())
+        yield from (f"{name}: {words}" for name, words in self._task.describe().items())
         yield f"network {self._network_words()}, {self._parameters():,} parameters; {self._team.device}"
         yield f"run {self._folder.path}"
 
@@ -267,7 +267,7 @@ class TrainingSession:
     def _data_facts(self) -> dict[str, str]:
         return {
             "source": self._run.data.path,
-            **self._task.facts(),
+            **self._task.describe(),
             "training part": self._size("train"),
             "validation part": self._size("valid"),
             "test part": self._size("test"),
@@ -291,7 +291,7 @@ class TrainingSession:
             symbols_per_second=round(symbols / max(progress.seconds, 1e-9)),
             device=str(self._team.device),
             threads=torch.get_num_threads(),
-            use=self._task.use(),
+            use=self._task.usage(),
         )
 
     def _farewell(self, trainer: Trainer) -> Iterator[str]:

@@ -203,7 +203,7 @@ def test_notes_repeat_and_frequencies():
     piece = [[1, 0, 0], [1, 1, 0], [1, 1, 0], [0, 1, 0]]
     records = frames(piece, piece)
     task = made(records)
-    assert task.facts()["steps"] == "frames of 3 notes, of column 'notes'"
+    assert task.describe()["steps"] == "frames of 3 notes, of column 'notes'"
     examples = task.encode(records[:1])
     told = task.baselines(examples, {"test": examples})["test"]
     often = torch.tensor([4 / 6, 4 / 6, 1 / 6])
@@ -337,10 +337,10 @@ def test_some_starts_are_hidden_while_it_learns():
 
 
 def test_a_text_is_told_from_classes_by_its_column():
-    assert made(FOUND["text"]).facts()["start"] == "a text of 4 characters, up to 4 long, of column 'text'"
+    assert made(FOUND["text"]).describe()["start"] == "a text of 4 characters, up to 4 long, of column 'text'"
     assert made(FOUND["text"], draw={"start": "class"}).start.names() == ["ab", "abba", "b", "cab"]
-    assert made(FOUND["text"], draw={"start": "none"}).facts()["start"] == "nothing"
-    assert made(FOUND["class"], draw={"start": "text"}).facts()["start"].startswith("a text of 3 char")
+    assert made(FOUND["text"], draw={"start": "none"}).describe()["start"] == "nothing"
+    assert made(FOUND["class"], draw={"start": "text"}).describe()["start"].startswith("a text of 3 char")
 
 
 def test_a_hidden_start_reads_no_text():
@@ -534,13 +534,13 @@ def test_a_manifest_of_files(tmp_path):
     (tmp_path / "list.csv").write_text("path,label\na.npy,square\nb.npy,cross\n")
     records = formats.read(str(tmp_path / "list.csv"))
     task = made(records)
-    assert task.facts()["start"] == "one of 2 classes, of column 'label'"
+    assert task.describe()["start"] == "one of 2 classes, of column 'label'"
     assert [len(example.data) for example in task.encode(records)] == [6, 5]
 
 
 def test_values_of_any_kind():
     task = made(FOUND["values"])
-    assert task.facts()["steps"] == "1 values, of column 'series'"
+    assert task.describe()["steps"] == "1 values, of column 'series'"
     examples = task.encode(FOUND["values"])
     told = task.baselines(examples, {"test": examples})["test"]
     assert told["line from the step before"]["loss"] < told["one Gaussian"]["loss"]

@@ -188,7 +188,7 @@ def test_columns_are_forecast_jointly():
         for step in range(120)
     ]
     task, (_, _, test) = made(None, records, data={"valid": 0.1, "test": 0.1, "target": "a,b"})
-    assert "'a', 'b', forecast jointly" in task.facts()["columns"]
+    assert "'a', 'b', forecast jointly" in task.describe()["columns"]
     layout = task.outline.layout
     assert (layout.known, layout.past) == (4 + 2, 2)
     first, second = test[0].data, test[len(test) // 2].data
@@ -434,7 +434,7 @@ def test_series_that_are_too_short_and_values_that_are_no_counts():
 
 def test_facts_tell_what_was_found():
     task, _ = made({"context": 0}, rows(names="ab"))
-    assert task.facts() == {
+    assert task.describe() == {
         "columns": "times in 'ds', values in 'y', series named by 'id'",
         "series": "2 of 120 steps, 1 day apart, season 6",
         "windows": "context 18, horizon 6, looking back 6 steps, calendar: week",
@@ -448,10 +448,10 @@ def test_a_damaged_outline_is_told(text):
 
 
 def test_which_data_it_suits():
-    assert Forecast.suits(Record({"ds": 1700, "y": 5.0}, "s"))
-    assert Forecast.suits(Record({"date": "2024-01-01", "rain": "3", "sky": "wet"}, "s"))
-    assert not Forecast.suits(Record({"text": "a good film", "label": "1"}, "s"))
-    assert not Forecast.suits(Record({"x1": "1.5", "x2": "2", "label": "0"}, "s"))
+    assert Forecast.matches(Record({"ds": 1700, "y": 5.0}, "s"))
+    assert Forecast.matches(Record({"date": "2024-01-01", "rain": "3", "sky": "wet"}, "s"))
+    assert not Forecast.matches(Record({"text": "a good film", "label": "1"}, "s"))
+    assert not Forecast.matches(Record({"x1": "1.5", "x2": "2", "label": "0"}, "s"))
     assert tasks.guess("sample", Record({"ds": 1700, "y": 5.0}, "s")) == "forecast"
 
 

@@ -60,10 +60,10 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_columns_are_guessed_by_their_names_and_said():
     task = prepared(records(id="7"))
-    assert task.facts()["columns"].startswith("'source' is read, 'target' is predicted (guessed")
+    assert task.describe()["columns"].startswith("'source' is read, 'target' is predicted (guessed")
     named = prepared(records(), data={"input": "target", "target": "source"})
     assert named.columns.input == "target"
-    assert "guessed" not in named.facts()["columns"]
+    assert "guessed" not in named.describe()["columns"]
     with pytest.raises(DataError, match=r"p:2: no column 'sauce'; did you mean 'source'"):
         prepared(data={"input": "sauce"})
     with pytest.raises(DataError, match="one column, 'text'"):

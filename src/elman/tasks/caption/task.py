@@ -60,7 +60,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
     formats = ("jsonlines", "table", "parquet", "sample", "media")
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether there is a caption, and something that can be seen."""
         names = {name.lower() for name in record.fields}
         return not names.isdisjoint(("caption", "captions")) and any(
@@ -88,7 +88,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         member = _input([RawValue(chosen.read(record), record.where) for record in records], run)
         return cls(run, chosen, member, TargetText.learn(_symbols(texts, run.data), texts, options, run.data))
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Which columns serve, what is read, and what is written."""
         return {
             "columns": self.columns.about(),
@@ -109,9 +109,9 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         known: dict[bytes, Tensor] = {}  # several captions of a picture share its pixels
         return [pair for record in records for pair in self._pairs(record, use, known)]
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """BLEU up to 4 words and shorter, chrF, exact matches, the symbol error rate, the loss a symbol."""
-        told = self._told(held, [self.wording.text(line) for line in outputs]) if outputs else {}
+        told = self._told(examples, [self.wording.text(line) for line in outputs]) if outputs else {}
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
@@ -122,17 +122,17 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         return {
             part: {
                 f"nearest training {what}": self._told(
-                    held, [texts[place] for place in self._nearest(train, held)]
+                    examples, [texts[place] for place in self._nearest(train, examples)]
                 ),
-                "most frequent caption": self._told(held, [usual] * len(held)),
+                "most frequent caption": self._told(examples, [usual] * len(examples)),
             }
-            for part, held in parts.items()
+            for part, examples in parts.items()
         }
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Captions that were written beside one that is right, and where each of their words looked."""
         firsts: dict[Hashable, tuple[Seq2SeqExample, TextHypothesis]] = {}
-        for example, line in zip(held, outputs, strict=True):
+        for example, line in zip(examples, outputs, strict=True):
             firsts.setdefault(_pair(example).key, (_pair(example), line))
         shown = list(firsts.values())[:_SHOWN]
         rows = [(pair.text, self.wording.text(line)) for pair, line in shown]
@@ -142,11 +142,13 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         looks = [self._translation(line, pair) for pair, line in shown]
         return Findings(tables, {"attention": lambda figure: result.draw(figure, looks)})
 
-    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+    def evidence(
+        self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
+    ) -> list[Evidence]:
         """Where each symbol of some captions looked."""
         if self._options.attention == NO_ATTENTION:
             return []
-        pairs = zip(held[:_SHOWN], outputs, strict=False)
+        pairs = zip(examples[:_SHOWN], outputs, strict=False)
         shown = [self._translation(line, example) for example, line in pairs]
         caption = (
             "What was seen, and for each symbol that was written where it looked: there it is light, or dark."
@@ -183,7 +185,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
             ((line, *_),) = self.wording.write(reading, self.wording.usual())
         return f"{self.wording.text(line)}  (right: {pair.text})"
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that caption and measure."""
         return ["elman predict {name} FILE", "elman eval {name} FILE"]
 
@@ -199,18 +201,18 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         for text in map(self.wording.vocab.normal, _captions(self.columns, record)):
             yield Seq2SeqExample(data, self.wording.encode(text, record.where), len(data), key, text)
 
-    def _told(self, held: Sequence[Example], texts: Sequence[str]) -> Scores:
-        told = self.wording.scores(held, texts)
+    def _told(self, examples: Sequence[Example], texts: Sequence[str]) -> Scores:
+        told = self.wording.scores(examples, texts)
         first = next(iter(told))
-        others = {**self.wording.shorter_bleus(held, texts), **told}
+        others = {**self.wording.shorter_bleus(examples, texts), **told}
         return {first: others.pop(first), **others}
 
-    def _nearest(self, train: Sequence[Example], held: Sequence[Example]) -> list[int]:
+    def _nearest(self, train: Sequence[Example], examples: Sequence[Example]) -> list[int]:
         """The place of the nearest training input to each held-out one."""
         if isinstance(self.input, Image):
-            return _nearest(self._small(train), self._small(held))
+            return _nearest(self._small(train), self._small(examples))
         return nearest_neighbour.nearest(
-            [example.data for example in train], [example.data for example in held]
+            [example.data for example in train], [example.data for example in examples]
         )
 
     def _small(self, examples: Sequence[Example]) -> Tensor:

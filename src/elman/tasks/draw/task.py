@@ -64,7 +64,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         self.columns, self.kind, self.start = chosen, kind, start
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether there is a column of strokes or notes; or nothing but moves of a pen or frames of notes."""
         if columns.drawable(record, step_types.readable):
             return True
@@ -112,7 +112,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """What a step is, and what a sequence starts from."""
         start = self.start.about()
         of = f", of column {self.columns.start!r}" if self.start.columns else ""
@@ -143,7 +143,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         )
 
     @property
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """The loss, which is the nats a step."""
         return "loss"
 
@@ -157,7 +157,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         """The loss itself."""
         return self.loss(scores, batch)
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """The surprise in nats a step, a mean over all steps of all sequences."""
         return {"nats_per_step": nats / max(1, count), "loss": nats / max(1, count)}
 
@@ -165,23 +165,25 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         """A random walk; notes by their frequencies, or as they follow themselves; Gaussians and lines."""
         seen = self._pairs(train.examples if isinstance(train, Transposed) else train)
         told: dict[str, dict[str, Scores]] = {}
-        for part, held in parts.items():
-            pairs = self._pairs(held)
+        for part, examples in parts.items():
+            pairs = self._pairs(examples)
             count = int(self.kind.counted(pairs[1]).sum())
             told[part] = {
-                name: self.scores(held, (), baseline.nats(seen, pairs), count)
+                name: self.scores(examples, (), baseline.nats(seen, pairs), count)
                 for name, baseline in self.kind.baselines().items()
             }
         return told
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Nothing beside the pictures."""
         return Findings({}, {})
 
-    def pictures(self, network: nn.Module, held: Sequence[Example]) -> Mapping[str, Callable[[Any], None]]:
+    def pictures(
+        self, network: nn.Module, examples: Sequence[Example]
+    ) -> Mapping[str, Callable[[Any], None]]:
         """Drawings beside held-out ones, from the same starts; and where the window stood."""
         ends = isinstance(self.kind, Strokes)
-        real = [self._real(example) for example in held[: _SHEET if ends else _ROLLS]]
+        real = [self._real(example) for example in examples[: _SHEET if ends else _ROLLS]]
         asked, seed = [one.start or None for one in real], self._run.training.seed
         length = _MOST_STEPS if ends else max(len(one.steps) for one in real)
         made = self._drawn(network, asked, self.kind.before[None], length, _TEMPERATURE, seed)
@@ -262,7 +264,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         assert isinstance(network, DrawNetwork)
         return DrawStreamer(self.kind, self.start, network)
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that draw, and say how surprising drawings are."""
         out = {"strokes": "drawing.svg", "notes": "music.mid", "values": "curves.png"}[self.kind.name]
         known = self.start.names()

@@ -86,13 +86,13 @@ class ForecasterModel(Model):
             DataError: the data cannot be read, a series is too short, or there is no test part.
         """
         task = self._able(Forecaster)
-        held = task.encode(
+        examples = task.encode(
             self.part(Purpose.TEST, source, encoding, format),
             Purpose.TEST if source is None else Purpose.SCORE,
         )
-        scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}
-        scores |= self.task.baselines([], {"held": held})["held"]
-        return scores | task.smoothing(held) if smoothing else scores
+        scores = {"model": evaluation.evaluate(self.task, self.network, examples).scores}
+        scores |= self.task.baselines([], {"held": examples})["held"]
+        return scores | task.smoothing(examples) if smoothing else scores
 
 
 def _to_forecast(model: ForecasterModel, limits: RequestLimits) -> Schema:
@@ -177,5 +177,5 @@ class Forecaster(Predictor, Ability):
         """Rows of a made-up series, to try a model with; none where one cannot be made up."""
 
     @abstractmethod
-    def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
+    def smoothing(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """The scores of exponential smoothing on held-out examples, by its name."""

@@ -69,9 +69,9 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         self.horizon = horizon or outline.layout.horizon
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether the record has a time and a number beside it."""
-        return column_roles.suits(record.fields)
+        return column_roles.matches(record.fields)
 
     @classmethod
     def reason(cls, records: Sequence[Record]) -> str:
@@ -106,9 +106,9 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         """The outline as JSON."""
         return self.outline.to_text()
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Columns, frequency, how windows are made."""
-        return self.outline.facts()
+        return self.outline.describe()
 
     def ahead(self, horizon: int) -> Self:
         """The same task, to forecast another number of steps.
@@ -173,7 +173,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         )
 
     @property
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """As the settings say."""
         return self._options.watch
 
@@ -193,40 +193,43 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
             nats + scores.squares(batch.targets).sum() if isinstance(scores, Quantiles) else nats, count
         )
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Those of `forecasting.forecast_scores`, mse and mae first where series are standardised; and the
         loss.
         """
-        found = self._scores(held, _joined(held, outputs)) if len(outputs) else {}
+        found = self._scores(examples, _joined(examples, outputs)) if len(outputs) else {}
         return {**found, "loss": nats / max(count, 1)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """Seasonal naive, naive and drift, each from the whole past of every window."""
-        return {part: self._naive(held) for part, held in parts.items()}
+        return {part: self._naive(examples) for part, examples in parts.items()}
 
-    def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
+    def smoothing(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """Exponential smoothing, fitted anew at every origin.
 
         Raises:
             TaskError: statsmodels is not installed.
         """
-        assert isinstance(held, RollingWindows)
+        assert isinstance(examples, RollingWindows)
         return {
-            "exponential smoothing": self._scores(held, held.outlook(naive_forecasts.exponential_smoothing))
+            "exponential smoothing": self._scores(
+                examples, examples.outlook(naive_forecasts.exponential_smoothing)
+            )
         }
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Scores by the step of the horizon, and a picture of some windows."""
-        assert isinstance(held, RollingWindows)
-        outlook = _joined(held, outputs)
+        assert isinstance(examples, RollingWindows)
+        outlook = _joined(examples, outputs)
         rows: list[Sequence[object]] = [("step", "wql", "coverage_80", "coverage_95")]
-        for step in sorted({round(share * (held.horizon - 1)) for share in (0, 0.25, 0.5, 0.75, 1)}):
+        for step in sorted({round(share * (examples.horizon - 1)) for share in (0, 0.25, 0.5, 0.75, 1)}):
             cut = QuantileForecast(outlook.mean[:, step : step + 1], outlook.quantiles[:, step : step + 1])
-            at = forecasting.forecast_scores(held.actual[:, step : step + 1], cut, held.units)
+            at = forecasting.forecast_scores(examples.actual[:, step : step + 1], cut, examples.units)
             rows.append((step + 1, at["wql"], at["coverage_80"], at["coverage_95"]))
-        shown = np.linspace(0, len(held) - 1, min(len(held), 3)).astype(int).tolist()
+        shown = np.linspace(0, len(examples) - 1, min(len(examples), 3)).astype(int).tolist()
         futures = [
-            self._future(held, place, QuantileForecast(*(part[place] for part in outlook))) for place in shown
+            self._future(examples, place, QuantileForecast(*(part[place] for part in outlook)))
+            for place in shown
         ]
         return Findings({"By step of the horizon": rows}, {"forecast": lambda figure: draw(figure, futures)})
 
@@ -234,7 +237,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         """Return nothing: a forecast is not a line of text."""
         return ""
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that forecast with a model and measure it."""
         return [
             "elman forecast {name} --picture forecast.png",
@@ -348,17 +351,18 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         windows = sum(end - start - self._steps + 1 for start, end in bounds)
         return said or -(-windows // most)
 
-    def _naive(self, held: Sequence[Example]) -> dict[str, Scores]:
-        assert isinstance(held, RollingWindows)
+    def _naive(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        assert isinstance(examples, RollingWindows)
         return {
-            name: self._scores(held, held.outlook(one)) for name, one in naive_forecasts.BASELINES.items()
+            name: self._scores(examples, examples.outlook(one))
+            for name, one in naive_forecasts.BASELINES.items()
         }
 
-    def _scores(self, held: Sequence[Example], outlook: QuantileForecast) -> Scores:
-        assert isinstance(held, RollingWindows)
-        found = held.scores(outlook)
+    def _scores(self, examples: Sequence[Example], outlook: QuantileForecast) -> Scores:
+        assert isinstance(examples, RollingWindows)
+        found = examples.scores(outlook)
         if self._options.standardise:
-            return {**forecasting.errors(held.actual, outlook, held.scale), **found}
+            return {**forecasting.errors(examples.actual, outlook, examples.scale), **found}
         return found
 
     def _future(self, windows: RollingWindows, place: int, outlook: QuantileForecast) -> SeriesForecast:
@@ -384,8 +388,8 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         )
 
 
-def _joined(held: Sequence[Example], outputs: Sequence[Any]) -> QuantileForecast:
+def _joined(examples: Sequence[Example], outputs: Sequence[Any]) -> QuantileForecast:
     """Outputs [H, 1 + Q] of windows, in the data's own units."""
-    assert isinstance(held, RollingWindows)
+    assert isinstance(examples, RollingWindows)
     numbers = torch.stack(list(outputs)).double().numpy()
-    return held.in_units(QuantileForecast(numbers[..., 0], numbers[..., 1:]))
+    return examples.in_units(QuantileForecast(numbers[..., 0], numbers[..., 1:]))

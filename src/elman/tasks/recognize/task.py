@@ -107,7 +107,7 @@ class Recognize(
         self._frame, self._guide = frame_of(run.options), _guide(symbols, known, run)
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether there is a transcript, and a sound, or a file of sound or a picture."""
         small = {name.lower(): value for name, value in record.fields.items()}
         others = [value for name, value in small.items() if name not in _TRANSCRIPTS]
@@ -167,7 +167,7 @@ class Recognize(
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Which columns serve, what is read, what is written, and what guides the search."""
         size, hop = self._frame
         told = {
@@ -192,7 +192,7 @@ class Recognize(
         return [self._spoken(record, use) for record in records]
 
     @property
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """As the settings say."""
         if self._options.watch != "auto":
             return self._options.watch
@@ -221,9 +221,9 @@ class Recognize(
         said = CtcScores(scores.scores.index_select(1, kept), scores.lengths[enough])
         return self.loss(said, replace(batch, targets=batch.targets.index_select(1, kept)))
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Word and symbol error rate, exact matches, and the loss a symbol; the watched one first."""
-        told = self._told(held, [self._plain(one) for one in outputs]) if outputs else {}
+        told = self._told(examples, [self._plain(one) for one in outputs]) if outputs else {}
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
@@ -232,30 +232,32 @@ class Recognize(
         ((usual, _),) = Counter(known).most_common(1)
         mine = [_compared(example.data) for example in train]
         told: dict[str, dict[str, Scores]] = {}
-        for part, held in parts.items():
-            places = nearest(mine, [_compared(example.data) for example in held])
+        for part, examples in parts.items():
+            places = nearest(mine, [_compared(example.data) for example in examples])
             told[part] = {
-                "nearest training sequence": self._told(held, [known[place] for place in places]),
-                "most frequent text": self._told(held, [usual] * len(held)),
+                "nearest training sequence": self._told(examples, [known[place] for place in places]),
+                "most frequent text": self._told(examples, [usual] * len(examples)),
             }
         return told
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Return confused symbols, the worst lines, and the times of each symbol of some lines."""
-        right = [_spoken(example).text for example in held]
+        right = [_spoken(example).text for example in examples]
         said = [self._plain(one) for one in outputs]
         unit = self.vocab.unit
         tables = {
             "confusions": error_rates.confusions(right, said, unit=unit),
             "worst lines": error_rates.worst(right, said, unit=unit),
         }
-        shown = self._shown(held, outputs)
+        shown = self._shown(examples, outputs)
         figures = {"alignment": lambda figure: draw(figure, shown, self._clock)} if shown else {}
         return Findings({name: rows for name, rows in tables.items() if len(rows) > 1}, figures)
 
-    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+    def evidence(
+        self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
+    ) -> list[Evidence]:
         """Draw when each symbol of some lines was recognized."""
-        shown = self._shown(held, outputs)[:PANELS]
+        shown = self._shown(examples, outputs)[:PANELS]
         caption = (
             "What was read, and under it how likely each symbol of the text is at each frame. Between "
             "symbols the blank is likely, which stands for nothing."
@@ -308,7 +310,7 @@ class Recognize(
         self.input.intake()  # raises where steps depend on the whole
         return RecognizeStreamer(self.input, self.vocab, self._clock, network.encoder, network.output)
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that recognise and measure."""
         return ["elman predict {name} FILE", "elman predict {name} FILE --beam 16", "elman eval {name} FILE"]
 
@@ -329,21 +331,21 @@ class Recognize(
         return Spoken(data, torch.from_numpy(numbers).long(), len(data), text)
 
     def _shown(
-        self, held: Sequence[Example], outputs: Sequence[Transcript]
+        self, examples: Sequence[Example], outputs: Sequence[Transcript]
     ) -> list[tuple[Tensor, Transcript, list[str]]]:
         """Draw the input, the transcript, and its symbols, where there are any."""
         return [
             (example.data, one, [self.vocab.describe(symbol) for symbol in one.symbols])
-            for example, one in zip(held, outputs, strict=True)
+            for example, one in zip(examples, outputs, strict=True)
             if one.symbols
         ]
 
     def _plain(self, one: Transcript) -> str:
         return error_rates.plain(self.vocab.decode(one.symbols), lower=self._run.data.lower)
 
-    def _told(self, held: Sequence[Example], said: Sequence[str]) -> Scores:
-        told = error_rates.rates([_spoken(example).text for example in held], said, unit=self.vocab.unit)
-        first = self.watch
+    def _told(self, examples: Sequence[Example], said: Sequence[str]) -> Scores:
+        told = error_rates.rates([_spoken(example).text for example in examples], said, unit=self.vocab.unit)
+        first = self.selection_metric
         return {first: told.pop(first), **told} if first in told else told
 
 

@@ -69,8 +69,8 @@ class Seq2SeqTask(Task[Options], ReadsColumn[Input], Translator, EdgeLoss, Shows
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
     @property
-    def watch(self) -> str:
-        return self.wording.watch()
+    def selection_metric(self) -> str:
+        return self.wording.selection_metric()
 
     def loss(self, scores: DecoderContext, batch: Batch) -> Loss:
         return Loss(*self.wording.loss(scores, batch.targets))

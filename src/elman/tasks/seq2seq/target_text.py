@@ -296,27 +296,27 @@ class TargetText:
         )
         return [[next(made) for _ in several] for several in lines]
 
-    def scores(self, held: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
+    def scores(self, examples: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
         """BLEU and chrF (with sacreBLEU), exact matches, the symbol error rate; the watched one first.
 
         Examples of one source count once, by the first of them; the target of each is right for it.
         """
-        said, references = _by_source(held, texts)
+        said, references = _by_source(examples, texts)
         told = _sentence_scores(said, references, lower=self._lower) if is_installed("sacrebleu") else {}
         exact = sum(self._same(text, right) for text, right in zip(said, references, strict=True))
         told["exact_match"] = exact / max(1, len(said))
         told["symbol_error_rate"] = self._errors(said, references)
-        first = self.watch()
+        first = self.selection_metric()
         return {first: told.pop(first), **told} if first in told else told
 
-    def by_length(self, held: Sequence[Example], texts: Sequence[str]) -> list[Sequence[object]]:
+    def by_length(self, examples: Sequence[Example], texts: Sequence[str]) -> list[Sequence[object]]:
         """Return a table of the first score by the length of the source; the first row is its header."""
-        order = sorted(range(len(held)), key=lambda place: len(held[place].data))
+        order = sorted(range(len(examples)), key=lambda place: len(examples[place].data))
         size = max(1, -(-len(order) // _LENGTHS))
         rows: list[Sequence[object]] = []
         for start in range(0, len(order), size):
             places = order[start : start + size]
-            some = [held[place] for place in places]
+            some = [examples[place] for place in places]
             scores = self.scores(some, [texts[place] for place in places])
             name = next(iter(scores))
             if not rows:
@@ -324,23 +324,23 @@ class TargetText:
             rows.append((f"{len(some[0].data)} to {len(some[-1].data)}", len(some), scores[name]))
         return rows
 
-    def shorter_bleus(self, held: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
+    def shorter_bleus(self, examples: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
         """BLEU of n-grams up to 1, 2 and 3 words (with sacreBLEU); `scores` has that of 4."""
         if not is_installed("sacrebleu"):
             return {}
-        said, references = _by_source(held, texts)
+        said, references = _by_source(examples, texts)
         scorers = {f"bleu_{order}": _bleu(self._lower, order) for order in (1, 2, 3)}
         return _corpus_scores(scorers, said, references)
 
-    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, dict[str, float]]:
+    def baselines(self, train: Sequence[Example], examples: Sequence[Example]) -> dict[str, dict[str, float]]:
         """The scores of a copy of the source, if that is a text, and of the target of the nearest source."""
-        places = nearest([example.data for example in train], [example.data for example in held])
+        places = nearest([example.data for example in train], [example.data for example in examples])
         said = {"nearest training source": [_pair(train[place]).text for place in places]}
-        if copies := [_pair(example).source for example in held if _pair(example).source]:
+        if copies := [_pair(example).source for example in examples if _pair(example).source]:
             said["copy of the source"] = copies
-        return {name: self.scores(held, texts) for name, texts in said.items()}
+        return {name: self.scores(examples, texts) for name, texts in said.items()}
 
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """The score that selects the best epoch."""
         if self.options.watch != "auto":
             return self.options.watch
@@ -374,11 +374,11 @@ class TargetText:
         return ready.split() if self.vocab.unit in ("word", "bpe") else ready
 
 
-def _by_source(held: Sequence[Example], texts: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+def _by_source(examples: Sequence[Example], texts: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """For each source the first text that was written for it, and all that are right."""
     rights: dict[Hashable, list[str]] = {}
     firsts: dict[Hashable, str] = {}
-    for pair, text in zip(held, texts, strict=True):
+    for pair, text in zip(examples, texts, strict=True):
         rights.setdefault(_pair(pair).key, []).append(_pair(pair).text)
         firsts.setdefault(_pair(pair).key, text)
     return list(firsts.values()), list(rights.values())

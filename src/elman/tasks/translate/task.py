@@ -51,7 +51,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
     formats = ("parallel", "jsonlines", "parquet", "sample", "table")
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether there are columns that are called source and target, question and answer and the like."""
         names = {name.lower() for name in record.fields}
         pairs = [("source", "target"), ("src", "tgt"), ("src", "trg"), ("question", "answer")]
@@ -96,7 +96,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         has_words = isinstance(member, text_input.Text) and member.vocab.unknown is not None
         return options.replace_unknown and has_words and options.attention != NO_ATTENTION
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Which columns serve, what is read, and what is written."""
         return {
             "columns": self.columns.about(),
@@ -122,27 +122,27 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         """
         return [self._pair(record, use) for record in records]
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """BLEU, chrF, exact matches, the symbol error rate, and the loss a symbol."""
         told: Scores = {}
         if outputs:
             texts = [
                 self._text(line, pair.source)
-                for line, pair in zip(outputs, held, strict=True)
+                for line, pair in zip(outputs, examples, strict=True)
                 if isinstance(pair, Seq2SeqExample)
             ]
-            told = self.wording.scores(held, texts)
+            told = self.wording.scores(examples, texts)
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """The source itself, if it is a text; and the target of the nearest source of the training part."""
-        return {part: self.wording.baselines(train, held) for part, held in parts.items()}
+        return {part: self.wording.baselines(train, examples) for part, examples in parts.items()}
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """The score by the length of the source, and what some translations were made from."""
-        pairs = [pair for pair in held if isinstance(pair, Seq2SeqExample)]
+        pairs = [pair for pair in examples if isinstance(pair, Seq2SeqExample)]
         texts = [self._text(line, pair.source) for line, pair in zip(outputs, pairs, strict=True)]
-        rows = self.wording.by_length(held, texts)
+        rows = self.wording.by_length(examples, texts)
         shown = [
             self._shown(line, text, pair)
             for line, text, pair in zip(outputs, texts, pairs, strict=True)
@@ -151,11 +151,13 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         figures = {"attention": partial(result.draw, translations=shown[:_DRAWN])} if shown else {}
         return Findings({"score by length": rows}, figures)
 
-    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+    def evidence(
+        self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
+    ) -> list[Evidence]:
         """What each symbol of some translations was made from."""
         shown = [
             self._shown(line, "", example)
-            for example, line in zip(held[:_DRAWN], outputs, strict=False)
+            for example, line in zip(examples[:_DRAWN], outputs, strict=False)
             if line.looks is not None
         ]
         caption = (
@@ -194,7 +196,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         """Nothing: the scores tell more."""
         return ""
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that translate and measure."""
         return ["elman translate {name} < FILE", "elman eval {name} FILE"]
 
