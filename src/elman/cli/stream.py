@@ -74,7 +74,7 @@ def _answer(going: Stream, pieces: Iterator[Any], fresh: bool, rate: int) -> Non
         told = _told(going, piece, fresh)
         if told or not rate:
             _put({"samples" if rate else "line": going.steps if rate else number, **told})
-    if number and (told := going.lines().tell("", [] if fresh else going.fork().finish())):
+    if number and (told := going.lines().answer("", [] if fresh else going.fork().finish())):
         _put({"end": True, **told})
 
 
@@ -88,7 +88,7 @@ def _told(going: Stream, piece: Any, fresh: bool) -> dict[str, Any]:
             going.reset()
     except ElmanError as error:
         return {"error": str(error)}
-    return lines.tell(piece if isinstance(piece, str) else "", outputs)
+    return lines.answer(piece if isinstance(piece, str) else "", outputs)
 
 
 def _put(told: dict[str, Any]) -> None:

@@ -140,10 +140,10 @@ class StreamFactory:
     def _try(self, saved: StreamState) -> None:
         """See that the ends can go on from what they kept: a sequence that ends here comes to its end."""
         ends = self.ends(saved)
-        rest = ends.intake.rest()
-        if rest.shape[1:] != self.streamer.ends(saved.begin).intake.rest().shape[1:]:
+        rest = ends.encoder.flush()
+        if rest.shape[1:] != self.streamer.ends(saved.begin).encoder.flush().shape[1:]:
             raise ValueError(f"steps of shape {list(rest.shape[1:])} were buffered")
-        ends.outlet.last()
+        ends.decoder.flush()
 
 
 class _SavedKept(NamedTuple):

@@ -118,7 +118,7 @@ class Streams:
         for place, (key, x) in zip(places, steps.items(), strict=True):
             try:
                 found[key] = None
-                if (step := place.ends.intake.one(x)) is not None:
+                if (step := place.ends.encoder.encode_step(x)) is not None:
                     taken[key] = step
             except Exception as error:  # of whatever kind, it is this stream's alone
                 found[key] = error
@@ -132,15 +132,15 @@ class Streams:
         Returns:
             Key -> the outputs that became due; or the error, as of `step`.
         """
-        return self._each(chunks, lambda ends, chunk: ends.intake.take(chunk))
+        return self._each(chunks, lambda ends, chunk: ends.encoder.encode(chunk))
 
     def finish(self, keys: Iterable[int]) -> dict[int, Any]:
         """Return the outputs that streams kept back, as `Stream.finish` does."""
-        found = self._each(dict.fromkeys(keys), lambda ends, _: ends.intake.rest())
+        found = self._each(dict.fromkeys(keys), lambda ends, _: ends.encoder.flush())
         for key, said in found.items():
             try:
                 if isinstance(said, list):
-                    found[key] = said + self._open[key].ends.outlet.last()
+                    found[key] = said + self._open[key].ends.decoder.flush()
             except Exception as error:  # see `step`
                 found[key] = error
         return found
@@ -197,7 +197,7 @@ class Streams:
         place = self._open[key]
         place.steps += 1
         try:
-            return place.ends.outlet.give(raw)
+            return place.ends.decoder.decode(raw)
         except Exception as error:  # see `step`
             return error
 
@@ -266,6 +266,6 @@ class _Place:
 
 
 def _beside(steps: list[Any]) -> Tensor:
-    """Steps of several streams, as `IncrementalEncoder.one` gives them: [1, B, ...]."""
+    """Steps of several streams, as `IncrementalEncoder.encode_step` gives them: [1, B, ...]."""
     beside = torch.stack(steps) if isinstance(steps[0], Tensor) else torch.from_numpy(np.array(steps))
     return beside[None]

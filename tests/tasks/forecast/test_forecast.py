@@ -252,9 +252,9 @@ def test_a_forecast_and_a_stream_are_moved_by_an_offset(model):
         (future,) = task.futures(windows, evaluation.predict(task, network, windows))
         streamer = task.streamer(network)
         ends = streamer.ends(None)
-        data = ends.intake.take([(record.fields["ds"], record.fields["y"]) for record in records])
+        data = ends.encoder.encode([(record.fields["ds"], record.fields["y"]) for record in records])
         raw, _ = streamer.run(Seq(data[:, None]), streamer.start(None))
-        said = [ends.outlet.give(one) for one in raw[:, 0]][-1]
+        said = [ends.decoder.decode(one) for one in raw[:, 0]][-1]
         assert said.times == future.times
         np.testing.assert_allclose(said.numbers[:, 1:], future.outlook.quantiles, rtol=0, atol=1e-3)
         found.append(future.outlook.quantiles - offset)

@@ -57,7 +57,7 @@ class TextEncoder(IncrementalEncoder):
         self._numbers = _numbers(symbols) if spelled is None else {}
         self.held, self._begun = "", False
 
-    def one(self, x: Any) -> int | Tensor:
+    def encode_step(self, x: Any) -> int | Tensor:
         """See `IncrementalEncoder`: the text of a symbol, that of a word with or without its space, or its
         number.
         """
@@ -68,7 +68,7 @@ class TextEncoder(IncrementalEncoder):
         self._begun = True
         return number
 
-    def take(self, chunk: Any) -> Tensor:
+    def encode(self, chunk: Any) -> Tensor:
         if not isinstance(chunk, str):
             raise DataError(_WHERE, type(chunk).__name__, expected="a text")
         text, begun = self.held + chunk, self._begun
@@ -83,7 +83,7 @@ class TextEncoder(IncrementalEncoder):
         self.held, self._begun = text[end:], begun or bool(text)
         return found
 
-    def rest(self) -> Tensor:
+    def flush(self) -> Tensor:
         held = self.held.rstrip() if self._value else self.held
         found = self._encoded(held)
         if self._value and not self._begun:

@@ -130,7 +130,7 @@ class Text(Input):
         spelled = self._spelled.reader(width, config.symbol_dropout) if self._spelled else None
         return Embedding(len(self.vocab), width, config, self.vocab.unknown, self._repeated, spelled)
 
-    def intake(self) -> TextEncoder:
+    def incremental_encoder(self) -> TextEncoder:
         """Symbols as they are whole; see `Input`."""
         if self._repeated:
             got, remedy = (

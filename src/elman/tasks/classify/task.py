@@ -267,7 +267,7 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
         """The network as a stream; see `Streaming`."""
         assert isinstance(network, ClassifyNetwork)
         in_one_direction(network.encoder.recurrent, "classify", "classify.bidirectional")
-        self.input.intake()  # raises where steps depend on the whole
+        self.input.incremental_encoder()  # raises where steps depend on the whole
         return ClassifyStreamer(self.input, self.target, network.encoder, network.pool, network.output)
 
     def usage(self) -> list[str]:

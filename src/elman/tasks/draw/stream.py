@@ -160,11 +160,11 @@ class _Moves(IncrementalEncoder):
     def __init__(self, kind: StepType) -> None:
         self._kind = kind
 
-    def one(self, x: Any) -> Tensor:
+    def encode_step(self, x: Any) -> Tensor:
         """See `IncrementalEncoder`: a step [C]."""
-        return self.take([x] if np.ndim(x) else [[x]])[0]
+        return self.encode([x] if np.ndim(x) else [[x]])[0]
 
-    def take(self, chunk: Any) -> Tensor:
+    def encode(self, chunk: Any) -> Tensor:
         """See `IncrementalEncoder`: steps [n, C]; or [C]."""
         if not isinstance(chunk, str) and not np.size(np.asarray(chunk, object)):
             return torch.zeros(0, self._kind.channels)
@@ -174,7 +174,7 @@ class _Moves(IncrementalEncoder):
         self._kind.check(steps, _WHERE)
         return torch.from_numpy(steps)
 
-    def rest(self) -> Tensor:
+    def flush(self) -> Tensor:
         """See `IncrementalEncoder`: nothing is buffered."""
         return torch.zeros(0, self._kind.channels)
 
@@ -196,10 +196,10 @@ class _Said(IncrementalDecoder):
     def __init__(self, head: Head) -> None:
         self._head = head
 
-    def give(self, raw: Tensor) -> StepSaid:
+    def decode(self, raw: Tensor) -> StepSaid:
         return StepSaid(raw[-1], raw[:-1], self._head)
 
-    def last(self) -> list[Any]:
+    def flush(self) -> list[Any]:
         return []
 
     def content(self) -> dict[str, Any]:

@@ -65,7 +65,8 @@ class RecognizeStreamer(Streamer):
 
     def ends(self, begin: Any) -> StreamCodec:
         return StreamCodec(
-            framed(self._input.intake(), self._encoder.frame), _BestPath(self._vocab, self._clock)
+            framed(self._input.incremental_encoder(), self._encoder.frame),
+            _BestPath(self._vocab, self._clock),
         )
 
     @torch.no_grad()
@@ -89,13 +90,13 @@ class RecognizeStreamer(Streamer):
     def lines(self, state: State) -> LineProtocol:
         """Return the parts of the transcript of each line, or of some samples."""
 
-        def tell(_: str, outputs: list[PartSaid]) -> dict[str, Any]:
+        def answer(_: str, outputs: list[PartSaid]) -> dict[str, Any]:
             if outputs and outputs[-1].final:
                 return self.answer(outputs[-1])
             text = "".join(output.text for output in outputs)
             return self.answer(outputs[0]._replace(text=text)) if outputs else {}
 
-        return LineProtocol(read=self._input.parse, tell=tell, rate=self._input.rate)
+        return LineProtocol(read=self._input.parse, answer=answer, rate=self._input.rate)
 
 
 class _RecognizeKept(NamedTuple):
@@ -123,7 +124,7 @@ class _BestPath(IncrementalDecoder):
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._last, self._frames, self._text = len(symbols), 0, ""
 
-    def give(self, raw: Tensor) -> PartSaid | None:
+    def decode(self, raw: Tensor) -> PartSaid | None:
         """See `IncrementalDecoder`: what a frame adds to the text."""
         best, before = int(raw.argmax()), self._last
         self._last, self._frames = best, self._frames + 1
@@ -132,7 +133,7 @@ class _BestPath(IncrementalDecoder):
         text = self._utf8.decode(self._vocab.pieces[best])
         return self._part(text if self._text else text.lstrip())
 
-    def last(self) -> list[Any]:
+    def flush(self) -> list[Any]:
         """See `IncrementalDecoder`: what was not whole yet, and the whole text."""
         part = self._part(self._utf8.decode(b"", final=True))
         whole = PartSaid(self._text.strip(), self._now(), True)

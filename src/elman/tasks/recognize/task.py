@@ -307,7 +307,7 @@ class Recognize(
         """The network as a stream, by the best path; see `Streaming`."""
         assert isinstance(network, RecognizeNetwork)
         in_one_direction(network.encoder.recurrent, "recognize", "recognize.bidirectional")
-        self.input.intake()  # raises where steps depend on the whole
+        self.input.incremental_encoder()  # raises where steps depend on the whole
         return RecognizeStreamer(self.input, self.vocab, self._clock, network.encoder, network.output)
 
     def usage(self) -> list[str]:

@@ -63,8 +63,8 @@ class TagStreamer(Streamer):
         return tuple(s.detach().clone() for s in self._recurrent.initial(1))
 
     def ends(self, begin: Any) -> StreamCodec:
-        intake = TokenEncoder(self._words)
-        return StreamCodec(intake, _Named(intake))
+        encoder = TokenEncoder(self._words)
+        return StreamCodec(encoder, _Named(encoder))
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
@@ -83,11 +83,11 @@ class TagStreamer(Streamer):
     def lines(self, state: State) -> LineProtocol:
         """The tags and tokens of each line."""
 
-        def tell(_: str, outputs: list[TokenSaid]) -> dict[str, Any]:
+        def answer(_: str, outputs: list[TokenSaid]) -> dict[str, Any]:
             tags = [self._tags[int(output.logp.argmax())] for output in outputs]
             return {self._columns.target: tags, self._columns.input: [output.token for output in outputs]}
 
-        return LineProtocol(read=str, tell=tell)
+        return LineProtocol(read=str, answer=answer)
 
 
 class _TagKept(NamedTuple):
@@ -109,7 +109,7 @@ class TokenEncoder(IncrementalEncoder):
         self._words, self._held = words, ""
         self.taken: deque[str] = deque()
 
-    def one(self, x: Any) -> Tensor:
+    def encode_step(self, x: Any) -> Tensor:
         """See `IncrementalEncoder`: a token."""
         if self._held or not isinstance(x, str) or not x or x != x.strip():
             after = f" after {self._held!r:.40}, a part of a token" if self._held else ""
@@ -117,7 +117,7 @@ class TokenEncoder(IncrementalEncoder):
             raise DataError("a step of tokens", f"{x!r:.40}{after}", expected="one token", remedy=remedy)
         return self._encoded([x])[0]
 
-    def take(self, chunk: Any) -> Tensor:
+    def encode(self, chunk: Any) -> Tensor:
         if not isinstance(chunk, str):
             return self._encoded(self._listed(chunk))
         text = self._held + chunk
@@ -130,7 +130,7 @@ class TokenEncoder(IncrementalEncoder):
         self._held = held
         return data
 
-    def rest(self) -> Tensor:
+    def flush(self) -> Tensor:
         found, self._held = [self._held] * bool(self._held), ""
         return self._encoded(found)
 
@@ -167,10 +167,10 @@ class _Named(IncrementalDecoder):
     def __init__(self, tokens: TokenEncoder) -> None:
         self._tokens = tokens
 
-    def give(self, raw: Tensor) -> TokenSaid:
+    def decode(self, raw: Tensor) -> TokenSaid:
         return TokenSaid(self._tokens.taken.popleft(), raw)
 
-    def last(self) -> list[Any]:
+    def flush(self) -> list[Any]:
         return []
 
     def content(self) -> dict[str, Any]:
