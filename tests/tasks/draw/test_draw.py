@@ -285,7 +285,7 @@ def test_a_drawing_made_step_by_step_is_as_likely_as_the_network_says(name, tabl
     width = 2 if name in ("strokes", "class", "text") else task.kind.channels
     torch.testing.assert_close(likeliest[:, :width], rows[1:, 0, :width], atol=1e-3, rtol=1e-4)
     if looks is not None:
-        np.testing.assert_allclose(drawing.looks, looks[:-1, 0].numpy(), atol=1e-5)
+        np.testing.assert_allclose(drawing.window, looks[:-1, 0].numpy(), atol=1e-5)
 
 
 def test_drawing_keeps_nothing_but_the_state():
@@ -348,8 +348,8 @@ def test_a_hidden_start_reads_no_text():
     network = network_of(task)
     steps = task.encode(FOUND["text"][3:])[0].data[:, None, :3]
     with torch.no_grad():
-        none = network.looks(steps, torch.zeros(4, 1).long())
-        some = network.looks(steps, task.start.codes("abba", "x")[:, None])
+        none = network.window(steps, torch.zeros(4, 1).long())
+        some = network.window(steps, task.start.codes("abba", "x")[:, None])
     assert not none.any()
     assert some.shape == (6, 1, 4)
     assert some.any()

@@ -2,7 +2,7 @@
 
 A convolution makes a map of a picture, of which a decoder writes, looking at other places of it for each word
 (Vinyals et al. 2015, "Show and Tell"; Xu et al. 2015, "Show, Attend and Tell"). Of films and features,
-recurrent layers make the memory that it looks at.
+recurrent layers make the memory that it shown_maps at.
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         tables = {"captions": [("right", "written"), *rows]}
         if self._options.attention == NO_ATTENTION:
             return Findings(tables, {})
-        looks = [self._translation(line, pair) for pair, line in shown]
-        return Findings(tables, {"attention": lambda figure: result.draw(figure, looks)})
+        shown_maps = [self._translation(line, pair) for pair, line in shown]
+        return Findings(tables, {"attention": lambda figure: result.draw(figure, shown_maps)})
 
     def evidence(
         self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
@@ -158,13 +158,13 @@ class Caption(Seq2SeqTask[CaptionConfig]):
 
     def predict(self, network: nn.Module, batch: Batch, scores: DecoderContext) -> list[TextHypothesis]:
         """The best caption for each input, by the search that the settings ask for, and where it looked."""
-        return [lines[0] for lines in self.wording.write(scores, self.wording.usual(), looks=True)]
+        return [lines[0] for lines in self.wording.write(scores, self.wording.usual(), attention=True)]
 
     def search(
         self, network: nn.Module, batch: Batch, scores: DecoderContext, how: SearchOptions
     ) -> list[list[TextHypothesis]]:
         """For each input the best captions, or drawn ones, with what each of their words looked at."""
-        return self.wording.write(scores, how, looks=True)
+        return self.wording.write(scores, how, attention=True)
 
     def translation(self, line: TextHypothesis, record: Record, example: Example) -> GeneratedText:
         """A caption as text, with the picture, or the steps, that its words looked at."""
@@ -225,7 +225,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
 
     def _translation(self, line: TextHypothesis, example: Example) -> GeneratedText:
         """A caption as text, with its symbols and what each of them looked at."""
-        assert line.looks is not None
+        assert line.attention is not None
         seen: Any = [str(step) for step in range(1, len(example.data) + 1)]
         size: tuple[int, int] | None = None
         if self._options.attention == NO_ATTENTION:
@@ -239,7 +239,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
             line.score,
             [symbol.removeprefix(_SPACE) or symbol for symbol in self.wording.symbols(line)],
             seen,
-            line.looks.numpy(),
+            line.attention.numpy(),
             size,
         )
 

@@ -90,7 +90,7 @@ class StepType(ABC):
         """Trivial predictors by their names."""
 
     @abstractmethod
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
         """Steps [T, C] as something to be looked at."""
 
     def following(self, seq: Seq) -> Tensor:
@@ -217,9 +217,9 @@ class Strokes(StepType):
             "random walk": RandomWalk(least, by_pen=False),
         }
 
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
         """See `Kind`; an end is a pen that is lifted."""
-        return Sketch(np.minimum(steps, np.array([np.inf, np.inf, UP], steps.dtype)), start, looks)
+        return Sketch(np.minimum(steps, np.array([np.inf, np.inf, UP], steps.dtype)), start, window)
 
 
 @final
@@ -280,8 +280,8 @@ class Music(StepType):
             "notes' frequencies": Frequencies(after=False),
         }
 
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
-        return PianoRoll(steps, start, looks, self._options.lowest, self._options.rate)
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
+        return PianoRoll(steps, start, window, self._options.lowest, self._options.rate)
 
 
 @final
@@ -344,8 +344,8 @@ class Values(StepType):
             "one Gaussian": GaussianSteps(least, after=False),
         }
 
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
-        return Curve(steps, start, looks)
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
+        return Curve(steps, start, window)
 
 
 KINDS: dict[str, type[StepType]] = {member.name: member for member in (Strokes, Music, Values)}

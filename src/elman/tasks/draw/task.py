@@ -191,7 +191,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         shown = {"drawings": lambda figure: result.sheet(figure, rows)}
         if isinstance(self.start, TextCondition):
             longest = sorted(made, key=lambda one: len(one.start), reverse=True)[:_LOOKS]
-            shown["window"] = lambda figure: result.looks(figure, longest)
+            shown["window"] = lambda figure: result.draw_windows(figure, longest)
         return shown
 
     def tail(self, example: Example, steps: int) -> Example:
@@ -322,7 +322,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         generator.manual_seed(seed) if seed is not None else generator.seed()
         codes = nn.utils.rnn.pad_sequence([self.start.codes(value, "start") for value in asked]).to(device)
         rows = before.to(device)[:, None].expand(-1, len(asked), -1)
-        made, looks = self._until_all_end(
+        made, window = self._until_all_end(
             generate(network, codes, rows, temperature=temperature, generator=generator), length
         )
         found = []
@@ -330,7 +330,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
             ended = self.kind.ends(made[:, place])
             count = max(int(ended.int().argmax()) if ended.any() else len(made), int(len(before) == 1))
             steps = torch.cat([before[1:], made[:count, place].cpu()]).numpy()
-            seen = None if looks is None else looks[:count, place, : len(str(value or ""))].cpu().numpy()
+            seen = None if window is None else window[:count, place, : len(str(value or ""))].cpu().numpy()
             found.append(self.kind.drawing(steps, str(value or ""), seen))
         return found
 
@@ -338,11 +338,11 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         self, steps: Iterator[tuple[Tensor, Tensor | None]], length: int
     ) -> tuple[Tensor, Tensor | None]:
         """The steps [T, B, C] until each sequence has had its end, `length` at most; what the window saw."""
-        made, looks, ended = list[Tensor](), list[Tensor](), torch.zeros(())
-        for step, look in steps:
+        made, window, ended = list[Tensor](), list[Tensor](), torch.zeros(())
+        for step, weights in steps:
             made.append(step)
-            looks += [] if look is None else [look]
+            window += [] if weights is None else [weights]
             ended = self.kind.ends(step) | ended.bool()
             if ended.all() or len(made) == length:
                 break
-        return torch.stack(made), torch.stack(looks) if looks else None
+        return torch.stack(made), torch.stack(window) if window else None

@@ -46,13 +46,13 @@ class TextHypothesis(NamedTuple):
         symbols: its numbers, without the border.
         logp: its log probability, after the prefix where one was given.
         score: what it was ranked by.
-        looks: [T' + 1, T] how much each of its steps, the border last, looked at each of the source; or None.
+        attention: [T' + 1, T] weights of the source at each of its steps, the border last; or None.
     """
 
     symbols: list[int]
     logp: float
     score: float
-    looks: Tensor | None = None
+    attention: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,9 @@ class TargetText:
 
     def text(self, line: TextHypothesis, words: Sequence[str] = ()) -> str:
         """The text that a line spells, with a source's `words` for what is unknown, if that is asked for."""
-        if line.looks is None or not words or self.vocab.unknown not in line.symbols:
+        if line.attention is None or not words or self.vocab.unknown not in line.symbols:
             return self.vocab.decode(line.symbols).strip()
-        read = line.looks.argmax(1).tolist()
+        read = line.attention.argmax(1).tolist()
         pieces = [
             words[read[place]].encode() if symbol == self.vocab.unknown else self.vocab.pieces[symbol]
             for place, symbol in enumerate(line.symbols)
@@ -166,7 +166,7 @@ class TargetText:
     def ending(self, reading: DecoderContext, targets: Tensor, *, last: bool) -> Tensor:
         """The nats of the last symbol of each target, which is the border, or of the first."""
         kept = edge(targets, last=last) != IGNORED
-        scores = reading.decoder.output(reading.teach(targets)[kept])
+        scores = reading.decoder.output(reading.teacher_force(targets)[kept])
         return F.cross_entropy(scores.float(), targets[kept], reduction="sum")
 
     def objective(self, reading: DecoderContext, targets: Tensor) -> tuple[Tensor, int]:
@@ -178,7 +178,7 @@ class TargetText:
         self, reading: DecoderContext, targets: Tensor, *, sampled: float, smoothing: float
     ) -> tuple[Tensor, int]:
         kept = targets != IGNORED  # the softmax takes most of the time: none for padding
-        scores = reading.decoder.output(reading.teach(targets, sampled)[kept])
+        scores = reading.decoder.output(reading.teacher_force(targets, sampled)[kept])
         nats = F.cross_entropy(scores.float(), targets[kept], reduction="sum", label_smoothing=smoothing)
         return nats, len(scores)
 
@@ -188,14 +188,14 @@ class TargetText:
 
     @torch.no_grad()
     def write(
-        self, reading: DecoderContext, how: SearchOptions, *, looks: bool = False
+        self, reading: DecoderContext, how: SearchOptions, *, attention: bool = False
     ) -> list[list[TextHypothesis]]:
         """For each source the best lines, or drawn ones, the best first.
 
         Args:
             reading: sources that were read.
             how: the search.
-            looks: whether to tell what each step looked at.
+            attention: whether to return the weights of each step.
 
         Raises:
             ConfigError: a setting of the search out of bounds.
@@ -208,7 +208,7 @@ class TargetText:
             [line._replace(symbols=before + line.symbols) for line in several]
             for several in find(reading, how, prefix)
         ]
-        return self._with_looks(reading, lines) if looks or self._has_unknown(lines) else lines
+        return self._with_attention(reading, lines) if attention or self._has_unknown(lines) else lines
 
     @property
     def _banned(self) -> list[int]:
@@ -228,9 +228,9 @@ class TargetText:
     def _found(
         self, reading: DecoderContext, how: SearchOptions, prefix: Tensor | None
     ) -> list[list[TextHypothesis]]:
-        scores, state = reading.begin(prefix)
+        scores, state = reading.start(prefix)
         found = beam(
-            reading.steps,
+            reading.step_fn,
             scores,
             state,
             len(self.vocab),
@@ -249,13 +249,13 @@ class TargetText:
     ) -> list[list[TextHypothesis]]:
         if how.count < 1:
             raise ConfigError("count", str(how.count), expected="at least 1")
-        scores, state = reading.begin(prefix)
+        scores, state = reading.start(prefix)
         border, sources = len(self.vocab), torch.arange(len(scores), device=scores.device)
         rows = sources.repeat_interleave(how.count)
         generator = torch.Generator(scores.device)
         generator.manual_seed(how.seed) if how.seed is not None else generator.seed()
         symbols = sampling.generate(
-            reading.steps(rows),
+            reading.step_fn(rows),
             scores[rows],
             tuple(part[:, rows] for part in state),
             generator=generator,
@@ -277,7 +277,7 @@ class TargetText:
         ]
         return [lines[start : start + how.count] for start in range(0, len(lines), how.count)]
 
-    def _with_looks(
+    def _with_attention(
         self, reading: DecoderContext, lines: Sequence[Sequence[TextHypothesis]]
     ) -> list[list[TextHypothesis]]:
         """The lines with what each step looked at, found by writing them once more."""
@@ -288,10 +288,10 @@ class TargetText:
         )
         symbols = [torch.cat([torch.tensor(line.symbols, dtype=torch.int64), border]) for line in flat]
         reading = reading.rows(owners)
-        weights = reading.looks(torch.nn.utils.rnn.pad_sequence(symbols).to(device)).float().cpu()
+        weights = reading.attention_weights(torch.nn.utils.rnn.pad_sequence(symbols).to(device)).float().cpu()
         lengths = reading.memory.inside.sum(0).tolist()
         made = iter(
-            line._replace(looks=weights[: len(own), row, :length])
+            line._replace(attention=weights[: len(own), row, :length])
             for row, (line, own, length) in enumerate(zip(flat, symbols, lengths, strict=True))
         )
         return [[next(made) for _ in several] for several in lines]
@@ -408,7 +408,7 @@ def bounded(numbers: Any, what: str, options: Seq2SeqSettings, where: str) -> An
 def _logps(reading: DecoderContext, targets: Tensor, prefix: Tensor | None) -> Tensor:
     """[B] log probabilities of targets [T', B] after a prefix [P]."""
     before = targets[:0] if prefix is None else prefix[:, None].expand(-1, targets.shape[1])
-    scores = reading.decoder.output(reading.teach(torch.cat([before, targets]))[len(before) :])
+    scores = reading.decoder.output(reading.teacher_force(torch.cat([before, targets]))[len(before) :])
     nats = F.cross_entropy(
         scores.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none"
     )

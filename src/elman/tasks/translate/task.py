@@ -146,7 +146,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         shown = [
             self._shown(line, text, pair)
             for line, text, pair in zip(outputs, texts, pairs, strict=True)
-            if line.looks is not None
+            if line.attention is not None
         ]
         figures = {"attention": partial(result.draw, translations=shown[:_DRAWN])} if shown else {}
         return Findings({"score by length": rows}, figures)
@@ -158,7 +158,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         shown = [
             self._shown(line, "", example)
             for example, line in zip(examples[:_DRAWN], outputs, strict=False)
-            if line.looks is not None
+            if line.attention is not None
         ]
         caption = (
             "The source along the top, what was written downwards: the darker, the more a symbol looked "
@@ -175,7 +175,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         self, network: nn.Module, batch: Batch, scores: DecoderContext, how: SearchOptions
     ) -> list[list[TextHypothesis]]:
         """For each source the best lines, or drawn ones, with what each of their steps looked at."""
-        return self.wording.write(scores, how, looks=self._options.attention != NO_ATTENTION)
+        return self.wording.write(scores, how, attention=self._options.attention != NO_ATTENTION)
 
     def translation(self, line: TextHypothesis, record: Record, example: Example) -> GeneratedText:
         """A line as text, with the symbols of both sides."""
@@ -214,8 +214,8 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
             source = self.input.shown(example.data)
         else:
             source = [str(step) for step in range(1, len(example.data) + 1)]
-        looks = None if line.looks is None else line.looks.numpy()
-        return GeneratedText(text, line.logp, line.score, self.wording.symbols(line), source, looks)
+        attention = None if line.attention is None else line.attention.numpy()
+        return GeneratedText(text, line.logp, line.score, self.wording.symbols(line), source, attention)
 
     def _text(self, line: TextHypothesis, source: str) -> str:
         words = self.input.words(source) if isinstance(self.input, text_input.Text) and source else ()
