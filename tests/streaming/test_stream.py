@@ -272,7 +272,7 @@ def test_with_zoneout_and_projection_it_is_the_whole(name, extra, tmp_path):
     check(through(model.stream(), value, [5, 1, 19]), bound)
     check(through(model.stream(), value, [37], tmp_path / "state"), bound)
     plain = made(name, network={"layers": 2, "cell": "lstm", **dict.fromkeys(extra, 0)})
-    assert StreamFactory(plain).mark() != StreamFactory(model).mark()
+    assert StreamFactory(plain).fingerprint() != StreamFactory(model).fingerprint()
 
 
 def assert_identical(mine: Any, theirs: Any) -> None:

@@ -178,9 +178,9 @@ class Stream:
             outputs += self._given(raw[:, 0].unbind())
         return outputs
 
-    def _given(self, said: Any) -> list[Any]:
-        self._steps += len(said)
-        return [output for raw in said if (output := self._give(raw)) is not None]
+    def _given(self, outputs: Any) -> list[Any]:
+        self._steps += len(outputs)
+        return [output for raw in outputs if (output := self._give(raw)) is not None]
 
 
 def _each(data: Tensor) -> list[Any]:

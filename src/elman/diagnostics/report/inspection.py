@@ -124,7 +124,9 @@ def inspect(
         raise ConfigError("examples", str(examples), expected="at least 1")
     show.line("reading data")
     records, use, words = _records(model, source, form, encoding)
-    material = _material(model, records, use, words, examples, _Marks(tuple(mark), marks_file, encoding))
+    material = _material(
+        model, records, use, words, examples, _MarkedColumns(tuple(mark), marks_file, encoding)
+    )
     with torch.random.fork_rng([]):
         measured = _measured(material, show)
     sections = []
@@ -142,7 +144,7 @@ def inspect(
 
 
 @dataclass(frozen=True)
-class _Marks:
+class _MarkedColumns:
     """Which marks are asked for, and where they stand."""
 
     names: tuple[str, ...]
@@ -179,7 +181,7 @@ def _records(
 
 
 def _material(
-    model: Model, records: list[Record], use: Purpose, words: str, count: int, asked: _Marks
+    model: Model, records: list[Record], use: Purpose, words: str, count: int, asked: _MarkedColumns
 ) -> Subject:
     whole = model.task.encode(records, use)
     told = asked.of(records, whole)

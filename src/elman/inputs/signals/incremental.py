@@ -31,7 +31,7 @@ class _SignalsLast(NamedTuple):
     last: list[float]
 
 
-class _Heard(NamedTuple):
+class _SignalKept(NamedTuple):
     kept: list[float]
     some: bool
 
@@ -189,7 +189,7 @@ class AudioSource(StepSource):
         return {"kept": self._kept.tolist(), "some": self._some}
 
     def restore(self, content: dict[str, Any]) -> None:
-        kept, self._some = json_schema.build(_Heard, content)
+        kept, self._some = json_schema.build(_SignalKept, content)
         self._kept = torch.tensor(kept, dtype=torch.float32)
         if len(kept) >= self._window + self._hop:
             raise ValueError(f"{len(kept)} samples of a window")

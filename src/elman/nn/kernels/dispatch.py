@@ -241,7 +241,7 @@ def _chosen() -> str | None:
 def _prefer(table: tuple[Kernel, ...], case: KernelRequest) -> tuple[Kernel, str]:
     passed = []
     for kernel in table[:-1]:
-        refusal, better = kernel.refuses(case), kernel.yields(case)
+        refusal, better = kernel.refuses(case), kernel.prefers_other(case)
         if refusal is None and better is None:
             return kernel, "; ".join(passed) or "the fastest"
         passed.append(f"{kernel.name} refuses: {refusal}" if refusal else f"{kernel.name} yields: {better}")

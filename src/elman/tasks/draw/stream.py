@@ -32,7 +32,7 @@ from elman.tasks.draw.step_types import StepType
 _WHERE = "a piece of a drawing"
 
 
-class StepSaid(NamedTuple):
+class StepOutput(NamedTuple):
     """The output of one step.
 
     Args:
@@ -82,7 +82,7 @@ class DrawStreamer(Composer):
         return *state, features
 
     def ends(self, begin: Any) -> StreamCodec:
-        return StreamCodec(_Moves(self._kind), _Said(self._network.head))
+        return StreamCodec(_Moves(self._kind), _StepDecoder(self._network.head))
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
@@ -112,7 +112,7 @@ class DrawStreamer(Composer):
     def runner(self, state: State) -> ModuleRunner:
         return ModuleRunner(self, state, self._like)
 
-    def answer(self, output: StepSaid) -> dict[str, Any]:
+    def answer(self, output: StepOutput) -> dict[str, Any]:
         """How surprising the step was, in nats, and its log probability."""
         nats = round(float(output.nats), 4)
         return {"prediction": nats, "logp": -nats, "steps": 1}
@@ -186,7 +186,7 @@ class _Moves(IncrementalEncoder):
 
 
 @final
-class _Said(IncrementalDecoder):
+class _StepDecoder(IncrementalDecoder):
     """Features and surprise, apart.
 
     Args:
@@ -196,8 +196,8 @@ class _Said(IncrementalDecoder):
     def __init__(self, head: Head) -> None:
         self._head = head
 
-    def decode(self, raw: Tensor) -> StepSaid:
-        return StepSaid(raw[-1], raw[:-1], self._head)
+    def decode(self, raw: Tensor) -> StepOutput:
+        return StepOutput(raw[-1], raw[:-1], self._head)
 
     def flush(self) -> list[Any]:
         return []

@@ -45,7 +45,7 @@ class FirstTime(NamedTuple):
     style: TimeStyle
 
 
-class ForecastSaid(NamedTuple):
+class StepForecast(NamedTuple):
     """What comes after an observation.
 
     Args:
@@ -134,7 +134,7 @@ class ForecastStreamer(Streamer):
     def runner(self, state: State) -> ModuleRunner:
         return ModuleRunner(self, state, self._like)
 
-    def answer(self, output: ForecastSaid) -> dict[str, Any]:
+    def answer(self, output: StepForecast) -> dict[str, Any]:
         """Mean, median and quantiles of each step, and its time, where that is known."""
         digits = significant(output.numbers[:, 1:].numpy())
         columns = [[float(f"{x:.{digits}g}") for x in column] for column in output.numbers.t().tolist()]
@@ -339,13 +339,13 @@ class _InUnits(IncrementalDecoder):
         self._observations, self._frequency = observations, frequency
         self._centre, self._scale, self._count = centre, scale, 0
 
-    def decode(self, raw: Tensor) -> ForecastSaid | None:
+    def decode(self, raw: Tensor) -> StepForecast | None:
         self._count += 1
         if bool(raw[1, 0].isnan()):
             return None
         raw = raw.double().cpu()
         numbers = (raw[1:] + raw[0, :2].sum()) * self._scale + self._centre
-        return ForecastSaid(numbers, self._count - 1, self._observations.first, self._frequency)
+        return StepForecast(numbers, self._count - 1, self._observations.first, self._frequency)
 
     def flush(self) -> list[Any]:
         return []

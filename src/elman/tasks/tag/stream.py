@@ -22,7 +22,7 @@ _LONGEST = 1 << 16
 """Characters, at most, that wait for the end of a token; memory is bounded by them."""
 
 
-class TokenSaid(NamedTuple):
+class TaggedToken(NamedTuple):
     """The output for a token: log probabilities [K] of its tags."""
 
     token: str
@@ -74,7 +74,7 @@ class TagStreamer(Streamer):
     def runner(self, state: State) -> ModuleRunner:
         return ModuleRunner(self, state, self._recurrent.weight_hh_l0)
 
-    def answer(self, output: TokenSaid) -> dict[str, Any]:
+    def answer(self, output: TaggedToken) -> dict[str, Any]:
         """The likeliest tag and the token, under the names of their columns, and the tag's probability."""
         best = int(output.logp.argmax())
         p = round(float(output.logp[best].exp()), 6)
@@ -83,7 +83,7 @@ class TagStreamer(Streamer):
     def lines(self, state: State) -> LineProtocol:
         """The tags and tokens of each line."""
 
-        def answer(_: str, outputs: list[TokenSaid]) -> dict[str, Any]:
+        def answer(_: str, outputs: list[TaggedToken]) -> dict[str, Any]:
             tags = [self._tags[int(output.logp.argmax())] for output in outputs]
             return {self._columns.target: tags, self._columns.input: [output.token for output in outputs]}
 
@@ -167,8 +167,8 @@ class _Named(IncrementalDecoder):
     def __init__(self, tokens: TokenEncoder) -> None:
         self._tokens = tokens
 
-    def decode(self, raw: Tensor) -> TokenSaid:
-        return TokenSaid(self._tokens.taken.popleft(), raw)
+    def decode(self, raw: Tensor) -> TaggedToken:
+        return TaggedToken(self._tokens.taken.popleft(), raw)
 
     def flush(self) -> list[Any]:
         return []
