@@ -27,15 +27,16 @@ SANITIZERS = address,undefined thread
 # Warnings are errors here, and for nobody who only installs; the sanitizers are known to make up that one.
 SANITIZED = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -Werror -Wno-error=maybe-uninitialized
 
-.PHONY: help install native native-check demo test check format lock bench fuzz docs package clean
+.PHONY: help install native native-check cells demo test check format lock bench fuzz docs package clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     train a small model for a few minutes, and let it write"
 	@echo "make test     run the tests"
-	@echo "make check    format, lint, types, layout, the command line's page"
+	@echo "make check    format, lint, types, layout, the command line's page, the built-in cells' kernels"
 	@echo "make format   write Python and C++ in the format that check wants"
 	@echo "make native   build the native kernels anew after a change, in place"
+	@echo "make cells    write native/cells anew from the formulas of elman/nn/cells"
 	@echo "make native-check  run native/tests, the Python extension among them, under the sanitizers"
 	@echo "make bench    run the benchmarks (some take long; BENCH=benchmarks/NAME.py runs one)"
 	@echo "make fuzz     damage every kind of input, and kill trainings, for hours (docs/fuzzing.md; FUZZ=...)"
@@ -60,6 +61,9 @@ $(READY): pyproject.toml $(LOCK)
 native: $(READY) $(CMAKE)
 	@$(CMAKE) -S . -B build/native -DCMAKE_BUILD_TYPE=Release -DPython_EXECUTABLE=$(abspath $(BIN)/python) >/dev/null
 	@$(CMAKE) --build build/native --parallel $(JOBS)
+
+cells: $(READY)
+	$(BIN)/python scripts/cells.py
 
 native-check: $(READY) $(CMAKE)
 	@for kind in $(SANITIZERS); do \
@@ -91,6 +95,7 @@ check: $(READY)
 	$(SOURCES) | xargs -r $(BIN)/clang-format --dry-run --Werror
 	$(BIN)/python -m pytest tests/test_layout.py
 	$(BIN)/python scripts/command_line.py --check
+	$(BIN)/python scripts/cells.py --check
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -1,8 +1,6 @@
 // All cells' kernels, compiled once for each instruction set.
 #include "back.h"
-#include "cells/gru.h"
-#include "cells/lstm.h"
-#include "cells/rnn.h"
+#include "cells/all.h"
 #include "digest.h"
 
 #define ELMAN_TEXT(name) #name
@@ -12,15 +10,6 @@
 
 namespace elman {
 namespace ELMAN_ISA {
-
-template <class F, class T> auto with_cell(CellKind cell, F f, T) {
-    switch (cell) {
-    case CellKind::LSTM: return f(T{}, Lstm{});
-    case CellKind::GRU: return f(T{}, Gru{});
-    case CellKind::RNN: return f(T{}, Rnn<false>{});
-    default: return f(T{}, Rnn<true>{});
-    }
-}
 
 // Calls f(number, cell) with the types of the problem.
 template <class F> auto with_types(const Problem& p, F f) {

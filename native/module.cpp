@@ -27,7 +27,7 @@ namespace {
 const Kernels* chosen = available().front();
 
 // Of the functions below; extension.py wants the one that it was written for, lest a build of old meet it.
-constexpr long INTERFACE = 6;
+constexpr long INTERFACE = 7;
 
 // Reads a call's arguments one after another: integers, and tensors or None.
 class Arguments {
@@ -57,6 +57,14 @@ class Arguments {
         return address;
     }
 
+    // A number from 0 to before `count`; where it is none, all has failed.
+    long number_below(long count) {
+        const long value = number();
+        if (value >= 0 && value < count) return value;
+        if (!failed) PyErr_Format(PyExc_ValueError, "expected a number below %ld, got %ld", count, value);
+        failed = true;
+        return 0;
+    }
     // A capsule's; where it is none, all has failed, and the caller asks `complete` before it looks.
     void* capsule(const char* name) {
         if (at >= count || failed) {
@@ -84,7 +92,7 @@ class Arguments {
 // What every call begins with.
 Problem kind(Arguments& arguments) {
     Problem p{};
-    p.cell = CellKind(arguments.number());
+    p.cell = CellKind(arguments.number_below(std::size(BUILT_IN)));
     p.number = Number(arguments.number());
     p.input = arguments.number();
     p.hidden = arguments.number();
@@ -111,7 +119,7 @@ void share_out(Problem& p, char* at) {
     p.gates = take(chosen->gates_row(p));
     if (p.mask || p.reset) p.entered = take(width);
     p.states[0] = take(width);
-    if (p.cell == CellKind::LSTM) p.states[1] = take(width);
+    for (long s = 1; s < BUILT_IN[int(p.cell)].states; s++) p.states[s] = take(width);
 }
 
 // What every call begins with, of a cell or of a list; `before` are the states that it starts from.
@@ -418,6 +426,19 @@ PyMethodDef methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
+// The built-in cells, in the order of their numbers: (name, gates, states).
+PyObject* cells() {
+    PyObject* found = PyTuple_New(std::size(BUILT_IN));
+    for (size_t i = 0; found && i < std::size(BUILT_IN); i++) {
+        PyObject* cell = Py_BuildValue("(sll)", BUILT_IN[i].name, BUILT_IN[i].gates, BUILT_IN[i].states);
+        if (!cell || PyTuple_SetItem(found, i, cell) < 0) {
+            Py_DECREF(found);
+            return nullptr;
+        }
+    }
+    return found;
+}
+
 PyModuleDef definition = {PyModuleDef_HEAD_INIT,
                           "elman._native",
                           "Recurrent kernels for the CPU.",
@@ -433,6 +454,10 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT,
 
 PyMODINIT_FUNC PyInit__native() {
     PyObject* module = PyModule_Create(&elman::definition);
-    if (module && PyModule_AddIntConstant(module, "interface", elman::INTERFACE) < 0) return nullptr;
+    if (!module) return nullptr;
+    PyObject* cells = elman::cells();
+    if (!cells || PyModule_AddObjectRef(module, "cells", cells) < 0) return nullptr;
+    Py_DECREF(cells);
+    if (PyModule_AddIntConstant(module, "interface", elman::INTERFACE) < 0) return nullptr;
     return module;
 }

@@ -3,14 +3,13 @@
 
 #include <cstdint>
 
+#include "cells/kinds.h"
+
 namespace elman {
 
 static_assert(sizeof(long) == 8, "sizes and strides are counted in 64 bits");
 
-enum class CellKind { LSTM, GRU, RNN, RNN_RELU };
 enum class Number { FLOAT, DOUBLE };
-
-constexpr int MOST_STATES = 2;
 
 // The weights as torch lays them out.
 struct Matrices {

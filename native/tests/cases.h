@@ -15,8 +15,8 @@ using namespace elman;
 
 constexpr CellKind CELLS[] = {CellKind::LSTM, CellKind::GRU, CellKind::RNN, CellKind::RNN_RELU};
 
-long gates_of(CellKind cell) { return cell == CellKind::LSTM ? 4 : cell == CellKind::GRU ? 3 : 1; }
-long states_of(CellKind cell) { return cell == CellKind::LSTM ? 2 : 1; }
+long gates_of(CellKind cell) { return BUILT_IN[int(cell)].gates; }
+long states_of(CellKind cell) { return BUILT_IN[int(cell)].states; }
 
 struct Sizes {
     long steps, batch, input, hidden;

@@ -15,7 +15,7 @@ int failures = 0;
 
 struct Weights {
     Weights(CellKind cell, long input, long hidden, bool bias) {
-        const long gates = cell == CellKind::LSTM ? 4 : cell == CellKind::GRU ? 3 : 1;
+        const long gates = BUILT_IN[int(cell)].gates;
         p.cell = cell, p.number = Number::FLOAT, p.input = input, p.hidden = hidden, p.threads = 1;
         sizes = {gates * hidden * input, gates * hidden * hidden, bias * gates * hidden,
                  bias * gates * hidden};

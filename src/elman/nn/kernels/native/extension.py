@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-_INTERFACE = 6
+_INTERFACE = 7
 """Of the compiled module's functions, as they are called from here."""
 
 
@@ -29,9 +29,10 @@ def _load() -> tuple[Any, str | None]:
 
 module, missing = _load()
 
-CELLS = {"lstm": 0, "gru": 1, "rnn": 2, "rnn_relu": 3}
-"""The cells that it has, by its own numbers."""
-GATES = (4, 3, 1, 1)
+_TABLE: tuple[tuple[str, int, int], ...] = () if module is None else module.cells
+CELLS = {name: number for number, (name, _, _) in enumerate(_TABLE)}
+"""The cells that it has by formulas in C++, by its own numbers; the others are lists of operations."""
+GATES = tuple(gates for _, gates, _ in _TABLE)
 """Of each of them."""
 NUMBERS = {torch.float32: 0, torch.float64: 1}
 DTYPES = tuple(NUMBERS)
