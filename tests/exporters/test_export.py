@@ -307,7 +307,7 @@ def test_a_graph_that_says_something_else_is_not_written(run, tmp_path, monkeypa
     def off(self, given, lengths):
         return {name: value + 1e-3 for name, value in says(self, given, lengths).items()}
 
-    monkeypatch.setattr(kind, "says", off)
+    monkeypatch.setattr(kind, "reference", off)
     with pytest.raises(TaskError, match=r"check of output 'scores' \(T = 1, B = 1\): .*off by"):
         export.to_onnx(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

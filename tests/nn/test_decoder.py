@@ -15,7 +15,7 @@ def made(kind="general", *, feed=True, cell="gru", **settings):
     torch.manual_seed(1)
     config = NetworkSettings(cell=cell, hidden=5, embedding=4, **settings)
     decoder = Decoder(
-        SYMBOLS, config, attention_attention_kind=kind, value_size=VALUE, summary_size=3, feed=feed, tie=False
+        SYMBOLS, config, attention_kind=kind, value_size=VALUE, summary_size=3, feed=feed, tie=False
     ).double()
     values = Seq(torch.randn(6, BATCH, VALUE).double(), torch.tensor([6, 4, 2]))
     return decoder, decoder.read(values, torch.randn(BATCH, 3).double())

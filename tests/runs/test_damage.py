@@ -327,8 +327,8 @@ def test_an_error_of_any_kind_is_that_streams_alone(run, monkeypatch):
     def fail(_: Any) -> Any:
         raise OverflowError("too large")
 
-    monkeypatch.setattr(taking, "one", fail)
-    monkeypatch.setattr(taking, "take", fail)
+    monkeypatch.setattr(taking, "encode_step", fail)
+    monkeypatch.setattr(taking, "encode", fail)
     said = streams.step({mine: "a", theirs: "t"})
     assert isinstance(said[mine], OverflowError)
     assert isinstance(said[theirs], torch.Tensor)
