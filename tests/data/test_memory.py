@@ -153,4 +153,4 @@ def test_what_training_printed_can_be_had_as_values(model):
     (row,) = model.predict_proba(TEXTS[:1])
     assert sum(row.values()) == pytest.approx(1, abs=1e-5)
     assert model.predict_proba({"text": TEXTS[:1]}) == [row]
-    assert "<td>accuracy" in model._repr_html_()
+    assert "<th>accuracy</th>" in model._repr_html_()

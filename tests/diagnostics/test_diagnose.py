@@ -13,7 +13,9 @@ import elman.nn
 from elman import diagnostics
 from elman.core.errors import DataError
 from elman.core.records import Seq
+from elman.diagnostics import judgement
 from elman.diagnostics.gates import opened
+from elman.diagnostics.stability import Jacobians
 from elman.nn import kernels
 from elman.nn.cells.base import Cell
 from elman.nn.kernels import base
@@ -356,3 +358,32 @@ def test_a_kernel_is_forced_in_one_thread_alone():
     finally:
         kernels.force(None)
     assert names == [expected]
+
+
+@pytest.mark.parametrize(
+    ("growth", "exponent", "words"),
+    [
+        (0.99, -0.1, ["healthy"]),
+        (0.99, 0.01, ["healthy"]),
+        (1.3, -0.3, ["exploding"]),
+        (0.99, 0.5, ["exploding"]),
+        (0.2, -0.3, ["vanishing"]),
+        (0.2, 0.5, ["exploding", "vanishing"]),
+    ],
+)
+def test_legends_and_tables_have_the_judgement_of_the_summary(growth, exponent, words):
+    norms = growth ** torch.arange(60, dtype=torch.float64)[:, None]
+    flow = diagnostics.GradientFlow((diagnostics.Flow("l0", norms),))
+    spread = Jacobians("l0", torch.ones(2, 4), torch.tensor([exponent]))
+    assert [*judgement.words(flow.flows[0], spread)] == words
+    said, dynamics = judgement.judged(flow, diagnostics.Dynamics((spread,)))
+    assert dynamics.table()[0]["regime"] == ", ".join(words)
+    for figure in (said.plot(), dynamics.plot()):
+        (label,) = (text.get_text() for text in figure.axes[0].get_legend().get_texts())
+        assert label.endswith(f", {', '.join(words)}")
+
+
+def test_a_short_sequence_is_judged_in_no_legend():
+    flow = diagnostics.Flow("l0", 2.0 ** torch.arange(5, dtype=torch.float64)[:, None])
+    spread = Jacobians("l0", torch.ones(2, 4), torch.tensor([3.0]))
+    assert [*judgement.words(flow, spread)] == ["too short to judge"]

@@ -73,6 +73,22 @@ def test_the_page_is_no_wider_than_the_screen(page):
     assert wide <= screen
 
 
+@pytest.mark.parametrize("width", [400, 800, 1200, 2000])
+def test_nothing_is_cut_at_any_width(browser, report, width):
+    """Tables scroll in their own boxes on narrow screens, and have their place on wide ones."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((report / "index.html").as_uri(), wait_until="load")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = page.eval_on_selector_all(
+        ".wide",
+        "all => all.map(e => [e.scrollWidth, e.clientWidth, getComputedStyle(e).overflowX, e.tabIndex])",
+    )
+    assert len(boxes) > 1
+    for whole, seen, overflow, tab in boxes:
+        assert whole <= seen or (width < 1200 and overflow == "auto" and tab == 0)
+    page.close()
+
+
 def test_links_lead_to_what_is_there(page, report):
     links = page.eval_on_selector_all("a", "links => links.map(link => link.getAttribute('href'))")
     for link in links:

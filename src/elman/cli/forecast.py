@@ -80,9 +80,7 @@ def backtest(
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
-    from elman.core import formatting
     from elman.runs.load import load
 
     model = load(run, device=device)
-    scores = model.backtest(data, smoothing=smoothing, format=format, encoding=encoding)
-    print("\n".join(formatting.markdown_table({Path(data).name if data else "test": scores})))
+    print("\n".join(model.backtest(data, smoothing=smoothing, format=format, encoding=encoding).lines()))

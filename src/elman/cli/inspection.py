@@ -66,6 +66,8 @@ def inspect(
         show=show,
     )
     found.write(folder, show)
+    if found.warning:
+        print(found.warning)
     for verdict in found.verdicts:
         print(f"{verdict.name}: {verdict.text}")
     print(folder / html_report.INDEX)

@@ -43,13 +43,11 @@ def evaluate(
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
-    from elman.core import formatting
     from elman.runs.load import load
 
     model = load(run, device=device)
     model = model if beam is None else model.with_beam(beam)
-    scores = model.evaluate(data, form=format, encoding=encoding, strict=strict)
-    print("\n".join(formatting.markdown_table({Path(data).name: scores})))
+    print("\n".join(model.evaluate(data, form=format, encoding=encoding, strict=strict).lines()))
 
 
 def predict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 
@@ -32,10 +33,7 @@ def markdown_table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> l
     lines: list[str] = []
     undefined: dict[str, None] = {}
     for part, rows in scores.items():
-        metrics = list(dict.fromkeys(name for row in rows.values() for name in row))
-        head = [part, *(name.replace("_", " ") for name in metrics)]
-        cells = [[name, *(row.get(metric, "") for metric in metrics)] for name, row in rows.items()]
-        lines += ["", *aligned([head, *cells])]
+        lines += ["", *aligned(score_rows(part, rows))]
         undefined |= {name: None for row in rows.values() for name, value in row.items() if value != value}
     if undefined:
         lines += [
@@ -43,6 +41,32 @@ def markdown_table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> l
             f"nan: these data do not define {', '.join(undefined)}, which divide by a size that is 0.",
         ]
     return lines[1:]
+
+
+def score_rows(part: str, rows: Mapping[str, Mapping[str, float]]) -> list[list[object]]:
+    """Rows of a table of scores: a head with `part` and the names, then a row for each predictor."""
+    metrics = list(dict.fromkeys(name for row in rows.values() for name in row))
+    head: list[object] = [part, *(name.replace("_", " ") for name in metrics)]
+    return [head, *([name, *(row.get(metric, "") for metric in metrics)] for name, row in rows.items())]
+
+
+def html_table(rows: Sequence[Sequence[object]], lead: str = "") -> str:
+    """A table for a notebook, in a box that scrolls: the first row is its head, `lead` stands before it."""
+    head, *others = rows
+    body = "".join(f"<tr>{''.join(f'<td>{html_text(cell)}</td>' for cell in row)}</tr>" for row in others)
+    heads = "".join(f"<th>{html_text(cell)}</th>" for cell in head)
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return f'{html_paragraph(lead)}<div style="max-width:100%;overflow-x:auto">{table}</div>'
+
+
+def html_paragraph(text: str) -> str:
+    """A paragraph of HTML; nothing for an empty text."""
+    return f"<p>{html.escape(text)}</p>" if text else ""
+
+
+def html_text(value: object) -> str:
+    """A value in HTML: numbers as tables show them, whatever a text has in it escaped."""
+    return html.escape(number(value) if isinstance(value, float) else str(value))
 
 
 def number(value: float) -> str:

@@ -31,10 +31,12 @@ class Flow:
         name: of the layer and direction.
         norms: [K, B], the Euclidean norm over all of a state, k = 0 the last step; not-a-number before the
             start of a sequence, and where the loss of a sequence hangs on none of its states.
+        judged: whether it vanishes or explodes, in a word; empty: nobody has judged it.
     """
 
     name: str
     norms: Tensor
+    judged: str = ""
 
     def quantile(self, share: float) -> Tensor:
         """That quantile over the sequences, [K]."""
@@ -112,7 +114,7 @@ class GradientFlow:
         axes = figure.add_subplot()
         for flow in self.flows:
             k = range(len(flow.norms))
-            (line,) = axes.semilogy(k, _drawn(flow.median), label=f"{flow.name}: {_life(flow)}")
+            (line,) = axes.semilogy(k, _drawn(flow.median), label=f"{flow.name}: {_life(flow)}{_word(flow)}")
             low, high = (_drawn(flow.quantile(share)) for share in (0.25, 0.75))
             axes.fill_between(k, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         axes.set_xlabel("k, steps before the last one")
@@ -192,6 +194,10 @@ def _life(flow: Flow) -> str:
     if flow.steps < 2:
         return "nothing flows" if flow.steps == 0 else "one step"
     return "does not fade" if math.isinf(flow.half_life) else f"half-life {flow.half_life:.3g} steps"
+
+
+def _word(flow: Flow) -> str:
+    return f", {flow.judged}" if flow.judged else ""
 
 
 def _drawn(values: Tensor) -> Tensor:

@@ -84,11 +84,13 @@ class Jacobians:
         name: of the layer and direction.
         singular: [N, S * H] in falling order, of N steps spread over the sequences.
         exponents: [B], the largest Lyapunov exponent of each sequence in nats a step.
+        judged: whether the layer's gradient vanishes or explodes, in a word; empty: nobody has judged it.
     """
 
     name: str
     singular: Tensor
     exponents: Tensor
+    judged: str = ""
 
     @property
     def exponent(self) -> float:
@@ -97,7 +99,11 @@ class Jacobians:
 
     @property
     def regime(self) -> str:
-        """`vanishing`, `edge` or `exploding`, as the mean exponent is below, about or above zero."""
+        """What the layer was judged to be; or else, as the mean exponent is below, about or above zero:
+        `vanishing`, `edge` or `exploding`.
+        """
+        if self.judged:
+            return self.judged
         if abs(self.exponent) < _EDGE:
             return "edge"
         return "vanishing" if self.exponent < 0 else "exploding"

@@ -69,6 +69,10 @@ class Input(ABC):
             DataError: the value is broken, or of another shape than those of the training part.
         """
 
+    def readable(self, data: Tensor) -> str:
+        """What `encode` gave, as a text that people read; empty where it is none."""
+        return ""
+
     @abstractmethod
     def reader(self) -> InputLayer:
         """A fresh first layer for a network."""

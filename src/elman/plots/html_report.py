@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from elman.core import atomic_files
+from elman.core import atomic_files, formatting
 from elman.core.errors import RunError
 from elman.plots import figures
 
 INDEX = "index.html"
 _MADE_BY = "elman inspect"
+_NUMBER = 16
+"""Characters of a cell, at most, that is set as a number is: to the right, on one line."""
 
 
 class Plottable(Protocol):
@@ -49,6 +51,18 @@ class Figure(NamedTuple):
     found: Plottable
 
 
+class ReportTable(NamedTuple):
+    """Numbers and texts in rows.
+
+    Args:
+        title: what they are, in a few words.
+        rows: of cells, the first row being the head.
+    """
+
+    title: str
+    rows: Sequence[Sequence[object]]
+
+
 @dataclass(frozen=True)
 class Section:
     """A part of a report.
@@ -58,12 +72,14 @@ class Section:
         lead: what it is about, a paragraph.
         exhibits: what there is to show.
         missing: why there is nothing, in a sentence.
+        tables: what there is to read, before the exhibits.
     """
 
     title: str
     lead: str
     exhibits: tuple[Figure, ...] = ()
     missing: str = ""
+    tables: tuple[ReportTable, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +107,7 @@ class Report:
         verdicts: the summary.
         overview: rows of a table, the first one being the head.
         sections: in their order.
+        warning: a sentence that stands before all else; empty: there is none.
     """
 
     title: str
@@ -98,6 +115,7 @@ class Report:
     verdicts: Sequence[Finding]
     overview: Sequence[Sequence[object]]
     sections: Sequence[Section]
+    warning: str = ""
 
 
 def check(folder: Path) -> None:
@@ -158,6 +176,7 @@ def to_html(page: Report) -> str:
         "<body>",
         '<a class="skip" href="#summary">To the summary</a>',
         f"<header><h1>{title}</h1>",
+        *([f'<p class="warning">{_text(page.warning)}</p>'] if page.warning else []),
         *_facts(page.facts),
         "</header>",
         *_contents(page.sections),
@@ -193,19 +212,19 @@ def _summary(page: Report) -> Iterator[str]:
         yield f'<li class="{kind}">{name} {_text(verdict.text)}</li>'
     yield "</ul>"
     if page.overview:
-        yield from _table(page.overview)
+        yield from _table(ReportTable("Numbers by layer", page.overview))
     yield "</section>"
 
 
-def _table(rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    head, *others = rows
-    yield '<div class="wide" tabindex="0" role="region" aria-label="Numbers by layer"><table>'
+def _table(table: ReportTable) -> Iterator[str]:
+    head, *others = table.rows
+    yield f'<div class="wide" tabindex="0" role="region" aria-label="{_text(table.title)}"><table>'
     yield "<thead><tr>" + "".join(f'<th scope="col">{_text(cell)}</th>' for cell in head) + "</tr></thead>"
     yield "<tbody>"
     for first, *cells in others:
         yield (
             f'<tr><th scope="row">{_text(first)}</th>'
-            + "".join(f"<td>{_text(cell)}</td>" for cell in cells)
+            + "".join(f"<td{_kind(cell)}>{_cell(cell)}</td>" for cell in cells)
             + "</tr>"
         )
     yield "</tbody></table></div>"
@@ -216,6 +235,9 @@ def _section(section: Section) -> Iterator[str]:
     yield f"<p>{_text(section.lead)}</p>"
     if section.missing:
         yield f'<p class="missing">{_text(section.missing)}</p>'
+    for table in section.tables:
+        yield f"<h3>{_text(table.title)}</h3>"
+        yield from _table(table)
     for one in section.exhibits:
         picture, numbers = _text(f"{one.name}.svg"), _text(f"{one.name}.csv")
         yield "<figure>"
@@ -228,6 +250,15 @@ def _section(section: Section) -> Iterator[str]:
 
 def _text(value: object) -> str:
     return html.escape(str(value))
+
+
+def _cell(value: object) -> str:
+    return _text(formatting.number(value) if isinstance(value, float) else value)
+
+
+def _kind(value: object) -> str:
+    """The class of a cell that is longer than a number is."""
+    return ' class="text"' if isinstance(value, str) and len(value) > _NUMBER else ""
 
 
 def _place(title: str) -> str:
@@ -255,6 +286,9 @@ _STYLE = """
 body { margin: 0 auto; max-width: 60rem; padding: 1rem; background: var(--back); color: var(--fore);
   font: 1rem/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: .5rem 0; overflow-wrap: anywhere; }
+h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
+.warning { padding: .7rem .9rem; background: var(--card); border-left: 5px solid var(--bad);
+  font-weight: 600; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; border-top: 1px solid var(--line); padding-top: 1.2rem; }
 a { color: var(--link); }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
@@ -271,9 +305,12 @@ nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1rem; padding: 0; list-style
 .verdicts .good { border-color: var(--good); }
 .verdicts .bad { border-color: var(--bad); }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; white-space: nowrap; }
+table { border-collapse: collapse; font-size: .9rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; }
-th:first-child { text-align: left; }
+td { white-space: nowrap; }
+thead th { vertical-align: bottom; }
+th:first-child, td.text { text-align: left; }
+th:first-child, td.text { min-width: 8rem; max-width: 22rem; white-space: normal; overflow-wrap: anywhere; }
 figure { margin: 1.2rem 0; }
 .picture { display: block; background: #fff; border: 1px solid var(--line); border-radius: 6px;
   padding: .5rem; }

@@ -14,6 +14,7 @@ def card(name: str, results: RunResults) -> str:
     lines = [
         f"# {name}",
         "",
+        *_warning(results),
         f"A {training.task} model, trained with Elman {training.elman} (torch {training.torch}).",
         "",
         "## Data",
@@ -43,6 +44,12 @@ def card(name: str, results: RunResults) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _warning(results: RunResults) -> list[str]:
+    """The verdict, if the model is not better than its baselines."""
+    verdict = results.verdict
+    return [f"**{verdict.warning}**", ""] if verdict and verdict.warning else []
 
 
 def _course(training: TrainingFacts) -> list[str]:

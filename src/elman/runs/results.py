@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from elman.core import json_schema
+from elman.tasks.scoreboard import RunScores, Verdict
 
 PartScores: TypeAlias = dict[str, dict[str, dict[str, float]]]
 """Part of the data -> predictor -> its scores by name."""
@@ -69,6 +70,11 @@ class RunResults:
     findings: dict[str, list[Any]] = field(default_factory=dict)
     figures: list[str] = field(default_factory=list)
     sample: str = ""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How the model compares with its baselines; None where nothing was scored beside it."""
+        return RunScores(self.scores).verdict
 
     def to_text(self) -> str:
         """The results as JSON."""

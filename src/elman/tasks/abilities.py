@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -124,6 +124,38 @@ class Illustrated(ABC):
         self, network: nn.Module, examples: Sequence[Example]
     ) -> Mapping[str, Callable[[Any], None]]:
         """The name of a picture, without suffix -> what draws it on a matplotlib Figure."""
+
+
+class Mistake(NamedTuple):
+    """A wrong answer.
+
+    Args:
+        place: of its example among those that were answered.
+        answer: the prediction.
+        right: what should have been.
+        numbers: a name -> a number that tells how wrong or how sure it is; all of a task have the same names.
+        read: what was read, where that is a text.
+    """
+
+    place: int
+    answer: str
+    right: str
+    numbers: Mapping[str, float]
+    read: str = ""
+
+
+class ShowsMistakes(ABC):
+    """A task that can tell which of its models' answers are the most wrong."""
+
+    @abstractmethod
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+        """The most wrong answers to examples with targets, the worst first, `most` at most."""
+
+
+def largest(sizes: Sequence[float], most: int) -> list[int]:
+    """The places of the largest sizes above 0, in falling order, `most` at most."""
+    places = [place for place, size in enumerate(sizes) if size > 0]
+    return sorted(places, key=lambda place: -sizes[place])[:most]
 
 
 class ReadsColumn(PredictsRecords, Generic[AnyInput]):

@@ -20,7 +20,8 @@ Scores: TypeAlias = dict[str, float]
 
 RISING = frozenset(
     {
-        *("accuracy", "macro_f1", "span_f1", "subset_accuracy", "r2"),
+        *("accuracy", "accuracy_known", "accuracy_unknown", "macro_f1", "micro_f1", "span_f1"),
+        *("precision", "recall", "subset_accuracy", "r2"),
         *("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf", "exact_match"),
         *("recalled", "overlap", "bit_accuracy"),
     }

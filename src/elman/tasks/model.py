@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from html import escape
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from torch import nn
 
-from elman.core import json_schema
+from elman.core import formatting, json_schema
 from elman.core.errors import ConfigError, DataError, MissingMethodError, TaskError
 from elman.core.records import Record
 from elman.core.run_config import RunConfig
@@ -28,6 +27,7 @@ from elman.tasks import registry as tasks_registry
 from elman.tasks.abilities import Ability, HasBeam, PredictsRecords, abilities_of, operations_of
 from elman.tasks.base import Purpose, Task
 from elman.tasks.operations import AnyOperation
+from elman.tasks.scoreboard import RunScores, ScoreTable
 
 _Ability = TypeVar("_Ability", bound=Ability)
 
@@ -60,10 +60,10 @@ class Model:
         return self._config
 
     @property
-    def scores(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Part of the data -> predictor -> score -> value, as training measured them."""
+    def scores(self) -> RunScores:
+        """Part of the data -> predictor -> score -> value, as training measured them; with a `verdict`."""
         path = self.path / "results.json"
-        return json.loads(path.read_text(encoding="utf-8"))["scores"] if path.exists() else {}
+        return RunScores(json.loads(path.read_text(encoding="utf-8"))["scores"] if path.exists() else {})
 
     @property
     def history(self) -> list[dict[str, float | None]]:
@@ -74,14 +74,7 @@ class Model:
 
     def _repr_html_(self) -> str:
         """The model and its scores, for a notebook."""
-        cells = [
-            (part, who, f"{name.replace('_', ' ')} {value:.4g}")
-            for part, rows in self.scores.items()
-            for who, scores in rows.items()
-            for name, value in list(scores.items())[:1]
-        ]
-        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
-        return f"<p>{escape(repr(self))}</p><table>{rows}</table>"
+        return formatting.html_paragraph(repr(self)) + self.scores._repr_html_()
 
     @property
     def learnt(self) -> str:
@@ -155,7 +148,7 @@ class Model:
 
     def evaluate(
         self, source: Any, *, form: str = "auto", encoding: str = "utf-8", strict: bool = False
-    ) -> dict[str, dict[str, float]]:
+    ) -> ScoreTable:
         """Scores on all of a file, folder or sample, beside baselines learnt from the model's training part.
 
         Baselines are left out where the training data are no longer there.
@@ -167,7 +160,7 @@ class Model:
             strict: refuse all of it for a record that cannot be scored, instead of leaving that out.
 
         Returns:
-            Predictor ("model", "unigram", ...) -> metric -> value.
+            Predictor ("model", "unigram", ...) -> metric -> value; its `verdict` compares them.
 
         Raises:
             DataError: the data cannot be read.
@@ -175,11 +168,12 @@ class Model:
         records = self._records(source, form, encoding)
         held = selection.encoded(self.task, records, Purpose.SCORE, strict=strict)
         scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}
+        name = Path(source).name if memory.is_path(source) else "these data"
         if not dataset.there(self.config):
-            return scores
+            return ScoreTable(scores, name)
         parts = dataset.load_parts(self.config)
         train = selection.encoded(self.task, parts.train, Purpose.TRAIN, strict=self.config.data.strict)
-        return scores | self.task.baselines(train, {"held": held})["held"]
+        return ScoreTable(scores | self.task.baselines(train, {"held": held})["held"], name)
 
     def predict(self, values: Any) -> Any:
         """What the model says of values such as those in the column that it learnt to read.

@@ -24,7 +24,7 @@ from elman.nn import parameters
 from elman.runs import folder
 from elman.runs.folder import RunFolder
 from elman.runs.results import PartScores, RunResults, TrainingFacts
-from elman.tasks import evaluation, selection
+from elman.tasks import evaluation, mistakes, selection
 from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
 from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
 from elman.tasks.model import Model
@@ -54,6 +54,7 @@ class TrainingSession:
             for use, records in ((Purpose.VALID, parts.valid), (Purpose.TEST, parts.test))
             if records
         }
+        self._records = {"valid": parts.valid, "test": parts.test}
         self._valid = self._held.get("valid", ())
         self._shown = self._valid or self._train
         self._symbols = {name: _symbols(examples) for name, examples in self._parts().items()}
@@ -223,17 +224,20 @@ class TrainingSession:
         across = next(iter(baselines.values()), {})
         losses = {name: scores["loss"] for name, scores in across.items() if "loss" in scores}
         note = curves.draw(self._folder, losses, findings.figures)
-        for line in (*([note] if note else []), *formatting.markdown_table(scores), *self._farewell(trainer)):
+        warning = results.verdict.warning if results.verdict else ""
+        table = formatting.markdown_table(scores)
+        for line in (*filter(None, [note, warning]), *table, *self._farewell(trainer)):
             show.line(line)
 
     def _findings(self, network: torch.nn.Module, part: str, outputs: list[Any]) -> Findings:
         """What there is to show of a part: of the outputs, and of what the network makes beside them."""
-        findings = self._task.findings(self._held[part], outputs)
-        if not isinstance(self._task, Illustrated):
-            return findings
-        return Findings(
-            findings.tables, {**findings.figures, **self._task.pictures(network, self._held[part])}
-        )
+        held = self._held[part]
+        tables, figures = self._task.findings(held, outputs)
+        if worst := mistakes.table(self._task, held, outputs, self._records[part]):
+            tables = {**tables, mistakes.TITLE: worst}
+        if isinstance(self._task, Illustrated):
+            figures = {**figures, **self._task.pictures(network, held)}
+        return Findings(tables, figures)
 
     def _calibrate(self, network: torch.nn.Module) -> str:
         """Fit the temperature of the network's scores, and say so."""

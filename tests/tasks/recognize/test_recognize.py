@@ -411,10 +411,10 @@ def test_rates_are_those_of_jiwer():
     assert told["exact_match"] == 0.5
 
 
-def test_confusions_and_worst_lines():
+def test_confusions_and_errors_of_lines():
     right, said = ["aab", "cab", "b"], ["acb", "cab", ""]
     assert error_rates.confusions(right, said, unit="char")[1:] == [("a", "c", 1), ("b", "∅", 1)]
-    assert error_rates.worst(right, said, unit="char")[1:] == [("b", "", 1), ("aab", "acb", 1)]
+    assert error_rates.errors(right, said, unit="char") == [1, 0, 1]
     assert error_rates.confusions(["a b"], ["a c"], unit="word")[1:] == [("b", "c", 1)]
 
 

@@ -15,6 +15,7 @@ from elman.diagnostics.gates import GateUse
 from elman.diagnostics.gradients import GradientFlow
 from elman.diagnostics.layer_trace import LayerTrace
 from elman.diagnostics.stability import Dynamics, Spectra
+from elman.runs.results import RunResults
 from elman.tasks.abilities import EdgeLoss, NamesSteps
 from elman.tasks.base import Task
 
@@ -33,6 +34,8 @@ class Subject:
         more: these and others, for what takes many.
         marks: the name of a marked property -> for each example the marks of its steps.
         source: where the sequences come from, in words.
+        own: whether they are of the data that the model was trained on.
+        results: of the run; None: there are none.
     """
 
     run: RunConfig
@@ -42,6 +45,8 @@ class Subject:
     more: Sequence[Example]
     marks: Mapping[str, Sequence[Sequence[Any]]]
     source: str
+    own: bool = True
+    results: RunResults | None = None
 
 
 @dataclass(frozen=True, eq=False)

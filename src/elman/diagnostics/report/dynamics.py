@@ -14,8 +14,8 @@ _LEAD = (
     "the Lyapunov exponent how fast a small disturbance grows in the long run."
 )
 _STRETCHED = (
-    "Along real sequences: the median over some steps, and their range. An exponent that is called "
-    "vanishing says no more than that a disturbance dies out, as it does in all networks that forget."
+    "Along real sequences: the median over some steps, and their range. Below 0 the exponent says that a "
+    "disturbance dies out, as it does in all networks that forget. The word beside it is the summary's."
 )
 
 

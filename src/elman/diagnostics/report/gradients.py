@@ -22,8 +22,8 @@ def section(material: Subject, measured: Measurements) -> Section:
     whole = Figure(
         "gradients",
         "Norm of the gradient by steps back",
-        "The median over the sequences, with the quartiles shaded. Down on this scale is vanishing, up "
-        "exploding.",
+        "The median over the sequences, with the quartiles shaded: it fades where the line falls, and grows "
+        "where it rises. The word beside a layer is the summary's.",
         measured.flow,
     )
     names = [track.name for track in tops(material, measured.tracks)]

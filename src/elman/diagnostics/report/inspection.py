@@ -18,20 +18,22 @@ from elman.core.console import NullReporter, Reporter
 from elman.core.errors import ConfigError, DataError
 from elman.core.records import Example, Record
 from elman.data.formats import registry
-from elman.diagnostics import gates, gradients, layer_trace, stability
+from elman.diagnostics import gates, gradients, judgement, layer_trace, stability
 from elman.diagnostics.gradients import GradientFlow
-from elman.diagnostics.report import context, dynamics, evidence, states, step_annotations, summary
+from elman.diagnostics.report import context, dynamics, evidence, scores, states, step_annotations, summary
 from elman.diagnostics.report import gates as report_gates
 from elman.diagnostics.report import gradients as report_gradients
 from elman.diagnostics.report.base import Measurements, Subject, loss_of
 from elman.plots import html_report
 from elman.plots.html_report import Finding, Report, Section
+from elman.runs.folder import RunFolder
 from elman.tasks import dataset
 from elman.tasks import registry as tasks_registry
 from elman.tasks.base import Purpose
 from elman.tasks.model import Model
 
 SECTIONS = (
+    scores.section,
     report_gradients.section,
     dynamics.section,
     report_gates.section,
@@ -71,6 +73,11 @@ class Inspection:
     def verdicts(self) -> Sequence[Finding]:
         """The summary."""
         return self.page.verdicts
+
+    @property
+    def warning(self) -> str:
+        """The verdict of training if the model is not better than its baselines; else an empty text."""
+        return self.page.warning
 
     @property
     def sections(self) -> Sequence[Section]:
@@ -139,6 +146,7 @@ def inspect(
         summary.findings(material, measured, sections),
         summary.overview(measured),
         sections,
+        warning=verdict.warning if (verdict := model.scores.verdict) else "",
     )
     return Inspection(page, measured)
 
@@ -192,8 +200,10 @@ def _material(
         picked, more = [whole[p] for p in places], [whole[p] for p in _spread(len(whole), _MORE * count)]
         told = {name: [each[p] for p in places] for name, each in told.items()}
     network = copy.deepcopy(model.network).cpu().eval()
-    words = f"{len(picked)} of {words}"
-    return Subject(model.config, model.task, network, picked, more, told, words)
+    own, results = use is not Purpose.SCORE, RunFolder(model.path).results
+    return Subject(
+        model.config, model.task, network, picked, more, told, f"{len(picked)} of {words}", own, results
+    )
 
 
 def _fitting(whole: Sequence[Example], count: int) -> int:
@@ -241,6 +251,7 @@ def _measured(material: Subject, show: Reporter) -> Measurements:
     show.line("eigenvalues, Jacobians, Lyapunov exponents")
     wide = max(sum(state.shape[-1] for state in track.states) for track in tracks)
     dynamics = stability.dynamics(tracks, steps=_FEW if wide > _WIDE else _MANY)
+    flow, dynamics = judgement.judged(flow, dynamics)
     return Measurements(tracks, flow, fresh, stability.spectra(tracks), dynamics, gates.gate_use(tracks))
 
 

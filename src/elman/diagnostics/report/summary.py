@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from elman.core.run_config import RunConfig
+from elman.diagnostics import judgement
 from elman.diagnostics.context import ContextCurve
 from elman.diagnostics.gates import UnitUse
 from elman.diagnostics.gradients import Flow
@@ -14,12 +15,6 @@ from elman.diagnostics.stability import Jacobians
 from elman.nn.cells import registry
 from elman.plots.html_report import Finding, Section
 
-_TOO_FEW = 8
-"""Vanishing and explosion are reported from this many steps on."""
-_BLOWN, _GROWING = 100.0, 0.02
-"""What grows by this over a sequence explodes; a disturbance, with an exponent of at least this many nats."""
-_WHOLE = 0.25
-"""A gradient vanishes that is lost in rounding beyond this share of the steps."""
 _DEAD, _SATURATED = 0.25, 0.9
 """Shares of units that are dead, and of a gate's values that are saturated, from which on it is reported."""
 
@@ -29,9 +24,11 @@ def findings(material: Subject, measured: Measurements, sections: Sequence[Secti
     if not measured.tracks:
         return [Finding("no recurrent layer", NOTHING)]
     pairs = list(zip(measured.flow.flows, measured.dynamics.each, strict=True))
-    long = [(flow, jacobians) for flow, jacobians in pairs if flow.steps >= _TOO_FEW]
+    long = [(flow, jacobians) for flow, jacobians in pairs if flow.steps >= judgement.TOO_FEW]
     if not long:
-        words = f"fewer than {_TOO_FEW} steps: too short to judge whether gradients vanish or explode."
+        words = (
+            f"fewer than {judgement.TOO_FEW} steps: too short to judge whether gradients vanish or explode."
+        )
         return [Finding("short", words), *_units(measured.gates.each), *_context(sections)]
     bad = [*_exploding(long, _calm(material.run)), *_vanishing(long, _hold(material.run))]
     found = bad or [_healthy([flow for flow, _ in long])]
@@ -84,20 +81,22 @@ def _otherwise(run: RunConfig) -> Iterator[str]:
 
 def _exploding(pairs: Sequence[tuple[Flow, Jacobians]], remedy: str) -> Iterator[Finding]:
     for flow, jacobians in pairs:
-        if flow.growth > 1 and math.log(flow.growth) * (flow.steps - 1) > math.log(_BLOWN):
+        if judgement.gradient_explodes(flow):
             times = f"{flow.growth:.3g} times with every step back, over {flow.steps} steps"
-            yield Finding("exploding", f"in {flow.name} the gradient grows {times}; {remedy}.", bad=True)
-        elif jacobians.exponent > max(_GROWING, math.log(_BLOWN) / flow.steps):
+            yield Finding(
+                judgement.EXPLODING, f"in {flow.name} the gradient grows {times}; {remedy}.", bad=True
+            )
+        elif judgement.disturbance_explodes(jacobians, flow.steps):
             times = f"{math.exp(jacobians.exponent):.3g} times with every step"
             words = f"in {flow.name} a small disturbance of the state grows {times}"
-            yield Finding("exploding", f"{words}; {remedy}.", bad=True)
+            yield Finding(judgement.EXPLODING, f"{words}; {remedy}.", bad=True)
 
 
 def _vanishing(pairs: Sequence[tuple[Flow, Jacobians]], remedy: str) -> Iterator[Finding]:
     for flow, _ in pairs:
-        if flow.horizon < flow.steps * _WHOLE:
+        if judgement.vanishes(flow):
             yield Finding(
-                "vanishing",
+                judgement.VANISHING,
                 f"in {flow.name} the gradient halves every {flow.half_life:.2g} steps, so that beyond "
                 f"{flow.horizon:.0f} of {flow.steps} steps it is lost in rounding, and nothing from before "
                 f"can be learnt; {remedy}.",
@@ -112,7 +111,7 @@ def _healthy(flows: Sequence[Flow]) -> Finding:
     else:
         horizon = f"{far.half_life:.3g} steps, the memory horizon"
         words = f"In {far.name} it halves every {horizon}, of {far.steps} steps."
-    return Finding("healthy", f"no gradient vanishes or explodes. {words}", bad=False)
+    return Finding(judgement.HEALTHY, f"no gradient vanishes or explodes. {words}", bad=False)
 
 
 def _units(uses: Sequence[UnitUse]) -> Iterator[Finding]:

@@ -123,6 +123,10 @@ class Text(Input):
         numbers = data if data.ndim == 1 else data[:, 0]
         return [self.vocab.decode([number]) for number in numbers.tolist()]
 
+    def readable(self, data: Tensor) -> str:
+        """The text, as far as its symbols are known."""
+        return self.vocab.decode((data if data.ndim == 1 else data[:, 0]).tolist()).strip()
+
     def reader(self) -> InputLayer:
         """An embedding of the symbols, of the n-grams that end with them, and of their characters'."""
         config = self._run.network

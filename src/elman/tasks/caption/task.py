@@ -33,6 +33,7 @@ from elman.metrics.baselines import nearest_neighbour
 from elman.nn.convolution import map_size
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
 from elman.tasks import selection
+from elman.tasks.abilities import Mistake
 from elman.tasks.base import Evidence, Findings, Parted, Parts, Purpose, Scores
 from elman.tasks.caption.graph import GRAPHS
 from elman.tasks.caption.network import CaptionNetwork
@@ -141,6 +142,10 @@ class Caption(Seq2SeqTask[CaptionConfig]):
             return Findings(tables, {})
         shown_maps = [self._translation(line, pair) for pair, line in shown]
         return Findings(tables, {"attention": lambda figure: result.draw(figure, shown_maps)})
+
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+        """The captions with most wrong symbols for their length."""
+        return self.wording.mistakes(examples, [self.wording.text(line) for line in outputs], outputs, most)
 
     def evidence(
         self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]

@@ -23,9 +23,16 @@ from elman.inputs.text import text_input
 from elman.nn.encoder import in_one_direction
 from elman.nn.framing import EACH_STEP, Frame
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import Calibratable, Exportable, NamesSteps, PredictsRecords
+from elman.tasks.abilities import (
+    Calibratable,
+    Exportable,
+    Mistake,
+    NamesSteps,
+    PredictsRecords,
+    ShowsMistakes,
+)
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.classify import baselines, targets
+from elman.tasks.classify import baselines, mistakes, targets
 from elman.tasks.classify.graph import GRAPHS
 from elman.tasks.classify.network import ClassifyNetwork, TrainingOutput
 from elman.tasks.classify.settings import ClassifyConfig
@@ -51,7 +58,9 @@ _Steps = Annotated[int, ("minimum", 1), ("maximum", 1 << 20)]
 
 
 @final
-class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, Streaming, Exportable):
+class Classify(
+    Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, ShowsMistakes, Streaming, Exportable
+):
     """A classifier of sequences of any kind that `elman.inputs` reads."""
 
     Config = ClassifyConfig
@@ -228,6 +237,11 @@ class Classify(Task[ClassifyConfig], PredictsRecords, Calibratable, NamesSteps, 
     def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Scores of each class and pictures of them."""
         return self.target.findings(torch.stack(list(outputs)), _targets(examples))
+
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+        """The wrong classes that were surest, or the values that were farthest off."""
+        found = mistakes.worst(self.target, torch.stack(list(outputs)), _targets(examples), most)
+        return [one._replace(read=self.input.readable(examples[one.place].data)) for one in found]
 
     def predict(self, network: nn.Module, batch: Batch, scores: Tensor) -> list[Tensor]:
         """Probabilities [C], or mean and deviation [2], of each sequence."""

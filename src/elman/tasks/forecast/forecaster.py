@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from elman.core.errors import DataError
 from elman.core.json_schema import Schema
 from elman.core.records import Example, Record
+from elman.data.memory import records as memory
 from elman.metrics.forecasting import LEVELS
 from elman.tasks import evaluation
 from elman.tasks.abilities import Ability, Predictor
@@ -16,6 +18,7 @@ from elman.tasks.base import Purpose, Scores
 from elman.tasks.forecast.result import SeriesForecast
 from elman.tasks.model import Model
 from elman.tasks.operations import TEXT, Operation, Request, RequestLimits, alone, list_of, object_of
+from elman.tasks.scoreboard import ScoreTable
 
 _LARGEST = 1e100  # of a number in a table
 
@@ -69,7 +72,7 @@ class ForecasterModel(Model):
         smoothing: bool = False,
         format: str = "auto",  # noqa: A002, the word of the setting
         encoding: str = "utf-8",
-    ) -> dict[str, dict[str, float]]:
+    ) -> ScoreTable:
         """Scores of forecasts from rolling origins, beside those of simple predictors from the same origins.
 
         Args:
@@ -92,7 +95,9 @@ class ForecasterModel(Model):
         )
         scores = {"model": evaluation.evaluate(self.task, self.network, examples).scores}
         scores |= self.task.baselines([], {"held": examples})["held"]
-        return scores | task.smoothing(examples) if smoothing else scores
+        scores |= task.smoothing(examples) if smoothing else {}
+        name = "test" if source is None else Path(source).name if memory.is_path(source) else "these data"
+        return ScoreTable(scores, name)
 
 
 def _to_forecast(model: ForecasterModel, limits: RequestLimits) -> Schema:

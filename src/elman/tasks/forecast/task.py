@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.core.errors import TaskError, shortened
+from elman.core.formatting import number
 from elman.core.records import Batch, Example, Record, Seq
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data.batching import edge
@@ -21,7 +22,7 @@ from elman.metrics.forecasting import LEVELS, QuantileForecast
 from elman.nn import encoder
 from elman.nn.distributions import DISTRIBUTIONS, ScaledNegativeBinomial
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import EdgeLoss, Exportable
+from elman.tasks.abilities import EdgeLoss, Exportable, Mistake, ShowsMistakes, largest
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.forecast import column_roles, demo_rows, frequencies, windows
 from elman.tasks.forecast.fit_encoder import between, cut, fit, too_short
@@ -44,11 +45,14 @@ _OWN = (Purpose.TRAIN, Purpose.VALID, Purpose.TEST)
 _NAME = 50
 """Characters of a series' name in the title of its picture."""
 
+_TOLD = 6
+"""Steps of a forecast that a line tells."""
+
 _AT_ONCE = 20_000
 """Paths that are drawn at once, for the sake of memory."""
 
 
-class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable):
+class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Streaming, Exportable):
     """The future of series in quantiles, learnt from windows at all origins of their pasts.
 
     Args:
@@ -233,6 +237,39 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, Streaming, Exportable
         ]
         return Findings({"By step of the horizon": rows}, {"forecast": lambda figure: draw(figure, futures)})
 
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+        """The windows that were missed most for how much their series move; they do not overlap.
+
+        Single windows, which no longer know their series, have none.
+        """
+        if not isinstance(examples, RollingWindows):
+            return []
+        outlook = _joined(examples, outputs)
+        there = ~np.isnan(examples.actual)
+        missed = np.nansum(np.abs(examples.actual - outlook.median), 1) / np.maximum(there.sum(1), 1)
+        sizes = missed / np.where(examples.units > 0, examples.units, examples.scale)
+        chosen: list[int] = []
+        for place in largest(np.nan_to_num(sizes).tolist(), len(examples)):
+            which, at = examples.places[place]
+            others = examples.places[chosen]
+            if not ((others[:, 0] == which) & (np.abs(others[:, 1] - at) < examples.horizon)).any():
+                chosen.append(place)
+            if len(chosen) == most:
+                break
+        return [
+            self._missed(examples, place, outlook, float(missed[place]), float(sizes[place]))
+            for place in chosen
+        ]
+
+    def _missed(
+        self, examples: RollingWindows, place: int, outlook: QuantileForecast, error: float, size: float
+    ) -> Mistake:
+        """A window with the first steps of its median and of what came true."""
+        future = self._future(examples, place, QuantileForecast(*(part[place] for part in outlook)))
+        told = {"mean error": error, "of its usual change": size}
+        where = f"{future.name} from {future.times[0]}".strip()
+        return Mistake(place, _steps(future.median), _steps(examples.actual[place]), told, where)
+
     def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """Return nothing: a forecast is not a line of text."""
         return ""
@@ -393,3 +430,8 @@ def _joined(examples: Sequence[Example], outputs: Sequence[Any]) -> QuantileFore
     assert isinstance(examples, RollingWindows)
     numbers = torch.stack(list(outputs)).double().numpy()
     return examples.in_units(QuantileForecast(numbers[..., 0], numbers[..., 1:]))
+
+
+def _steps(values: np.ndarray) -> str:
+    """The first values of a horizon, as text."""
+    return ", ".join([*map(number, values[:_TOLD].tolist()), *["..."] * (len(values) > _TOLD)])

@@ -21,7 +21,14 @@ from elman.core.run_config import DataSettings, RunConfig
 from elman.data.batching import collate
 from elman.nn import hopfield
 from elman.nn.hopfield import RecallTrace as Course
-from elman.tasks.abilities import ComputesWeights, Exportable, PredictsRecords
+from elman.tasks.abilities import (
+    ComputesWeights,
+    Exportable,
+    Mistake,
+    PredictsRecords,
+    ShowsMistakes,
+    largest,
+)
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.recall import networks, plots, queries
 from elman.tasks.recall.graph import GRAPHS
@@ -41,7 +48,7 @@ class _RecallContent(NamedTuple):
 
 
 @final
-class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, Exportable):
+class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes, Exportable):
     """A memory of patterns of one size: bits or real numbers, rows or pictures."""
 
     Config = RecallConfig
@@ -179,6 +186,22 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, Exportable):
                 figure, self._capacity(wholes), bits=self.layout.bits
             )
         return Findings({"recall by damage": table}, figures)
+
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+        """The damaged patterns whose recall is farthest from the whole one."""
+        pairs = _pairs(examples, outputs)
+        overlaps = [float(queries.overlap(found.whole, cue.whole)) for cue, found in pairs]
+        wrong = [cue.scored and not self._right(cue, found) for cue, found in pairs]
+        sizes = [bad * (2 - overlap) for bad, overlap in zip(wrong, overlaps, strict=True)]
+        return [
+            Mistake(
+                place,
+                self.names[pairs[place][1].nearest],
+                pairs[place][0].name,
+                {"overlap": overlaps[place], "steps": pairs[place][1].steps},
+            )
+            for place in largest(sizes, most)
+        ]
 
     def predict(self, network: nn.Module, batch: Batch, scores: Course) -> list[RecallResult]:
         """The whole pattern for each damaged one, and how it was come to."""

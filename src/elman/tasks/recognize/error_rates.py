@@ -1,4 +1,4 @@
-"""How right recognised texts are: error rates, which symbols were confused, which lines went worst."""
+"""How right recognised texts are: error rates, which symbols were confused, errors of each line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 
 from elman.metrics import edit_distance
 
-_MOST_CONFUSIONS, _MOST_LINES = 12, 10
+_MOST_CONFUSIONS = 12
 _ALIGNED = 400
 """Wrong lines, at most, whose confusions are counted: pairs are aligned one by one."""
 _NOTHING = "∅"
@@ -48,13 +48,10 @@ def confusions(right: Sequence[str], said: Sequence[str], *, unit: str) -> list[
     return [("there", "recognised", "times"), *rows]
 
 
-def worst(right: Sequence[str], said: Sequence[str], *, unit: str) -> list[Sequence[object]]:
-    """A table of the lines with most errors for their length, the errors counted in symbols."""
+def errors(right: Sequence[str], said: Sequence[str], *, unit: str) -> list[int]:
+    """How many symbols of each line have to be changed."""
     split = [(a.split(), b.split()) if unit == "word" else (a, b) for a, b in zip(right, said, strict=True)]
-    errors = edit_distance.edit_distances(split).tolist()
-    order = sorted(range(len(right)), key=lambda i: (-errors[i] / max(1, len(split[i][0])), i))
-    chosen = [i for i in order if errors[i]][:_MOST_LINES]
-    return [("there", "recognised", "errors"), *((right[i], said[i], errors[i]) for i in chosen)]
+    return edit_distance.edit_distances(split).tolist()
 
 
 def _shown(symbol: Hashable) -> str:

@@ -7,6 +7,7 @@ et al. 2006), so that no symbol needs a time.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +39,16 @@ from elman.nn import ctc
 from elman.nn.encoder import in_one_direction
 from elman.streaming.base import Streaming
 from elman.tasks import selection
-from elman.tasks.abilities import EdgeLoss, Exportable, HasBeam, ReadsColumn, ShowsEvidence
+from elman.tasks.abilities import (
+    EdgeLoss,
+    Exportable,
+    HasBeam,
+    Mistake,
+    ReadsColumn,
+    ShowsEvidence,
+    ShowsMistakes,
+    largest,
+)
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.recognize import error_rates
 from elman.tasks.recognize.graph import GRAPHS
@@ -85,7 +95,14 @@ class _RecognizeContent(NamedTuple):
 
 @final
 class Recognize(
-    Task[RecognizeConfig], ReadsColumn[Signal], HasBeam, EdgeLoss, ShowsEvidence, Streaming, Exportable
+    Task[RecognizeConfig],
+    ReadsColumn[Signal],
+    HasBeam,
+    EdgeLoss,
+    ShowsEvidence,
+    ShowsMistakes,
+    Streaming,
+    Exportable,
 ):
     """Sequences into texts by connectionist temporal classification."""
 
@@ -241,17 +258,30 @@ class Recognize(
         return told
 
     def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
-        """Return confused symbols, the worst lines, and the times of each symbol of some lines."""
+        """Return confused symbols, and the times of each symbol of some lines."""
         right = [_spoken(example).text for example in examples]
         said = [self._plain(one) for one in outputs]
-        unit = self.vocab.unit
-        tables = {
-            "confusions": error_rates.confusions(right, said, unit=unit),
-            "worst lines": error_rates.worst(right, said, unit=unit),
-        }
+        confused = error_rates.confusions(right, said, unit=self.vocab.unit)
+        tables = {"confusions": confused} if len(confused) > 1 else {}
         shown = self._shown(examples, outputs)
         figures = {"alignment": lambda figure: draw(figure, shown, self._clock)} if shown else {}
-        return Findings({name: rows for name, rows in tables.items() if len(rows) > 1}, figures)
+        return Findings(tables, figures)
+
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+        """The lines with most wrong symbols for their length."""
+        right = [_spoken(example).text for example in examples]
+        said = [self._plain(one) for one in outputs]
+        counts = error_rates.errors(right, said, unit=self.vocab.unit)
+        shares = [count / max(1, len(text)) for count, text in zip(counts, right, strict=True)]
+        return [
+            Mistake(
+                place,
+                said[place],
+                right[place],
+                {"errors": counts[place], "probability": math.exp(outputs[place].logp)},
+            )
+            for place in largest(shares, most)
+        ]
 
     def evidence(
         self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]

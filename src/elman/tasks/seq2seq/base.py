@@ -15,7 +15,7 @@ from elman.decoding.options import SearchOptions
 from elman.inputs import registry
 from elman.inputs.base import Input
 from elman.nn.decoder import DecoderContext
-from elman.tasks.abilities import EdgeLoss, Exportable, ReadsColumn, ShowsEvidence
+from elman.tasks.abilities import EdgeLoss, Exportable, ReadsColumn, ShowsEvidence, ShowsMistakes
 from elman.tasks.base import Loss, Task
 from elman.tasks.seq2seq.settings import Seq2SeqSettings
 from elman.tasks.seq2seq.target_text import TargetText
@@ -30,7 +30,9 @@ class _Content(NamedTuple):
     target: dict[str, Any]
 
 
-class Seq2SeqTask(Task[Options], ReadsColumn[Input], Translator, EdgeLoss, ShowsEvidence, Exportable):
+class Seq2SeqTask(
+    Task[Options], ReadsColumn[Input], Translator, EdgeLoss, ShowsEvidence, ShowsMistakes, Exportable
+):
     """A task with a column that an input reads, and one whose text is written.
 
     Args:

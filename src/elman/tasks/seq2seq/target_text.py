@@ -6,6 +6,7 @@ It is what tasks that write a sequence for each source have in common, whatever 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, Self
@@ -29,6 +30,7 @@ from elman.inputs.text.vocab import Vocab
 from elman.metrics import edit_distance
 from elman.metrics.baselines.nearest_neighbour import nearest
 from elman.nn.decoder import DecoderContext
+from elman.tasks.abilities import Mistake, largest
 from elman.tasks.seq2seq.settings import Seq2SeqSettings
 
 _LENGTHS = 5
@@ -308,6 +310,28 @@ class TargetText:
         told["symbol_error_rate"] = self._errors(said, references)
         first = self.selection_metric()
         return {first: told.pop(first), **told} if first in told else told
+
+    def mistakes(
+        self, examples: Sequence[Example], texts: Sequence[str], lines: Sequence[TextHypothesis], most: int
+    ) -> list[Mistake]:
+        """The texts with most wrong symbols for their length, by the nearest reference, one for a source."""
+        said, references = _by_source(examples, texts)
+        firsts = {_pair(pair).key: place for place, pair in reversed([*enumerate(examples)])}
+        places = [firsts[key] for key in dict.fromkeys(_pair(pair).key for pair in examples)]
+        sizes = [
+            0.0 if any(self._same(text, [right]) for right in rights) else self._errors([text], [rights])
+            for text, rights in zip(said, references, strict=True)
+        ]
+        return [
+            Mistake(
+                places[at],
+                said[at],
+                references[at][0],
+                {"symbol error rate": sizes[at], "probability": math.exp(lines[places[at]].logp)},
+                _pair(examples[places[at]]).source,
+            )
+            for at in largest(sizes, most)
+        ]
 
     def by_length(self, examples: Sequence[Example], texts: Sequence[str]) -> list[Sequence[object]]:
         """Return a table of the first score by the length of the source; the first row is its header."""

@@ -31,7 +31,16 @@ from elman.nn.embedding import LARGEST_EMBEDDING
 from elman.plots.classification import draw_confusion
 from elman.streaming.base import Streaming
 from elman.tasks import selection
-from elman.tasks.abilities import EdgeLoss, Exportable, NamesSteps, PredictsRecords, ShowsEvidence
+from elman.tasks.abilities import (
+    EdgeLoss,
+    Exportable,
+    Mistake,
+    NamesSteps,
+    PredictsRecords,
+    ShowsEvidence,
+    ShowsMistakes,
+    largest,
+)
 from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
 from elman.tasks.tag import plots, scores, spans, token_columns
 from elman.tasks.tag.graph import GRAPHS
@@ -60,7 +69,16 @@ class _TagContent(NamedTuple):
     rows: LongTable | None = None
 
 
-class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence, Streaming, Exportable):
+class Tag(
+    Task[TagConfig],
+    PredictsRecords,
+    NamesSteps,
+    EdgeLoss,
+    ShowsEvidence,
+    ShowsMistakes,
+    Streaming,
+    Exportable,
+):
     """A tag for each token of a sentence: its part of speech, its place in a name, whatever a column says."""
 
     Config = TagConfig
@@ -296,6 +314,20 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
         drawn = scores.frequent(counts, self.tags)
         return Findings(tables, {"confusion": lambda figure: draw_confusion(figure, *drawn)})
 
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+        """The sentences with most wrong tags, each wrong one beside its word."""
+        wrong = [(path != one.target).tolist() for one, path in zip(examples, outputs, strict=True)]
+        found = []
+        for place in largest([sum(each) for each in wrong], most):
+            words, there, off = self.symbols(examples[place]), examples[place].target, wrong[place]
+            said, right = (
+                " ".join(f"{word}/{tag}" for word, tag, bad in zip(words, tags, off, strict=True) if bad)
+                for tags in (self._named(outputs[place]), self._named(there))
+            )
+            counts = {"wrong tags": sum(off), "words": len(off)}
+            found.append(Mistake(place, said, right, counts, " ".join(words)))
+        return found
+
     def predict(self, network: nn.Module, batch: Batch, scores: Tagged) -> list[Tensor]:
         """The numbers [T] of each sequence's tags: a field's likeliest sequence, or each likeliest tag."""
         emissions, lengths = scores.emissions.float(), batch.seq.lengths
@@ -375,7 +407,7 @@ class Tag(Task[TagConfig], PredictsRecords, NamesSteps, EdgeLoss, ShowsEvidence,
         return torch.tensor([self._numbers.get(tag, _UNSEEN) for tag in tags])
 
     def _named(self, numbers: Tensor) -> list[str]:
-        return [self.tags[number] for number in numbers.tolist()]
+        return ["?" if number == _UNSEEN else self.tags[number] for number in numbers.tolist()]
 
     def _spans(self, examples: Sequence[Example], outputs: Sequence[Tensor]) -> dict[str, spans.SpanCounts]:
         return spans.compare((self._named(e.target) for e in examples), map(self._named, outputs))

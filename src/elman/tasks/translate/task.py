@@ -28,7 +28,7 @@ from elman.inputs.text.vocab import Vocab
 from elman.nn import embedding
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
 from elman.tasks import selection
-from elman.tasks.abilities import NamesSteps
+from elman.tasks.abilities import Mistake, NamesSteps
 from elman.tasks.base import Evidence, Findings, Parted, Parts, Purpose, Scores
 from elman.tasks.seq2seq import result, target_text
 from elman.tasks.seq2seq.base import Seq2SeqTask
@@ -150,6 +150,12 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         ]
         figures = {"attention": partial(result.draw, translations=shown[:_DRAWN])} if shown else {}
         return Findings({"score by length": rows}, figures)
+
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+        """The translations with most wrong symbols for their length."""
+        pairs = [pair for pair in examples if isinstance(pair, Seq2SeqExample)]
+        texts = [self._text(line, pair.source) for line, pair in zip(outputs, pairs, strict=True)]
+        return self.wording.mistakes(examples, texts, outputs, most)
 
     def evidence(
         self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
