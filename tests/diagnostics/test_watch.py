@@ -50,7 +50,7 @@ def looked(layers: nn.Module, seq: Seq) -> LayerStats:
     watch = LayerMonitor()
     with kernels.through(watch):
         layers(seq)
-    look = watch.look()
+    look = watch.stats()
     assert look
     return look
 

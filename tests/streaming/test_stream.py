@@ -207,7 +207,7 @@ def of_forecast(model: Untrained) -> tuple[Any, Callable[[list[Any], float], Non
     assert isinstance(task, Forecast)
     windows = task.encode(RECORDS["forecast"], Purpose.PREDICT)
     (future,) = task.futures(windows, evaluation.predict(task, deepcopy(model.network).float(), windows))
-    numbers = np.concatenate([future.outlook.mean[:, None], future.outlook.quantiles], 1)
+    numbers = np.concatenate([future.forecast.mean[:, None], future.forecast.quantiles], 1)
     value = [(record.fields["ds"], record.fields["y"]) for record in RECORDS["forecast"]]
     if dtype(model) == torch.float64:  # windows are of float32
         numbers = told(model.stream().feed(value)[-1]).numpy()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from elman.tasks.seq2seq.result import GeneratedText
 
 
-Say = Callable[..., "list[list[GeneratedText]]"]
+Translate = Callable[..., "list[list[GeneratedText]]"]
 """Texts, and their names -> what is written for each."""
 
 _READ, _AT_ONCE = 1 << 16, 64
@@ -30,7 +30,9 @@ _SHOWN = 6
 """Lines of which the picture shows where their symbols came from."""
 
 Options: Any = options_class(
-    SearchOptions, without=("count",), usual=dict.fromkeys(FROM_THE_RUN, "as the settings of the run say")
+    SearchOptions,
+    without=("count",),
+    usual=dict.fromkeys(FROM_THE_RUN, "as the settings of the run say"),
 )
 _NONE = Options()
 
@@ -64,10 +66,10 @@ def translate(
     from elman.runs.load import load
     from elman.tasks.seq2seq.result import save_picture
 
-    say = partial(load(run, device=device).translate, count=n_best, **given(chosen))
+    translate = partial(load(run, device=device).translate, count=n_best, **given(chosen))
     seen: list[GeneratedText] = []
     for first, lines in _arriving():
-        found = _translated(say, first, lines)
+        found = _translated(translate, first, lines)
         sys.stdout.writelines(_rows(found, first, n_best))
         sys.stdout.flush()
         if attention:
@@ -94,17 +96,19 @@ def _text(line: bytes) -> str:
     return line.decode("utf-8", "surrogateescape").removesuffix("\r")
 
 
-def _translated(say: Say, first: int, lines: list[str]) -> list[list[GeneratedText]]:
+def _translated(translate: Translate, first: int, lines: list[str]) -> list[list[GeneratedText]]:
     """What is written for each line; nothing for an empty one, and for one that cannot be read."""
     found: list[list[GeneratedText]] = [[] for _ in lines]
     asked = [place for place, line in enumerate(lines) if line.strip()]
     try:
-        told = say([lines[place] for place in asked], names=[f"line {first + place}" for place in asked])
-        for place, several in zip(asked, told, strict=True):
+        found = translate(
+            [lines[place] for place in asked], names=[f"line {first + place}" for place in asked]
+        )
+        for place, several in zip(asked, found, strict=True):
             found[place] = several
     except DataError as error:
         if len(asked) > 1:  # one of them is at fault: the others have their answers
-            return [_translated(say, first + place, [line])[0] for place, line in enumerate(lines)]
+            return [_translated(translate, first + place, [line])[0] for place, line in enumerate(lines)]
         print(f"elman: {error}", file=sys.stderr)
     return found
 

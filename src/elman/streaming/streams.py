@@ -178,17 +178,17 @@ class Streams:
         }
 
     def _apart(
-        self, taken: Mapping[int, Any], say: Callable[[Mapping[int, Any]], dict[int, Any]]
+        self, taken: Mapping[int, Any], run: Callable[[Mapping[int, Any]], dict[int, Any]]
     ) -> Iterator[tuple[int, Any]]:
         """Return the outputs of each; if they cannot be computed together, one by one, or the errors.
 
         States are written when all is computed, so that those who go on do so from where they were.
         """
         try:
-            yield from (say(taken) if taken else {}).items()
+            yield from (run(taken) if taken else {}).items()
         except Exception as error:
             for key, mine in taken.items() if len(taken) > 1 else ():
-                yield from self._apart({key: mine}, say)
+                yield from self._apart({key: mine}, run)
             if len(taken) == 1:
                 yield next(iter(taken)), error
 

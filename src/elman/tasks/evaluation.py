@@ -73,7 +73,7 @@ def predict(task: Predictor, network: nn.Module, examples: Sequence[Example]) ->
 
 @torch.inference_mode()
 def outputs(
-    say: Callable[[Batch, Any], list[Any]], network: nn.Module, examples: Sequence[Example]
+    answer: Callable[[Batch, Any], list[Any]], network: nn.Module, examples: Sequence[Example]
 ) -> list[Any]:
     """Return the output of each example, from batches and the network's scores of them."""
     outputs: list[Any] = [None] * len(examples)
@@ -82,7 +82,7 @@ def outputs(
         interruption.look()
         batch = to_device(batch, device)
         scores, _ = network(batch.seq)
-        for place, output in zip(places, say(batch, scores), strict=True):
+        for place, output in zip(places, answer(batch, scores), strict=True):
             outputs[place] = output
     return outputs
 

@@ -204,11 +204,11 @@ class Model:
             TaskError: the task's predictions have no probabilities of classes.
             DataError: a value cannot be read.
         """
-        told = self.predict(values if memory.rows(values) is None else memory.rows(values))
-        if any("probabilities" not in answer for answer in told):
+        answers = self.predict(values if memory.rows(values) is None else memory.rows(values))
+        if any("probabilities" not in answer for answer in answers):
             got = "a model whose predictions have no probabilities of classes"
             raise TaskError(f"task {self.config.task!r}", got, remedy="use predict")
-        return [answer["probabilities"] for answer in told]
+        return [answer["probabilities"] for answer in answers]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
         """The records, in their order, each with what the model says of it; targets are not looked at.

@@ -65,11 +65,11 @@ class TrainingSession:
         self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team, self._train)
 
-    def begin(self, said: Sequence[str], known: str = "", reads: SettingReads | None = None) -> Model:
+    def begin(self, lines: Sequence[str], known: str = "", reads: SettingReads | None = None) -> Model:
         """Make the folder and train from the start; the log begins with earlier notes.
 
         Args:
-            said: lines to begin with.
+            lines: lines to begin with.
             known: a line before them that was shown already.
             reads: what notes which settings are read; those that have no effect are reported after a step.
         """
@@ -79,7 +79,7 @@ class TrainingSession:
                 self._folder.create(self._run, self._task)
             self._team.wait()
             progress = Progress(data=self._fingerprint)
-            return self._train_and_report(progress, [*said, *self._introduction()], known)
+            return self._train_and_report(progress, [*lines, *self._introduction()], known)
 
     def resume(self) -> Model:
         """Train from the last checkpoint, or from the start if there was none yet.
@@ -94,7 +94,7 @@ class TrainingSession:
 
     def _changes(self) -> list[str]:
         """Keep the changed settings, and say what has changed."""
-        words = changes.told(self._folder.config, self._run)
+        words = changes.summary(self._folder.config, self._run)
         if words and self._team.main:
             self._folder.rewrite(self._run)
         return [f"changed: {words}"] if words else []
@@ -137,7 +137,7 @@ class TrainingSession:
                 show.line(line)
             baselines = self._baselines(show)
             trainer = Trainer(job, self._learner, progress)  # whose clock starts with it
-            trainer.begun = lambda: self._say_unused(show)
+            trainer.begun = lambda: self._report_unused(show)
             with GracefulStop() as interrupt, folder.enough_memory("training"):
                 trainer.run(interrupt)
             if self._team.main:
@@ -147,7 +147,7 @@ class TrainingSession:
         self._team.wait()
         return self._folder.load(self._team.device)
 
-    def _say_unused(self, show: Reporter) -> None:
+    def _report_unused(self, show: Reporter) -> None:
         """Say which settings have no effect, all that is read of them having been read."""
         if self._reads is None:
             return

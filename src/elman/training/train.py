@@ -82,8 +82,8 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice |
         guess = choice.words if choice and choice.guessed else ""
         if guess:
             show.line(guess)
-        heard: list[str] = []
-        with _others_named(run, choice), reading_once(), _heard(heard, show):
+        noted: list[str] = []
+        with _others_named(run, choice), reading_once(), _noted(noted, show):
             parts, kind = dataset.load_parts(run), tasks_registry.get(run.task)
             task, train = selection.fitted(
                 parts.train, lambda records: kind.prepare(records, run), strict=run.data.strict
@@ -91,7 +91,7 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice |
             path = out or _free_folder(run, team)
             session = TrainingSession(RunFolder(path), run, task, parts._replace(train=train), team, show)
         named = [choice.words] if choice and not choice.guessed else []
-        return session.begin([*named, *heard], guess, reads)
+        return session.begin([*named, *noted], guess, reads)
 
 
 @contextmanager
@@ -140,13 +140,13 @@ def _session(run: RunConfig) -> Iterator[ProcessGroup]:
 
 
 @contextmanager
-def _heard(said: list[str], show: Reporter) -> Iterator[None]:
-    """Add the notes on the data to `said`; those are shown at once, if the training cannot begin."""
+def _noted(lines: list[str], show: Reporter) -> Iterator[None]:
+    """Add the notes on the data to `lines`; those are shown at once, if the training cannot begin."""
     try:
-        with notes.heard(said.append):
+        with notes.forward(lines.append):
             yield
     except ElmanError:
-        for line in said:
+        for line in lines:
             show.line(line)
         raise
 

@@ -234,8 +234,8 @@ def test_counts_of_any_size_are_covered_as_the_intervals_say(mean):
     task, (_, _, test) = made({**COUNTS, "samples": 200}, rows(400, y=lambda step: str(counts[step])))
     assert task.outline.dispersion == pytest.approx(0.2, rel=0.2)
     network = task.build().eval()
-    outlook = _joined(test, evaluation.predict(task, network, test))
-    assert test.scores(outlook)["coverage_80"] == pytest.approx(0.8, abs=0.08)
+    forecast = _joined(test, evaluation.predict(task, network, test))
+    assert test.scores(forecast)["coverage_80"] == pytest.approx(0.8, abs=0.08)
     losses = task.loss(network(batching.collate(test[:9]).seq)[0], batching.collate(test[:9]))
     assert float(losses.nats) / losses.count == pytest.approx(math.log(mean), abs=1.5)
 
@@ -256,8 +256,8 @@ def test_a_forecast_and_a_stream_are_moved_by_an_offset(model):
         raw, _ = streamer.run(Seq(data[:, None]), streamer.start(None))
         said = [ends.decoder.decode(one) for one in raw[:, 0]][-1]
         assert said.times == future.times
-        np.testing.assert_allclose(said.numbers[:, 1:], future.outlook.quantiles, rtol=0, atol=1e-3)
-        found.append(future.outlook.quantiles - offset)
+        np.testing.assert_allclose(said.numbers[:, 1:], future.forecast.quantiles, rtol=0, atol=1e-3)
+        found.append(future.forecast.quantiles - offset)
     np.testing.assert_allclose(found[1], found[0], atol=1e-3)
 
 
@@ -365,7 +365,7 @@ def test_it_forecasts_in_the_data_s_own_units(model, tmp_path):
         ("a", "2024-04-30", "2024-05-05"),
         ("b", "2024-04-30", "2024-05-05"),
     ]
-    assert futures[0].outlook.quantiles.shape == (6, len(LEVELS))
+    assert futures[0].forecast.quantiles.shape == (6, len(LEVELS))
     assert len(futures[0].past) == 120
     if model == "quantiles":
         with torch.no_grad():
@@ -385,7 +385,7 @@ def test_horizons_beyond_what_was_learnt():
     longer = task.ahead(20)
     windows = longer.encode(rows(), Purpose.PREDICT)
     (future,) = longer.futures(windows, evaluation.predict(longer, task.build().eval(), windows))
-    assert future.outlook.mean.shape == (20,)
+    assert future.forecast.mean.shape == (20,)
 
 
 def test_the_future_of_known_columns_must_be_there():

@@ -30,7 +30,7 @@ from elman.tasks.base import Purpose
 from elman.tasks.recognize import error_rates
 from elman.tasks.recognize.network import RecognizeNetwork, at_other_speed
 from elman.tasks.recognize.task import Recognize
-from elman.tasks.recognize.transcript import FrameTimes, Transcript, heard, pieces
+from elman.tasks.recognize.transcript import FrameTimes, Transcript, pieces, transcripts
 
 TONES = {"a": 500, "b": 900, "c": 1400, " ": 0}
 RATE = 4000
@@ -384,7 +384,7 @@ def replace_spans(one: Transcript) -> Transcript:
 
 
 def test_an_empty_text_has_no_times():
-    (one,) = heard(torch.zeros(3, 1, 4), torch.tensor([3]), [[]])
+    (one,) = transcripts(torch.zeros(3, 1, 4), torch.tensor([3]), [[]])
     assert pieces([], one, FrameTimes(Frame(), 0.0), words=True) == []
     assert one.shares.shape == (3, 1)
 

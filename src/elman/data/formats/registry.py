@@ -91,7 +91,7 @@ def find(
             found = asked[0] if name != AUTO else _taker(source, asked)
     except OSError as error:
         raise unreadable(Path(source), error) from error
-    return found.told(hints) if hints else found
+    return found.with_hints(hints) if hints else found
 
 
 def _taker(source: str, asked: Sequence[Format]) -> Format:

@@ -74,7 +74,7 @@ class Table(Format):
     def __init__(self, hints: ReadingHints | None = None) -> None:
         self._hints = hints or ReadingHints()
 
-    def told(self, hints: ReadingHints) -> Table:
+    def with_hints(self, hints: ReadingHints) -> Table:
         """Return a table format with these hints about the header."""
         return Table(hints)
 

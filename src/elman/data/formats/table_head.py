@@ -71,10 +71,10 @@ def is_head(first: Sequence[str], below: Sequence[Sequence[str]], hints: Reading
     if not pairs or any(2 * sum(map(bool, column)) >= len(column) for column in unnamed):
         return False
     differ = len({name for name, _ in pairs}) == len(pairs)
-    return _are_names(pairs) or (differ and _is_told(first, columns, pairs))
+    return _are_names(pairs) or (differ and _is_header(first, columns, pairs))
 
 
-def _is_told(
+def _is_header(
     first: Sequence[str], columns: Sequence[Sequence[str]], pairs: Sequence[tuple[str, Sequence[str]]]
 ) -> bool:
     """Whether a name is a usual one, or a column is of another kind than its name."""

@@ -105,14 +105,14 @@ def choose(case: KernelRequest, forced: str | None = None) -> tuple[Kernel, str]
 def explain(case: KernelRequest) -> list[tuple[str, str]]:
     """Each kernel in order of preference, and what it says to that case."""
     runs, reason = choose(case)
-    said = []
+    lines = []
     for kernel in _TABLE:
         refusal = kernel.refuses(case)
         if kernel is runs:
-            said.append((kernel.name, f"runs: {reason}"))
+            lines.append((kernel.name, f"runs: {reason}"))
         else:
-            said.append((kernel.name, f"refuses: {refusal}" if refusal else "could run"))
-    return said
+            lines.append((kernel.name, f"refuses: {refusal}" if refusal else "could run"))
+    return lines
 
 
 def scan(cell: CellProtocol, job: ScanJob, kernel: str | None = None) -> Result:

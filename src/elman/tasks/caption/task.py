@@ -112,7 +112,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
 
     def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """BLEU up to 4 words and shorter, chrF, exact matches, the symbol error rate, the loss a symbol."""
-        told = self._told(examples, [self.wording.text(line) for line in outputs]) if outputs else {}
+        told = self._named_scores(examples, [self.wording.text(line) for line in outputs]) if outputs else {}
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
@@ -122,10 +122,10 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         what = "input" if not isinstance(self.input, Image) else "film" if self.input.film else "picture"
         return {
             part: {
-                f"nearest training {what}": self._told(
+                f"nearest training {what}": self._named_scores(
                     examples, [texts[place] for place in self._nearest(train, examples)]
                 ),
-                "most frequent caption": self._told(examples, [usual] * len(examples)),
+                "most frequent caption": self._named_scores(examples, [usual] * len(examples)),
             }
             for part, examples in parts.items()
         }
@@ -206,7 +206,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         for text in map(self.wording.vocab.normal, _captions(self.columns, record)):
             yield Seq2SeqExample(data, self.wording.encode(text, record.where), len(data), key, text)
 
-    def _told(self, examples: Sequence[Example], texts: Sequence[str]) -> Scores:
+    def _named_scores(self, examples: Sequence[Example], texts: Sequence[str]) -> Scores:
         told = self.wording.scores(examples, texts)
         first = next(iter(told))
         others = {**self.wording.shorter_bleus(examples, texts), **told}

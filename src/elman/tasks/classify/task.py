@@ -208,13 +208,13 @@ class Classify(
             nats = nats + self._shared(scores.again(scores.vectors + size * slope), scores, batch)
         return Loss(nats, len(scores.scores))
 
-    def _shared(self, scores: Tensor, said: TrainingOutput, batch: Batch) -> Tensor:
-        """Return the summed objective of scores of sequences that were mixed as `said` records."""
+    def _shared(self, scores: Tensor, output: TrainingOutput, batch: Batch) -> Tensor:
+        """Return the summed objective of scores of sequences that were mixed as `output` records."""
         nats = self.target.objective(scores, batch.targets).nats
-        if said.order is None:
+        if output.order is None:
             return nats
-        others = batch.targets.index_select(min(1, batch.targets.ndim - 1), said.order)
-        return said.share * nats + (1 - said.share) * self.target.objective(scores, others).nats
+        others = batch.targets.index_select(min(1, batch.targets.ndim - 1), output.order)
+        return output.share * nats + (1 - output.share) * self.target.objective(scores, others).nats
 
     def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """The target's scores, and the loss."""
@@ -225,12 +225,12 @@ class Classify(
         """What is most frequent, and linear models of simple features."""
         learnt = baselines.learnt(self.target, train)
 
-        def told(examples: Sequence[Example], says: baselines.Says) -> Scores:
-            said, truth = says(examples), _targets(examples)
+        def part_scores(examples: Sequence[Example], predictor: baselines.Predictor) -> Scores:
+            said, truth = predictor(examples), _targets(examples)
             return {**self.target.scores(said, truth), "loss": self.target.surprise(said, truth)}
 
         return {
-            part: {name: told(examples, says) for name, says in learnt.items()}
+            part: {name: part_scores(examples, predictor) for name, predictor in learnt.items()}
             for part, examples in parts.items()
         }
 

@@ -125,13 +125,13 @@ def _records(rows: Sequence[Mapping[str, Any]]) -> list[Record]:
 
 
 def _future(future: SeriesForecast) -> dict[str, Any]:
-    outlook = future.outlook
+    forecast = future.forecast
     return {
         "name": future.name,
         "times": list(future.times),
-        "mean": outlook.mean.tolist(),
-        "median": outlook.median.tolist(),
-        "quantiles": {f"{level:g}": outlook.quantiles[:, at].tolist() for at, level in enumerate(LEVELS)},
+        "mean": forecast.mean.tolist(),
+        "median": forecast.median.tolist(),
+        "quantiles": {f"{level:g}": forecast.quantiles[:, at].tolist() for at, level in enumerate(LEVELS)},
         "past": future.past.tolist(),
     }
 

@@ -217,22 +217,22 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         assert isinstance(examples, RollingWindows)
         return {
             "exponential smoothing": self._scores(
-                examples, examples.outlook(naive_forecasts.exponential_smoothing)
+                examples, examples.forecast(naive_forecasts.exponential_smoothing)
             )
         }
 
     def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Scores by the step of the horizon, and a picture of some windows."""
         assert isinstance(examples, RollingWindows)
-        outlook = _joined(examples, outputs)
+        forecast = _joined(examples, outputs)
         rows: list[Sequence[object]] = [("step", "wql", "coverage_80", "coverage_95")]
         for step in sorted({round(share * (examples.horizon - 1)) for share in (0, 0.25, 0.5, 0.75, 1)}):
-            cut = QuantileForecast(outlook.mean[:, step : step + 1], outlook.quantiles[:, step : step + 1])
+            cut = QuantileForecast(forecast.mean[:, step : step + 1], forecast.quantiles[:, step : step + 1])
             at = forecasting.forecast_scores(examples.actual[:, step : step + 1], cut, examples.units)
             rows.append((step + 1, at["wql"], at["coverage_80"], at["coverage_95"]))
         shown = np.linspace(0, len(examples) - 1, min(len(examples), 3)).astype(int).tolist()
         futures = [
-            self._future(examples, place, QuantileForecast(*(part[place] for part in outlook)))
+            self._future(examples, place, QuantileForecast(*(part[place] for part in forecast)))
             for place in shown
         ]
         return Findings({"By step of the horizon": rows}, {"forecast": lambda figure: draw(figure, futures)})
@@ -244,9 +244,9 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         """
         if not isinstance(examples, RollingWindows):
             return []
-        outlook = _joined(examples, outputs)
+        forecast = _joined(examples, outputs)
         there = ~np.isnan(examples.actual)
-        missed = np.nansum(np.abs(examples.actual - outlook.median), 1) / np.maximum(there.sum(1), 1)
+        missed = np.nansum(np.abs(examples.actual - forecast.median), 1) / np.maximum(there.sum(1), 1)
         sizes = missed / np.where(examples.units > 0, examples.units, examples.scale)
         chosen: list[int] = []
         for place in largest(np.nan_to_num(sizes).tolist(), len(examples)):
@@ -257,15 +257,15 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
             if len(chosen) == most:
                 break
         return [
-            self._missed(examples, place, outlook, float(missed[place]), float(sizes[place]))
+            self._missed(examples, place, forecast, float(missed[place]), float(sizes[place]))
             for place in chosen
         ]
 
     def _missed(
-        self, examples: RollingWindows, place: int, outlook: QuantileForecast, error: float, size: float
+        self, examples: RollingWindows, place: int, forecast: QuantileForecast, error: float, size: float
     ) -> Mistake:
         """A window with the first steps of its median and of what came true."""
-        future = self._future(examples, place, QuantileForecast(*(part[place] for part in outlook)))
+        future = self._future(examples, place, QuantileForecast(*(part[place] for part in forecast)))
         told = {"mean error": error, "of its usual change": size}
         where = f"{future.name} from {future.times[0]}".strip()
         return Mistake(place, _steps(future.median), _steps(examples.actual[place]), told, where)
@@ -300,9 +300,11 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
     def futures(self, windows: Sequence[Example], outputs: Sequence[Any]) -> list[SeriesForecast]:
         """What was predicted for windows without targets, one at the end of each series."""
         assert isinstance(windows, RollingWindows)
-        outlook = _joined(windows, outputs)
+        forecast = _joined(windows, outputs)
         return [
-            self._future(windows, place, QuantileForecast(*(part[place, : self.horizon] for part in outlook)))
+            self._future(
+                windows, place, QuantileForecast(*(part[place, : self.horizon] for part in forecast))
+            )
             for place in range(len(windows))
         ]
 
@@ -391,21 +393,21 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
     def _naive(self, examples: Sequence[Example]) -> dict[str, Scores]:
         assert isinstance(examples, RollingWindows)
         return {
-            name: self._scores(examples, examples.outlook(one))
+            name: self._scores(examples, examples.forecast(one))
             for name, one in naive_forecasts.BASELINES.items()
         }
 
-    def _scores(self, examples: Sequence[Example], outlook: QuantileForecast) -> Scores:
+    def _scores(self, examples: Sequence[Example], forecast: QuantileForecast) -> Scores:
         assert isinstance(examples, RollingWindows)
-        found = examples.scores(outlook)
+        found = examples.scores(forecast)
         if self._options.standardise:
-            return {**forecasting.errors(examples.actual, outlook, examples.scale), **found}
+            return {**forecasting.errors(examples.actual, forecast, examples.scale), **found}
         return found
 
-    def _future(self, windows: RollingWindows, place: int, outlook: QuantileForecast) -> SeriesForecast:
+    def _future(self, windows: RollingWindows, place: int, forecast: QuantileForecast) -> SeriesForecast:
         which, at = windows.places[place].tolist()
         one, frequency = windows.tracks[which].series, self.outline.frequency
-        times = frequency.after(one.times[0], at + np.arange(len(outlook.mean)))
+        times = frequency.after(one.times[0], at + np.arange(len(forecast.mean)))
         actual = one.values[at : min(at + len(times), one.length)]
         shown = [frequencies.shown(frequency, one.style, time) for time in times]
         columns = self.outline.columns
@@ -416,7 +418,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         return SeriesForecast(
             one.name,
             shown,
-            outlook,
+            forecast,
             one.values[:at],
             actual,
             heads,

@@ -104,9 +104,9 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
         logp = torch.stack(outputs)
         best, symbols = logp.topk(min(_TOLD, logp.shape[1]))
         p = best.cpu().double().exp().round(decimals=6)
-        return [self._told(*row) for row in zip(symbols.tolist(), p.tolist(), strict=True)]
+        return [self._row(*row) for row in zip(symbols.tolist(), p.tolist(), strict=True)]
 
-    def _told(self, symbols: list[int], p: list[float]) -> dict[str, Any]:
+    def _row(self, symbols: list[int], p: list[float]) -> dict[str, Any]:
         texts = self._texts
         named = {texts[symbol]: share for symbol, share in zip(symbols, p, strict=True)}
         return {"prediction": texts[symbols[0]], "probabilities": named}
@@ -149,7 +149,7 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
 
     def complete(self, ends: StreamCodec, state: State, text: str, count: int) -> list[tuple[str, float]]:
         assert isinstance(ends.encoder, TextEncoder)
-        before, begun = completion.split_word(self._vocab.normal(ends.encoder.held + text))
+        before, begun = completion.split_word(self._vocab.normal(ends.encoder.pending + text))
         begun = self._vocab.spaced(begun) if isinstance(self._vocab, WordVocab) else begun
         layers, scores = self._scores(state, before)
         width = max(_BEAM, 4 * count)

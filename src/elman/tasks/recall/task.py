@@ -144,14 +144,14 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
         pairs = (
             [(cue, found.whole) for cue, found in _pairs(examples, outputs) if cue.scored] if outputs else []
         )
-        told = self._told(*zip(*pairs, strict=True)) if pairs else {}
+        told = self._named_scores(*zip(*pairs, strict=True)) if pairs else {}
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """The nearest stored pattern, than which no memory does better on average; and the damaged one."""
         patterns = self._stored(train)
 
-        def told(examples: Sequence[Example]) -> dict[str, Scores]:
+        def part_scores(examples: Sequence[Example]) -> dict[str, Scores]:
             scored = [cue for cue in map(_cue, examples) if cue.scored]
             asked = torch.cat([cue.data for cue in scored])
             wholes = torch.stack([cue.whole for cue in scored])
@@ -161,11 +161,11 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
             }
             losses = {name: _error(states, wholes.t()) for name, states in said.items()}
             return {
-                name: {**self._told(scored, states), "loss": float(loss.nats) / loss.count}
+                name: {**self._named_scores(scored, states), "loss": float(loss.nats) / loss.count}
                 for (name, states), loss in zip(said.items(), losses.values(), strict=True)
             }
 
-        return {part: told(examples) for part, examples in parts.items()}
+        return {part: part_scores(examples) for part, examples in parts.items()}
 
     def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Recall by damage, recalls on their way, energy by step, and how much such a memory holds."""
@@ -269,7 +269,7 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
         """The patterns [P, N], each once."""
         return torch.stack([example.target for example in train[: len(self.names)]])
 
-    def _told(self, examples: Sequence[Query], states: Any) -> Scores:
+    def _named_scores(self, examples: Sequence[Query], states: Any) -> Scores:
         said, wholes = torch.stack(list(states)), torch.stack([cue.whole for cue in examples])
         right = queries.close(said, wholes, bits=self.layout.bits)
         return {
@@ -285,7 +285,7 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
         for share in LADDER:
             of = [(cue, found.whole) for cue, found in pairs if not cue.scored]
             of = [pair for pair in of if (getattr(pair[0], kind), getattr(pair[0], other)) == (share, 0.0)]
-            told = self._told(*zip(*of, strict=True))
+            told = self._named_scores(*zip(*of, strict=True))
             rungs.append((told["recalled"], told["overlap"]))
         return rungs
 

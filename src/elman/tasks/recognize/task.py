@@ -55,7 +55,7 @@ from elman.tasks.recognize.graph import GRAPHS
 from elman.tasks.recognize.network import CtcScores, RecognizeNetwork, frame_of
 from elman.tasks.recognize.settings import RecognizeConfig
 from elman.tasks.recognize.stream import RecognizeStreamer
-from elman.tasks.recognize.transcript import PANELS, FrameTimes, Transcript, draw, heard, pieces, rows
+from elman.tasks.recognize.transcript import PANELS, FrameTimes, Transcript, draw, pieces, rows, transcripts
 
 _TRANSCRIPTS = frozenset({"text", "transcript", "transcription", "sentence"})
 """Names of columns that make a sound beside them something to recognise."""
@@ -121,7 +121,7 @@ class Recognize(
     ) -> None:
         self._run, self._options = run, run.options
         self.columns, self.input, self.vocab, self._known = chosen, member, symbols, known
-        self._frame, self._guide = frame_of(run.options), _guide(symbols, known, run)
+        self._frame, self._scorer = frame_of(run.options), _scorer(symbols, known, run)
 
     @classmethod
     def matches(cls, record: Record) -> bool:
@@ -240,7 +240,7 @@ class Recognize(
 
     def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Word and symbol error rate, exact matches, and the loss a symbol; the watched one first."""
-        told = self._told(examples, [self._plain(one) for one in outputs]) if outputs else {}
+        told = self._rates(examples, [self._plain(one) for one in outputs]) if outputs else {}
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
@@ -252,8 +252,8 @@ class Recognize(
         for part, examples in parts.items():
             places = nearest(mine, [_compared(example.data) for example in examples])
             told[part] = {
-                "nearest training sequence": self._told(examples, [known[place] for place in places]),
-                "most frequent text": self._told(examples, [usual] * len(examples)),
+                "nearest training sequence": self._rates(examples, [known[place] for place in places]),
+                "most frequent text": self._rates(examples, [usual] * len(examples)),
             }
         return told
 
@@ -302,10 +302,10 @@ class Recognize(
         if self.vocab.unknown is not None:
             never = torch.tensor([self.vocab.unknown], device=said.device)
             said = said.index_fill(2, never, -torch.inf)
-        if self._options.beam == 1 and self._guide is None:
-            return heard(said, lengths, ctc.greedy(said, lengths))
-        found = prefix_beam(said, lengths, width=self._options.beam, guide=self._guide)
-        return heard(said, lengths, [best.symbols for best, *_ in found])
+        if self._options.beam == 1 and self._scorer is None:
+            return transcripts(said, lengths, ctc.greedy(said, lengths))
+        found = prefix_beam(said, lengths, width=self._options.beam, scorer=self._scorer)
+        return transcripts(said, lengths, [best.symbols for best, *_ in found])
 
     def with_beam(self, width: int) -> Self:
         """The same task with another width of the beam."""
@@ -373,8 +373,8 @@ class Recognize(
     def _plain(self, one: Transcript) -> str:
         return error_rates.plain(self.vocab.decode(one.symbols), lower=self._run.data.lower)
 
-    def _told(self, examples: Sequence[Example], said: Sequence[str]) -> Scores:
-        told = error_rates.rates([_spoken(example).text for example in examples], said, unit=self.vocab.unit)
+    def _rates(self, examples: Sequence[Example], texts: Sequence[str]) -> Scores:
+        told = error_rates.rates([_spoken(example).text for example in examples], texts, unit=self.vocab.unit)
         first = self.selection_metric
         return {first: told.pop(first), **told} if first in told else told
 
@@ -429,7 +429,7 @@ def _words(options: RecognizeConfig, known: Sequence[str], data: DataSettings) -
     return list(error_rates.words(spelled))
 
 
-def _guide(symbols: Vocab, known: TrainingTexts, run: RunConfig[RecognizeConfig]) -> PrefixScorer | None:
+def _scorer(symbols: Vocab, known: TrainingTexts, run: RunConfig[RecognizeConfig]) -> PrefixScorer | None:
     """What guides the search; None: nothing does."""
     options = run.options
     found: list[PrefixScorer] = []

@@ -303,29 +303,31 @@ class TargetText:
 
         Examples of one source count once, by the first of them; the target of each is right for it.
         """
-        said, references = _by_source(examples, texts)
-        told = _sentence_scores(said, references, lower=self._lower) if is_installed("sacrebleu") else {}
-        exact = sum(self._same(text, right) for text, right in zip(said, references, strict=True))
-        told["exact_match"] = exact / max(1, len(said))
-        told["symbol_error_rate"] = self._errors(said, references)
+        hypotheses, references = _by_source(examples, texts)
+        found = (
+            _sentence_scores(hypotheses, references, lower=self._lower) if is_installed("sacrebleu") else {}
+        )
+        exact = sum(self._same(text, right) for text, right in zip(hypotheses, references, strict=True))
+        found["exact_match"] = exact / max(1, len(hypotheses))
+        found["symbol_error_rate"] = self._errors(hypotheses, references)
         first = self.selection_metric()
-        return {first: told.pop(first), **told} if first in told else told
+        return {first: found.pop(first), **found} if first in found else found
 
     def mistakes(
         self, examples: Sequence[Example], texts: Sequence[str], lines: Sequence[TextHypothesis], most: int
     ) -> list[Mistake]:
         """The texts with most wrong symbols for their length, by the nearest reference, one for a source."""
-        said, references = _by_source(examples, texts)
+        hypotheses, references = _by_source(examples, texts)
         firsts = {_pair(pair).key: place for place, pair in reversed([*enumerate(examples)])}
         places = [firsts[key] for key in dict.fromkeys(_pair(pair).key for pair in examples)]
         sizes = [
             0.0 if any(self._same(text, [right]) for right in rights) else self._errors([text], [rights])
-            for text, rights in zip(said, references, strict=True)
+            for text, rights in zip(hypotheses, references, strict=True)
         ]
         return [
             Mistake(
                 places[at],
-                said[at],
+                hypotheses[at],
                 references[at][0],
                 {"symbol error rate": sizes[at], "probability": math.exp(lines[places[at]].logp)},
                 _pair(examples[places[at]]).source,
@@ -352,17 +354,17 @@ class TargetText:
         """BLEU of n-grams up to 1, 2 and 3 words (with sacreBLEU); `scores` has that of 4."""
         if not is_installed("sacrebleu"):
             return {}
-        said, references = _by_source(examples, texts)
+        hypotheses, references = _by_source(examples, texts)
         scorers = {f"bleu_{order}": _bleu(self._lower, order) for order in (1, 2, 3)}
-        return _corpus_scores(scorers, said, references)
+        return _corpus_scores(scorers, hypotheses, references)
 
     def baselines(self, train: Sequence[Example], examples: Sequence[Example]) -> dict[str, dict[str, float]]:
         """The scores of a copy of the source, if that is a text, and of the target of the nearest source."""
         places = nearest([example.data for example in train], [example.data for example in examples])
-        said = {"nearest training source": [_pair(train[place]).text for place in places]}
+        predictors = {"nearest training source": [_pair(train[place]).text for place in places]}
         if copies := [_pair(example).source for example in examples if _pair(example).source]:
-            said["copy of the source"] = copies
-        return {name: self.scores(examples, texts) for name, texts in said.items()}
+            predictors["copy of the source"] = copies
+        return {name: self.scores(examples, texts) for name, texts in predictors.items()}
 
     def selection_metric(self) -> str:
         """The score that selects the best epoch."""
@@ -378,11 +380,11 @@ class TargetText:
         """The text as the vocabulary sees it, with one space where there are several."""
         return " ".join((text.lower() if self._lower else text).split())
 
-    def _errors(self, said: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    def _errors(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
         """Symbols to change, over those that should be there, by the nearest reference of each."""
         pairs = [
             (self._symbols(right), self._symbols(text))
-            for text, rights in zip(said, references, strict=True)
+            for text, rights in zip(hypotheses, references, strict=True)
             for right in rights
         ]
         distances = iter(zip(edit_distance.edit_distances(pairs).tolist(), pairs, strict=True))
@@ -452,17 +454,17 @@ def _bleu(lower: bool, order: int) -> Any:
 
 
 def _sentence_scores(
-    said: Sequence[str], references: Sequence[Sequence[str]], *, lower: bool
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], *, lower: bool
 ) -> dict[str, float]:
     """BLEU and chrF in percent (Papineni et al. 2002; Popović 2015)."""
-    return _corpus_scores(_scorers(lower), said, references)
+    return _corpus_scores(_scorers(lower), hypotheses, references)
 
 
 def _corpus_scores(
-    scorers: Mapping[str, Any], said: Sequence[str], references: Sequence[Sequence[str]]
+    scorers: Mapping[str, Any], hypotheses: Sequence[str], references: Sequence[Sequence[str]]
 ) -> dict[str, float]:
     most = max(map(len, references))
     columns = [
         [several[place] if place < len(several) else None for several in references] for place in range(most)
     ]
-    return {name: scorer.corpus_score(list(said), columns).score for name, scorer in scorers.items()}
+    return {name: scorer.corpus_score(list(hypotheses), columns).score for name, scorer in scorers.items()}

@@ -106,13 +106,13 @@ class TokenEncoder(IncrementalEncoder):
     """
 
     def __init__(self, words: TaggerWords) -> None:
-        self._words, self._held = words, ""
+        self._words, self._pending = words, ""
         self.taken: deque[str] = deque()
 
     def encode_step(self, x: Any) -> Tensor:
         """See `IncrementalEncoder`: a token."""
-        if self._held or not isinstance(x, str) or not x or x != x.strip():
-            after = f" after {self._held!r:.40}, a part of a token" if self._held else ""
+        if self._pending or not isinstance(x, str) or not x or x != x.strip():
+            after = f" after {self._pending!r:.40}, a part of a token" if self._pending else ""
             remedy = "feed(...) takes texts and lists of tokens"
             raise DataError("a step of tokens", f"{x!r:.40}{after}", expected="one token", remedy=remedy)
         return self._encoded([x])[0]
@@ -120,29 +120,29 @@ class TokenEncoder(IncrementalEncoder):
     def encode(self, chunk: Any) -> Tensor:
         if not isinstance(chunk, str):
             return self._encoded(self._listed(chunk))
-        text = self._held + chunk
+        text = self._pending + chunk
         found = text.split()
         held = found.pop() if found and not text[-1].isspace() else ""
         if len(held) > _LONGEST:
             got = f"{len(held):,} characters without a space"
             raise DataError("a piece of tokens", got, expected=f"at most {_LONGEST:,}")
         data = self._encoded(found)
-        self._held = held
+        self._pending = held
         return data
 
     def flush(self) -> Tensor:
-        found, self._held = [self._held] * bool(self._held), ""
+        found, self._pending = [self._pending] * bool(self._pending), ""
         return self._encoded(found)
 
     def content(self) -> dict[str, Any]:
-        return {"held": self._held}
+        return {"held": self._pending}
 
     def restore(self, content: dict[str, Any]) -> None:
-        (self._held,) = json_schema.build(_TagKept, content)
+        (self._pending,) = json_schema.build(_TagKept, content)
 
     def _listed(self, chunk: Any) -> list[str]:
-        if self._held:
-            got = f"a list after {self._held!r:.40}, a part of a token"
+        if self._pending:
+            got = f"a list after {self._pending!r:.40}, a part of a token"
             raise DataError("a piece of tokens", got, remedy="finish() first")
         if not isinstance(chunk, list | tuple) or not all(isinstance(t, str) and t.strip() for t in chunk):
             raise DataError("a piece of tokens", f"{chunk!r:.40}", expected="a text, or a list of tokens")

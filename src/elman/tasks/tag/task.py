@@ -295,10 +295,12 @@ class Tag(
         """Each word's most frequent tag; for a word that is not known the most frequent one."""
         table = torch.from_numpy(scores.frequent_tags(_flat(train), len(self.words)))
 
-        def told(examples: Sequence[Example]) -> Scores:
+        def part_scores(examples: Sequence[Example]) -> Scores:
             return self._scores(examples, [table[example.data[:, 0].long()] for example in examples])
 
-        return {part: {"most frequent tag of the word": told(examples)} for part, examples in parts.items()}
+        return {
+            part: {"most frequent tag of the word": part_scores(examples)} for part, examples in parts.items()
+        }
 
     def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Precision, recall and F1 of each tag and type of span, and which tags are taken for which."""
