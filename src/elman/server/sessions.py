@@ -193,11 +193,11 @@ class SessionManager:
         session = self._sessions.pop(name)
         engine, key = self.engines[session.served.name], session.key
         if key is not None:
-            self.service.worker.submit_unbounded(None, lambda _: [engine.close(key)], None)
+            self.service.worker.submit_unbounded(None, lambda _: [engine.close(key)], None, group=engine)
 
     async def _do(self, served: Served, work: Callable[[Streams], _Made]) -> _Made:
         engine = self.engines[served.name]
-        return await self.service.worker.submit_unbounded(None, lambda _: [work(engine)], None)
+        return await self.service.worker.submit_unbounded(None, lambda _: [work(engine)], None, group=engine)
 
 
 def _keep(engine: Streams, key: int, path: Path) -> None:

@@ -119,7 +119,9 @@ class Socket:
         served = self._worker.run_inline if op.single else self._worker.submit_unbounded
         for part in op.parts(self._kind, message[name]):
             payload = StreamRequest(session.key or 0, part, message.get("state", False))
-            reply: StreamReply = await served((self._name, name), self._runs[name], payload)
+            reply: StreamReply = await served(
+                (self._name, name), self._runs[name], payload, group=self._engine
+            )
             self._steps.inc(max(0, reply.steps - session.steps))
             session.steps, state = reply.steps, reply.state
             if reply.outputs and single:

@@ -36,6 +36,7 @@ from elman.tasks import evaluation
 from elman.tasks.base import Loss, Scores, Task
 from elman.training import checkpoint, optimizers
 from elman.training.advice import Epoch, advise
+from elman.training.callbacks import Callback, TrainingEpoch, TrainingStep
 from elman.training.checkpoint import Progress, RunningSums, TrainingState
 from elman.training.metrics_log import Board, MetricsLog
 from elman.training.processes import ProcessGroup
@@ -59,6 +60,7 @@ class TrainingJob:
     shown: Sequence[Example]
     processes: ProcessGroup
     show: Reporter
+    callbacks: Sequence[Callback] = ()
 
 
 class Trainer:
@@ -80,6 +82,8 @@ class Trainer:
         self._row = (time.monotonic(), progress.whole.symbols)
         self._entering: State | None = None
         self._advised: set[str] = set()
+        self._own, self._speed_now = RunningSums(), 0.0
+        self.fault: Exception | None = None
         self.begun: Callable[[], None] = lambda: None
 
     def _table(self) -> MetricsLog:
@@ -112,6 +116,8 @@ class Trainer:
     def run(self, interrupt: GracefulStop) -> None:
         """Train until the end, the early end, or an interrupt; a checkpoint is there afterwards.
 
+        A callback may interrupt it too. If one fails, its error is `fault` afterwards.
+
         `begun` is called after the first step of this sitting, or at once where there is none.
 
         A network with nothing to learn by gradient is at its end before the first step.
@@ -128,16 +134,58 @@ class Trainer:
             self.step()
             if progress.step == first + 1:
                 self.begun()
+            stop = self._called(lambda callback: callback.on_step(self._now()))
             if self._epoch_ends():
                 self._end_epoch()
+                stop = self._called(lambda callback: callback.on_epoch(self._epoch())) or stop
                 self._save()
             elif self.job.processes.any(self._due()):
                 self._save()
-            if self.job.processes.any(interrupt.seen):
+            stop = stop and ((self._goes_on() and not progress.done) or self.fault is not None)
+            if self.job.processes.any(interrupt.seen or stop):
                 self._save()
                 return
         progress.done = True
         self._save()
+
+    def _called(self, call: Callable[[Callback], bool | None]) -> bool:
+        """Call all callbacks, until one fails; whether training is to stop here."""
+        stop = False
+        for callback in self.job.callbacks if self.job.processes.main and not self.fault else ():
+            try:
+                stop = bool(call(callback)) or stop
+            except Exception as error:
+                self.fault = error
+                return True
+        return stop
+
+    def _now(self) -> TrainingStep:
+        progress, own = self.progress, self._own
+        return TrainingStep(
+            step=progress.step,
+            steps=self.steps,
+            epoch=progress.epoch + 1,
+            epochs=self.epochs,
+            loss=own.nats / max(1, own.count),
+            grad_norm=own.norm,
+            lr=self.learner.optimizer.param_groups[0]["lr"],
+            symbols_per_second=self._speed_now,
+        )
+
+    def _epoch(self) -> TrainingEpoch:
+        """The epoch that has ended."""
+        progress = self.progress
+        numbers = progress.epochs[-1]
+        return TrainingEpoch(
+            epoch=progress.epoch,
+            epochs=self.epochs,
+            step=progress.step,
+            train_loss=numbers.train,
+            scores=dict(numbers.scores),
+            best=progress.best_epoch == progress.epoch - 1,
+            grad_norm=numbers.mean_norm,
+            seconds=progress.seconds,
+        )
 
     def judged(self) -> nn.Module:
         """The network that predicts: with averaged weights, where an average is kept."""
@@ -154,7 +202,7 @@ class Trainer:
         config, progress, learner = self._config, self.progress, self.learner
         optimizers.set_rate(learner.optimizer, self._rate())
         learner.optimizer.zero_grad(set_to_none=True)
-        windows = min(config.accumulate, self._plan.steps - progress.window)
+        windows, self._own = min(config.accumulate, self._plan.steps - progress.window), RunningSums()
         watch = LayerMonitor() if self._is_monitored(windows) else None
         for index in range(windows):
             watching = dispatch.through(watch) if watch and not index else nullcontext()
@@ -188,7 +236,7 @@ class Trainer:
             (loss.nats / (max(1, loss.count) * windows)).backward()
         learner.state = tuple(tensor.detach() for tensor in state) if self.job.task.continuous else None
         progress.window += 1
-        for tally in (progress.recent, progress.whole):
+        for tally in (progress.recent, progress.whole, self._own):
             tally.nats += float(loss.nats.detach())
             tally.count += loss.count
             tally.symbols += steps_of(batch.seq)
@@ -210,12 +258,13 @@ class Trainer:
 
     def _count(self, norm: float) -> None:
         progress = self.progress
-        for tally in (progress.recent, progress.whole):
+        for tally in (progress.recent, progress.whole, self._own):
             tally.norm += norm
             tally.steps += 1
             tally.clipped += bool(self._config.clip and norm > self._config.clip)
             if norm > tally.top_norm:
                 tally.top_norm, tally.top_step = norm, progress.step
+        self._speed_now = self._speed()
         self.job.show.step(progress.step, self.steps, self._words())
         if progress.step % self._steps_per_row == 0 and not self._epoch_ends():
             self._add_row(self._speed())

@@ -23,6 +23,7 @@ from elman.tasks import dataset, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
 from elman.training import changes, resolve
+from elman.training.callbacks import Callback, checked
 from elman.training.processes import ProcessGroup, processes
 from elman.training.resolve import TaskChoice
 from elman.training.session import TrainingSession
@@ -40,6 +41,7 @@ def train(
     config: str | Path | None = None,
     resume: str | Path | None = None,
     quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> Model:
     """Train a network, and return the model that validated best.
@@ -54,6 +56,8 @@ def train(
         resume: a run folder to go on with; settings of training may be given beside it, such as more
             `epochs` for one that is finished, or a lower `lr` for one that diverged.
         quiet: print nothing.
+        callbacks: objects of `elman.Callback`, called after each step and epoch and at the end; each may stop
+            the training.
         options: any setting by its name, such as `hidden=512`, or `tie=True` of the task's own.
 
     Raises:
@@ -61,19 +65,25 @@ def train(
         RunError: the run folder cannot be made, written or resumed.
         DivergedError: loss or gradient is no longer finite.
     """
-    show = NullReporter() if quiet else shown()
+    show, callbacks = NullReporter() if quiet else shown(), checked(callbacks)
     if resume is not None:
         if data is not None and not memory.is_path(data):
             source.hold(memory.records(data), RunFolder(resume).config.data.path)
         elif any(given is not None for given in (data, task, out, config)):
             remedy = "a run keeps its data and its task; settings of training may be given"
             raise ConfigError("resume", "data, task, out or config beside it", remedy=remedy)
-        return continue_run(Path(resume), show, options)
+        return continue_run(Path(resume), show, options, callbacks=callbacks)
     run, choice = resolve.resolve(_source(data), task, None if config is None else Path(config), options)
-    return begin(run, None if out is None else Path(out), show, choice)
+    return begin(run, None if out is None else Path(out), show, choice, callbacks)
 
 
-def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice | None = None) -> Model:
+def begin(
+    run: RunConfig,
+    out: Path | None,
+    show: Reporter,
+    choice: TaskChoice | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Model:
     """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
     registry.get(run.network.cell)
     reads = SettingReads(run.data, run.signal, run.network)
@@ -89,7 +99,8 @@ def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice |
                 parts.train, lambda records: kind.prepare(records, run), strict=run.data.strict
             )
             path = out or _free_folder(run, team)
-            session = TrainingSession(RunFolder(path), run, task, parts._replace(train=train), team, show)
+            parts = parts._replace(train=train)
+            session = TrainingSession(RunFolder(path), run, task, parts, team, show, callbacks)
         named = [choice.words] if choice and not choice.guessed else []
         return session.begin([*named, *noted], guess, reads)
 
@@ -106,7 +117,11 @@ def _others_named(run: RunConfig, choice: TaskChoice | None) -> Iterator[None]:
 
 
 def continue_run(
-    path: Path, show: Reporter, options: Mapping[str, Any] = {}, assignments: Sequence[str] = ()
+    path: Path,
+    show: Reporter,
+    options: Mapping[str, Any] = {},
+    assignments: Sequence[str] = (),
+    callbacks: Sequence[Callback] = (),
 ) -> Model:
     """Go on with the run in folder `path` as if it had never stopped, and return its best model.
 
@@ -115,13 +130,14 @@ def continue_run(
         show: what its words go to.
         options: settings of training to go on with, such as more epochs, by their names.
         assignments: the same as texts of the form training.key=value.
+        callbacks: called after each step and epoch, and at the end.
     """
     folder = RunFolder(path)
     run = changes.changed(folder.config, options, assignments)
     with _session(run) as team:
         task = folder.task()
         show = show if team.main else NullReporter()
-        return TrainingSession(folder, run, task, dataset.load_parts(run), team, show).resume()
+        return TrainingSession(folder, run, task, dataset.load_parts(run), team, show, callbacks).resume()
 
 
 @contextmanager

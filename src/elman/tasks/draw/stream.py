@@ -39,17 +39,19 @@ class StepOutput(NamedTuple):
         nats: the surprise of the step, after those before it.
         features: [size], from which the distribution of the next step is made.
         head: makes it.
+        kind: what a step is.
     """
 
     nats: Tensor
     features: Tensor
     head: Head
+    kind: StepType
 
     @property
     def following(self) -> StepDistribution:
-        """How the next step is distributed."""
+        """How the next step is distributed, in the data's own units."""
         with torch.no_grad():
-            return self.head(self.features)
+            return self.kind.in_units(self.head(self.features))
 
 
 @final
@@ -82,7 +84,7 @@ class DrawStreamer(Composer):
         return *state, features
 
     def ends(self, begin: Any) -> StreamCodec:
-        return StreamCodec(_Moves(self._kind), _StepDecoder(self._network.head))
+        return StreamCodec(_Moves(self._kind), _StepDecoder(self._network.head, self._kind))
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
@@ -101,9 +103,9 @@ class DrawStreamer(Composer):
         for length in lengths.unique().tolist():
             columns = (lengths == length).nonzero()[:, 0].to(data.device)
             some = tuple(s.index_select(1, columns) for s in state)
-            said, new = self.run(Seq(data[:length].index_select(1, columns)), some)
-            raw = data.new_zeros(*data.shape[:2], said.shape[-1]) if raw is None else raw
-            raw[:length, columns] = said
+            some_raw, new = self.run(Seq(data[:length].index_select(1, columns)), some)
+            raw = data.new_zeros(*data.shape[:2], some_raw.shape[-1]) if raw is None else raw
+            raw[:length, columns] = some_raw
             for mine, fresh in zip(after, new, strict=True):
                 mine[:, columns] = fresh
         assert raw is not None
@@ -130,14 +132,14 @@ class DrawStreamer(Composer):
     def _drawn(self, state: State, generator: torch.Generator, temperature: float) -> Iterator[Tensor]:
         *inner, last = state
         with torch.no_grad():
-            advance, said = self._network.advance(tuple(inner)), self._network.head(last[0])
+            advance, distribution = self._network.advance(tuple(inner)), self._network.head(last[0])
         while True:
             with torch.no_grad():
-                made = said.sample(generator, temperature)
+                made = distribution.sample(generator, temperature)
                 if bool(self._kind.ends(made).any()):
                     return
-                said, _ = advance(made)
-            yield made[0].cpu()
+                distribution, _ = advance(made)
+            yield torch.from_numpy(self._kind.drawing(made.cpu().numpy(), "", None).steps[0])
 
 
 def _numbers(line: str) -> Any:
@@ -172,7 +174,7 @@ class _Moves(IncrementalEncoder):
             chunk = [chunk]
         steps = step_types.read(RawValue(chunk, _WHERE))
         self._kind.check(steps, _WHERE)
-        return torch.from_numpy(steps)
+        return self._kind.centred(steps)
 
     def flush(self) -> Tensor:
         """See `IncrementalEncoder`: nothing is buffered."""
@@ -191,13 +193,14 @@ class _StepDecoder(IncrementalDecoder):
 
     Args:
         head: makes a distribution of features.
+        kind: what a step is.
     """
 
-    def __init__(self, head: Head) -> None:
-        self._head = head
+    def __init__(self, head: Head, kind: StepType) -> None:
+        self._head, self._kind = head, kind
 
     def decode(self, raw: Tensor) -> StepOutput:
-        return StepOutput(raw[-1], raw[:-1], self._head)
+        return StepOutput(raw[-1], raw[:-1], self._head, self._kind)
 
     def flush(self) -> list[Any]:
         return []
