@@ -101,10 +101,10 @@ def _translated(translate: Translate, first: int, lines: list[str]) -> list[list
     found: list[list[GeneratedText]] = [[] for _ in lines]
     asked = [place for place, line in enumerate(lines) if line.strip()]
     try:
-        found = translate(
+        translations = translate(
             [lines[place] for place in asked], names=[f"line {first + place}" for place in asked]
         )
-        for place, several in zip(asked, found, strict=True):
+        for place, several in zip(asked, translations, strict=True):
             found[place] = several
     except DataError as error:
         if len(asked) > 1:  # one of them is at fault: the others have their answers
