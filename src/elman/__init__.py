@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from elman.runs.load import load
     from elman.tasks.model import Model
     from elman.training.callbacks import Callback
-    from elman.training.train import train
+    from elman.training.train import explain, train
 
     __version__: str
 
@@ -37,6 +37,7 @@ __all__ = [
     "accelerate",
     "cells",
     "errors",
+    "explain",
     "export",
     "inspect",
     "kernels",
@@ -54,6 +55,7 @@ _PLACES = {
     "Recurrent": "elman.nn.recurrent",
     "Seq": "elman.core.records",
     "accelerate": "elman.nn.torch_compat.accelerate",
+    "explain": "elman.training.train",
     "inspect": "elman.diagnostics.report.inspection",
     "kernels": "elman.nn.kernels.answers",
     "load": "elman.runs.load",

@@ -173,6 +173,11 @@ class ReadsColumn(PredictsRecords, Generic[AnyInput]):
     def reads(self) -> str:
         return self.input.kind
 
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from."""
+        return self.columns.roles()
+
     def record(self, value: Any, where: str) -> Record:
         parsed = self.input.parse(value) if isinstance(value, str) else value
         return Record({self.columns.input: parsed}, where)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 from elman.core.records import Record
 from elman.core.run_config import DataSettings, RunConfig
+from elman.data import renaming
 from elman.data.formats import registry
 from elman.data.formats.base import ReadingHints
 from elman.data.long_tables import LongTable
@@ -12,35 +16,67 @@ from elman.tasks import selection
 from elman.tasks.base import Parts
 
 
-def load_parts(run: RunConfig) -> Parts:
-    """The records to train, validate and test with; a part with a file of its own takes no share of the rest.
+class Loaded(NamedTuple):
+    """The records that a run's parts are made of.
+
+    Args:
+        records: those of data.path that can be used, with rows that are steps joined to sequences.
+        table: how they were joined; None: they were not.
+    """
+
+    records: list[Record]
+    table: LongTable | None
+
+
+def load(run: RunConfig) -> Loaded:
+    """Return the records of `data.path`, without those that cannot be used.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    given = records(run.data.path, run.data, run.task)
+    table = tasks_registry.get(run.task).arrange(given, run.data)
+    return Loaded(_whole(table.join(given) if table else given, "in all", run), table)
+
+
+def load_parts(run: RunConfig, loaded: Loaded | None = None) -> Parts:
+    """Return the records to train, validate and test with; a part with a file of its own takes no share.
+
+    Args:
+        run: the settings.
+        loaded: what `load` gave; None: it is loaded here.
 
     Raises:
         DataError: a file cannot be read, or is too small for its parts.
     """
     data, task = run.data, run.task
+    given, table = loaded or load(run)
     rest = data.but(
         valid=0.0 if data.valid_path else data.valid,
         test=0.0 if data.test_path else data.test,
     )
-    kind, given = tasks_registry.get(task), records(data.path, data, task)
-    table = kind.arrange(given, data)
-
-    def whole(given: list[Record], use: str) -> list[Record]:
-        faults = kind.faults(given, run)
-        if 2 * len(faults) > len(given):  # what is wrong is not some records: the task tells
-            return given
-        return selection.usable(given, faults, use, strict=data.strict)
-
-    parts = kind.split(whole(table.join(given) if table else given, "in all"), rest)
+    parts = tasks_registry.get(task).split(given, rest)
     return Parts(
-        whole(parts.train, "to learn from"),
+        _whole(parts.train, "to learn from", run),
         records(data.valid_path, data, task, table) if data.valid_path else parts.valid,
         records(data.test_path, data, task, table) if data.test_path else parts.test,
     )
 
 
-def records(source: str, data: DataSettings, task: str, table: LongTable | None = None) -> list[Record]:
+def _whole(given: list[Record], use: str, run: RunConfig) -> list[Record]:
+    faults = tasks_registry.get(run.task).faults(given, run)
+    if 2 * len(faults) > len(given):  # what is wrong is not some records: the task tells
+        return given
+    return selection.usable(given, faults, use, strict=run.data.strict)
+
+
+def records(
+    source: str,
+    data: DataSettings,
+    task: str,
+    table: LongTable | None = None,
+    roles: Mapping[str, Sequence[str]] = {},
+) -> list[Record]:
     """All records of a file, a folder or a sample, read as the settings say and by a format of the task.
 
     Args:
@@ -48,17 +84,25 @@ def records(source: str, data: DataSettings, task: str, table: LongTable | None 
         data: the settings.
         task: the name of the task.
         table: how rows are joined to sequences.
+        roles: the columns that a model learnt from, as `Task.roles` has them.
     """
     formats = tasks_registry.get(task).formats
-    found = registry.read(source, data.encoding, formats, data.format, hints(data))
+    found = registry.read(source, data.encoding, formats, data.format, hints(data, roles))
+    return joined(renaming.matched(found, roles, data), table)
+
+
+def joined(found: list[Record], table: LongTable | None) -> list[Record]:
+    """The records, rows of a table of steps joined to sequences."""
     return table.join(found) if table else found
 
 
-def hints(data: DataSettings) -> ReadingHints:
+def hints(data: DataSettings, roles: Mapping[str, Sequence[str]] = {}) -> ReadingHints:
     """What the settings say of a file. That columns are named here makes no use of them."""
     said = [vars(data)[key] for key in ("input", "target", "group", "time")]
-    names = (name.strip() for named in said for name in (named, *named.split(",")))
-    return ReadingHints(header=data.header, names=frozenset(filter(None, names)), strict=data.strict)
+    names = {name.strip() for named in said for name in (named, *named.split(","))}
+    names |= {name for learnt in roles.values() for name in learnt if not name.isdecimal()}
+    names = frozenset(filter(None, names))
+    return ReadingHints(header=data.header, decimal=data.decimal, names=names, strict=data.strict)
 
 
 def there(run: RunConfig) -> bool:

@@ -36,6 +36,7 @@ from elman.tasks import evaluation
 from elman.tasks.base import Loss, Scores, Task
 from elman.training import checkpoint, optimizers
 from elman.training.advice import Epoch, advise
+from elman.training.budget import Budget
 from elman.training.callbacks import Callback, TrainingEpoch, TrainingStep
 from elman.training.checkpoint import Progress, RunningSums, TrainingState
 from elman.training.metrics_log import Board, MetricsLog
@@ -61,6 +62,7 @@ class TrainingJob:
     processes: ProcessGroup
     show: Reporter
     callbacks: Sequence[Callback] = ()
+    spent: float = 0.0
 
 
 class Trainer:
@@ -84,6 +86,7 @@ class Trainer:
         self._advised: set[str] = set()
         self._own, self._speed_now = RunningSums(), 0.0
         self.fault: Exception | None = None
+        self._budget = Budget(config.minutes, job.spent)
         self.begun: Callable[[], None] = lambda: None
 
     def _table(self) -> MetricsLog:
@@ -91,22 +94,27 @@ class Trainer:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of the whole training."""
+        """Optimiser steps of the whole training, as its minutes allow."""
+        return self.progress.planned or self._wanted
+
+    @property
+    def _wanted(self) -> int:
+        """Optimiser steps of the whole training, if it may take any time."""
         return self._config.steps or self._config.epochs * self._steps_per_epoch
 
     def _epoch_ends(self) -> bool:
         return self.progress.window >= self._plan.steps or not self._goes_on()
 
     def _goes_on(self) -> bool:
-        """Whether there are steps left; `training.steps` may end in the midst of an epoch."""
-        if self._config.steps:
-            return self.progress.step < self._config.steps
+        """Whether there are steps left; a number of steps may end in the midst of an epoch."""
+        if self._config.steps or self.progress.planned:
+            return self.progress.step < self.steps
         return self.progress.epoch < self._config.epochs
 
     @property
     def epochs(self) -> int:
-        """Epochs of the whole training: those that `training.steps` takes, or as many as are set."""
-        return math.ceil(self._config.steps / self._steps_per_epoch) or self._config.epochs
+        """Epochs of the whole training, the last one perhaps cut short."""
+        return math.ceil(self.steps / self._steps_per_epoch)
 
     @property
     def epochs_done(self) -> float:
@@ -134,9 +142,11 @@ class Trainer:
             self.step()
             if progress.step == first + 1:
                 self.begun()
+            self._plan_steps(epoch_ends=False)
             stop = self._called(lambda callback: callback.on_step(self._now()))
             if self._epoch_ends():
                 self._end_epoch()
+                self._plan_steps(epoch_ends=True)
                 stop = self._called(lambda callback: callback.on_epoch(self._epoch())) or stop
                 self._save()
             elif self.job.processes.any(self._due()):
@@ -186,6 +196,20 @@ class Trainer:
             grad_norm=numbers.mean_norm,
             seconds=progress.seconds,
         )
+
+    def _plan_steps(self, *, epoch_ends: bool) -> None:
+        """Let training end within its minutes; processes agree on the fewest steps."""
+        progress, team = self.progress, self.job.processes
+        if not self._config.minutes:
+            return
+        own = self._budget.plan(progress.step, self.steps, self._seconds(), epoch_ends=epoch_ends)
+        steps = int(team.gather(torch.tensor(own)).min()) if team.world > 1 else own
+        if steps == self.steps:
+            return
+        progress.planned = steps
+        if team.main:
+            whole = progress.seconds / progress.step * self._wanted
+            self.job.show.line(self._budget.words(steps, self._steps_per_epoch, self._wanted, whole))
 
     def judged(self) -> nn.Module:
         """The network that predicts: with averaged weights, where an average is kept."""

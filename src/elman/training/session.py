@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
@@ -124,7 +125,7 @@ class TrainingSession:
         changes.check_end(self._folder.config, self._run, progress.epoch, progress.step)
         words = [f"resumed {self._folder.path} at step {progress.step}", *self._changes()]
         if len(words) > 1:
-            progress.done = False
+            progress.done, progress.planned = False, 0
         return self._train_and_report(progress, words + ["it is done"] * progress.done)
 
     def _carried(self) -> State | None:
@@ -139,9 +140,7 @@ class TrainingSession:
         """Train; `known` has been shown already, and is only logged."""
         show = LoggingReporter(self._plain, self._folder.log) if self._team.main else self._plain
         held = self._valid, self._shown
-        job = TrainingJob(
-            self._folder, self._run, self._task, self._plan, *held, self._team, show, self._callbacks
-        )
+        began = time.monotonic()
         try:
             if known and isinstance(show, LoggingReporter):
                 show.note(known)
@@ -150,6 +149,8 @@ class TrainingSession:
             for line in filter(None, (*words, slow)):
                 show.line(line)
             baselines = self._baselines(show)
+            fixed = self._folder, self._run, self._task, self._plan, *held, self._team, show
+            job = TrainingJob(*fixed, self._callbacks, spent=time.monotonic() - began)
             trainer = Trainer(job, self._learner, progress)  # whose clock starts with it
             trainer.begun = lambda: self._report_unused(show)
             with GracefulStop() as interrupt, folder.enough_memory("training"):

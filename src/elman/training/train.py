@@ -19,15 +19,19 @@ from elman.data.memory import source
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
 from elman.runs.folder import RunFolder
-from elman.tasks import dataset, selection
+from elman.tasks import dataset, recipe, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
+from elman.tasks.recipe import Recipe
 from elman.training import changes, resolve
 from elman.training.callbacks import Callback, checked
 from elman.training.processes import ProcessGroup, processes
 from elman.training.resolve import TaskChoice
 from elman.training.session import TrainingSession
 from elman.training.setting_reads import SettingReads
+
+_MINUTES = 10.0
+"""Of a training whose length nobody set."""
 
 _THREADS_PER_CORE = 8
 """Threads beyond which a core is only slower."""
@@ -86,7 +90,6 @@ def begin(
 ) -> Model:
     """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
     registry.get(run.network.cell)
-    reads = SettingReads(run.data, run.signal, run.network)
     with _session(run) as team:
         show = show if team.main else NullReporter()
         guess = choice.words if choice and choice.guessed else ""
@@ -94,7 +97,11 @@ def begin(
             show.line(guess)
         noted: list[str] = []
         with _others_named(run, choice), reading_once(), _noted(noted, show):
-            parts, kind = dataset.load_parts(run), tasks_registry.get(run.task)
+            loaded, kind = dataset.load(run), tasks_registry.get(run.task)
+            chosen = recipe.follow(run, loaded.records)
+            run = _bounded(chosen.run)
+            reads = SettingReads(run.data, run.signal, run.network)
+            parts = dataset.load_parts(run, loaded)
             task, train = selection.fitted(
                 parts.train, lambda records: kind.prepare(records, run), strict=run.data.strict
             )
@@ -102,7 +109,31 @@ def begin(
             parts = parts._replace(train=train)
             session = TrainingSession(RunFolder(path), run, task, parts, team, show, callbacks)
         named = [choice.words] if choice and not choice.guessed else []
-        return session.begin([*named, *noted], guess, reads)
+        return session.begin([*named, *noted, chosen.words()], guess, reads)
+
+
+def explain(
+    data: Any = None, *, task: str | None = None, config: str | Path | None = None, **options: Any
+) -> Recipe:
+    """Return the settings that `train` would take with the same arguments, and why, without training.
+
+    Raises:
+        ConfigError, TaskError, DataError: bad input.
+    """
+    run, choice = resolve.resolve(_source(data), task, None if config is None else Path(config), options)
+    return recipe_of(run, choice)
+
+
+def recipe_of(run: RunConfig, choice: TaskChoice) -> Recipe:
+    """Return the settings of a run with what is chosen from its data."""
+    with _others_named(run, choice):
+        return recipe.follow(run, dataset.load(run).records)
+
+
+def _bounded(run: RunConfig) -> RunConfig:
+    """Return the settings with the usual minutes, unless a user chose minutes, epochs or steps."""
+    lines = run.given & {"training.minutes", "training.epochs", "training.steps"}
+    return run if lines else run.but({"training.minutes": _MINUTES})
 
 
 @contextmanager

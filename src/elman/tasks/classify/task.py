@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Annotated, Any, NamedTuple, Self, final
 
@@ -31,8 +31,8 @@ from elman.tasks.abilities import (
     PredictsRecords,
     ShowsMistakes,
 )
-from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.classify import baselines, mistakes, targets
+from elman.tasks.base import Choice, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.classify import baselines, mistakes, recipe, targets
 from elman.tasks.classify.graph import GRAPHS
 from elman.tasks.classify.network import ClassifyNetwork, TrainingOutput
 from elman.tasks.classify.settings import ClassifyConfig
@@ -109,6 +109,11 @@ class Classify(
         """How the rows that it learnt from were joined."""
         return self._rows
 
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from."""
+        return self._rows.roles() if self._rows else self._columns.roles()
+
     @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
         """The records in shares; identical inputs stay on one side, if they are drawn at random."""
@@ -118,6 +123,16 @@ class Classify(
             return base.identity(chosen.read(record))
 
         return Parts(*splits.split_records(records, data, key, chosen.wanted))
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Sequence[Choice]:
+        """Return the settings for what is read: see `elman.tasks.classify.recipe`."""
+        chosen, data = _columns(records, run.data), run.data
+        values = [_raw(chosen, record) for record in records]
+        wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
+        share = 1 - (0 if data.test_path else data.test)
+        known = recipe.facts(values, share, run, targets.guess(wanted, run.options))
+        return list(recipe.choices(known, run))
 
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> dict[int, DataError]:
