@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from elman.cli.options import ReadingOptions, given
+from elman.cli.scores import print_scores
 
 _READ = ReadingOptions()
 
@@ -80,4 +81,4 @@ def backtest(
     from elman.runs.load import load
 
     model = load(run, device=device)
-    print("\n".join(model.backtest(data, smoothing=smoothing, **given(reading)).lines()))
+    print_scores(model.backtest(data, smoothing=smoothing, **given(reading)))

@@ -13,6 +13,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from elman.cli.options import ReadingOptions, given
+from elman.cli.scores import print_scores
 
 _READ = ReadingOptions()
 
@@ -43,7 +44,7 @@ def evaluate(
 
     model = load(run, device=device)
     model = model if beam is None else model.with_beam(beam)
-    print("\n".join(model.evaluate(data, **given(reading)).lines()))
+    print_scores(model.evaluate(data, **given(reading)))
 
 
 def predict(

@@ -151,6 +151,10 @@ class ShowsMistakes(ABC):
     def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The most wrong answers to examples with targets, the worst first, `most` at most."""
 
+    def source_text(self, record: Record) -> str:
+        """The text that a record is read from, or the path; empty if it is neither."""
+        return ""
+
 
 def largest(sizes: Sequence[float], most: int) -> list[int]:
     """The places of the largest sizes above 0, in falling order, `most` at most."""

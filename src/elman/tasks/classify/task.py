@@ -258,6 +258,11 @@ class Classify(
         found = mistakes.worst(self.target, torch.stack(list(outputs)), _targets(examples), most)
         return [one._replace(read=self.input.readable(examples[one.place].data)) for one in found]
 
+    def source_text(self, record: Record) -> str:
+        """The text or path that is read."""
+        value = self._columns.read(record)
+        return value if isinstance(value, str) else ""
+
     def predict(self, network: nn.Module, batch: Batch, scores: Tensor) -> list[Tensor]:
         """Probabilities [C], or mean and deviation [2], of each sequence."""
         return list(self.target.outputs(scores).cpu().unbind())

@@ -338,6 +338,10 @@ class Tag(
             found.append(Mistake(place, said, right, counts, " ".join(words)))
         return found
 
+    def source_text(self, record: Record) -> str:
+        """The tokens, with spaces between them."""
+        return " ".join(token_columns.cells(record, self._input(record)))
+
     def predict(self, network: nn.Module, batch: Batch, scores: Tagged) -> list[Tensor]:
         """The numbers [T] of each sequence's tags: a field's likeliest sequence, or each likeliest tag."""
         emissions, lengths = scores.emissions.float(), batch.seq.lengths
