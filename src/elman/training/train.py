@@ -19,13 +19,13 @@ from elman.data.memory import source
 from elman.inputs.file_cache import reading_once
 from elman.nn.cells import registry
 from elman.runs.folder import RunFolder
-from elman.tasks import dataset, recipe, selection
+from elman.tasks import dataset, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
-from elman.tasks.recipe import Recipe
-from elman.training import changes, resolve
+from elman.training import changes, recipe, resolve
 from elman.training.callbacks import Callback, checked
 from elman.training.processes import ProcessGroup, processes
+from elman.training.recipe import Recipe
 from elman.training.resolve import TaskChoice
 from elman.training.session import TrainingSession
 from elman.training.setting_reads import SettingReads
