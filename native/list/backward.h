@@ -91,13 +91,21 @@ template <class T> class ListBackward : ListScan<T> {
 
     long pieces() const { return (rows.rows + BLOCK_ROWS - 1) / BLOCK_ROWS; }
 
-    // Back through the normalisation of a slot's product, whose gradient takes the place of what was kept.
-    void denormalise(long row, long slot, bool recurrent, T* sums) {
-        const long which = (recurrent ? layer.slots() : 0) + slot;
-        const T* gain = bias + (layer.slots() + which) * layer.units;
-        Gate<T>{p.hidden}.backward(plane(layer.normed_at + which, row),
-                                   rests[row * 2 * layer.slots() + which], gain, plane(slot, row),
-                                   sums + slot * layer.units);
+    // Back through the normalisation of gates of one row, whose gradients take the place of what was kept.
+    // `slot(i)`: of each.
+    template <class F> void denormalise(long row, bool recurrent, long count, T* sums, F slot) {
+        const long from = recurrent ? layer.slots() : 0;
+        auto gate = [&](long i) {
+            const long mine = slot(i), which = from + mine;
+            return NormedGate<T>{plane(layer.normed_at + which, row),
+                                 bias + (layer.slots() + which) * layer.units,
+                                 nullptr,
+                                 nullptr,
+                                 plane(mine, row),
+                                 sums + mine * layer.units,
+                                 rests[row * 2 * layer.slots() + which]};
+        };
+        normalise_gates<true, T>(p.hidden, count, gate, [](long, const NormedGate<T>&) {});
     }
 
     // Where the gates' gradients of a product are, or, without one, of the input's.
@@ -110,8 +118,9 @@ template <class T> class ListBackward : ListScan<T> {
         member.share(pieces(), [&](long piece) {
             const long end = std::min(rows.rows, (piece + 1) * BLOCK_ROWS);
             for (long row = piece * BLOCK_ROWS; row < end; row++)
-                for (long slot : layer.of_x)
-                    denormalise(row, slot, false, gains_x + piece * layer.slots() * layer.units);
+                denormalise(row, false, long(layer.of_x.size()),
+                            gains_x + piece * layer.slots() * layer.units,
+                            [&](long i) { return layer.of_x[i]; });
         });
     }
 
@@ -192,8 +201,8 @@ template <class T> class ListBackward : ListScan<T> {
     void denormalise_step(const Span& span, long step, long group, long n) {
         for (long r = 0; r < n; r++) {
             T* sums = gains_u + rows.who[rows.first[group] + r] * layer.slots() * layer.units;
-            for (long slot = span.first; slot < span.last; slot++)
-                denormalise(rows.base(step, group) + r, slot, true, sums);
+            denormalise(rows.base(step, group) + r, true, span.gates(), sums,
+                        [&](long i) { return span.first + i; });
         }
     }
 

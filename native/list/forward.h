@@ -41,7 +41,8 @@ template <class T> class ListForward : ListScan<T> {
 
     long steps_ahead() const {
         const long together = std::max(1L, p.batch / p.groups),
-                   bytes = together * layer.row * long(program.slots.size() + 1) * long(sizeof(T));
+                   bytes =
+                       together * layer.row * (layer.slots() * (layer.normed ? 3 : 1) + 1) * long(sizeof(T));
         return std::clamp(std::max(GATES_IN_CACHE / bytes, 24 / together), 1L, std::max(1L, p.steps));
     }
 
@@ -181,18 +182,24 @@ template <class T> class ListForward : ListScan<T> {
             if (layer.is_projection(made.product)) continue;
             const Span& span = program.products[made.product];
             for (long r = 0; r < n; r++)
-                for (long slot = span.first; slot < span.last; slot++)
-                    normalise(chunk.row(step) + r, slot, true, program.slots[slot].x >= 0);
+                normalise(chunk.row(step) + r, true, span.gates(), [&](long i) { return span.first + i; });
         }
     }
 
-    // One gate of one row of the input's product or of a recurrent one; `summed`: added to what its slot has.
-    void normalise(long row, long slot, bool recurrent, bool summed) {
-        const long which = (recurrent ? layer.slots() : 0) + slot;
-        T* to = plane(slot, row);
-        const T rest = Gate<T>{p.hidden}.forward(plane(layer.normed_at + which, row), gain(which),
-                                                 summed ? to : bias + slot * layer.units, to);
-        if (training) rests[row * 2 * layer.slots() + which] = rest;
+    // Gates of one row of the input's product, which come first, or of a recurrent one, which is added to
+    // them. `slot(i)`: of each.
+    template <class F> void normalise(long row, bool recurrent, long count, F slot) {
+        const long from = recurrent ? layer.slots() : 0;
+        auto gate = [&](long i) {
+            const long mine = slot(i), which = from + mine;
+            const bool summed = recurrent && program.slots[mine].x >= 0;
+            T* to = plane(mine, row);
+            const T* add = summed ? to : bias + mine * layer.units;
+            return NormedGate<T>{plane(layer.normed_at + which, row), gain(which), add, to, nullptr, nullptr};
+        };
+        normalise_gates<false, T>(p.hidden, count, gate, [&](long i, const NormedGate<T>& done) {
+            if (training) rests[row * 2 * layer.slots() + from + slot(i)] = done.rest;
+        });
     }
 
     const T* gain(long which) const { return bias + (layer.slots() + which) * layer.units; }
@@ -246,7 +253,7 @@ template <class T> class ListForward : ListScan<T> {
                            [&](long first, long width) { return to_slots_of_x(columns, first, width, to); });
         }
         for (long r = 0; layer.normed && r < n; r++)
-            for (long slot : layer.of_x) normalise(to + r, slot, false, false);
+            normalise(to + r, false, long(layer.of_x.size()), [&](long i) { return layer.of_x[i]; });
     }
 
     ToPlanes<T> to_slots_of_x(const Columns& columns, long first, long width, long row) const {

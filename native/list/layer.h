@@ -56,7 +56,13 @@ template <class T> struct ListLayer {
           of_x(slots_of_x(program)), gates_of_x(gates_at(program, of_x)), gates(gates_of(program)),
           groups(registers, widest(program)), x_groups(registers, wide(long(of_x.size()))), back(registers),
           entered_at(program.planes + program.states), given_at(entered_at + (p.reset ? program.states : 0)),
-          normed_at(given_at + long(program.given.size())), planes(normed_at + (normed ? 2 * slots() : 0)) {}
+          normed_at(given_at + long(program.given.size())), planes(normed_at + (normed ? 2 * slots() : 0)),
+          ahead_at{long(of_x.size()) * units * input}, behind_at{0} {
+        for (long i = 0; i < products(); i++) {
+            ahead_at.push_back(ahead_at[i] + program.products[i].gates() * units * deep(i));
+            behind_at.push_back(behind_at[i] + program.products[i].gates() * high(i) * units);
+        }
+    }
 
     long slots() const { return long(program.slots.size()); }
     long products() const { return long(program.products.size()); }
@@ -69,20 +75,12 @@ template <class T> struct ListLayer {
 
     // Where packed weights stand: those of x, of each product, a row of biases for each slot; where products
     // are normed, rows of gains, of x and then of U.
-    long product_at(long product) const {
-        long at = long(of_x.size()) * units * input;
-        for (long i = 0; i < product; i++) at += program.products[i].gates() * units * deep(i);
-        return at;
-    }
+    long product_at(long product) const { return ahead_at[product]; }
     long bias_at() const { return product_at(products()); }
     long rows_of_units() const { return slots() * (normed ? 3 : 1); }
     long packed_size() const { return bias_at() + rows_of_units() * units; }
 
-    long back_at(long product) const {
-        long at = 0;
-        for (long i = 0; i < product; i++) at += program.products[i].gates() * high(i) * units;
-        return at;
-    }
+    long back_at(long product) const { return behind_at[product]; }
     long back_x_at() const { return back_at(products()); }
     long back_bias_at() const { return back_x_at() + long(of_x.size()) * hidden * ((input + L - 1) / L * L); }
     long packed_back_size() const { return back_bias_at() + rows_of_units() * units; }
@@ -104,6 +102,8 @@ template <class T> struct ListLayer {
     }
 
   private:
+    std::vector<long> ahead_at, behind_at; // where each product's packed weights are, and where the last end
+
     static std::vector<long> gates_at(const Program& program, const std::vector<long>& slots) {
         std::vector<long> found;
         for (long slot : slots) found.push_back(program.slots[slot].x);

@@ -185,6 +185,47 @@ def test_many_rows_are_computed_from_weights_as_they_are_now():
         before = found
 
 
+@pytest.mark.parametrize("around", [{}, *SETTINGS.values()], ids=str)
+@pytest.mark.parametrize("cell", ["gru", "mgu", "lstm"])
+def test_autocast_is_float32_rounded(cell, around):
+    net = network(cell, around, dtype=torch.float32)
+    if net is None:
+        return
+    net.eval()
+    net.kernel, x = "native", torch.randn(7, 3, 5)
+    (wanted, _), lengths = net(Seq(x)), torch.tensor([5, 2, 7])
+    with torch.autocast("cpu", torch.bfloat16):
+        y, after = net(Seq(x.bfloat16().float()))
+        net(Seq(x.bfloat16(), lengths), after)
+        once = net.layer_steppers(net.initial(3))[0](x[0])
+    rounded, ended = net(Seq(x.bfloat16().float()))
+    net.kernel = "loop"
+    with torch.autocast("cpu", torch.bfloat16):
+        slow, slowly = net(Seq(x.bfloat16().float()))
+    for mine, exact, like in zip((y.data, *after), (rounded.data, *ended), (slow.data, *slowly), strict=True):
+        assert mine.dtype == like.dtype
+        assert torch.equal(mine, exact.to(like.dtype))
+    torch.testing.assert_close(y.data.float(), wanted.data, rtol=0.05, atol=0.05)
+    torch.testing.assert_close(once.float(), wanted.data[0], rtol=0.05, atol=0.05)
+    y.data.float().square().sum().backward()
+    assert all(p.grad is None or p.grad.dtype == torch.float32 for p in net.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in net.parameters())
+
+
+def test_which_kernel_runs_under_autocast():
+    def chosen(cell, dtype=torch.float32, **settings):
+        net = Recurrent(cell, 3, 4, **settings).to(dtype)
+        job = ScanJob(torch.randn(5, 2, 3, dtype=dtype), (), net.weights(0))
+        state = tuple(s[0] for s in net.initial(2))
+        with torch.autocast("cpu", torch.bfloat16):
+            return kernels.choose(kernels.case_of(net.cell, job._replace(state=state)))[0].name
+
+    assert [chosen(cell) for cell in ("gru", "rnn", "mgu", "lstm")] == ["native"] * 3 + ["aten"]
+    assert chosen("lstm", layer_norm=True) == chosen("lstm", projection=2) == "native"
+    assert chosen("gru", torch.bfloat16) == "aten"
+    assert chosen("lstm", torch.float64) == "native"
+
+
 def test_a_projection_wants_a_hidden_state_that_enters_products_only():
     formulas = {name: listed(registry.get(name), 4).formula for name in registry.names()}
     found = {name for name, formula in formulas.items() if formula is not None and projects(formula)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from elman.cli.options import Whole
+
 
 def samples() -> None:
     """List the data sets that are always there."""
@@ -18,7 +20,7 @@ def kernels(
     /,
     *,
     device: str = "cpu",
-    steps: int = 0,
+    steps: Whole = 0,
     ragged: bool = False,
     normed: bool = False,
     masked: bool = False,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from elman.cli.options import given, options_class
+from elman.cli.options import Whole, given, options_class
 from elman.core.errors import DataError
 from elman.core.formatting import one_line
 from elman.decoding.options import FROM_THE_RUN, SearchOptions
@@ -42,7 +42,7 @@ def translate(
     run: Path,
     /,
     *,
-    n_best: int = 1,
+    n_best: Whole = 1,
     attention: Path | None = None,
     encoding: str = "utf-8",
     device: str = "auto",

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from numbers import Integral
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Self, TextIO, TypeVar, Unpack
@@ -371,7 +372,7 @@ def check_counts(**given: int | None) -> None:
         ConfigError: one is not.
     """
     for name, value in given.items():
-        if value is not None and not 0 <= value <= _MOST:
+        if value is not None and not (isinstance(value, Integral) and 0 <= value <= _MOST):
             raise ConfigError(name, json_schema.shown(value), expected=f"a number from 0 to {_MOST}")
 
 

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from elman.core import atomic_files, formatting, tensor_file
+from elman.core import atomic_files, formatting, json_schema, tensor_file
 from elman.core.console import NullReporter, Reporter
 from elman.core.errors import ConfigError, RunError
 from elman.diagnostics.memory_tests import problems, trial
@@ -58,8 +58,10 @@ class Survey:
         for length in self.lengths:
             trial.checked(length)
         for seed in self.seeds:
-            if seed < 0:
-                raise ConfigError("seeds", str(seed), expected="at least 0")
+            if not 0 <= seed < 2**63:
+                raise ConfigError(
+                    "seeds", json_schema.shown(seed), expected=f"a number from 0 to {2**63 - 1}"
+                )
 
     def tries(self) -> Iterator[tuple[str, int, int]]:
         """Cell, length and seed of each attempt, in the order in which they are made: short ones first."""

@@ -22,8 +22,8 @@ def surrounded(formula: Formula, projected: bool, zone: tuple[float | None, ...]
     Args:
         formula: the list of a cell.
         projected: whether the hidden state is W_hr times what the cell makes of it.
-        zone: of each state, the share of its last value that it keeps; None: that share comes with each
-            step. Empty: without zoneout.
+        zone: of each state, the share of its last value that it keeps; None: a one comes with each step
+            where it is kept, and else a zero. Empty: without zoneout.
     """
     made, results = OperationBuilder(formula.operations), list(formula.results)
     products, gates, given = formula.products, formula.recurrent_gates, list[int]()
@@ -31,14 +31,15 @@ def surrounded(formula: Formula, projected: bool, zone: tuple[float | None, ...]
         products = (*products, Product(results[0], gates, gates + 1))
         results[0] = made.source("product", gates)
     for state, share in enumerate(zone):
+        old = made.source("state", state)
         if share is None:
             z = made.source("given", len(given))
             given.append(state)
+            results[state] = made.apply("select", z, old, results[state])
         else:
-            z = made.constant(share)
-        kept = made.apply("mul", z, made.source("state", state))
-        fresh = made.apply("mul", made.apply("sub", made.constant(1), z), results[state])
-        results[state] = made.apply("add", kept, fresh)
+            kept, fresh = made.constant(share), made.constant(1 - share)
+            fresh = made.apply("mul", fresh, results[state])
+            results[state] = made.apply("add", made.apply("mul", kept, old), fresh)
     return replace(
         formula,
         operations=tuple(made.operations),

@@ -146,6 +146,7 @@ class KernelRequest(NamedTuple):
         zoned: whether states keep a share of their last value.
         every: whether other states than the hidden one are asked for at all steps.
         unlisted: why the cell's step is not a list of operations; None: it is one.
+        cast: whether `dtype` is that of autocast, and the weights are in float32.
     """
 
     cell: str
@@ -160,6 +161,7 @@ class KernelRequest(NamedTuple):
     zoned: bool = False
     every: bool = False
     unlisted: str | None = None
+    cast: bool = False
 
 
 StepFn: TypeAlias = Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]

@@ -208,6 +208,7 @@ def case_of(cell: CellProtocol, job: ScanJob) -> KernelRequest:
         zone is not None,
         every and len(state) > 1,
         _unlisted(cell, weights),
+        _is_cast(x, weights),
     )
 
 
@@ -223,6 +224,7 @@ def _case_of_step(cell: CellProtocol, tensor: Tensor, weights: Weights) -> Kerne
         normed=normed,
         projected=projected,
         unlisted=_unlisted(cell, weights),
+        cast=_is_cast(tensor, weights),
     )
 
 
@@ -236,6 +238,13 @@ def _unlisted(cell: CellProtocol, weights: Weights) -> str | None:
     if formula is not None and projected and not projects(formula):
         return "a projected hidden state enters products only"
     return refusal
+
+
+def _is_cast(x: Tensor, weights: Weights) -> bool:
+    """Whether autocast casts a layer in float32, and nobody writes down what it does."""
+    if torch.compiler.is_compiling() or not is_autocast(x.device.type) or torch.jit.is_tracing():
+        return False
+    return x.dtype != torch.float64 and weights.w_hh.dtype == torch.float32
 
 
 @torch.compiler.assume_constant_result

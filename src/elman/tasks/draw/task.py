@@ -7,6 +7,7 @@ a class, from a text, or from where a sequence was left.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self, final
 
@@ -247,8 +248,10 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
             ("length", length, 1),
             ("temperature", temperature, 0),
         ):
-            if value < least:
+            if not value >= least:
                 raise ConfigError(name, str(value), expected=f"at least {least}")
+        if temperature == math.inf:
+            raise ConfigError("temperature", "inf", expected="a finite number")
         before = self.kind.before[None]
         if prefix is not None:
             steps = step_types.read(RawValue(prefix, "prefix"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from elman.core.errors import DataError
-from elman.core.json_schema import Schema
+from elman.core.errors import ConfigError, DataError
+from elman.core.json_schema import Schema, shown
 from elman.core.records import Example, Record
 from elman.core.run_config import Reading
 from elman.data.memory import records as memory
@@ -22,6 +23,8 @@ from elman.tasks.operations import TEXT, Operation, Request, RequestLimits, alon
 from elman.tasks.scoreboard import ScoreTable
 
 _LARGEST = 1e100  # of a number in a table
+_FURTHEST = 100_000
+"""Steps of a forecast, at most."""
 
 
 class ForecasterModel(Model):
@@ -58,10 +61,13 @@ class ForecasterModel(Model):
 
         Raises:
             TaskError, DataError: as `forecast`.
+            ConfigError: a horizon out of bounds.
         """
         task = self._able(Forecaster)
         if not records:
             raise DataError("records", "none", expected="rows of a table")
+        if not isinstance(horizon, Integral) or not 0 <= horizon <= _FURTHEST:
+            raise ConfigError("horizon", shown(horizon), expected=f"a number from 0 to {_FURTHEST:,}")
         task = task.ahead(horizon) if horizon else task
         windows = task.encode(records, Purpose.PREDICT)
         return Forecasts(task.futures(windows, evaluation.predict(task, self.network, windows)))

@@ -71,7 +71,7 @@ class TranslatorModel(Model):
             ConfigError: a setting is out of bounds.
         """
         task = self._able(Translator)
-        check_counts(count=count, seed=seed)
+        check_counts(count=count, seed=seed, beam=beam)
         found = listed_values(values)
         names = names or [f"value {i}" for i in range(1, len(found) + 1)]
         records = [task.record(value, name) for value, name in zip(found, names, strict=True)]

@@ -19,8 +19,10 @@ from elman.nn.kernels.base import (
     ScanJob,
     StepFn,
     Weights,
+    is_autocast,
 )
 from elman.nn.kernels.native import packed_weights
+from elman.nn.kernels.native.autocast import run_cast
 from elman.nn.kernels.native.custom_op import differentiated, is_free_of_zeros, run_operation
 from elman.nn.kernels.native.extension import CELLS, NUMBERS, missing, module
 from elman.nn.kernels.native.launch import KernelCall, step
@@ -59,7 +61,7 @@ def lacks(case: KernelRequest) -> str | None:
         return f"its list of operations cannot say {case.cell!r}: {case.unlisted}"
     if case.device != "cpu":
         return f"it runs on the CPU, not on {case.device!r}"
-    if case.dtype not in NUMBERS:
+    if case.dtype not in NUMBERS and not case.cast:
         return f"it computes in float32 and float64, not in {case.dtype}"
     return None
 
@@ -81,9 +83,17 @@ class Native(Kernel):
         """Other devices and numbers than it is written for, and steps that no list can say."""
         return missing if module is None else lacks(case)
 
+    def yields(self, case: KernelRequest) -> str | None:
+        """An LSTM under autocast, where torch's own uses what processors have for bfloat16."""
+        if case.cast and self.named.refuses(case) is None and case.cell == "lstm" and not case.projected:
+            return f"torch's LSTM in {case.dtype} is faster with many rows"
+        return None
+
     def run(self, cell: CellProtocol, job: ScanJob) -> Result:
         """Run one layer in one direction; see `Kernel.run`."""
         x, state, weights, lengths, reverse, mask, reset, *_ = job
+        if is_autocast("cpu") and not _is_compiled() and x.dtype != torch.float64:
+            return run_cast(self, cell, job)
         if _is_compiled() or not is_plain(*_tensors(job)):
             return self._seen(cell, job)
         if cell.name not in CELLS or is_surrounded(job):
