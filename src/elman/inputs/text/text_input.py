@@ -56,8 +56,7 @@ class Text(Input):
             spaced = sum(" " in text.strip() for text in texts)
             unit = "word" if spaced > len(texts) / 2 else "char"
         texts = [words.normal(prepared(text, unit, data.lower), data.normal_form) for text in texts]
-        counts = {"size": data.vocab_size, "min_count": data.min_count}
-        symbols = vocab.learn(unit, texts, **counts, form=data.normal_form)
+        symbols = vocab.learn_as(data, unit, texts)
         lengths = range(2, data.ngrams + 1)
         sequences = [symbols.encode(text) for text in texts] if lengths else []
         repeated = [ngrams.repeated(sequences, n, len(symbols)) for n in lengths]

@@ -285,9 +285,7 @@ def _symbols(texts: Sequence[str], data: DataSettings) -> Vocab:
     """The vocabulary of captions; the unit auto is word."""
     unit = "word" if data.unit == "auto" else data.unit
     ready = [prepared(text, unit, data.lower) for text in texts]
-    counted = data.min_count if unit in ("char", "word") else 1
-    size = data.vocab_size if unit != "byte" else 0
-    return vocab.learn(unit, ready, size=size, min_count=counted, form=data.normal_form)
+    return vocab.learn_as(data, unit, ready, strict=False)
 
 
 def _pair(example: Example) -> Seq2SeqExample:

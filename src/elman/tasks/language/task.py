@@ -90,8 +90,7 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         data = run.data
         texts = [record.fields["text"] for record in records]
         unit = "char" if data.unit == "auto" else data.unit
-        counts = {"size": data.vocab_size, "min_count": data.min_count}
-        symbols = vocab.learn(unit, texts, **counts, form=data.normal_form)
+        symbols = vocab.learn_as(data, unit, texts)
         return cls(run, symbols, Spelling.learn(symbols, texts))
 
     @classmethod

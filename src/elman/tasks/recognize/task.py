@@ -153,10 +153,8 @@ class Recognize(
         form = run.data.normal_form
         known = [words.normal(_text(chosen, record, run.data), form) for record in records]
         unit = "char" if run.data.unit == "auto" else run.data.unit
-        counted = run.data.min_count if unit in ("char", "word") else 1
-        size = run.data.vocab_size if unit != "byte" else 0
         ready = [prepared(text, unit, run.data.lower) for text in known]
-        symbols = vocab.learn(unit, ready, size=size, min_count=counted, form=form)
+        symbols = vocab.learn_as(run.data, unit, ready, strict=False)
         learnt = TrainingTexts(
             spaced=sum(" " in text for text in known) > len(known) / 2,
             words=tuple(_words(options, known, run.data)),

@@ -268,9 +268,7 @@ def _symbols(texts: Sequence[str], member: Input, run: RunConfig[TranslateConfig
         unit = member.vocab.unit if isinstance(member, text_input.Text) else data.unit
     unit = _unit(texts) if unit == "auto" else unit
     ready = [text_input.prepared(text, unit, data.lower) for text in texts]
-    counted = data.min_count if unit in ("char", "word") else 1
-    size = options.target_vocab_size or (data.vocab_size if unit != "byte" else 0)
-    return vocab.learn(unit, ready, size=size, min_count=counted, form=data.normal_form)
+    return vocab.learn_as(data, unit, ready, size=options.target_vocab_size, strict=False)
 
 
 def _unit(texts: Sequence[str]) -> str:
