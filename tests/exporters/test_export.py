@@ -302,10 +302,10 @@ def test_what_onnx_and_c_lack_is_refused_by_name_and_written_by_torch(name, sett
 def test_a_graph_that_says_something_else_is_not_written(run, tmp_path, monkeypatch):
     model = elman.load(run, device="cpu")
     kind = type(pieces(model.network, streams=False)[0])
-    says = kind.says
+    reference = kind.reference
 
     def off(self, given, lengths):
-        return {name: value + 1e-3 for name, value in says(self, given, lengths).items()}
+        return {name: value + 1e-3 for name, value in reference(self, given, lengths).items()}
 
     monkeypatch.setattr(kind, "reference", off)
     with pytest.raises(TaskError, match=r"check of output 'scores' \(T = 1, B = 1\): .*off by"):
