@@ -257,13 +257,15 @@ def test_packed_files(tmp_path, name):
     assert formats.read(str(path)) == [Record({"text": "a", "label": "x"}, f"{path}:2")]
 
 
-def test_an_archive_of_several_files_is_refused(tmp_path):
+def test_an_archive_of_several_files_is_the_folder_that_it_holds(tmp_path):
     path = tmp_path / "pack.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.csv", "x")
-        archive.writestr("b.csv", "x")
-    remedy = "unpack it, and name the file or the folder that is meant: unzip pack.zip"
-    assert fault(path) == f"{path}: expected one, got an archive of 2 files; {remedy}"
+        archive.writestr("a.csv", "text,label\na,x\n")
+        archive.writestr("b.csv", "text,label\nb,y\n")
+    assert [dict(record.fields) for record in formats.read(str(path))] == [
+        {"text": "a", "label": "x"},
+        {"text": "b", "label": "y"},
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zip"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, field, fields, make_dataclass
@@ -20,7 +21,10 @@ def _whole(kind: Any, tokens: Sequence[Token]) -> int:
         return int(text, 0)
     if re.fullmatch(r"[+-]?[\d_]+", text):
         return int(text)
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
     if not number.is_integer():
         raise ValueError(f'expected a whole number, got "{text}"')
     return int(number)

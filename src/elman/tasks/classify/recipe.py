@@ -9,12 +9,16 @@ from typing import NamedTuple
 from elman.core.records import RawValue
 from elman.core.run_config import RunConfig
 from elman.inputs import registry
+from elman.inputs.signals.signal_input import kind_of
 from elman.inputs.text.text_input import Text
 from elman.tasks.base import Choice
 from elman.tasks.classify.settings import ClassifyConfig
 
 _PROBED = 500
 """Examples that are read to know their lengths and symbols."""
+
+_FILES = ("sound", "picture", "frames")
+"""Kinds that may be files, which are not read to know their lengths."""
 
 _FEW = 500
 """Fewer examples than this are few: training is short, by small batches."""
@@ -38,7 +42,7 @@ class Facts(NamedTuple):
     Args:
         kind: what is read: text, series, steps, pattern, sound, picture or frames.
         count: examples that are learnt from.
-        steps: of the median example.
+        steps: of the median example; 0 where it would take reading files.
         unit: of text.
         symbols: how many different ones the probed texts have.
         classes: whether a class is predicted, not several or a value.
@@ -54,12 +58,13 @@ class Facts(NamedTuple):
 
 def facts(values: Sequence[RawValue], share: float, run: RunConfig[ClassifyConfig], target: str) -> Facts:
     """Return what is known of the values that are read, a share of which is learnt from."""
-    every = max(1, len(values) // _PROBED)
-    probed = values[::every]
+    count, kind = round(share * len(values)), kind_of(values[0].value)
+    if kind in _FILES:
+        return Facts(kind, count, 0, "", 0, target == "class")
+    probed = values[:: max(1, len(values) // _PROBED)]
     member = registry.learn(probed, run)
     steps = median(len(member.encode(raw)) for raw in probed)
     vocab = member.vocab if isinstance(member, Text) else None
-    count = round(share * len(values))
     unit = vocab.unit if vocab else ""
     return Facts(member.kind, count, steps, unit, len(vocab) if vocab else 0, target == "class")
 
@@ -118,7 +123,7 @@ def _series(data: Facts) -> Iterator[Choice]:
     yield Choice("network.cell", "gru", "as good as an LSTM on series, with three quarters of the weights")
     yield Choice("network.hidden", 128, "series, long or short")
     yield Choice("network.dropout", 0.3, f"{data.count:,} examples")
-    yield Choice("classify.frames", 32, f"{data.steps:g} steps: read as 32 overlapping frames, a step each")
+    yield Choice("classify.frames", 32, "read as 32 overlapping frames of any length, a step each")
     yield Choice("classify.mixup", 0.3, "mixtures of series are as good as more series")
     yield Choice("signal.noise", 0.1, "series that differ by noise are the same")
     yield Choice("signal.scaling", 0.1, "series that differ by a factor are nearly the same")

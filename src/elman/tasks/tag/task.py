@@ -136,8 +136,8 @@ class Tag(
 
     @property
     def roles(self) -> Mapping[str, Sequence[str]]:
-        """The columns that it learnt from."""
-        own = {"input": [self.columns.input], "target": [self.columns.target]}
+        """The column of tags that it learnt from; tokens may stand in a column of any name."""
+        own = {"target": [self.columns.target]}
         return self._rows.roles() | own if self._rows else own
 
     @classmethod
