@@ -484,6 +484,25 @@ def test_a_damaged_outline_is_told(text):
         Forecast.restore(text, run_of(), "vocab.json")
 
 
+def test_a_cycle_of_another_calendar_is_damage():
+    task, _ = made()
+    table = json.loads(task.to_text())
+    table["cycles"] = ["fortnight"]
+    with pytest.raises(RunError, match=r"a damaged outline .*cycles fortnight of another calendar"):
+        Forecast.restore(json.dumps(table), run_of(), "vocab.json")
+
+
+@pytest.mark.parametrize("dispersion", [0.5, 1e6])
+def test_any_dispersion_makes_a_network(dispersion):
+    """Of counts it is what the shape begins with; other values have none."""
+    task, _ = made()
+    table = json.loads(task.to_text()) | {"dispersion": dispersion}
+    for own in ({}, COUNTS):
+        options = {"model": "autoregressive"} | own
+        network = Forecast.restore(json.dumps(table), run_of(options), "vocab.json").build()
+        assert all(weight.isfinite().all() for weight in network.parameters())
+
+
 def test_which_data_it_suits():
     assert Forecast.matches(Record({"ds": 1700, "y": 5.0}, "s"))
     assert Forecast.matches(Record({"date": "2024-01-01", "rain": "3", "sky": "wet"}, "s"))

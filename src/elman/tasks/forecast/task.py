@@ -143,9 +143,8 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, FitsLa
         if options.model == "autoregressive":
             kind = DISTRIBUTIONS[options.distribution]
             kind = ScaledNegativeBinomial if options.counts and self.outline.is_old else kind
-            return Autoregressive(
-                layout, kind, SCALES[options.scale], body, drop, self._unit, self.outline.dispersion
-            )
+            dispersion = self.outline.dispersion if options.counts else 0.0
+            return Autoregressive(layout, kind, SCALES[options.scale], body, drop, self._unit, dispersion)
         return Direct(
             layout,
             LEVELS,
