@@ -413,4 +413,4 @@ def test_the_file_of_init_can_be_trained_from(tmp_path, task):
     assert run.task == task
     parts = dataset.load_parts(run)
     assert parts.train
-    assert tasks.get(task).suits(parts.train[0])
+    assert tasks.get(task).matches(parts.train[0])

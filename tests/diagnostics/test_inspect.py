@@ -303,7 +303,7 @@ def test_the_end_is_a_part_of_the_loss(name, last):
     assert 0 < float(part) < float(task.loss(scores, batch).nats.detach())
     if name in ("translate", "caption"):
         kept = batch.targets != IGNORED
-        logp = scores.decoder.output(scores.teach(batch.targets)).log_softmax(-1)
+        logp = scores.decoder.output(scores.teacher_force(batch.targets)).log_softmax(-1)
         each = -logp.gather(2, batch.targets.clamp(min=0)[..., None])[..., 0] * kept
         wanted = edge(batch.targets, last=last) != IGNORED
         torch.testing.assert_close(part, each[wanted].sum().detach(), rtol=1e-4, atol=1e-5)

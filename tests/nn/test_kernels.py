@@ -467,7 +467,7 @@ class Shy(Spy):
 
     name = "shy"
 
-    def yields(self, case):
+    def prefers_other(self, case):
         return "slow at a single step" if case.steps == 1 else None
 
 

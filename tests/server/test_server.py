@@ -177,7 +177,7 @@ def test_too_many_who_wait_are_sent_away(models):
         worker = app._service.worker
 
         async def block():
-            worker.order(None, lambda _: [event.wait()], None)
+            worker.submit_unbounded(None, lambda _: [event.wait()], None)
             worker.submit(None, lambda _: [1], None)
 
         client.portal.call(block)
@@ -196,7 +196,7 @@ def test_what_takes_too_long_is_given_up(models):
         event = threading.Event()
 
         async def block():
-            client.app._service.worker.order(None, lambda _: [event.wait()], None)
+            client.app._service.worker.submit_unbounded(None, lambda _: [event.wait()], None)
 
         client.portal.call(block)
         answer = client.post("/models/text/sample", json={})
@@ -211,7 +211,7 @@ def test_requests_that_come_together_are_computed_together(models):
         service = client.app._service
 
         async def block():
-            service.worker.order(None, lambda _: [event.wait()], None)
+            service.worker.submit_unbounded(None, lambda _: [event.wait()], None)
 
         client.portal.call(block)
         texts = [f"it was good in place {number}" for number in range(6)] + [""]
@@ -372,7 +372,7 @@ def test_a_message_that_cannot_be_read_is_told_and_the_stream_is_as_it_was(clien
 
 def test_streams_are_bounded_and_free_when_they_end(models):
     with asked(models, streams=2) as client:
-        house = client.app._house
+        sessions = client.app._sessions
         with client.websocket_connect(STREAM) as one, client.websocket_connect(STREAM) as two:
             one.receive_json(), two.receive_json()
             assert "no more may be" in talk(one, {"fork": True})["error"]
@@ -380,14 +380,14 @@ def test_streams_are_bounded_and_free_when_they_end(models):
                 pass
             assert refused.value.status_code == 503
         until = time.monotonic() + 5
-        while len(house) and time.monotonic() < until:
+        while len(sessions) and time.monotonic() < until:
             time.sleep(0.01)
-        assert len(house) == 0
+        assert len(sessions) == 0
         with client.websocket_connect(STREAM) as again:
             assert talk(again, {"step": "a"}) is not None
-        while len(house.engines["text"]) and time.monotonic() < until:
+        while len(sessions.engines["text"]) and time.monotonic() < until:
             time.sleep(0.01)
-        assert len(house.engines["text"]) == 0
+        assert len(sessions.engines["text"]) == 0
 
 
 def test_a_model_that_does_not_stream_says_so(client):
@@ -435,10 +435,10 @@ def test_a_forked_stream_that_nobody_takes_up_ends(models):
         socket.receive_json()
         talk(socket, {"fork": True})
         until = time.monotonic() + 10
-        while len(client.app._house) > 1 and time.monotonic() < until:
+        while len(client.app._sessions) > 1 and time.monotonic() < until:
             talk(socket, {"step": "a"})
             time.sleep(0.1)
-        assert len(client.app._house) == 1
+        assert len(client.app._sessions) == 1
 
 
 def test_a_fault_of_a_stream_is_told_to_it_alone_whatever_it_is(models, monkeypatch):
@@ -451,7 +451,7 @@ def test_a_fault_of_a_stream_is_told_to_it_alone_whatever_it_is(models, monkeypa
         assert [socket.receive_json()["steps"] for socket in (one, two)] == [0, 0]
         one.send_text('{"feed": [1' + 400 * "0" + "]}")
         assert "number" in one.receive_json()["error"]
-        engine = client.app._house.engines["days"]
+        engine = client.app._sessions.engines["days"]
         (mine, *_), whole = list(engine._open), engine.answers
 
         def answers(outputs):
@@ -496,7 +496,7 @@ def test_streams_are_kept_while_the_server_is_down(models, tmp_path):
             talk(socket, {"feed": "the cat"})
             client.app.end()
         until = time.monotonic() + 5
-        while client.app._house._held[name].task and time.monotonic() < until:
+        while client.app._sessions._sessions[name].task and time.monotonic() < until:
             time.sleep(0.01)
     kept = sorted((tmp_path / "text").iterdir())
     assert [path.stat().st_mode & 0o777 for path in (kept[0], kept[0].parent)] == [0o600, 0o700]

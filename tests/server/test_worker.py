@@ -183,9 +183,9 @@ def test_work_on_a_thing_is_not_begun_in_the_middle_of_other_work_on_it():
     seen: list[str] = []
 
     async def ask(worker):
-        long = worker.order("steps", until(seen, "other"), None, group="engine")
-        close = worker.order(None, lambda _: [seen.append("close")], None, group="engine")
-        quick = worker.quick("step", lambda _: [seen.append("quick")], None, group="engine")
+        long = worker.submit_unbounded("steps", until(seen, "other"), None, group="engine")
+        close = worker.submit_unbounded(None, lambda _: [seen.append("close")], None, group="engine")
+        quick = worker.run_inline("step", lambda _: [seen.append("quick")], None, group="engine")
         await worker.submit(None, says(seen, "other"), None)
         return (await asyncio.gather(long, close, quick))[0]
 
@@ -238,7 +238,7 @@ def test_more_than_may_wait_are_refused_but_not_those_who_are_bounded_elsewhere(
         asked = [worker.submit(None, doubled, number) for number in range(2)]
         with pytest.raises(BusyError):
             worker.submit(None, doubled, 9)
-        asked.append(worker.order(None, doubled, 5))
+        asked.append(worker.submit_unbounded(None, doubled, 5))
         assert worker.waiting == 2
         event.set()
         await first
@@ -275,7 +275,7 @@ def where(payloads: list[object]) -> list[tuple[threading.Thread, int]]:
 
 def test_what_is_quick_is_computed_by_the_loop_with_what_came_in_the_same_turn():
     async def ask(worker):
-        return await asyncio.gather(*[worker.quick("where", where, None) for _ in range(5)])
+        return await asyncio.gather(*[worker.run_inline("where", where, None) for _ in range(5)])
 
     results, sizes = served(ask, together=3)
     assert results == [(threading.current_thread(), size) for size in (3, 3, 3, 2, 2)]
@@ -284,16 +284,16 @@ def test_what_is_quick_is_computed_by_the_loop_with_what_came_in_the_same_turn()
 
 def test_the_loop_computes_only_while_the_thread_rests():
     async def ask(worker):
-        early = worker.quick("where", where, None)  # the thread rests now, but not when its turn comes
+        early = worker.run_inline("where", where, None)  # the thread rests now, but not when its turn comes
         event, first = held(worker)
-        late = worker.quick("where", where, None)
+        late = worker.run_inline("where", where, None)
         await asyncio.sleep(0.05)
         assert not early.done()
         assert not late.done()
         event.set()
         await first
         then = await asyncio.gather(early, late)
-        return [*then, await worker.quick("where", where, None)]
+        return [*then, await worker.run_inline("where", where, None)]
 
     results, sizes = served(ask)
     assert sizes == [1, 2, 1]
@@ -308,7 +308,7 @@ def test_what_turns_out_to_take_its_time_goes_to_the_thread():
         return where(payloads)
 
     async def ask(worker):
-        return [(await worker.quick("slow", slow, None))[0] for _ in range(3)]
+        return [(await worker.run_inline("slow", slow, None))[0] for _ in range(3)]
 
     results, _ = served(ask)
     assert results[0] is threading.current_thread()
@@ -317,9 +317,9 @@ def test_what_turns_out_to_take_its_time_goes_to_the_thread():
 
 def test_the_loop_too_serves_nobody_who_has_gone_and_tells_faults():
     async def ask(worker):
-        asked = [worker.quick("noted", noted, number) for number in range(3)]
+        asked = [worker.run_inline("noted", noted, number) for number in range(3)]
         asked[1].cancel()
-        broken = worker.quick("broken", lambda numbers: 1 / 0, 1)
+        broken = worker.run_inline("broken", lambda numbers: 1 / 0, 1)
         with pytest.raises(ZeroDivisionError):
             await broken
         return await asyncio.gather(asked[0], asked[2])

@@ -48,8 +48,8 @@ def options_class(
     Args:
         section: the settings.
         without: names of settings that the command has no option for.
-        usual: what is said of the defaults of some, in place of their values.
-        about: what is said of some, in place of their explanations.
+        usual: texts in the help in place of some defaults.
+        about: texts in the help in place of some explanations.
     """
     rows = [row for row in options(section, usual, about) if row[0] not in without]
     return make_dataclass(

@@ -132,11 +132,11 @@ class Reading(TypedDict, total=False):
 
 
 _READING: Reading = {"format": "auto", "encoding": "utf-8", "strict": False}
-"""What holds for a file of which nothing is said; all else is as in the run."""
+"""The defaults of a single file; all else is as in the run."""
 
 
 def reading_of(data: DataSettings, said: Reading) -> DataSettings:
-    """The settings of a run's data, with what is said of a single file.
+    """Return the settings of a run's data, with those of a single file.
 
     Raises:
         ConfigError: an unknown word, or a value out of bounds.

@@ -82,7 +82,7 @@ def _plain(row: Sequence[object]) -> list[object]:
 
 
 def _escaped(text: str) -> str:
-    """A text of the data that is no HTML in Markdown."""
+    """Escape a text of the data so that it is not HTML in Markdown."""
     return text.replace("<", r"\<")
 
 

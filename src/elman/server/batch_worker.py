@@ -62,7 +62,7 @@ class BatchWorker:
     Args:
         waiting: most that may wait.
         together: most that one call serves.
-        told: is called with the size of each batch, from one thread at a time.
+        on_batch: is called with the size of each batch, from one thread at a time.
         slice: seconds that work computes before others have their turn.
     """
 
@@ -70,11 +70,11 @@ class BatchWorker:
         self,
         waiting: int,
         together: int,
-        told: Callable[[int], None],
+        on_batch: Callable[[int], None],
         *,
         slice: float = _SLICE,  # noqa: A002
     ) -> None:
-        self._most, self._together, self._told, self._slice = waiting, together, told, slice
+        self._most, self._together, self._on_batch, self._slice = waiting, together, on_batch, slice
         self._batches: OrderedDict[Hashable, _Batch] = OrderedDict()
         self._here: dict[Hashable, _Batch] = {}
         self._handed, self._seconds = 0, dict[Hashable, float]()
@@ -114,7 +114,9 @@ class BatchWorker:
             raise BusyError
         return self._put(key, run, self._job(payload, counted=True))
 
-    def order(self, key: Hashable, run: Run, payload: Any, *, group: Hashable = None) -> asyncio.Future[Any]:
+    def submit_unbounded(
+        self, key: Hashable, run: Run, payload: Any, *, group: Hashable = None
+    ) -> asyncio.Future[Any]:
         """As `submit`, of one whose number the caller bounds: it is never refused.
 
         Args:
@@ -123,14 +125,16 @@ class BatchWorker:
         """
         return self._put(key, run, self._job(payload), group)
 
-    def quick(self, key: Hashable, run: Run, payload: Any, *, group: Hashable = None) -> asyncio.Future[Any]:
+    def run_inline(
+        self, key: Hashable, run: Run, payload: Any, *, group: Hashable = None
+    ) -> asyncio.Future[Any]:
         """As `order`, of what takes so little that to hand it to the thread and back takes longer.
 
         The loop computes it, with all of that key that has come in the same turn of the loop, if the thread
         rests. What turns out to take its time goes to the thread.
         """
         if self._handed or self._seconds.setdefault(key, 0.0) > _SOON:
-            return self.order(key, run, payload, group=group)
+            return self.submit_unbounded(key, run, payload, group=group)
         job = self._job(payload)
         if not self._here:
             job.future.get_loop().call_soon(self._serve_here)
@@ -239,7 +243,7 @@ class BatchWorker:
         jobs = [job for job in batch.jobs if not job.future.cancelled()]
         if not jobs:
             return [], []
-        self._told(len(jobs))
+        self._on_batch(len(jobs))
         begin = time.thread_time()
         try:
             with interruption.as_long_as(self._wanted(batch, jobs, here)):

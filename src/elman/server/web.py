@@ -64,8 +64,8 @@ async def _asked(request: Request, takes: Schema, service: Service) -> Mapping[s
 async def _body(request: Request, service: Service) -> bytes:
     most, found = service.bounds.body, bytearray()
     words = f"the body is over the bound of {most:,} bytes"
-    said = request.headers.get("content-length", "0")
-    if said.isdecimal() and int(said[:20]) > most:
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:20]) > most:
         raise HttpError(413, words)
     try:
         async with asyncio.timeout(service.bounds.seconds):

@@ -120,7 +120,9 @@ class Illustrated(ABC):
     """A task whose report shows what the network makes."""
 
     @abstractmethod
-    def pictures(self, network: nn.Module, held: Sequence[Example]) -> Mapping[str, Callable[[Any], None]]:
+    def pictures(
+        self, network: nn.Module, examples: Sequence[Example]
+    ) -> Mapping[str, Callable[[Any], None]]:
         """The name of a picture, without suffix -> what draws it on a matplotlib Figure."""
 
 
@@ -146,7 +148,7 @@ class ShowsMistakes(ABC):
     """A task that can tell which of its models' answers are the most wrong."""
 
     @abstractmethod
-    def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The most wrong answers to examples with targets, the worst first, `most` at most."""
 
     def source_text(self, record: Record) -> str:
@@ -257,5 +259,7 @@ class ShowsEvidence(ABC):
     """A task that can show how its models came to what they say."""
 
     @abstractmethod
-    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+    def evidence(
+        self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
+    ) -> list[Evidence]:
         """What there is to show, such as where attention was, for examples and an output for each."""

@@ -125,13 +125,13 @@ class Task(ABC, Generic[TaskSettings]):
 
     @classmethod
     @abstractmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether data that begin with this record are probably for this task."""
 
     @classmethod
     def reason(cls, records: Sequence[Record]) -> str:
         """Why data that begin with these records are probably for this task; "", if they are not."""
-        if not cls.suits(records[0]):
+        if not cls.matches(records[0]):
             return ""
         names = list(records[0].fields)
         return f"columns {', '.join(names[:_MOST_NAMED])}{', ...' if len(names) > _MOST_NAMED else ''}"
@@ -193,7 +193,7 @@ class Task(ABC, Generic[TaskSettings]):
         """What was learnt from the training records (such as the vocabulary), to be kept in a file."""
 
     @abstractmethod
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Return what was inferred or found in the data (columns, symbols, classes), for the log."""
 
     @abstractmethod
@@ -210,7 +210,7 @@ class Task(ABC, Generic[TaskSettings]):
 
     @property
     @abstractmethod
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """The score that selects the best epoch; "loss" needs no predictions."""
 
     @abstractmethod
@@ -222,7 +222,7 @@ class Task(ABC, Generic[TaskSettings]):
         """What training makes small: the loss, or one that differs by weights, smoothing and the like."""
 
     @abstractmethod
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Scores of outputs, one for each held-out example, and from the summed loss over `count` targets.
 
         Where no predictions were made, `outputs` is empty, and only what the loss tells is given.
@@ -233,7 +233,7 @@ class Task(ABC, Generic[TaskSettings]):
         """Trivial predictors learnt from `train`: part -> predictor -> its scores on that part."""
 
     @abstractmethod
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """What there is to show of the outputs beside the scores."""
 
     @abstractmethod
@@ -247,5 +247,5 @@ class Task(ABC, Generic[TaskSettings]):
         """
 
     @abstractmethod
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that put a model to use, with {name} for its run folder."""

@@ -219,11 +219,11 @@ class Model:
             TaskError: the task's predictions have no probabilities of classes.
             DataError: a value cannot be read.
         """
-        told = self.predict(values if memory.rows(values) is None else memory.rows(values))
-        if any("probabilities" not in answer for answer in told):
+        answers = self.predict(values if memory.rows(values) is None else memory.rows(values))
+        if any("probabilities" not in answer for answer in answers):
             got = "a model whose predictions have no probabilities of classes"
             raise TaskError(f"task {self.config.task!r}", got, remedy="use predict")
-        return [answer["probabilities"] for answer in told]
+        return [answer["probabilities"] for answer in answers]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
         """The records, in their order, each with what the model says of it; targets are not looked at.
@@ -348,7 +348,7 @@ class Model:
         raise self._refusal(ability)
 
     def _refusal(self, ability: type[Ability]) -> MissingMethodError:
-        command = self.task.use()[0].replace("{name}", str(self.path))
+        command = self.task.usage()[0].replace("{name}", str(self.path))
         return MissingMethodError(
             f"task {self.config.task!r}", ability.lacks, expected=self.able(ability), remedy=f"use {command}"
         )

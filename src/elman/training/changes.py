@@ -52,7 +52,7 @@ def check_end(before: RunConfig, after: RunConfig, epoch: int, step: int) -> Non
         raise ConfigError(name, str(wanted), expected=f"more than the {done} that are done")
 
 
-def told(before: RunConfig, after: RunConfig) -> str:
+def summary(before: RunConfig, after: RunConfig) -> str:
     """What has changed, in words; empty where nothing has."""
     old, new = vars(before.training), vars(after.training)
     return ", ".join(f"{name} {old[name]} -> {new[name]}" for name in new if new[name] != old[name])

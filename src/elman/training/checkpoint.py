@@ -87,8 +87,8 @@ class Progress:
         Raises:
             ValueError: they cannot.
         """
-        told = self.step >= self.whole.steps >= self.recent.steps and self.best_epoch <= self.epoch
-        if len(self.epochs) != self.epoch or not told or self.epoch > self.step:
+        ordered = self.step >= self.whole.steps >= self.recent.steps and self.best_epoch <= self.epoch
+        if len(self.epochs) != self.epoch or not ordered or self.epoch > self.step:
             raise ValueError("counts of epochs and steps that contradict each other")
 
 

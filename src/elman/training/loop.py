@@ -227,7 +227,7 @@ class Trainer:
         optimizers.set_rate(learner.optimizer, self._rate())
         learner.optimizer.zero_grad(set_to_none=True)
         windows, self._own = min(config.accumulate, self._plan.steps - progress.window), RunningSums()
-        watch = LayerMonitor() if self._looks(windows) else None
+        watch = LayerMonitor() if self._is_monitored(windows) else None
         for index in range(windows):
             watching = dispatch.through(watch) if watch and not index else nullcontext()
             with self._without_sync(last=index == windows - 1), watching:
@@ -237,13 +237,13 @@ class Trainer:
         if not math.isfinite(norm):
             raise self._diverged(norm)
         if watch:
-            progress.look, progress.looked = watch.look(), progress.step
+            progress.look, progress.looked = watch.stats(), progress.step
         learner.optimizer.step()
         if learner.average:
             learner.average.update(learner.network)
         self._count(norm)
 
-    def _looks(self, windows: int) -> bool:
+    def _is_monitored(self, windows: int) -> bool:
         """Whether the next step is looked at: at the end of a row, and not too often."""
         progress = self.progress
         ends = progress.window + windows >= self._plan.steps or progress.step + 1 == self.steps
@@ -315,7 +315,7 @@ class Trainer:
     def _add_row(self, speed: float, scores: Scores | None = None) -> None:
         recent, progress = self.progress.recent, self.progress
         if self._metrics and recent.steps:
-            look = progress.look if progress.looked == progress.step else None
+            stats = progress.look if progress.looked == progress.step else None
             row = {
                 "step": progress.step,
                 "epoch": progress.epoch + 1,
@@ -325,9 +325,9 @@ class Trainer:
                 "train_loss": repr(recent.nats / recent.count),
                 "grad_norm": repr(recent.norm / recent.steps),
                 "clipped": f"{recent.clipped / recent.steps:.4f}",
-                **(_told(look) if look else {}),
+                **(_layer_columns(stats) if stats else {}),
                 "valid_loss": repr(scores["loss"]) if scores else "",
-                "valid_score": repr(scores[self.job.task.watch]) if scores else "",
+                "valid_score": repr(scores[self.job.task.selection_metric]) if scores else "",
             }
             self._metrics.add(row)
             if self._board:
@@ -361,7 +361,9 @@ class Trainer:
     def validate(self) -> Scores:
         """Scores on the validation part; predictions are made only where they decide on the best epoch."""
         task = self.job.task
-        return evaluation.evaluate(task, self.judged(), self.job.valid, predict=task.watch != "loss").scores
+        return evaluation.evaluate(
+            task, self.judged(), self.job.valid, predict=task.selection_metric != "loss"
+        ).scores
 
     def goal(self, scores: Scores) -> list[float]:
         """What the best epoch has the least of; nothing, where there is no validation part."""
@@ -486,10 +488,10 @@ def _valid(scores: Scores) -> str:
     return loss if next(iter(scores)) == "loss" else f"{loss}, {headline(scores)}"
 
 
-def _told(look: LayerStats) -> dict[str, str]:
-    """The columns of a look."""
+def _layer_columns(stats: LayerStats) -> dict[str, str]:
+    """Return the columns of layer statistics."""
     return {
-        "saturated": "" if look.saturated is None else f"{look.saturated:.4f}",
-        "state_norm": f"{look.state_norm:.6g}",
-        "horizon": "" if look.horizon is None else f"{look.horizon:.6g}",
+        "saturated": "" if stats.saturated is None else f"{stats.saturated:.4f}",
+        "state_norm": f"{stats.state_norm:.6g}",
+        "horizon": "" if stats.horizon is None else f"{stats.horizon:.6g}",
     }

@@ -76,11 +76,11 @@ class TrainingSession:
         self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team, self._train)
 
-    def begin(self, said: Sequence[str], known: str = "", reads: SettingReads | None = None) -> Model:
+    def begin(self, lines: Sequence[str], known: str = "", reads: SettingReads | None = None) -> Model:
         """Make the folder and train from the start; the log begins with earlier notes.
 
         Args:
-            said: lines to begin with.
+            lines: lines to begin with.
             known: a line before them that was shown already.
             reads: what notes which settings are read; those that have no effect are reported after a step.
         """
@@ -90,7 +90,7 @@ class TrainingSession:
                 self._folder.create(self._run, self._task)
             self._team.wait()
             progress = Progress(data=self._fingerprint)
-            return self._train_and_report(progress, [*said, *self._introduction()], known)
+            return self._train_and_report(progress, [*lines, *self._introduction()], known)
 
     def resume(self) -> Model:
         """Train from the last checkpoint, or from the start if there was none yet.
@@ -105,7 +105,7 @@ class TrainingSession:
 
     def _changes(self) -> list[str]:
         """Keep the changed settings, and say what has changed."""
-        words = changes.told(self._folder.config, self._run)
+        words = changes.summary(self._folder.config, self._run)
         if words and self._team.main:
             self._folder.rewrite(self._run)
         return [f"changed: {words}"] if words else []
@@ -152,7 +152,7 @@ class TrainingSession:
             fixed = self._folder, self._run, self._task, self._plan, *held, self._team, show
             job = TrainingJob(*fixed, self._callbacks, spent=time.monotonic() - began)
             trainer = Trainer(job, self._learner, progress)  # whose clock starts with it
-            trainer.begun = lambda: self._say_unused(show)
+            trainer.begun = lambda: self._report_unused(show)
             with GracefulStop() as interrupt, folder.enough_memory("training"):
                 trainer.run(interrupt)
             if trainer.fault:
@@ -165,7 +165,7 @@ class TrainingSession:
         self._team.wait()
         return self._folder.load(self._team.device)
 
-    def _say_unused(self, show: Reporter) -> None:
+    def _report_unused(self, show: Reporter) -> None:
         """Say which settings have no effect, all that is read of them having been read."""
         if self._reads is None:
             return
@@ -177,7 +177,7 @@ class TrainingSession:
         uses = {"train": "to learn from", "valid": "to validate"}
         sizes = ", ".join(f"{self._size(part)} {use}" for part, use in uses.items() if part in self._symbols)
         yield f"data {self._run.data.path}: {sizes}"
-        yield from (f"{name}: {words}" for name, words in self._task.facts().items())
+        yield from (f"{name}: {words}" for name, words in self._task.describe().items())
         yield f"network {self._network_words()}, {self._parameters():,} parameters; {self._team.device}"
         yield f"run {self._folder.path}"
 
@@ -304,7 +304,7 @@ class TrainingSession:
     def _data_facts(self) -> dict[str, str]:
         return {
             "source": self._run.data.path,
-            **self._task.facts(),
+            **self._task.describe(),
             "training part": self._size("train"),
             "validation part": self._size("valid"),
             "test part": self._size("test"),
@@ -328,7 +328,7 @@ class TrainingSession:
             symbols_per_second=round(symbols / max(progress.seconds, 1e-9)),
             device=str(self._team.device),
             threads=torch.get_num_threads(),
-            use=self._task.use(),
+            use=self._task.usage(),
         )
 
     def _farewell(self, trainer: Trainer) -> Iterator[str]:

@@ -95,8 +95,8 @@ def begin(
         guess = choice.words if choice and choice.guessed else ""
         if guess:
             show.line(guess)
-        heard: list[str] = []
-        with _others_named(run, choice), reading_once(), _heard(heard, show):
+        noted: list[str] = []
+        with _others_named(run, choice), reading_once(), _noted(noted, show):
             loaded, kind = dataset.load(run), tasks_registry.get(run.task)
             chosen = recipe.follow(run, loaded.records)
             run = _bounded(chosen.run)
@@ -109,7 +109,7 @@ def begin(
             parts = parts._replace(train=train)
             session = TrainingSession(RunFolder(path), run, task, parts, team, show, callbacks)
         named = [choice.words] if choice and not choice.guessed else []
-        return session.begin([*named, *heard, chosen.words()], guess, reads)
+        return session.begin([*named, *noted, chosen.words()], guess, reads)
 
 
 def explain(
@@ -132,8 +132,8 @@ def recipe_of(run: RunConfig, choice: TaskChoice) -> Recipe:
 
 def _bounded(run: RunConfig) -> RunConfig:
     """Return the settings with the usual minutes, unless a user chose minutes, epochs or steps."""
-    said = run.given & {"training.minutes", "training.epochs", "training.steps"}
-    return run if said else run.but({"training.minutes": _MINUTES})
+    lines = run.given & {"training.minutes", "training.epochs", "training.steps"}
+    return run if lines else run.but({"training.minutes": _MINUTES})
 
 
 @contextmanager
@@ -187,13 +187,13 @@ def _session(run: RunConfig) -> Iterator[ProcessGroup]:
 
 
 @contextmanager
-def _heard(said: list[str], show: Reporter) -> Iterator[None]:
-    """Add the notes on the data to `said`; those are shown at once, if the training cannot begin."""
+def _noted(lines: list[str], show: Reporter) -> Iterator[None]:
+    """Add the notes on the data to `lines`; those are shown at once, if the training cannot begin."""
     try:
-        with notes.heard(said.append):
+        with notes.forward(lines.append):
             yield
     except ElmanError:
-        for line in said:
+        for line in lines:
             show.line(line)
         raise
 

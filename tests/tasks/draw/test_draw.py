@@ -204,7 +204,7 @@ def test_notes_repeat_and_frequencies():
     piece = [[1, 0, 0], [1, 1, 0], [1, 1, 0], [0, 1, 0]]
     records = frames(piece, piece)
     task = made(records)
-    assert task.facts()["steps"] == "frames of 3 notes, of column 'notes'"
+    assert task.describe()["steps"] == "frames of 3 notes, of column 'notes'"
     examples = task.encode(records[:1])
     told = task.baselines(examples, {"test": examples})["test"]
     often = torch.tensor([4 / 6, 4 / 6, 1 / 6])
@@ -286,7 +286,7 @@ def test_a_drawing_made_step_by_step_is_as_likely_as_the_network_says(name, tabl
     width = 2 if name in ("strokes", "class", "text") else task.kind.channels
     torch.testing.assert_close(likeliest[:, :width], rows[1:, 0, :width], atol=1e-3, rtol=1e-4)
     if looks is not None:
-        np.testing.assert_allclose(drawing.looks, looks[:-1, 0].numpy(), atol=1e-5)
+        np.testing.assert_allclose(drawing.window, looks[:-1, 0].numpy(), atol=1e-5)
 
 
 def test_drawing_keeps_nothing_but_the_state():
@@ -338,10 +338,10 @@ def test_some_starts_are_hidden_while_it_learns():
 
 
 def test_a_text_is_told_from_classes_by_its_column():
-    assert made(FOUND["text"]).facts()["start"] == "a text of 4 characters, up to 4 long, of column 'text'"
+    assert made(FOUND["text"]).describe()["start"] == "a text of 4 characters, up to 4 long, of column 'text'"
     assert made(FOUND["text"], draw={"start": "class"}).start.names() == ["ab", "abba", "b", "cab"]
-    assert made(FOUND["text"], draw={"start": "none"}).facts()["start"] == "nothing"
-    assert made(FOUND["class"], draw={"start": "text"}).facts()["start"].startswith("a text of 3 char")
+    assert made(FOUND["text"], draw={"start": "none"}).describe()["start"] == "nothing"
+    assert made(FOUND["class"], draw={"start": "text"}).describe()["start"].startswith("a text of 3 char")
 
 
 def test_a_hidden_start_reads_no_text():
@@ -349,8 +349,8 @@ def test_a_hidden_start_reads_no_text():
     network = network_of(task)
     steps = task.encode(FOUND["text"][3:])[0].data[:, None, :3]
     with torch.no_grad():
-        none = network.looks(steps, torch.zeros(4, 1).long())
-        some = network.looks(steps, task.start.codes("abba", "x")[:, None])
+        none = network.window(steps, torch.zeros(4, 1).long())
+        some = network.window(steps, task.start.codes("abba", "x")[:, None])
     assert not none.any()
     assert some.shape == (6, 1, 4)
     assert some.any()
@@ -535,13 +535,13 @@ def test_a_manifest_of_files(tmp_path):
     (tmp_path / "list.csv").write_text("path,label\na.npy,square\nb.npy,cross\n")
     records = formats.read(str(tmp_path / "list.csv"))
     task = made(records)
-    assert task.facts()["start"] == "one of 2 classes, of column 'label'"
+    assert task.describe()["start"] == "one of 2 classes, of column 'label'"
     assert [len(example.data) for example in task.encode(records)] == [6, 5]
 
 
 def test_values_of_any_kind():
     task = made(FOUND["values"])
-    assert task.facts()["steps"] == "1 values, of column 'series'"
+    assert task.describe()["steps"] == "1 values, of column 'series'"
     examples = task.encode(FOUND["values"])
     told = task.baselines(examples, {"test": examples})["test"]
     assert told["line from the step before"]["loss"] < told["one Gaussian"]["loss"]
@@ -572,8 +572,8 @@ def test_values_far_from_0_are_drawn_as_those_near_it(offset):
         drawn = np.stack([one.steps for one in task.draw(network, prefix=prefix, **options)])
         stream = task.streamer(network)
         ends, state = stream.ends(None), stream.start(None)
-        said, state = stream.run(Seq(ends.intake.take(prefix)[:, None]), state)
-        following = ends.outlet.give(said[-1, 0]).following
+        said, state = stream.run(Seq(ends.encoder.encode(prefix)[:, None]), state)
+        following = ends.decoder.decode(said[-1, 0]).following
         mean = following.mean.numpy()
         composed = next(stream.compose(state, torch.Generator().manual_seed(1), SamplingOptions()))
         base = task.baselines(examples, {"test": examples})["test"]["one Gaussian"]["loss"]

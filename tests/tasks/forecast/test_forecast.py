@@ -188,7 +188,7 @@ def test_columns_are_forecast_jointly():
         for step in range(120)
     ]
     task, (_, _, test) = made(None, records, data={"valid": 0.1, "test": 0.1, "target": "a,b"})
-    assert "'a', 'b', forecast jointly" in task.facts()["columns"]
+    assert "'a', 'b', forecast jointly" in task.describe()["columns"]
     layout = task.outline.layout
     assert (layout.known, layout.past) == (4 + 2, 2)
     first, second = test[0].data, test[len(test) // 2].data
@@ -234,8 +234,8 @@ def test_counts_of_any_size_are_covered_as_the_intervals_say(mean):
     task, (_, _, test) = made({**COUNTS, "samples": 200}, rows(400, y=lambda step: str(counts[step])))
     assert task.outline.dispersion == pytest.approx(0.2, rel=0.2)
     network = task.build().eval()
-    outlook = _joined(test, evaluation.predict(task, network, test))
-    assert test.scores(outlook)["coverage_80"] == pytest.approx(0.8, abs=0.08)
+    forecast = _joined(test, evaluation.predict(task, network, test))
+    assert test.scores(forecast)["coverage_80"] == pytest.approx(0.8, abs=0.08)
     losses = task.loss(network(batching.collate(test[:9]).seq)[0], batching.collate(test[:9]))
     assert float(losses.nats) / losses.count == pytest.approx(math.log(mean), abs=1.5)
 
@@ -289,12 +289,12 @@ def test_a_forecast_and_a_stream_are_moved_by_an_offset(model):
         (future,) = task.futures(windows, evaluation.predict(task, network, windows))
         streamer = task.streamer(network)
         ends = streamer.ends(None)
-        data = ends.intake.take([(record.fields["ds"], record.fields["y"]) for record in records])
+        data = ends.encoder.encode([(record.fields["ds"], record.fields["y"]) for record in records])
         raw, _ = streamer.run(Seq(data[:, None]), streamer.start(None))
-        said = [ends.outlet.give(one) for one in raw[:, 0]][-1]
+        said = [ends.decoder.decode(one) for one in raw[:, 0]][-1]
         assert said.times == future.times
-        np.testing.assert_allclose(said.numbers[:, 1:], future.outlook.quantiles, rtol=0, atol=1e-3)
-        found.append(future.outlook.quantiles - offset)
+        np.testing.assert_allclose(said.numbers[:, 1:], future.forecast.quantiles, rtol=0, atol=1e-3)
+        found.append(future.forecast.quantiles - offset)
     np.testing.assert_allclose(found[1], found[0], atol=1e-3)
 
 
@@ -402,7 +402,7 @@ def test_it_forecasts_in_the_data_s_own_units(model, tmp_path):
         ("a", "2024-04-30", "2024-05-05"),
         ("b", "2024-04-30", "2024-05-05"),
     ]
-    assert futures[0].outlook.quantiles.shape == (6, len(LEVELS))
+    assert futures[0].forecast.quantiles.shape == (6, len(LEVELS))
     assert len(futures[0].past) == 120
     if model == "quantiles":
         with torch.no_grad():
@@ -422,7 +422,7 @@ def test_horizons_beyond_what_was_learnt():
     longer = task.ahead(20)
     windows = longer.encode(rows(), Purpose.PREDICT)
     (future,) = longer.futures(windows, evaluation.predict(longer, task.build().eval(), windows))
-    assert future.outlook.mean.shape == (20,)
+    assert future.forecast.mean.shape == (20,)
 
 
 def test_the_future_of_known_columns_must_be_there():
@@ -471,7 +471,7 @@ def test_series_that_are_too_short_and_values_that_are_no_counts():
 
 def test_facts_tell_what_was_found():
     task, _ = made({"context": 0}, rows(names="ab"))
-    assert task.facts() == {
+    assert task.describe() == {
         "columns": "times in 'ds', values in 'y', series named by 'id'",
         "series": "2 of 120 steps, 1 day apart, season 6",
         "windows": "context 18, horizon 6, looking back 6 steps, calendar: week",
@@ -504,10 +504,10 @@ def test_any_dispersion_makes_a_network(dispersion):
 
 
 def test_which_data_it_suits():
-    assert Forecast.suits(Record({"ds": 1700, "y": 5.0}, "s"))
-    assert Forecast.suits(Record({"date": "2024-01-01", "rain": "3", "sky": "wet"}, "s"))
-    assert not Forecast.suits(Record({"text": "a good film", "label": "1"}, "s"))
-    assert not Forecast.suits(Record({"x1": "1.5", "x2": "2", "label": "0"}, "s"))
+    assert Forecast.matches(Record({"ds": 1700, "y": 5.0}, "s"))
+    assert Forecast.matches(Record({"date": "2024-01-01", "rain": "3", "sky": "wet"}, "s"))
+    assert not Forecast.matches(Record({"text": "a good film", "label": "1"}, "s"))
+    assert not Forecast.matches(Record({"x1": "1.5", "x2": "2", "label": "0"}, "s"))
     assert tasks.guess("sample", Record({"ds": 1700, "y": 5.0}, "s")) == "forecast"
 
 

@@ -141,7 +141,7 @@ def inspect(
         raise ConfigError("examples", str(examples), expected="at least 1")
     show.line("reading data")
     records, use, words = _records(model, source, reading)
-    marks = _Marks(tuple(mark), marks_file, reading.get("encoding", "utf-8"))
+    marks = _MarkedColumns(tuple(mark), marks_file, reading.get("encoding", "utf-8"))
     material = _material(model, records, use, words, examples, marks)
     with torch.random.fork_rng([]):
         measured = _measured(material, show)
@@ -161,7 +161,7 @@ def inspect(
 
 
 @dataclass(frozen=True)
-class _Marks:
+class _MarkedColumns:
     """Which marks are asked for, and where they stand."""
 
     names: tuple[str, ...]
@@ -194,7 +194,7 @@ def _records(model: Model, source: str | Path | None, reading: Reading) -> tuple
 
 
 def _material(
-    model: Model, records: list[Record], use: Purpose, words: str, count: int, asked: _Marks
+    model: Model, records: list[Record], use: Purpose, words: str, count: int, asked: _MarkedColumns
 ) -> Subject:
     whole = model.task.encode(records, use)
     told = asked.of(records, whole)

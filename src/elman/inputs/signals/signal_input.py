@@ -170,7 +170,7 @@ class Signal(Input):
         settings = self._settings
         return SignalAugmentation(self._width * (1 + settings.differences) * (1 + settings.deltas), settings)
 
-    def intake(self) -> SignalEncoder:
+    def incremental_encoder(self) -> SignalEncoder:
         """Steps, scaled, as they come; sound by its samples, pictures by their rows; see `Input`."""
         settings = self._settings
         if settings.normalise == "sequence" or settings.level:

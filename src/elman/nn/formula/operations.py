@@ -142,10 +142,10 @@ class Formula:
 
     def lines(self) -> list[str]:
         """The list, an operation a line; a product where it is known what it reads."""
-        said = [f"%{value} = {op}" for value, op in enumerate(self.operations)]
+        lines = [f"%{value} = {op}" for value, op in enumerate(self.operations)]
         for value, first, last in self.products:
-            said[value] += f"    -> product[{first}:{last}]"
-        return [*said, "return " + ", ".join(f"%{result}" for result in self.results)]
+            lines[value] += f"    -> product[{first}:{last}]"
+        return [*lines, "return " + ", ".join(f"%{result}" for result in self.results)]
 
 
 class OperationBuilder:

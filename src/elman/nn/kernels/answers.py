@@ -15,7 +15,7 @@ _HIDDEN = 64
 
 @dataclass(frozen=True)
 class KernelAnswer:
-    """What one kernel answers to a request.
+    """The answer of a kernel to a request.
 
     Args:
         kernel: its name.

@@ -231,7 +231,7 @@ class Kernel(ABC):
     def refuses(self, case: KernelRequest) -> str | None:
         """Why it does not serve that case; None if it does."""
 
-    def yields(self, case: KernelRequest) -> str | None:
+    def prefers_other(self, case: KernelRequest) -> str | None:
         """Why a later kernel of the table is faster in a case that it serves; None if none is."""
         return None
 

@@ -106,14 +106,14 @@ def choose(case: KernelRequest, forced: str | None = None) -> tuple[Kernel, str]
 def explain(case: KernelRequest) -> list[tuple[str, str]]:
     """Each kernel in order of preference, and what it says to that case."""
     runs, reason = choose(case)
-    said = []
+    lines = []
     for kernel in _TABLE:
         refusal = kernel.refuses(case)
         if kernel is runs:
-            said.append((kernel.name, f"runs: {reason}"))
+            lines.append((kernel.name, f"runs: {reason}"))
         else:
-            said.append((kernel.name, f"refuses: {refusal}" if refusal else "could run"))
-    return said
+            lines.append((kernel.name, f"refuses: {refusal}" if refusal else "could run"))
+    return lines
 
 
 def scan(cell: CellProtocol, job: ScanJob, kernel: str | None = None) -> Result:
@@ -229,7 +229,7 @@ def _case_of_step(cell: CellProtocol, tensor: Tensor, weights: Weights) -> Kerne
 
 
 def _unlisted(cell: CellProtocol, weights: Weights) -> str | None:
-    """Return why a step that no kernel of its own runs is no list of operations; None: it is one."""
+    """Return why a step that no kernel of its own runs is not a list of operations; None: it is one."""
     projected = weights.w_hr is not None
     if (cell.name in CELLS and not projected) or torch.compiler.is_compiling():
         return None
@@ -255,7 +255,7 @@ def _chosen() -> str | None:
 def _prefer(table: tuple[Kernel, ...], case: KernelRequest) -> tuple[Kernel, str]:
     passed = []
     for kernel in table[:-1]:
-        refusal, better = kernel.refuses(case), kernel.yields(case)
+        refusal, better = kernel.refuses(case), kernel.prefers_other(case)
         if refusal is None and better is None:
             return kernel, "; ".join(passed) or "the fastest"
         passed.append(f"{kernel.name} refuses: {refusal}" if refusal else f"{kernel.name} yields: {better}")

@@ -103,12 +103,12 @@ def _with_prefix(request: Request, limits: RequestLimits) -> dict[str, Any]:
 
 
 def _drawing(drawing: GeneratedSequence) -> dict[str, Any]:
-    looks = None if drawing.looks is None else drawing.looks.round(4).tolist()
+    window = None if drawing.window is None else drawing.window.round(4).tolist()
     return {
         "field": drawing.field,
         "steps": drawing.steps.tolist(),
         "start": drawing.start,
-        "looks": looks,
+        "looks": window,
     }
 
 

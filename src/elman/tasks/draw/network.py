@@ -277,7 +277,7 @@ class DrawNetwork(nn.Module):
             codes = codes * (torch.rand(codes.shape[1], device=codes.device) >= self._free)
         return self.body.begin(codes)
 
-    def looks(self, steps: Tensor, codes: Tensor) -> Tensor | None:
+    def window(self, steps: Tensor, codes: Tensor) -> Tensor | None:
         """The weights [T, B, U] of the window at steps [T, B, C] of sequences with codes [U, B]."""
         return self.body(Seq(self.reader(steps)), self.begin(codes))[2]
 
@@ -286,8 +286,8 @@ class DrawNetwork(nn.Module):
         stepper = self.body.stepper(state)
 
         def step(made: Tensor) -> tuple[StepDistribution, Tensor | None]:
-            features, look = stepper(self.reader(made[None])[0])
-            return self.head(features), look
+            features, window = stepper(self.reader(made[None])[0])
+            return self.head(features), window
 
         return step
 
@@ -318,9 +318,9 @@ def generate(
     advance, made = network.advance(state), steps[-1]
     while True:
         interruption.look()
-        said, look = advance(made)
+        said, window = advance(made)
         made = said.sample(generator, temperature)
-        yield made, look
+        yield made, window
 
 
 def _body(start: Condition, width: int, config: NetworkSettings, options: DrawConfig) -> Body:

@@ -34,7 +34,7 @@ class GeneratedSequence(ABC):
     Args:
         steps: [T, C].
         start: the class or text that it starts from; empty for nothing.
-        looks: [T, U] what the window gave of each character of a text; None if there is none.
+        window: [T, U] what the window gave of each character of a text; None if there is none.
     """
 
     field: ClassVar[str]
@@ -42,7 +42,7 @@ class GeneratedSequence(ABC):
 
     steps: np.ndarray
     start: str = ""
-    looks: np.ndarray | None = None
+    window: np.ndarray | None = None
 
     @abstractmethod
     def paint(self, axes: Any) -> None:
@@ -259,14 +259,14 @@ def sheet(figure: Any, rows: Mapping[str, Sequence[GeneratedSequence]]) -> None:
             axes.set_axis_off()
 
 
-def looks(figure: Any, drawings: Sequence[GeneratedSequence]) -> None:
+def draw_windows(figure: Any, drawings: Sequence[GeneratedSequence]) -> None:
     """Draw which share of what the window gave at each step came from which character, beside the drawing."""
-    shown = [one for one in drawings if one.looks is not None and one.looks.size]
+    shown = [one for one in drawings if one.window is not None and one.window.size]
     figure.set_size_inches(8, 1.9 * len(shown))
     grid = figure.subplots(len(shown), 2, squeeze=False, width_ratios=[3, 2])
     for (left, right), one in zip(grid, shown, strict=True):
-        assert one.looks is not None
-        shares = one.looks / np.maximum(one.looks.sum(1, keepdims=True), 1e-9)
+        assert one.window is not None
+        shares = one.window / np.maximum(one.window.sum(1, keepdims=True), 1e-9)
         left.imshow(shares.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         left.set_yticks(range(len(one.start)), [*map(figures.literal, one.start)], fontsize=8)
         left.set_xlabel("step", fontsize=8)

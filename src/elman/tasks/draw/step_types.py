@@ -101,16 +101,16 @@ class StepType(ABC):
         """Trivial predictors by their names."""
 
     @abstractmethod
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
         """Steps [T, C] as something to be looked at."""
 
     def centred(self, steps: np.ndarray) -> Tensor:
         """Steps [T, C] as the network counts: less the offset, then rounded to float32."""
         return torch.from_numpy(float32(steps))
 
-    def in_units(self, said: StepDistribution) -> StepDistribution:
+    def in_units(self, distribution: StepDistribution) -> StepDistribution:
         """A distribution that the network gives, in the data's own units."""
-        return said
+        return distribution
 
     def following(self, seq: Seq) -> Tensor:
         """What follows each row of data [T, B, C], of which `before` is the first: the next, or `after`."""
@@ -187,9 +187,9 @@ class Strokes(StepType):
             "random walk": RandomWalk(least, by_pen=False),
         }
 
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
         """See `Kind`; an end is a pen that is lifted."""
-        return Sketch(np.minimum(steps, np.array([np.inf, np.inf, UP], steps.dtype)), start, looks)
+        return Sketch(np.minimum(steps, np.array([np.inf, np.inf, UP], steps.dtype)), start, window)
 
 
 @final
@@ -250,8 +250,8 @@ class Music(StepType):
             "notes' frequencies": Frequencies(after=False),
         }
 
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
-        return PianoRoll(steps, start, looks, self._options.lowest, self._options.rate)
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
+        return PianoRoll(steps, start, window, self._options.lowest, self._options.rate)
 
 
 @final
@@ -324,19 +324,21 @@ class Values(StepType):
             "one Gaussian": GaussianSteps(least, after=False),
         }
 
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
-        return Curve(steps + self._offset if self._offset.any() else steps, start, looks)
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
+        return Curve(steps + self._offset if self._offset.any() else steps, start, window)
 
     def centred(self, steps: np.ndarray) -> Tensor:
         return torch.from_numpy(float32(steps - self._offset if self._offset.any() else steps))
 
-    def in_units(self, said: StepDistribution) -> StepDistribution:
+    def in_units(self, distribution: StepDistribution) -> StepDistribution:
         """See `StepType`; in float64, where an offset is added."""
         if not self._offset.any():
-            return said
-        assert isinstance(said, Gaussians)
-        offset = torch.from_numpy(self._offset).to(said.mean.device)
-        return Gaussians(said.logits.double(), said.mean.double() + offset, said.std.double())
+            return distribution
+        assert isinstance(distribution, Gaussians)
+        offset = torch.from_numpy(self._offset).to(distribution.mean.device)
+        return Gaussians(
+            distribution.logits.double(), distribution.mean.double() + offset, distribution.std.double()
+        )
 
     @property
     def offset(self) -> list[float]:

@@ -94,13 +94,13 @@ class ForecasterModel(Model):
             DataError: the data cannot be read, a series is too short, or there is no test part.
         """
         task = self._able(Forecaster)
-        held = self.dated(reading).task.encode(
+        examples = self.dated(reading).task.encode(
             self.part(Purpose.TEST, source, **reading),
             Purpose.TEST if source is None else Purpose.SCORE,
         )
-        scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}
-        scores |= self.task.baselines([], {"held": held})["held"]
-        scores |= task.smoothing(held) if smoothing else {}
+        scores = {"model": evaluation.evaluate(self.task, self.network, examples).scores}
+        scores |= self.task.baselines([], {"held": examples})["held"]
+        scores |= task.smoothing(examples) if smoothing else {}
         name = "test" if source is None else Path(source).name if memory.is_path(source) else "these data"
         return ScoreTable(scores, name)
 
@@ -130,13 +130,13 @@ def _records(rows: Sequence[Mapping[str, Any]]) -> list[Record]:
 
 
 def _future(future: SeriesForecast) -> dict[str, Any]:
-    outlook = future.outlook
+    forecast = future.forecast
     return {
         "name": future.name,
         "times": list(future.times),
-        "mean": outlook.mean.tolist(),
-        "median": outlook.median.tolist(),
-        "quantiles": {f"{level:g}": outlook.quantiles[:, at].tolist() for at, level in enumerate(LEVELS)},
+        "mean": forecast.mean.tolist(),
+        "median": forecast.median.tolist(),
+        "quantiles": {f"{level:g}": forecast.quantiles[:, at].tolist() for at, level in enumerate(LEVELS)},
         "past": future.past.tolist(),
     }
 
@@ -187,5 +187,5 @@ class Forecaster(Predictor, Ability):
         """Rows of a made-up series, to try a model with; none where one cannot be made up."""
 
     @abstractmethod
-    def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
+    def smoothing(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """The scores of exponential smoothing on held-out examples, by its name."""

@@ -120,7 +120,7 @@ class SeriesEncoder:
         if any(std <= 0 for _, std in (self.standards or {}).values()):
             raise ValueError("a deviation that is not above 0")
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """The outline in words: the columns, the series, the windows."""
         layout, columns = self.layout, self.columns
         kinds = {"known ahead": columns.known, "past": columns.past, "static": columns.static}

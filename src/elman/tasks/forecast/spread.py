@@ -28,7 +28,7 @@ _REACH, _HALVED = 16.0, 9
 
 
 @torch.inference_mode()
-def fit(network: Autoregressive, held: Sequence[Example], seed: int) -> float:
+def fit(network: Autoregressive, examples: Sequence[Example], seed: int) -> float:
     """Add to the bias of the number that says how far values spread, and return what was added.
 
     The middle of the paths should hold as large a share of the values as of the paths. What chance explains,
@@ -36,10 +36,12 @@ def fit(network: Autoregressive, held: Sequence[Example], seed: int) -> float:
 
     Args:
         network: in evaluation mode.
-        held: windows with targets.
+        examples: windows with targets.
         seed: of the paths.
     """
-    chosen = [held[place] for place in range(0, len(held), max(1, len(held) // _WINDOWS))][:_WINDOWS]
+    chosen = [examples[place] for place in range(0, len(examples), max(1, len(examples) // _WINDOWS))][
+        :_WINDOWS
+    ]
     bias, place = network.output.bias, network.kind.spread
     learnt, right = float(bias[place]), sum(_INTERVALS) / len(_INTERVALS)
 
@@ -85,7 +87,7 @@ def _inside(network: Autoregressive, examples: Sequence[Example], seed: int) -> 
         there = ~values.isnan()
         for interval in _INTERVALS:
             ends = (1 - interval) / 2, (1 + interval) / 2
-            held = (high.clamp(*ends) - low.clamp(*ends)) / (high - low)
-            total += float(held[there].sum()) / len(_INTERVALS)
+            shares = (high.clamp(*ends) - low.clamp(*ends)) / (high - low)
+            total += float(shares[there].sum()) / len(_INTERVALS)
         count += int(there.sum())
     return total / count if count else math.nan

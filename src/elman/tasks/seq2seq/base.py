@@ -76,8 +76,8 @@ class Seq2SeqTask(
         return value if isinstance(value, str) else ""
 
     @property
-    def watch(self) -> str:
-        return self.wording.watch()
+    def selection_metric(self) -> str:
+        return self.wording.selection_metric()
 
     def loss(self, scores: DecoderContext, batch: Batch) -> Loss:
         return Loss(*self.wording.loss(scores, batch.targets))

@@ -130,7 +130,7 @@ def _line(line: GeneratedText) -> dict[str, Any]:
         "score": round(line.score, 4),
         "symbols": list(line.symbols),
         "source": list(line.source) if is_text else None,
-        "looks": None if line.looks is None else line.looks.round(4).tolist(),
+        "looks": None if line.attention is None else line.attention.round(4).tolist(),
         "map": None if line.map is None else list(line.map),
     }
 

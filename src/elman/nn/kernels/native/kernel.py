@@ -83,7 +83,7 @@ class Native(Kernel):
         """Other devices and numbers than it is written for, and steps that no list can say."""
         return missing if module is None else lacks(case)
 
-    def yields(self, case: KernelRequest) -> str | None:
+    def prefers_other(self, case: KernelRequest) -> str | None:
         """An LSTM under autocast, where torch's own uses what processors have for bfloat16."""
         if case.cast and self.named.refuses(case) is None and case.cell == "lstm" and not case.projected:
             return f"torch's LSTM in {case.dtype} is faster with many rows"
