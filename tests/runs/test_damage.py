@@ -31,11 +31,11 @@ from elman.core.run_config import RunConfig
 from elman.runs import folder as runs_folder
 from elman.runs import model_card
 from elman.runs.folder import LAST, RunFolder
-from elman.runs.results import RunResults, TrainingFacts
 from elman.streaming import Stream, StreamFactory, Streams
 from elman.streaming.base import Streaming
 from elman.tasks.abilities import ComputesWeights
 from elman.tasks.base import Purpose
+from elman.tasks.results import RunResults, TrainingFacts
 from elman.training import metrics_log
 
 often = settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -185,6 +186,8 @@ def test_too_many_who_wait_are_sent_away(models):
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
         assert "too many requests wait" in told(answer)
+        while worker.waiting:
+            time.sleep(0.001)
         assert client.post("/models/films/predict", json={"values": ["a"]}).status_code == 200
 
 
@@ -473,6 +476,7 @@ def test_a_fault_of_a_stream_is_told_to_it_alone_whatever_it_is(models, monkeypa
         ("films", lambda model: model.predict(["so so"])),
         ("days", lambda model: model.forecast()),
         ("text", lambda model: model.sample("the ", 5)),
+        ("text", lambda model: model.complete("the c")),
     ],
 )
 def test_long_work_ends_when_nobody_waits_for_it(models, name, ask):
@@ -530,3 +534,76 @@ def test_a_stream_of_numbers_takes_no_paths(models, tmp_path):
 
 def test_settings_of_a_tiny_run_are_known():
     assert TINY["hidden"] == 16  # what the state of a stream above has
+
+
+def test_work_ends_when_its_asker_has_gone(models, monkeypatch):
+    """A client that hangs up leaves nothing behind that is computed for nobody."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(values, **options):
+        begun.set()
+        try:
+            while True:
+                interruption.look()
+        except interruption.NobodyWaits:
+            ended.set()
+            raise
+
+    monkeypatch.setattr(models["films"], "predict", endless)
+    app = Application(models, bounds=Limits(seconds=600))
+    body = [{"type": "http.request", "body": b'{"values": ["a"]}', "more_body": False}]
+
+    async def receive():
+        if body:
+            return body.pop()
+        await asyncio.to_thread(begun.wait)
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    head = [(b"content-type", b"application/json"), (b"host", b"127.0.0.1")]
+    scope = {"type": "http", "method": "POST", "path": "/models/films/predict", "headers": head}
+    scope |= {"query_string": b"", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http"}
+
+    async def ask():
+        async with app._living(None):
+            await app(scope, receive, send)
+            await asyncio.to_thread(ended.wait)
+
+    asyncio.run(ask())
+    assert ended.is_set()
+
+
+def test_short_requests_are_answered_while_a_long_one_is_computed(models, monkeypatch):
+    begun, short = threading.Event(), threading.Event()
+    plain = models["films"].predict
+
+    def slow(values, **options):
+        begun.set()
+        while not short.is_set():
+            interruption.look()
+        return plain(values, **options)
+
+    monkeypatch.setattr(models["films"], "predict", slow)
+    with asked(models, seconds=600) as client:
+        found: list[int] = []
+        body = {"values": ["so dull"]}
+        asker = threading.Thread(
+            target=lambda: found.append(client.post("/models/films/predict", json=body).status_code)
+        )
+        asker.start()
+        begun.wait()
+        for path, ask in [
+            ("text/complete", {"text": "the c"}),
+            ("text/sample", {"length": 20}),
+            ("pairs/translate", {"values": ["ab3"]}),
+        ]:
+            assert client.post(f"/models/{path}", json=ask).status_code == 200
+        with client.websocket_connect(STREAM) as socket:
+            socket.receive_json()
+            assert talk(socket, {"feed": "the cat"})["steps"] == 7
+        assert not found
+        short.set()
+        asker.join()
+        assert found == [200]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 
@@ -14,11 +15,11 @@ from elman.server.batch_worker import BatchWorker, BusyError
 
 
 def served(ask, *, waiting: int = 100, together: int = 100):
-    """What `ask(worker)` gives, and the sizes of the batches."""
+    """What `ask(worker)` gives, and the sizes of the batches; work lets others go first wherever it looks."""
     sizes: list[int] = []
 
     async def run():
-        worker = BatchWorker(waiting, together, sizes.append)
+        worker = BatchWorker(waiting, together, sizes.append, slice=0)
         worker.start()
         try:
             return await ask(worker)
@@ -124,6 +125,100 @@ def test_work_ends_when_nobody_waits_for_it_any_more():
         return await worker.submit(None, doubled, 4)
 
     assert served(ask)[0] == 8
+
+
+_LOOKS = 1_000_000
+"""After so many looks, work that waits for other work gives up."""
+
+
+def until(seen: list[str], word: str):
+    """Work that looks until that word is there: whether it came."""
+    return lambda _: [any(interruption.look() or word in seen for _ in range(_LOOKS))]
+
+
+def says(seen: list[str], word: str):
+    return lambda _: [seen.append(word)]
+
+
+def test_long_work_lets_others_go_first_and_then_goes_on():
+    seen: list[str] = []
+
+    async def ask(worker):
+        long = worker.submit(None, until(seen, "c"), None)
+        for word in "abc":
+            await worker.submit(None, says(seen, word), None)
+        return await long
+
+    assert served(ask)[0] is True
+    assert seen == ["a", "b", "c"]
+
+
+def test_long_work_has_its_turns_though_others_come_again_and_again():
+    steps: list[str] = []
+
+    def long(name: str):
+        def work(_):
+            for _ in range(50):
+                interruption.look()
+                steps.append(name)
+            return [name]
+
+        return work
+
+    async def ask(worker):
+        asked = [worker.submit(None, long(name), None) for name in "ab"]
+        shorts = 0
+        while not all(one.done() for one in asked):
+            await worker.submit(None, says([], "short"), None)
+            shorts += 1
+        return [await one for one in asked], shorts
+
+    (names, shorts), _ = served(ask)
+    assert names == ["a", "b"]
+    assert shorts
+    assert "ba" in "".join(steps)  # they took turns
+
+
+def test_work_on_a_thing_is_not_begun_in_the_middle_of_other_work_on_it():
+    seen: list[str] = []
+
+    async def ask(worker):
+        long = worker.order("steps", until(seen, "other"), None, group="engine")
+        close = worker.order(None, lambda _: [seen.append("close")], None, group="engine")
+        quick = worker.quick("step", lambda _: [seen.append("quick")], None, group="engine")
+        await worker.submit(None, says(seen, "other"), None)
+        return (await asyncio.gather(long, close, quick))[0]
+
+    assert served(ask)[0] is True
+    assert seen == ["other", "close", "quick"]
+
+
+def test_no_more_threads_than_pieces_of_work_that_are_begun():
+    threads: set[int] = set()
+
+    async def ask(worker):
+        for _ in range(50):
+            await worker.submit(None, lambda _: [threads.add(threading.get_ident())], None)
+
+    served(ask)
+    assert len(threads) == 1
+
+
+def test_work_that_was_set_aside_counts_as_waiting():
+    seen: list[str] = []
+
+    async def ask(worker):
+        long = [worker.submit(None, until(seen, "end"), None) for _ in range(2)]
+        while worker.waiting:
+            await asyncio.sleep(0)
+        with contextlib.suppress(BusyError):
+            while len(long) < 10:
+                long.append(worker.submit(None, until(seen, "end"), None))
+        seen.append("end")
+        return await asyncio.gather(*long)
+
+    results = served(ask, waiting=4)[0]
+    assert results in ([True] * 4, [True] * 5)  # one computes
 
 
 def test_what_is_our_own_fault_is_told_and_the_thread_goes_on():

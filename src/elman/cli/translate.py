@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from elman.tasks.seq2seq.result import GeneratedText
 
 
-Say = Callable[..., "list[list[GeneratedText]]"]
+Say = Callable[..., "Sequence[list[GeneratedText]]"]
 """Texts, and their names -> what is written for each."""
 
 _READ, _AT_ONCE = 1 << 16, 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from elman.core.formatting import aligned, duration, markdown_table
-from elman.runs.results import RunResults, TrainingFacts
+from elman.tasks.results import RunResults, TrainingFacts
 
 
 def card(name: str, results: RunResults) -> str:

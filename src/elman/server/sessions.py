@@ -193,11 +193,11 @@ class SessionManager:
         held = self._held.pop(name)
         engine, key = self.engines[held.served.name], held.key
         if key is not None:
-            self.service.worker.order(None, lambda _: [engine.close(key)], None)
+            self.service.worker.order(None, lambda _: [engine.close(key)], None, group=engine)
 
     async def _do(self, served: Served, work: Callable[[Streams], _Made]) -> _Made:
         engine = self.engines[served.name]
-        return await self.service.worker.order(None, lambda _: [work(engine)], None)
+        return await self.service.worker.order(None, lambda _: [work(engine)], None, group=engine)
 
 
 def _keep(engine: Streams, key: int, path: Path) -> None:

@@ -119,7 +119,9 @@ class Socket:
         served = self._worker.quick if op.single else self._worker.order
         for part in op.parts(self._kind, said[name]):
             payload = StreamRequest(held.key or 0, part, said.get("state", False))
-            told: StreamReply = await served((self._name, name), self._runs[name], payload)
+            told: StreamReply = await served(
+                (self._name, name), self._runs[name], payload, group=self._engine
+            )
             self._steps.inc(max(0, told.steps - held.steps))
             held.steps, state = told.steps, told.state
             if told.outputs and single:

@@ -194,6 +194,14 @@ class Calibratable(ABC):
         """Divide the scores that the network gives by `temperature`, from now on, in its weights."""
 
 
+class FitsLast(ABC):
+    """A task that fits a few of its networks' numbers to the validation part, when training has ended."""
+
+    @abstractmethod
+    def fit_last(self, network: nn.Module, valid: Sequence[Example]) -> str:
+        """Fit them, in the network's weights; what was done in a line, "" if nothing."""
+
+
 class ComputesWeights(ABC):
     """A task whose networks take in the training part at once, before anything is learnt by gradient.
 

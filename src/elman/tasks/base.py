@@ -61,6 +61,20 @@ class Parts(NamedTuple):
     test: list[Record]
 
 
+class Choice(NamedTuple):
+    """A setting that is chosen from the data.
+
+    Args:
+        setting: as section.name.
+        value: what suits the data.
+        reason: why, in a few words.
+    """
+
+    setting: str
+    value: Any
+    reason: str
+
+
 class Loss(NamedTuple):
     """A summed loss, in nats where it is a likelihood, and over how many targets."""
 
@@ -131,6 +145,16 @@ class Task(ABC, Generic[TaskSettings]):
     def arrangement(self) -> LongTable | None:
         """How the records that it learnt from were joined."""
         return None
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> Sequence[Choice]:
+        """Return settings that suit such data, each with its reason; what a user set is left out later.
+
+        Args:
+            records: those of data.path, before they are split.
+            run: the settings so far.
+        """
+        return ()
 
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> dict[int, DataError]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from elman.core.records import Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data.formats import registry
@@ -12,32 +14,58 @@ from elman.tasks import selection
 from elman.tasks.base import Parts
 
 
-def load_parts(run: RunConfig) -> Parts:
-    """The records to train, validate and test with; a part with a file of its own takes no share of the rest.
+class Loaded(NamedTuple):
+    """The records that a run's parts are made of.
+
+    Args:
+        records: those of data.path that can be used, with rows that are steps joined to sequences.
+        table: how they were joined; None: they were not.
+    """
+
+    records: list[Record]
+    table: LongTable | None
+
+
+def load(run: RunConfig) -> Loaded:
+    """Return the records of `data.path`, without those that cannot be used.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    given = records(run.data.path, run.data, run.task)
+    table = tasks_registry.get(run.task).arrange(given, run.data)
+    return Loaded(_whole(table.join(given) if table else given, "in all", run), table)
+
+
+def load_parts(run: RunConfig, loaded: Loaded | None = None) -> Parts:
+    """Return the records to train, validate and test with; a part with a file of its own takes no share.
+
+    Args:
+        run: the settings.
+        loaded: what `load` gave; None: it is loaded here.
 
     Raises:
         DataError: a file cannot be read, or is too small for its parts.
     """
     data, task = run.data, run.task
+    given, table = loaded or load(run)
     rest = data.but(
         valid=0.0 if data.valid_path else data.valid,
         test=0.0 if data.test_path else data.test,
     )
-    kind, given = tasks_registry.get(task), records(data.path, data, task)
-    table = kind.arrange(given, data)
-
-    def whole(given: list[Record], use: str) -> list[Record]:
-        faults = kind.faults(given, run)
-        if 2 * len(faults) > len(given):  # what is wrong is not some records: the task tells
-            return given
-        return selection.usable(given, faults, use, strict=data.strict)
-
-    parts = kind.split(whole(table.join(given) if table else given, "in all"), rest)
+    parts = tasks_registry.get(task).split(given, rest)
     return Parts(
-        whole(parts.train, "to learn from"),
+        _whole(parts.train, "to learn from", run),
         records(data.valid_path, data, task, table) if data.valid_path else parts.valid,
         records(data.test_path, data, task, table) if data.test_path else parts.test,
     )
+
+
+def _whole(given: list[Record], use: str, run: RunConfig) -> list[Record]:
+    faults = tasks_registry.get(run.task).faults(given, run)
+    if 2 * len(faults) > len(given):  # what is wrong is not some records: the task tells
+        return given
+    return selection.usable(given, faults, use, strict=run.data.strict)
 
 
 def records(source: str, data: DataSettings, task: str, table: LongTable | None = None) -> list[Record]:

@@ -22,11 +22,12 @@ from elman.data.memory.answers import in_kind
 from elman.nn import parameters
 from elman.streaming.saved import StreamFactory
 from elman.streaming.stream import Stream
-from elman.tasks import dataset, evaluation, selection
+from elman.tasks import dataset, evaluation, results, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.abilities import Ability, HasBeam, PredictsRecords, abilities_of, operations_of
 from elman.tasks.base import Purpose, Task
 from elman.tasks.operations import AnyOperation
+from elman.tasks.results import History, RunResults
 from elman.tasks.scoreboard import RunScores, ScoreTable
 
 _Ability = TypeVar("_Ability", bound=Ability)
@@ -62,15 +63,25 @@ class Model:
     @property
     def scores(self) -> RunScores:
         """Part of the data -> predictor -> score -> value, as training measured them; with a `verdict`."""
-        path = self.path / "results.json"
+        path = self.path / results.RESULTS
         return RunScores(json.loads(path.read_text(encoding="utf-8"))["scores"] if path.exists() else {})
 
     @property
-    def history(self) -> list[dict[str, float | None]]:
+    def results(self) -> RunResults | None:
+        """All that the model card shows: facts of the data and the training, scores, findings; None: stopped.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        return results.read(self.path)
+
+    @property
+    def history(self) -> History:
         """The rows of metrics.csv, each with step, train_loss, valid_loss and more."""
         path = self.path / "metrics.csv"
         with path.open(encoding="utf-8", newline="") as file:
-            return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(file)]
+            rows = csv.DictReader(file)
+            return History({k: float(v) if v else None for k, v in row.items()} for row in rows)
 
     def _repr_html_(self) -> str:
         """The model and its scores, for a notebook."""

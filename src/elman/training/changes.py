@@ -35,6 +35,8 @@ def changed(run: RunConfig, options: Mapping[str, Any], assignments: Sequence[st
             raise ConfigError(name, "a setting that a run keeps when it is resumed", remedy=remedy)
     if "epochs" in given and "steps" not in given:
         given["steps"] = 0
+    if {"epochs", "steps"} & given.keys():
+        given.setdefault("minutes", 0.0)
     return replace(run, training=TrainingSettings.of(vars(run.training) | given))
 
 

@@ -53,6 +53,7 @@ class Progress:
         best: what `evaluation.goal` made of the best validation so far.
         best_epoch: the epoch (from 0) that it came in.
         halvings: how often a plateau halved the learning rate.
+        planned: optimiser steps that the minutes allow; 0: as many as are set.
         seconds: time spent in training, over all its sittings.
         data: fingerprint of the data.
         metrics: digest of the table of metrics up to here; empty, if that is not known.
@@ -69,6 +70,7 @@ class Progress:
     best: list[float] | None = None
     best_epoch: Count = 0
     halvings: Count = 0
+    planned: Count = 0
     seconds: float = 0.0
     data: str = ""
     metrics: str = ""

@@ -493,7 +493,9 @@ def test_predictions_of_values_are_in_their_order(model):
 
 def test_a_run_is_complete(model):
     results = json.loads((model.path / "results.json").read_text())
-    assert set(results["scores"]) == {"valid", "test"}
+    assert set(results["scores"]) == {
+        "test"
+    }  # so few examples are learnt from, and none is spared to validate
     assert list(results["findings"]) == ["classes, test part"]
     assert {"confusion.png", "calibration.png", "curves.png"} <= {path.name for path in model.path.iterdir()}
     card = (model.path / "README.md").read_text()

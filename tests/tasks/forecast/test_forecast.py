@@ -240,6 +240,43 @@ def test_counts_of_any_size_are_covered_as_the_intervals_say(mean):
     assert float(losses.nats) / losses.count == pytest.approx(math.log(mean), abs=1.5)
 
 
+@pytest.mark.parametrize(
+    ("mean", "shape", "wrong"), [(1, 0.2, 6.0), (1000, 0, 8.0), (10**6, 0.2, -3.0), (10**8, 0.2, 3.0)]
+)
+def test_how_far_counts_spread_is_fitted_to_the_validation_part(mean, shape, wrong):
+    random = np.random.default_rng(2)
+    rates = random.gamma(1 / shape, mean * shape, 900) if shape else np.full(900, mean)
+    counts = random.poisson(rates).tolist()
+    task, (_, valid, test) = made({**COUNTS, "samples": 200}, rows(900, y=lambda step: str(counts[step])))
+    network = task.build().eval()
+
+    def covered(network) -> float:
+        """By a value that was drawn between each count and the next one: a count is hit by many paths."""
+        at = np.random.default_rng(3).random(test.actual.shape)
+        low, high = (
+            np.stack([np.quantile(paths + random.random(paths.shape), level, 1) for paths in drawn(network)])
+            for level in (0.1, 0.9)
+        )
+        return float(((test.actual + at >= low) & (test.actual + at <= high)).mean())
+
+    def drawn(network):
+        for example in test:
+            yield network.paths(example.data[:, None], 200, torch.Generator().manual_seed(1))[..., 0].numpy()
+
+    with torch.no_grad():
+        network.output.bias[1] += wrong
+    off = abs(covered(network) - 0.8)
+    assert off > 0.05
+    assert f"{-wrong:+.0f}"[0] in task.fit_last(network, valid)
+    assert abs(covered(network) - 0.8) < min(0.08, off)
+    assert task.fit_last(network, valid) == ""  # what is right stays as it is
+
+
+def test_quantiles_of_the_whole_horizon_are_not_fitted_again():
+    task, (_, valid, _) = made()
+    assert task.fit_last(task.build().eval(), valid) == ""
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_forecast_and_a_stream_are_moved_by_an_offset(model):
     found = []

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from elman.core import formatting
 from elman.core.console import NullReporter, Reporter
 from elman.core.errors import ConfigError, DataError
 from elman.core.records import Example, Record
@@ -83,6 +84,16 @@ class Inspection:
     def sections(self) -> Sequence[Section]:
         """The sections, whose exhibits hold the results."""
         return self.page.sections
+
+    def _repr_html_(self) -> str:
+        """The summary and the numbers by layer for a notebook."""
+        said = [(one.name, one.text) for one in self.verdicts]
+        tables = [formatting.html_table([("summary", ""), *said], self.warning)]
+        tables += [formatting.html_table(self.page.overview)] * bool(self.page.overview)
+        tables += [
+            formatting.html_table(one.rows, one.title) for each in self.sections for one in each.tables
+        ]
+        return "".join(tables)
 
     def write(self, folder: str | Path, show: Reporter | None = None) -> None:
         """Write the report; an older one there is replaced when this one is whole.

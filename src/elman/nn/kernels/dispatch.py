@@ -13,6 +13,7 @@ from torch import Tensor
 
 from elman.core.errors import ConfigError, nearest
 from elman.nn.formula.listing import listed
+from elman.nn.formula.surroundings import projects
 from elman.nn.kernels.aten import Aten
 from elman.nn.kernels.base import (
     CellProtocol,
@@ -226,11 +227,15 @@ def _case_of_step(cell: CellProtocol, tensor: Tensor, weights: Weights) -> Kerne
 
 
 def _unlisted(cell: CellProtocol, weights: Weights) -> str | None:
-    """Return why a cell without a kernel of its own has no list of operations."""
-    if cell.name in CELLS or torch.compiler.is_compiling():
+    """Return why a step that no kernel of its own runs is no list of operations; None: it is one."""
+    projected = weights.w_hr is not None
+    if (cell.name in CELLS and not projected) or torch.compiler.is_compiling():
         return None
     wide = weights.w_hh if weights.w_hr is None else weights.w_hr
-    return listed(cell, wide.shape[1]).refusal
+    formula, refusal = listed(cell, wide.shape[1])
+    if formula is not None and projected and not projects(formula):
+        return "a projected hidden state enters products only"
+    return refusal
 
 
 @torch.compiler.assume_constant_result

@@ -31,8 +31,8 @@ from elman.tasks.abilities import (
     PredictsRecords,
     ShowsMistakes,
 )
-from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.classify import baselines, mistakes, targets
+from elman.tasks.base import Choice, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.classify import baselines, mistakes, recipe, targets
 from elman.tasks.classify.graph import GRAPHS
 from elman.tasks.classify.network import ClassifyNetwork, TrainingOutput
 from elman.tasks.classify.settings import ClassifyConfig
@@ -118,6 +118,16 @@ class Classify(
             return base.identity(chosen.read(record))
 
         return Parts(*splits.split_records(records, data, key, chosen.wanted))
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Sequence[Choice]:
+        """Return the settings for what is read: see `elman.tasks.classify.recipe`."""
+        chosen, data = _columns(records, run.data), run.data
+        values = [_raw(chosen, record) for record in records]
+        wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
+        share = 1 - (0 if data.test_path else data.test)
+        known = recipe.facts(values, share, run, targets.guess(wanted, run.options))
+        return list(recipe.choices(known, run))
 
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> dict[int, DataError]:

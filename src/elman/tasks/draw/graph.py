@@ -26,9 +26,9 @@ from elman.exporters.layers import INPUT
 from elman.nn.mixture_densities import MOST_CORRELATED, PEN_STATES, StepDistribution
 from elman.nn.readers import InputLayer
 from elman.nn.soft_window import SoftWindow
+from elman.tasks.draw.features import FrameFeatures, Moves, NumberFeatures, Scaled
 from elman.tasks.draw.heads import ChordHead, Head, Mixture, NotesHead, PenHead, ValuesHead
 from elman.tasks.draw.network import Body, ClassBody, DrawNetwork, FreeBody, TextBody
-from elman.tasks.draw.step_types import FrameFeatures, Moves, NumberFeatures, Scaled
 
 VECTOR, CODES = "vector", "codes"
 _UPPER = ("upper_h", "upper_c")
@@ -39,7 +39,7 @@ _LETTERS = 5
 
 @final
 class StepPiece(ExportedGraph):
-    """How the step after each is distributed, in the data's units."""
+    """How the step after each is distributed, in the data's units; both less `offset`, where there is one."""
 
     def __init__(self, network: DrawNetwork) -> None:
         self._network = network
@@ -89,9 +89,9 @@ class StepPiece(ExportedGraph):
 
     def about(self) -> dict[str, Any]:
         """How many parts a mixture has; of chords the weights that a draw needs."""
-        head = self._network.head
+        head, offset = self._network.head, self._network.offset
         if isinstance(head, Mixture):
-            return {"mixture": head.count}
+            return {"mixture": head.count} | ({"offset": offset} if offset else {})
         if isinstance(head, ChordHead):
             return {"write": head.write.tolist(), "read": head.read.tolist()}
         return {}

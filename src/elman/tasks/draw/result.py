@@ -14,6 +14,7 @@ import numpy as np
 
 from elman.core import atomic_files, optional
 from elman.core.errors import TaskError
+from elman.data.formats.base import exact
 from elman.plots import figures
 
 _CELL, _MARGIN = 120, 0.12
@@ -181,6 +182,24 @@ class Curve(GeneratedSequence):
         return ["".join("▁▂▃▄▅▆▇█"[min(7, int(8 * (value - low) / wide))] for value in values)]
 
 
+class Drawings(list[GeneratedSequence]):
+    """What was drawn, in its order."""
+
+    def save(self, path: str | Path) -> None:
+        """Write them to a file, by its suffix: svg, png, pdf; mid for music; npz and jsonl for steps.
+
+        Raises:
+            TaskError: the suffix is unknown or not for such sequences, or a library is missing.
+            RunError: the file cannot be written.
+        """
+        save(Path(path), self)
+
+    def _repr_html_(self) -> str:
+        """Sketches as a picture for a notebook, other sequences as text."""
+        sketches = [one for one in self if isinstance(one, Sketch)]
+        return svg(sketches) if sketches else f"<pre>{escape(beside(self))}</pre>" if self else ""
+
+
 def save(path: Path, drawings: Sequence[GeneratedSequence]) -> None:
     """Write drawings as the path's name ends: svg, png, pdf, mid, npz, jsonl.
 
@@ -291,7 +310,7 @@ def _messages(pieces: Sequence[PianoRoll]) -> Iterable[tuple[str, int, int]]:
 def _write_arrays(path: Path, drawings: Sequence[GeneratedSequence]) -> None:
     """The steps of all behind each other, their lengths, and what they start from."""
     arrays = {
-        "x": np.concatenate([one.steps for one in drawings]).astype(np.float32),
+        "x": exact(np.concatenate([one.steps for one in drawings])),
         "lengths": np.array([len(one.steps) for one in drawings]),
     }
     if drawings[0].start:

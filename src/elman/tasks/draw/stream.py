@@ -39,17 +39,19 @@ class StepSaid(NamedTuple):
         nats: the surprise of the step, after those before it.
         features: [size], from which the distribution of the next step is made.
         head: makes it.
+        kind: what a step is.
     """
 
     nats: Tensor
     features: Tensor
     head: Head
+    kind: StepType
 
     @property
     def following(self) -> StepDistribution:
-        """How the next step is distributed."""
+        """How the next step is distributed, in the data's own units."""
         with torch.no_grad():
-            return self.head(self.features)
+            return self.kind.in_units(self.head(self.features))
 
 
 @final
@@ -82,7 +84,7 @@ class DrawStreamer(Composer):
         return *state, features
 
     def ends(self, begin: Any) -> StreamCodec:
-        return StreamCodec(_Moves(self._kind), _Said(self._network.head))
+        return StreamCodec(_Moves(self._kind), _Said(self._network.head, self._kind))
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
@@ -137,7 +139,7 @@ class DrawStreamer(Composer):
                 if bool(self._kind.ends(made).any()):
                     return
                 said, _ = advance(made)
-            yield made[0].cpu()
+            yield torch.from_numpy(self._kind.drawing(made.cpu().numpy(), "", None).steps[0])
 
 
 def _numbers(line: str) -> Any:
@@ -172,7 +174,7 @@ class _Moves(IncrementalEncoder):
             chunk = [chunk]
         steps = step_types.read(RawValue(chunk, _WHERE))
         self._kind.check(steps, _WHERE)
-        return torch.from_numpy(steps)
+        return self._kind.centred(steps)
 
     def rest(self) -> Tensor:
         """See `IncrementalEncoder`: nothing is buffered."""
@@ -191,13 +193,14 @@ class _Said(IncrementalDecoder):
 
     Args:
         head: makes a distribution of features.
+        kind: what a step is.
     """
 
-    def __init__(self, head: Head) -> None:
-        self._head = head
+    def __init__(self, head: Head, kind: StepType) -> None:
+        self._head, self._kind = head, kind
 
     def give(self, raw: Tensor) -> StepSaid:
-        return StepSaid(raw[-1], raw[:-1], self._head)
+        return StepSaid(raw[-1], raw[:-1], self._head, self._kind)
 
     def last(self) -> list[Any]:
         return []

@@ -245,7 +245,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         if prefix is not None:
             steps = step_types.read(RawValue(prefix, "prefix"))
             self.kind.check(steps, "prefix")
-            before = torch.cat([before, torch.from_numpy(steps)])
+            before = torch.cat([before, self.kind.centred(steps)])
         return self._drawn(network, [start or None] * count, before, length, temperature, seed)
 
     def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
@@ -272,7 +272,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
     def _example(self, record: Record, use: Purpose) -> Example:
         steps = step_types.read(RawValue(self.columns.read(record), record.where))
         self.kind.check(steps, record.where)
-        data = torch.cat([self.kind.before[None], torch.from_numpy(steps)])
+        data = torch.cat([self.kind.before[None], self.kind.centred(steps)])
         target = torch.cat([data[1:], self.kind.after[None]]) if use.labelled else data[:0]
         if self.start.columns:
             codes = self.start.codes(self._start(record, use), record.where)

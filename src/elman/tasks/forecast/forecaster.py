@@ -15,7 +15,7 @@ from elman.metrics.forecasting import LEVELS
 from elman.tasks import evaluation
 from elman.tasks.abilities import Ability, Predictor
 from elman.tasks.base import Purpose, Scores
-from elman.tasks.forecast.result import SeriesForecast
+from elman.tasks.forecast.result import Forecasts, SeriesForecast
 from elman.tasks.model import Model
 from elman.tasks.operations import TEXT, Operation, Request, RequestLimits, alone, list_of, object_of
 from elman.tasks.scoreboard import ScoreTable
@@ -33,7 +33,7 @@ class ForecasterModel(Model):
         horizon: int = 0,
         format: str = "auto",  # noqa: A002, the word of the setting
         encoding: str = "utf-8",
-    ) -> list[SeriesForecast]:
+    ) -> Forecasts:
         """The future of every series, after its last value.
 
         Args:
@@ -48,7 +48,7 @@ class ForecasterModel(Model):
         """
         return self.futures(self.part(Purpose.TRAIN, source, encoding, format), horizon=horizon)
 
-    def futures(self, records: Sequence[Record], *, horizon: int = 0) -> list[SeriesForecast]:
+    def futures(self, records: Sequence[Record], *, horizon: int = 0) -> Forecasts:
         """The future of every series in the rows of a table, after its last value; see `forecast`.
 
         Args:
@@ -63,7 +63,7 @@ class ForecasterModel(Model):
             raise DataError("records", "none", expected="rows of a table")
         task = task.ahead(horizon) if horizon else task
         windows = task.encode(records, Purpose.PREDICT)
-        return task.futures(windows, evaluation.predict(task, self.network, windows))
+        return Forecasts(task.futures(windows, evaluation.predict(task, self.network, windows)))
 
     def backtest(
         self,

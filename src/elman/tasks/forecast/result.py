@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from elman.core import formatting
 from elman.metrics.forecasting import LEVELS, QuantileForecast, filled
 from elman.plots import figures
 
@@ -62,6 +63,52 @@ class SeriesForecast:
     def quantile(self, level: float) -> np.ndarray:
         """[H] the values at one of `LEVELS`."""
         return self.outlook.quantiles[:, LEVELS.index(level)]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each step: time, mean, median and the quantiles at `LEVELS`."""
+        return [
+            {
+                "time": time,
+                "mean": float(self.outlook.mean[step]),
+                "median": float(self.median[step]),
+                **{f"q{level:g}": float(self.outlook.quantiles[step, at]) for at, level in enumerate(LEVELS)},
+            }
+            for step, time in enumerate(self.times)
+        ]
+
+    def _repr_html_(self) -> str:
+        """The steps for a notebook."""
+        rows = self.table()
+        return formatting.html_table(
+            [[*rows[0]], *([*row.values()] for row in rows)], self.title or self.name
+        )
+
+
+class Forecasts(list[SeriesForecast]):
+    """The forecasts of all series, in their order."""
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each series and step, for `pandas.DataFrame`: series, time, mean, median, quantiles."""
+        return [{"series": one.name, **row} for one in self for row in one.table()]
+
+    def to_csv(self) -> str:
+        """What `elman forecast` writes."""
+        return to_csv(self)
+
+    def save_picture(self, path: str | Path) -> None:
+        """Write a picture of the first series: png, svg or pdf, by the suffix of the file.
+
+        Raises:
+            TaskError: matplotlib is not installed, or does not know that kind of file.
+            RunError: the file cannot be written.
+        """
+        save_picture(Path(path), self)
+
+    def _repr_html_(self) -> str:
+        """The first series for a notebook, and how many there are."""
+        more = len(self) - _PANELS
+        tables = "".join(one._repr_html_() for one in self[:_PANELS])
+        return tables + formatting.html_paragraph(f"and {more:,} more series" if more > 0 else "")
 
 
 def to_csv(futures: Sequence[SeriesForecast]) -> str:

@@ -22,9 +22,9 @@ from elman.metrics.forecasting import LEVELS, QuantileForecast
 from elman.nn import encoder
 from elman.nn.distributions import DISTRIBUTIONS, ScaledNegativeBinomial
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import EdgeLoss, Exportable, Mistake, ShowsMistakes, largest
+from elman.tasks.abilities import EdgeLoss, Exportable, FitsLast, Mistake, ShowsMistakes, largest
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.forecast import column_roles, demo_rows, frequencies, windows
+from elman.tasks.forecast import column_roles, demo_rows, frequencies, spread, windows
 from elman.tasks.forecast.fit_encoder import between, cut, fit, too_short
 from elman.tasks.forecast.forecaster import Forecaster
 from elman.tasks.forecast.graph import GRAPHS
@@ -48,11 +48,11 @@ _NAME = 50
 _TOLD = 6
 """Steps of a forecast that a line tells."""
 
-_AT_ONCE = 20_000
-"""Paths that are drawn at once, for the sake of memory."""
+_AT_ONCE, _STEPS = 20_000, 200
+"""Paths of so many steps that are drawn at once, for the sake of memory; fewer of longer ones."""
 
 
-class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Streaming, Exportable):
+class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, FitsLast, Streaming, Exportable):
     """The future of series in quantiles, learnt from windows at all origins of their pasts.
 
     Args:
@@ -197,6 +197,13 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
             nats + scores.squares(batch.targets).sum() if isinstance(scores, Quantiles) else nats, count
         )
 
+    def fit_last(self, network: nn.Module, valid: Sequence[Example]) -> str:
+        """How far values spread around what is forecast, where a distribution says that; see `spread`."""
+        if not isinstance(network, Autoregressive):
+            return ""
+        added = spread.fit(network, valid, self._run.training.seed)
+        return f"spread: {added:+.2f} added to its raw number, fitted on the validation part" if added else ""
+
     def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Those of `forecasting.forecast_scores`, mse and mae first where series are standardised; and the
         loss.
@@ -286,7 +293,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         count = self._options.samples
         generator = torch.Generator(batch.seq.data.device).manual_seed(self._run.training.seed)
         found = []
-        for data in batch.seq.data.split(max(1, _AT_ONCE // count), 1):
+        for data in batch.seq.data.split(_beside(count, len(batch.seq.data)), 1):
             paths = network.paths(data, count, generator)
             levels = torch.tensor(LEVELS, device=paths.device)
             quantiles = torch.stack([part.quantile(levels, 0) for part in paths])  # [H, Q, B]
@@ -418,6 +425,11 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
             title=f"Forecast of {shortened(called, _NAME)}: {len(shown)} steps from {shown[0]}",
             moments=frequencies.moments(one.style, np.concatenate([one.times[:at], times])),
         )
+
+
+def _beside(count: int, steps: int) -> int:
+    """How many windows of so many steps are drawn at once, `count` paths of each."""
+    return max(1, _AT_ONCE * _STEPS // (count * max(steps, _STEPS)))
 
 
 def _joined(held: Sequence[Example], outputs: Sequence[Any]) -> QuantileForecast:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from elman.core import formatting
 from elman.core.errors import TaskError
 from elman.plots import figures
 
@@ -35,6 +36,24 @@ class GeneratedText(NamedTuple):
     source: Any
     looks: np.ndarray | None
     map: tuple[int, int] | None = None
+
+
+class Translations(list[list[GeneratedText]]):
+    """For each source what was written for it, the best first."""
+
+    def save_picture(self, path: str | Path) -> None:
+        """Write a picture of where the symbols of the first ones came from: png, svg or pdf.
+
+        Raises:
+            TaskError: the model has no attention, matplotlib is missing, or does not know that kind of file.
+            RunError: the file cannot be written.
+        """
+        save_picture(Path(path), [several[0] for several in self if several])
+
+    def _repr_html_(self) -> str:
+        """The texts for a notebook, each with the number of its source and its score."""
+        rows = [(place, one.text, one.score) for place, several in enumerate(self, 1) for one in several]
+        return formatting.html_table([("source", "text", "score"), *rows])
 
 
 def save_picture(path: Path, translations: Sequence[GeneratedText]) -> None:

@@ -30,7 +30,7 @@ from elman.tasks.operations import (
     values_of,
     warm,
 )
-from elman.tasks.seq2seq.result import GeneratedText
+from elman.tasks.seq2seq.result import GeneratedText, Translations
 from elman.tasks.seq2seq.target_text import TextHypothesis
 
 
@@ -50,7 +50,7 @@ class TranslatorModel(Model):
         seed: int | None = None,
         prefix: str = "",
         names: Sequence[str] = (),
-    ) -> list[list[GeneratedText]]:
+    ) -> Translations:
         """What the model writes for each of some sources, the best first.
 
         Args:
@@ -88,10 +88,10 @@ class TranslatorModel(Model):
         )
         examples = self.task.encode(records, Purpose.PREDICT)
         written = search(task, self.network, examples, how)
-        return [
+        return Translations(
             [task.translation(line, record, example) for line in lines]
             for record, example, lines in zip(records, examples, written, strict=True)
-        ]
+        )
 
 
 def search(
