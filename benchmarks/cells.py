@@ -1,8 +1,8 @@
 """Every cell beside the built-in one with as many gates, and beside the loop: `python benchmarks/cells.py`.
 
 Prints a table in Markdown: parameters at F = H = 64, products of a step, times of training and inference, and
-that of the first call with its backward, which traces the step and lays it out. A ratio is that of two networks
-that run by turns, each the least of its samples: others use the processor.
+that of the first call with its backward, which traces the step and lays it out. A ratio is that of two
+networks that run by turns, each the least of its samples: others use the processor.
 """
 
 from __future__ import annotations

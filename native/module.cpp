@@ -287,7 +287,7 @@ bool is_whole(const ListProblem& p, bool back) {
     if (p.program->projected ? p.inner < 1 || p.inner > p.hidden : p.inner != p.hidden)
         fault = "the projection";
     for (size_t i = 0; i < p.program->given.size(); i++)
-        if (!p.given[i] && p.steps * p.batch) fault = "what comes with each step";
+        if (!p.given[i] && p.steps * p.batch > 0) fault = "what comes with each step";
     if (p.program->learnt && !p.learnt) fault = "the cell's own parameters";
     if (back && (p.program->backward.empty() || (!p.kept && rows_of(p)))) fault = "what backward needs";
     if (fault) PyErr_Format(PyExc_ValueError, "the list of operations and the call differ in %s", fault);
