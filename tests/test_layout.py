@@ -19,6 +19,7 @@ PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"])
 PUBLIC = {"cells", "errors", "export", "nn", "__version__"}
 PUBLIC |= {
     "Callback",
+    "explain",
     "kernels",
     "probe",
     "samples",

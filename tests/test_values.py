@@ -188,13 +188,13 @@ def test_a_training_without_native_kernels_says_so_once(text, tmp_path, monkeypa
     try:
         elman.train(text, out=tmp_path / "run", quiet=True, **TINY)
         own = elman.train(text, out=tmp_path / "own", quiet=True, **(TINY | {"cell": "mgu"}))
-        elman.train(text, out=tmp_path / "normed", quiet=True, **(TINY | {"layer_norm": True}))
+        elman.train(text, out=tmp_path / "half", quiet=True, **(TINY | {"precision": "bfloat16"}))
     finally:
         dispatch._preferred.cache_clear()
     (line,) = [line for line in (tmp_path / "run" / "train.log").read_text().splitlines() if words in line]
     assert "recurrent layers take about 1 to 3 times as long" in line
     assert "about 3 to 10 times" in (own.path / "train.log").read_text()
-    assert words not in (tmp_path / "normed" / "train.log").read_text()  # which they would not serve
+    assert words not in (tmp_path / "half" / "train.log").read_text()  # which they would not serve
 
 
 @pytest.mark.skipif(extension.missing is not None, reason="the native kernels are not built")

@@ -265,3 +265,23 @@ def test_columns_of_which_one_is_on_are_one_class():
     assert [chosen.wanted(record) for record in given] == ["good", "bad"]
     with pytest.raises(DataError, match="expected in one, as in the training part, got 1 in 0"):
         chosen.wanted(Record({"text": "a", "good": 0, "bad": 0}, "t.csv:9"))
+
+
+PAIRS = [(f"the dog has {n} bones", f"le chien a {n} os") for n in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("names", "rows", "expected"),
+    [
+        ("en fr", PAIRS, ("en", "fr")),
+        ("id en fr", [(str(n), *pair) for n, pair in enumerate(PAIRS)], ("en", "fr")),
+        ("word pronunciation", [(f"w{n}x", f"d ʌ {n}") for n in range(9)], ("word", "pronunciation")),
+        ("text kind", [(pair[0], "ab"[n % 2]) for n, pair in enumerate(PAIRS)], None),
+        ("text label", [(pair[0], f"l{n}") for n, pair in enumerate(PAIRS)], None),
+        ("text score", [(pair[0], str(n / 7)) for n, pair in enumerate(PAIRS)], None),
+        ("path text", [(f"{n}.wav", pair[0]) for n, pair in enumerate(PAIRS)], None),
+        ("en fr", PAIRS[:7], None),
+    ],
+)
+def test_two_columns_of_free_texts_are_a_pair(names, rows, expected):
+    assert columns.free_texts(records(names, *rows)) == expected

@@ -76,7 +76,7 @@ def test_delimiter_of_csv_is_seen(write, delimiter):
 
 
 def test_decimal_commas_between_semicolons(write):
-    assert rows(write("t;y\n1,5;2,5\n1,6;2\n")) == [{"t": "1,5", "y": "2,5"}, {"t": "1,6", "y": "2"}]
+    assert rows(write("t;y\n1,5;2,5\n1,6;2\n")) == [{"t": "1.5", "y": "2.5"}, {"t": "1.6", "y": "2"}]
 
 
 def test_semicolons_inside_cells_are_text(write):

@@ -193,7 +193,7 @@ def test_an_attempt_ends_where_the_loss_is_not_finite():
         ),
         (
             lambda: trial.run_trial(PROBLEMS["copy"], "grou", 10, TrialSettings()),
-            "cell: unknown name 'grou'; did you mean 'gru'?",
+            "cell: unknown name 'grou'; did you mean 'gru'? for a cell of your own: --import FILE.py",
         ),
     ],
 )

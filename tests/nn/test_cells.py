@@ -192,7 +192,10 @@ def test_names_and_errors_need_no_torch():
         "assert 'torch' not in sys.modules"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert (run.stdout, run.stderr) == ("cell: unknown name 'lstn'; did you mean 'lstm'?\n", "")
+    assert (run.stdout, run.stderr) == (
+        "cell: unknown name 'lstn'; did you mean 'lstm'? for a cell of your own: --import FILE.py\n",
+        "",
+    )
 
 
 def test_unknown_name():

@@ -442,7 +442,10 @@ def test_it_prints_what_it_is():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cell": "lstn"}, "cell: unknown name 'lstn'; did you mean 'lstm'?"),
+        (
+            {"cell": "lstn"},
+            "cell: unknown name 'lstn'; did you mean 'lstm'? for a cell of your own: --import FILE.py",
+        ),
         ({"kernel": "lop"}, "kernel: unknown kernel 'lop'; did you mean 'loop'?"),
         ({"layers": 0}, "layers: expected 1 or more, got 0"),
         ({"input_size": 0}, "input_size: expected 1 or more, got 0"),

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from elman.cli.options import ReadingOptions, given
+from elman.cli.scores import print_scores
+
+_READ = ReadingOptions()
 
 
 def forecast(
@@ -14,9 +22,8 @@ def forecast(
     horizon: int = 0,
     out: Path | None = None,
     picture: Path | None = None,
-    format: str = "auto",  # noqa: A002, the word of the setting
-    encoding: str = "utf-8",
     device: str = "auto",
+    reading: Annotated[ReadingOptions, Parameter(name="*")] = _READ,
 ) -> None:
     """Forecast every series from its last value on: rows of id, time, mean, median and quantiles, as CSV.
 
@@ -32,10 +39,6 @@ def forecast(
         File to write; left out: standard output.
     picture
         File for a picture of the first series: history, median, bands (png, svg, pdf).
-    format
-        File format (see docs/formats.md); auto: detected from name and content.
-    encoding
-        How the text of the data is encoded.
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
@@ -43,7 +46,7 @@ def forecast(
     from elman.runs.load import load
     from elman.tasks.forecast import result
 
-    made = load(run, device=device).forecast(data, horizon=horizon, format=format, encoding=encoding)
+    made = load(run, device=device).forecast(data, horizon=horizon, **given(reading))
     text = result.to_csv(made)
     if out is None:
         sys.stdout.write(text)
@@ -59,9 +62,8 @@ def backtest(
     /,
     *,
     smoothing: bool = False,
-    format: str = "auto",  # noqa: A002, the word of the setting
-    encoding: str = "utf-8",
     device: str = "auto",
+    reading: Annotated[ReadingOptions, Parameter(name="*")] = _READ,
 ) -> None:
     """Score forecasts from rolling origins, beside seasonal naive, naive and drift.
 
@@ -73,14 +75,10 @@ def backtest(
         File of series; left out: the test part of the data that the model was trained on.
     smoothing
         Also fit exponential smoothing at every origin (needs statsmodels, and time).
-    format
-        File format (see docs/formats.md); auto: detected from name and content.
-    encoding
-        How the text of the data is encoded.
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
     from elman.runs.load import load
 
     model = load(run, device=device)
-    print("\n".join(model.backtest(data, smoothing=smoothing, format=format, encoding=encoding).lines()))
+    print_scores(model.backtest(data, smoothing=smoothing, **given(reading)))

@@ -7,6 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from elman.cli.options import ReadingOptions, given
+
+_READ = ReadingOptions()
+
 
 def inspect(
     run: Path,
@@ -17,8 +21,7 @@ def inspect(
     examples: int = 32,
     mark: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     marks: Path | None = None,
-    format: str = "auto",  # noqa: A002, the option's name
-    encoding: str = "utf-8",
+    reading: Annotated[ReadingOptions, Parameter(name="*")] = _READ,
 ) -> None:
     """Report what a model remembers: gradients through time, gates, states, what context is worth.
 
@@ -41,10 +44,6 @@ def inspect(
     marks
         Table with a row for each step, of all sequences one after the other, in which such columns stand;
         left out: they stand in DATA.
-    format
-        How the data are stored (see docs/formats.md); auto: by name and content.
-    encoding
-        How the text is encoded.
     """
     from elman.core.console import shown
     from elman.diagnostics.report import inspection
@@ -61,9 +60,8 @@ def inspect(
         examples=examples,
         mark=mark,
         marks_file=marks,
-        form=format,
-        encoding=encoding,
         show=show,
+        **given(reading),
     )
     found.write(folder, show)
     if found.warning:

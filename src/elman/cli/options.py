@@ -8,22 +8,28 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from elman.core.run_config import DataSettings, Reading
 from elman.core.settings import Settings
 
 _KINDS = {"int": int, "float": float, "str": str, "bool": bool}
 
 
 def options_class(
-    section: type[Settings], *, without: Container[str] = (), usual: Mapping[str, str] = {}
+    section: type[Settings],
+    *,
+    without: Container[str] = (),
+    usual: Mapping[str, str] = {},
+    about: Mapping[str, str] = {},
 ) -> Any:
     """Make the class of a command's parameter that takes a section's settings as options.
 
     Args:
         section: the settings.
         without: names of settings that the command has no option for.
-        usual: texts in the help in place of some defaults.
+        usual: what is said of the defaults of some, in place of their values.
+        about: what is said of some, in place of their explanations.
     """
-    rows = [row for row in options(section, usual) if row[0] not in without]
+    rows = [row for row in options(section, usual, about) if row[0] not in without]
     return make_dataclass(
         section.__name__, rows, frozen=True, kw_only=True, namespace={"__module__": __name__}
     )
@@ -34,15 +40,34 @@ def given(chosen: Any) -> dict[str, Any]:
     return {name: value for name, value in asdict(chosen).items() if value is not None}
 
 
-def options(section: type[Settings], usual: Mapping[str, str] = {}) -> list[tuple[str, Any, Any]]:
+def options(
+    section: type[Settings], usual: Mapping[str, str] = {}, about: Mapping[str, str] = {}
+) -> list[tuple[str, Any, Any]]:
     """The section's settings as options of the command line; None where one is not given."""
     group = Group(section.section.capitalize())
     rows = []
     for setting in fields(section):
         choices, default = setting.metadata["choices"], setting.default
-        text = setting.metadata["doc"] + (f": {', '.join(choices)}" if choices else "")
+        text = about.get(setting.name, setting.metadata["doc"]) + (
+            f": {', '.join(choices)}" if choices else ""
+        )
         text += "" if default is None or default == "" else f" (default: {usual.get(setting.name, default)})"
         parameter = Parameter(help=text, group=group, show_default=False)
         kind = _KINDS[str(setting.type).removesuffix(" | None")]
         rows.append((setting.name, Annotated[kind | None, parameter], field(default=None)))
     return rows
+
+
+_NAMED = {"target": "to be predicted", "group": "that name sequences", "time": "that orders their rows"}
+
+ReadingOptions: Any = options_class(
+    DataSettings,
+    without={setting.name for setting in fields(DataSettings)} - set(Reading.__annotations__),
+    usual={"header": "as the settings of the run say", "dates": "as in the training data"},
+    about={
+        "strict": "refuse DATA with a record that cannot be used, instead of leaving it out and saying so",
+        "input": "columns of DATA to read, if their names are not those that the model learnt from",
+        **{name: f"the same for columns {words}" for name, words in _NAMED.items()},
+    },
+)
+"""How a file is read that is not learnt from: `elman.core.run_config.Reading`."""

@@ -12,17 +12,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from elman.cli.options import ReadingOptions, given
+from elman.cli.scores import print_scores
+
+_READ = ReadingOptions()
+
 
 def evaluate(
     run: Path,
     data: str,
     /,
     *,
-    format: str = "auto",  # noqa: A002, the option's name
-    encoding: str = "utf-8",
-    strict: bool = False,
     beam: int | None = None,
     device: str = "auto",
+    reading: Annotated[ReadingOptions, Parameter(name="*")] = _READ,
 ) -> None:
     """Measure a model on a file, a folder or sample:NAME, beside trivial baselines.
 
@@ -32,12 +35,6 @@ def evaluate(
         Run folder.
     data
         What to measure on.
-    format
-        How the data are stored (see docs/formats.md); auto: by name and content.
-    encoding
-        How the text is encoded.
-    strict
-        Refuse data with a record that cannot be scored, instead of leaving it out and saying so.
     beam
         Beam width, for models that search with a beam; left out: as the settings of the run say.
     device
@@ -47,7 +44,7 @@ def evaluate(
 
     model = load(run, device=device)
     model = model if beam is None else model.with_beam(beam)
-    print("\n".join(model.evaluate(data, form=format, encoding=encoding, strict=strict).lines()))
+    print_scores(model.evaluate(data, **given(reading)))
 
 
 def predict(
@@ -55,16 +52,15 @@ def predict(
     data: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
-    format: str = "auto",  # noqa: A002, the option's name
-    encoding: str = "utf-8",
-    strict: bool = False,
     beam: int | None = None,
     device: str = "auto",
+    reading: Annotated[ReadingOptions, Parameter(name="*")] = _READ,
 ) -> None:
     """Predict for a file, or for each line of standard input.
 
     What was read is written to standard output in its order and form, with the prediction and its probability
-    added: the columns of a table, the tags of a CoNLL file, else JSON lines.
+    added: the columns of a table, the tags of a CoNLL file, else JSON lines. From standard input come lines
+    of text, unless --format is given.
 
     Parameters
     ----------
@@ -72,13 +68,6 @@ def predict(
         Run folder.
     data
         File, folder, sample:NAME, or - for standard input, of which each line is answered at once.
-    format
-        How the data are stored (see docs/formats.md); auto: by name and content, lines of text from
-        standard input.
-    encoding
-        How the text is encoded, on standard input too.
-    strict
-        Refuse data with a record that cannot be read, instead of leaving its prediction empty and saying so.
     beam
         Beam width, for models that search with a beam; left out: as the settings of the run say.
     device
@@ -88,12 +77,14 @@ def predict(
 
     model = load(run, device=device)
     model = model if beam is None else model.with_beam(beam)
-    if data == "-" and format == "auto":
-        _set_encoding(encoding)
+    said = given(reading)
+    form = said.get("format", "auto")
+    if data == "-" and form == "auto":
+        _set_encoding(said.get("encoding", "utf-8"))
         model.answer_lines(sys.stdin, sys.stdout)
         return
-    with _spooled(format) if data == "-" else nullcontext(data) as source:
-        model.write_predictions(source, sys.stdout, form=format, encoding=encoding, strict=strict)
+    with _spooled(form) if data == "-" else nullcontext(data) as source:
+        model.write_predictions(source, sys.stdout, **said)
 
 
 def _set_encoding(name: str) -> None:

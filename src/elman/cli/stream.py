@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +30,7 @@ def stream(
     save: Path | None = None,
     start: str = "",
     fresh: bool = False,
+    encoding: str = "utf-8",
     device: str = "auto",
 ) -> None:
     """Answer standard input line by line, at once, with a state that goes on from each to the next.
@@ -49,11 +51,15 @@ def stream(
         What it starts from: a class or a text of drawings, the name of a series.
     fresh
         Begin anew with every line.
+    encoding
+        How the text of standard input is encoded.
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
+    from elman.data.formats.base import check_encoding
     from elman.runs.load import load
 
+    check_encoding(encoding)
     if begin and start:
         raise TaskError("--start", f"{start!r} beside --from", remedy="leave one of them out")
     with load(run, device=device).stream(begin, start=start or None) as going:
@@ -61,7 +67,7 @@ def stream(
         try:
             with GracefulStop() as asked:
                 chunks = _chunks(asked)
-                _answer(going, _sound(chunks, rate) if rate else _lines(chunks), fresh, rate)
+                _answer(going, _sound(chunks, rate) if rate else _lines(chunks, encoding), fresh, rate)
         finally:
             if save:
                 going.save(save)
@@ -105,14 +111,14 @@ def _chunks(asked: GracefulStop) -> Iterator[bytes]:
         yield chunk
 
 
-def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+def _lines(chunks: Iterator[bytes], encoding: str) -> Iterator[str]:
     """Yield each line as soon as it arrives; invalid bytes become U+FFFD."""
-    rest = b""
+    decoder, rest = getincrementaldecoder(encoding)("replace"), ""
     for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line.removesuffix(b"\r").decode(sys.stdin.encoding, "replace") + "\n" for line in lines)
-    if rest:
-        yield rest.decode(sys.stdin.encoding, "replace")
+        *lines, rest = (rest + decoder.decode(chunk)).split("\n")
+        yield from (line.removesuffix("\r") + "\n" for line in lines)
+    if rest := rest + decoder.decode(b"", final=True):
+        yield rest
 
 
 def _sound(chunks: Iterator[bytes], rate: int) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from codecs import getincrementaldecoder, lookup
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BufferedReader
@@ -41,6 +42,7 @@ def translate(
     *,
     n_best: int = 1,
     attention: Path | None = None,
+    encoding: str = "utf-8",
     device: str = "auto",
     chosen: Annotated[Options, Parameter(name="*")] = _NONE,
 ) -> None:
@@ -58,15 +60,19 @@ def translate(
         How many translations of each line to give.
     attention
         File for a picture of where the symbols of the first lines came from (png, svg, pdf).
+    encoding
+        How the text of standard input is encoded.
     device
         cpu, cuda, cuda:1 or mps; auto: the best available.
     """
+    from elman.data.formats.base import check_encoding
     from elman.runs.load import load
     from elman.tasks.seq2seq.result import save_picture
 
+    check_encoding(encoding)
     say = partial(load(run, device=device).translate, count=n_best, **given(chosen))
     seen: list[GeneratedText] = []
-    for first, lines in _arriving():
+    for first, lines in _arriving(encoding):
         found = _translated(say, first, lines)
         sys.stdout.writelines(_rows(found, first, n_best))
         sys.stdout.flush()
@@ -76,22 +82,21 @@ def translate(
         save_picture(attention, seen)
 
 
-def _arriving() -> Iterator[tuple[int, list[str]]]:
+def _arriving(encoding: str) -> Iterator[tuple[int, list[str]]]:
     """The lines of standard input, some at a time but each as soon as it is there, and the first's number."""
-    first, rest = 1, b""
+    first, rest = 1, ""
+    # Bytes that are no UTF-8 are kept, and told with their line.
+    errors = "surrogateescape" if lookup(encoding).name == "utf-8" else "replace"
+    decoder = getincrementaldecoder(encoding)(errors)
     arrived: BufferedReader = sys.stdin.buffer  # type: ignore[assignment]
     while data := arrived.read1(_READ):
-        *whole, rest = (rest + data).split(b"\n")
+        *whole, rest = (rest + decoder.decode(data)).split("\n")
         for start in range(0, len(whole), _AT_ONCE):
-            lines = [_text(line) for line in whole[start : start + _AT_ONCE]]
+            lines = [line.removesuffix("\r") for line in whole[start : start + _AT_ONCE]]
             yield first, lines
             first += len(lines)
-    if rest:
-        yield first, [_text(rest)]
-
-
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "surrogateescape").removesuffix("\r")
+    if rest := rest + decoder.decode(b"", final=True):
+        yield first, [rest.removesuffix("\r")]
 
 
 def _translated(say: Say, first: int, lines: list[str]) -> list[list[GeneratedText]]:

@@ -42,9 +42,9 @@ def import_named(name: str) -> None:
 
 
 def remedy(name: str, known: Iterable[str], what: str) -> str:
-    """The remedy for an unknown name of a cell or a task: a near one, or else to import one's own."""
+    """The remedy for an unknown name of a cell or a task: a near one, and to import one's own."""
     found = nearest(name, known)
-    return found if found.startswith("did") else f"{found}; for {what} of your own: {OPTION} FILE.py"
+    return f"{found}{'' if found.endswith('?') else ';'} for {what} of your own: {OPTION} FILE.py"
 
 
 @cache

@@ -10,7 +10,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from elman.core.errors import ConfigError, nearest
 from elman.core.settings import FORMAT, Settings, merge, option
@@ -41,6 +41,12 @@ class DataSettings(Settings):
         "auto",
         "whether the first line of a table names its columns; auto: inferred from the lines below it",
         choices=("auto", "yes", "no"),
+    )
+    decimal: str = option(
+        "auto",
+        "what commas are in the numbers of a table: before fractions (comma: 3,14), or between thousands "
+        "(point: 1,234.5); auto: inferred and reported",
+        choices=("auto", "comma", "point"),
     )
     input: str = option("", "input column; inferred and reported if empty")
     target: str = option("", "target column; inferred and reported if empty")
@@ -104,6 +110,42 @@ class DataSettings(Settings):
             raise ConfigError(
                 "data.valid + data.test", got, expected="less than 1", remedy="leave some to learn"
             )
+
+
+class Reading(TypedDict, total=False):
+    """Settings of data that a single file may have of its own: one to predict for, to score or to look at.
+
+    What names columns names those of that file, in place of the columns that a model learnt from.
+    """
+
+    format: str
+    form: str  # the same as format
+    encoding: str
+    strict: bool
+    header: str
+    decimal: str
+    dates: str
+    input: str
+    target: str
+    group: str
+    time: str
+
+
+_READING: Reading = {"format": "auto", "encoding": "utf-8", "strict": False}
+"""What holds for a file of which nothing is said; all else is as in the run."""
+
+
+def reading_of(data: DataSettings, said: Reading) -> DataSettings:
+    """The settings of a run's data, with what is said of a single file.
+
+    Raises:
+        ConfigError: an unknown word, or a value out of bounds.
+    """
+    for name in said:
+        if name not in Reading.__annotations__:
+            raise ConfigError(name, "an unknown word", remedy=nearest(name, Reading.__annotations__))
+    values = {{"form": "format"}.get(name, name): value for name, value in said.items()}
+    return data.but(**{**_READING, **values})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,8 +53,6 @@ _GROUP_WORDS = """
 """
 _GROUPS = frozenset(_GROUP_WORDS.split())
 
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T\s]\s*\d{1,2}:\d\d.*)?|\d{1,2}:\d\d(:\d\d.*)?")
-
 
 def words(name: str) -> list[str]:
     """The words of a column's name, in lower case: `userId`, `user_id` and `User ID` have the same."""
@@ -103,7 +101,7 @@ def _kind(name: str, cells: Sequence[Any], place: int) -> str:
     first = place == 0 or not name.strip() or name.startswith("Unnamed:")
     if first and len(numbers) >= _COUNTED and (counts(numbers) or _is_range(numbers)):
         return "the number of the row"
-    dated = [is_date(cell) for cell in cells if cell not in (None, "")]
+    dated = [times.resembles(cell) for cell in cells if cell not in (None, "")]
     is_one = bool(dated) and (all(dated) or times.holds_times(name, cells))
     return "a time" if is_time_name(name) and is_one else ""
 
@@ -124,11 +122,6 @@ def counts(numbers: Sequence[int]) -> bool:
 
 def _is_range(numbers: Sequence[int]) -> bool:
     return 2 * _COUNTED <= len(numbers) == len(set(numbers)) == max(numbers) - min(numbers) + 1
-
-
-def is_date(cell: Any) -> bool:
-    """Whether a cell is written like a date or a time of the day."""
-    return times.is_date(cell) or (isinstance(cell, str) and bool(_DATE.fullmatch(cell.strip())))
 
 
 def _is_word(cell: Any) -> bool:

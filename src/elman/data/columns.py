@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from elman.core.errors import DataError, nearest
@@ -14,6 +15,7 @@ from elman.core.records import Record
 from elman.core.run_config import DataSettings
 from elman.data import column_kinds
 from elman.data.cells import ALL, cell, is_empty, is_number, is_on, joined, named, number
+from elman.data.formats.base import MEDIA
 
 INPUTS = ("text", "sentence", "sequence", "series", "audio", "picture", "frames", "path", "file", "tokens")
 """Names that a column to be read often has, the likeliest first."""
@@ -51,6 +53,9 @@ _PROBED = 100
 _NUMBERS_BESIDE_A_NAME = 3
 """Columns of numbers beside which different words are taken for the names of rows."""
 
+_FEWEST_TEXTS = 8
+"""Records that tell whether texts repeat."""
+
 _ANSWERS = frozenset(("label", "labels", "class", "target", "category", "sentiment"))
 
 
@@ -67,6 +72,7 @@ class Columns:
         inputs: the names of several columns that are read.
         targets: the names of several columns that are predicted, each with 0 or 1.
         one_hot: whether just one of these is 1 in each row.
+        names: where all other columns are read, which they are; none: it was not kept.
     """
 
     input: str
@@ -77,6 +83,12 @@ class Columns:
     inputs: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     one_hot: bool = False
+    names: tuple[str, ...] = ()
+
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """The columns by the settings that name them."""
+        read = self.inputs or (self.names if self.input == ALL else (self.input,))
+        return {"input": read, "target": self.targets or (self.target,)} if read else {}
 
     def read(self, record: Record) -> Any:
         """What is read of a record.
@@ -120,6 +132,8 @@ class Columns:
 
         A series that ends early has empty cells after its end; one within it is a missing number.
         """
+        if self.names and all(name in record.fields for name in self.names):
+            return _whole_numbers(record, self.names)
         apart = {self.target, *self.targets, *(name for name, _ in self.left_out)}
         names = [name for name in record.fields if name not in apart or len(record.fields) == self.steps]
         if len(names) != self.steps:
@@ -127,9 +141,15 @@ class Columns:
             raise DataError(
                 record.where, f"{len(names)} columns to read", expected=str(self.steps), remedy=remedy
             )
-        while len(names) > 1 and is_empty(record.fields[names[-1]]):
-            names.pop()
-        return [number(record, name) for name in names]
+        return _whole_numbers(record, names)
+
+
+def _whole_numbers(record: Record, names: Sequence[str]) -> list[float]:
+    """The numbers in columns, without the empty cells after the end of a series."""
+    there = list(names)
+    while len(there) > 1 and is_empty(record.fields[there[-1]]):
+        there.pop()
+    return [number(record, name) for name in there]
 
 
 @dataclass(frozen=True)
@@ -188,11 +208,14 @@ def infer_columns(records: Sequence[Record], data: DataSettings, readable: Calla
         targets = _guess_several(records, left, read) or [_guess_target(records, left, read)]
         known = ",".join(targets)
     left_out = [(name, kind) for name, kind in keys.items() if name not in (read, known) and not data.input]
+    apart = {known, *targets, *(name for name, _ in left_out)}
+    numbers = tuple(name for name in first.fields if name not in apart) if read == ALL else ()
     chosen = Columns(
         read,
         known,
         not (data.input and data.target),
-        steps=len(others) - len(left_out) - (not data.target) if read == ALL else 0,
+        steps=len(numbers),
+        names=() if all(map(str.isdecimal, numbers)) else numbers,  # which are places, without a head
         left_out=tuple(left_out),
         inputs=tuple(inputs[: len(inputs) if len(inputs) > 1 else 0]),
         targets=tuple(targets[: len(targets) if len(targets) > 1 else 0]),
@@ -220,6 +243,24 @@ def pair(records: Sequence[Record], data: DataSettings) -> Columns:
     read = data.input or _named(SOURCES, left) or left[0]
     left = [name for name in names if name != read]
     return Columns(read, data.target or _named(WRITTEN, left) or left[0], not (data.input and data.target))
+
+
+def free_texts(records: Sequence[Record]) -> tuple[str, str] | None:
+    """The first two columns of texts, if nothing else is there and no values are such as classes have.
+
+    Each column holds texts, more than half of which are different, in `_FEWEST_TEXTS` records at least; none
+    holds paths of files or has a name that a class has.
+    """
+    names = _data(records, 0)
+    if len(names) < 2 or len(records) < _FEWEST_TEXTS or not _ANSWERS.isdisjoint(map(str.lower, names)):
+        return None
+    for name in names:
+        cells = [record.fields.get(name) for record in records]
+        texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+        alike = 2 * len(set(texts)) <= len(cells)
+        if alike or is_numeric(records, name) or any(Path(text).suffix.lower() in MEDIA for text in texts):
+            return None
+    return names[0], names[1]
 
 
 def described(

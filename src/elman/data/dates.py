@@ -35,6 +35,53 @@ _MONTHS = (
     "november novembre noviembre novembro",
     "december dezember decembre diciembre dicembre dezembro",
 )
+_LATIN = (
+    "stycznia styczen leden ledna tammikuu tammikuuta ianuarie ocak gener",
+    "lutego luty unor unora helmikuu helmikuuta februarie subat febrer",
+    "marca marzec brezen brezna maaliskuu maaliskuuta martie mart marcius",
+    "kwietnia kwiecien duben dubna huhtikuu huhtikuuta aprilie nisan aprilis",
+    "maja maj kveten kvetna toukokuu toukokuuta mayis majus maig",
+    "czerwca czerwiec cerven cervna kesakuu kesakuuta iunie haziran junius",
+    "lipca lipiec cervenec cervence heinakuu heinakuuta iulie temmuz julius",
+    "sierpnia sierpien srpen srpna elokuu elokuuta agustos augusti augusztus",
+    "wrzesnia wrzesien zari syyskuu syyskuuta septembrie eylul szeptember",
+    "pazdziernika pazdziernik rijen rijna lokakuu lokakuuta octombrie ekim",
+    "listopada listopad listopadu marraskuu marraskuuta noiembrie kasim",
+    "grudnia grudzien prosinec prosince joulukuu joulukuuta decembrie aralik desember",
+)
+_CYRILLIC = (
+    "январь января янв січень січня",
+    "февраль февраля фев лютий лютого",
+    "март марта мар березень березня",
+    "апрель апреля апр квітень квітня",
+    "май мая травень травня",
+    "июнь июня июн червень червня",
+    "июль июля июл липень липня",
+    "август августа авг серпень серпня",
+    "сентябрь сентября сен вересень",
+    "октябрь октября окт жовтень жовтня",
+    "ноябрь ноября ноя листопад листопада",
+    "декабрь декабря грудень",
+)
+_FULL_NAMES = [f"{latin} {cyrillic}".split() for latin, cyrillic in zip(_LATIN, _CYRILLIC, strict=True)]
+"""Names that are known whole alone: Polish, Czech, Finnish, Romanian, Turkish, Hungarian, Russian, ..."""
+
+_OFFSETS = {
+    **dict.fromkeys(("WET",), "+00:00"),
+    **dict.fromkeys(("BST", "CET", "MEZ", "WEST"), "+01:00"),
+    **dict.fromkeys(("CEST", "MESZ", "EET", "SAST"), "+02:00"),
+    **dict.fromkeys(("EEST", "MSK"), "+03:00"),
+    **dict.fromkeys(("JST", "KST"), "+09:00"),
+    **dict.fromkeys(("EST", "CDT"), "-05:00"),
+    **dict.fromkeys(("MST", "PDT"), "-07:00"),
+    **dict.fromkeys(("AEST",), "+10:00"),
+    **dict.fromkeys(("AEDT",), "+11:00"),
+    **dict.fromkeys(("EDT",), "-04:00"),
+    **dict.fromkeys(("MDT",), "-06:00"),
+    **dict.fromkeys(("PST",), "-08:00"),
+}
+"""What abbreviations of zones stand for that mean one; CST and IST mean several."""
+
 _WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 _CLOCK = re.compile(
@@ -188,10 +235,19 @@ def _with_clock(found: WrittenDate, clock: re.Match[str]) -> WrittenDate:
 def _zone(offset: str, name: str) -> str:
     """The name of a zone, which knows the changes of its clocks, before an offset."""
     if name and name.upper() not in ("UTC", "GMT", "Z"):
-        return name
+        return name if offset else _OFFSETS.get(name.upper(), name)
     if not offset:
         return name
     return "Z" if offset in "Zz" else f"{offset[:3]}:{offset[3:].replace(':', '')[:2] or '00'}"
+
+
+def _plain(name: str) -> str:
+    """A name in small letters without marks; of the letters of Turkish and Polish those of English."""
+    letters = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+_LETTERS = str.maketrans("ıł", "il")
 
 
 def _without_weekday(text: str) -> str:
@@ -209,8 +265,10 @@ def _year(year: int) -> int:
 @lru_cache(1 << 10)
 def _month(name: str) -> int:
     """The number of a month by its name or three letters of it at least; 0: none, or of several."""
-    plain = unicodedata.normalize("NFKD", name.lower())
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    for number, names in enumerate(_FULL_NAMES, 1):
+        if name.lower() in names or _plain(name) in names:
+            return number
+    plain = _plain(name)
     found = {
         number
         for number, names in enumerate(_MONTHS, 1)

@@ -82,6 +82,11 @@ class LongTable:
             for place, row in enumerate(record.fields.rows):
                 yield row, {name: cells[place] for name, cells in answer.items()}
 
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """The columns by the settings that name them."""
+        found = {"group": self.group, "time": (self.time,), "input": self.inputs, "target": (self.target,)}
+        return {setting: names for setting, names in found.items() if any(names)}
+
     def about(self) -> str:
         """Which columns make the sequences, in words."""
         apart = ", ".join(map(repr, self.group))

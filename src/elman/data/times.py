@@ -35,6 +35,7 @@ MOST = 1e18
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _COMPACT = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _DIGITS = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_PART = re.compile(r"\d{1,4}[-/]\d{1,2}([-/.]\d{1,4})?([T\s]\s*\d{1,2}:\d\d.*)?|\d{1,2}:\d\d(:\d\d.*)?")
 _SPANS = {"seconds": (1e9, 4.2e9), "milliseconds": (1e12, 4.2e12), "microseconds": (1e15, 4.2e15)}
 _SPANS["nanoseconds"] = 1e18, 4.2e18
 _EXCEL = (20_000, 80_000)
@@ -171,6 +172,11 @@ def is_date(cell: object) -> bool:
         return _written(cell) is not None
     except ValueError:
         return False
+
+
+def resembles(cell: object) -> bool:
+    """Whether a cell is written like a date or a part of one: a time of the day, a day without its year."""
+    return is_date(cell) or (isinstance(cell, str) and _PART.fullmatch(cell.strip()) is not None)
 
 
 def number(cell: object) -> int | float | None:

@@ -149,6 +149,10 @@ class ShowsMistakes(ABC):
     def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The most wrong answers to examples with targets, the worst first, `most` at most."""
 
+    def source_text(self, record: Record) -> str:
+        """The text that a record is read from, or the path; empty if it is neither."""
+        return ""
+
 
 def largest(sizes: Sequence[float], most: int) -> list[int]:
     """The places of the largest sizes above 0, in falling order, `most` at most."""
@@ -170,6 +174,11 @@ class ReadsColumn(PredictsRecords, Generic[AnyInput]):
     @property
     def reads(self) -> str:
         return self.input.kind
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from."""
+        return self.columns.roles()
 
     def record(self, value: Any, where: str) -> Record:
         parsed = self.input.parse(value) if isinstance(value, str) else value

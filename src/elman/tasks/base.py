@@ -146,6 +146,18 @@ class Task(ABC, Generic[TaskSettings]):
         """How the records that it learnt from were joined."""
         return None
 
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from, by the settings that name them: input, target, group, time.
+
+        Other data may have them in another order, or call them otherwise.
+        """
+        return {}
+
+    def dated(self, notation: str) -> Self:
+        """The same task, for data whose times are written so."""
+        return self
+
     @classmethod
     def recipe(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> Sequence[Choice]:
         """Return settings that suit such data, each with its reason; what a user set is left out later.

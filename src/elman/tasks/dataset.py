@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from elman.core.records import Record
 from elman.core.run_config import DataSettings, RunConfig
+from elman.data import renaming
 from elman.data.formats import registry
 from elman.data.formats.base import ReadingHints
 from elman.data.long_tables import LongTable
@@ -68,7 +70,13 @@ def _whole(given: list[Record], use: str, run: RunConfig) -> list[Record]:
     return selection.usable(given, faults, use, strict=run.data.strict)
 
 
-def records(source: str, data: DataSettings, task: str, table: LongTable | None = None) -> list[Record]:
+def records(
+    source: str,
+    data: DataSettings,
+    task: str,
+    table: LongTable | None = None,
+    roles: Mapping[str, Sequence[str]] = {},
+) -> list[Record]:
     """All records of a file, a folder or a sample, read as the settings say and by a format of the task.
 
     Args:
@@ -76,17 +84,25 @@ def records(source: str, data: DataSettings, task: str, table: LongTable | None 
         data: the settings.
         task: the name of the task.
         table: how rows are joined to sequences.
+        roles: the columns that a model learnt from, as `Task.roles` has them.
     """
     formats = tasks_registry.get(task).formats
-    found = registry.read(source, data.encoding, formats, data.format, hints(data))
+    found = registry.read(source, data.encoding, formats, data.format, hints(data, roles))
+    return joined(renaming.matched(found, roles, data), table)
+
+
+def joined(found: list[Record], table: LongTable | None) -> list[Record]:
+    """The records, rows of a table of steps joined to sequences."""
     return table.join(found) if table else found
 
 
-def hints(data: DataSettings) -> ReadingHints:
+def hints(data: DataSettings, roles: Mapping[str, Sequence[str]] = {}) -> ReadingHints:
     """What the settings say of a file. That columns are named here makes no use of them."""
     said = [vars(data)[key] for key in ("input", "target", "group", "time")]
-    names = (name.strip() for named in said for name in (named, *named.split(",")))
-    return ReadingHints(header=data.header, names=frozenset(filter(None, names)), strict=data.strict)
+    names = {name.strip() for named in said for name in (named, *named.split(","))}
+    names |= {name for learnt in roles.values() for name in learnt if not name.isdecimal()}
+    names = frozenset(filter(None, names))
+    return ReadingHints(header=data.header, decimal=data.decimal, names=names, strict=data.strict)
 
 
 def there(run: RunConfig) -> bool:

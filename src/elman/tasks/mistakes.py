@@ -36,6 +36,8 @@ def table(
     if not found:
         return []
     told = isinstance(task, PredictsRecords) and len(records) == len(held)
+    if told:
+        found = [one._replace(read=task.source_text(records[one.place]) or one.read) for one in found]
     read = any(one.read for one in found)
     head: list[object] = [*["where"] * told, *["read"] * read, "answer", "right", *found[0].numbers]
     return [head, *(_row(one, _place(records[one.place]) if told else "", read=read) for one in found)]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, Self, TextIO, TypeVar, Unpack
 
 from torch import nn
 
 from elman.core import formatting, json_schema
 from elman.core.errors import ConfigError, DataError, MissingMethodError, TaskError
 from elman.core.records import Record
-from elman.core.run_config import RunConfig
+from elman.core.run_config import Reading, RunConfig, reading_of
+from elman.data import renaming
 from elman.data.formats import registry
 from elman.data.formats.base import write_json_lines
 from elman.data.memory import records as memory
@@ -31,6 +33,10 @@ from elman.tasks.results import History, RunResults
 from elman.tasks.scoreboard import RunScores, ScoreTable
 
 _Ability = TypeVar("_Ability", bound=Ability)
+
+
+_NAMING = ("input", "target", "group", "time")
+"""Settings that name columns."""
 
 
 class Model:
@@ -157,18 +163,15 @@ class Model:
         task = self._able(HasBeam)
         return type(self)(self._path, self._config, task.with_beam(width), self.network, self._learnt)
 
-    def evaluate(
-        self, source: Any, *, form: str = "auto", encoding: str = "utf-8", strict: bool = False
-    ) -> ScoreTable:
+    def evaluate(self, source: Any, **reading: Unpack[Reading]) -> ScoreTable:
         """Scores on all of a file, folder or sample, beside baselines learnt from the model's training part.
 
         Baselines are left out where the training data are no longer there.
 
         Args:
             source: what to measure on.
-            form: the format of `source`; auto: found by its name and content.
-            encoding: of its text.
-            strict: refuse all of it for a record that cannot be scored, instead of leaving that out.
+            reading: how it is read, such as `format`, `encoding`, `header`, `input`: as `train` takes them;
+                `strict`: refuse all of it for a record that cannot be scored, instead of leaving that out.
 
         Returns:
             Predictor ("model", "unigram", ...) -> metric -> value; its `verdict` compares them.
@@ -176,8 +179,9 @@ class Model:
         Raises:
             DataError: the data cannot be read.
         """
-        records = self._records(source, form, encoding)
-        held = selection.encoded(self.task, records, Purpose.SCORE, strict=strict)
+        strict = reading.get("strict", False)
+        task = self.dated(reading).task
+        held = selection.encoded(task, self.records(source, **reading), Purpose.SCORE, strict=strict)
         scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}
         name = Path(source).name if memory.is_path(source) else "these data"
         if not dataset.there(self.config):
@@ -203,7 +207,7 @@ class Model:
         """
         task = self._able(PredictsRecords)
         if memory.rows(values):
-            answers = [answer for _, answer in self.answers(self._joined(memory.records(values)))]
+            answers = [answer for _, answer in self.answers(self.records(values))]
             return in_kind(values, answers)
         records = [task.record(value, f"value {i}") for i, value in enumerate(listed_values(values), start=1)]
         return [answer for _, answer in self.answers(records)]
@@ -233,15 +237,7 @@ class Model:
         for record, output in zip(records, outputs, strict=True):
             yield record, task.answer(output, record)
 
-    def write_predictions(
-        self,
-        source: str | Path,
-        out: TextIO,
-        *,
-        form: str = "auto",
-        encoding: str = "utf-8",
-        strict: bool = False,
-    ) -> None:
+    def write_predictions(self, source: str | Path, out: TextIO, **reading: Unpack[Reading]) -> None:
         """Predict for a file, a folder or a sample, and write what was read with the predictions added.
 
         A record that cannot be read is written too, with empty predictions.
@@ -249,16 +245,16 @@ class Model:
         Args:
             source: what to predict for.
             out: where to write.
-            form: the format of `source`; auto: found by its name and content.
-            encoding: of its text.
-            strict: refuse all of it for a record that cannot be read.
+            reading: how it is read, as `evaluate` takes it; `strict`: refuse all of it for a record that
+                cannot be read.
 
         Raises:
             TaskError: the task does not predict.
             DataError: a record cannot be read, and `strict`; or more than half of them.
         """
+        form = reading_of(self.config.data, reading).format
         written = registry.find(str(source), self.task.formats, form)
-        answers = self._answered(self._records(str(source), form, encoding), strict)
+        answers = self._answered(self.records(str(source), **reading), reading.get("strict", False))
         written.write(self.task.arrangement.spread(answers) if self.task.arrangement else answers, out)
 
     def _answered(self, records: Sequence[Record], strict: bool) -> Iterator[tuple[Record, dict[str, Any]]]:
@@ -294,30 +290,48 @@ class Model:
                 rows = [(record, {"error": str(error)})]
             write_json_lines(rows, out)
 
-    def part(
-        self, use: Purpose, source: Any = None, encoding: str = "utf-8", form: str = "auto"
-    ) -> list[Record]:
+    def part(self, use: Purpose, source: Any = None, **reading: Unpack[Reading]) -> list[Record]:
         """The records of a file, or of a part of what the model was trained on.
 
         Raises:
             DataError: the data cannot be read, or there is no such part.
         """
         if source is not None:
-            return self._records(source, form, encoding)
+            return self.records(source, **reading)
         records: list[Record] = getattr(dataset.load_parts(self.config), use.value)
         if not records:
             raise DataError(self.config.data.path, f"no {use.value} part", remedy="name a file")
         return records
 
-    def _records(self, source: Any, form: str, encoding: str) -> list[Record]:
-        data = self.config.data.but(format=form, encoding=encoding)
-        if memory.is_path(source):
-            return dataset.records(str(source), data, self.config.task, self.task.arrangement)
-        return self._joined(memory.records(source))
+    def records(self, source: Any, **reading: Unpack[Reading]) -> list[Record]:
+        """The records of a file, a folder, a sample or a data frame, with the columns that the model knows.
 
-    def _joined(self, records: list[Record]) -> list[Record]:
-        """The records as the task reads them: rows of a long table joined to sequences."""
-        return self.task.arrangement.join(records) if self.task.arrangement else records
+        Args:
+            source: where they are.
+            reading: how it is read, as `evaluate` takes it.
+
+        Raises:
+            ConfigError: an unknown word of `reading`.
+            DataError: the data cannot be read.
+        """
+        data, task = reading_of(self.config.data, reading), self.task
+        for name in _NAMING:
+            if reading.get(name) and name not in task.roles:
+                got = f"{reading.get(name)!r} for a model that learnt from no such column"
+                raise ConfigError(f"data.{name}", got, remedy="leave it out")
+        table = task.arrangement
+        if table and "dates" in reading:
+            table = replace(table, dates=data.dates)
+        if memory.is_path(source):
+            return dataset.records(str(source), data, self.config.task, table, task.roles)
+        return dataset.joined(renaming.matched(memory.records(source), task.roles, data), table)
+
+    def dated(self, reading: Reading) -> Self:
+        """The same model, for data whose times are written as the settings of a file say."""
+        if "dates" not in reading:
+            return self
+        task = self.task.dated(reading_of(self.config.data, reading).dates)
+        return type(self)(self._path, self._config, task, self.network, self._learnt)
 
     def able(self, ability: type) -> str:
         """Return the names of the tasks that inherit an ability, joined for a message."""

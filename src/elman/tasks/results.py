@@ -71,6 +71,7 @@ class RunResults:
         findings: title -> rows of cells, the first row being the head.
         figures: names of pictures, without suffix.
         sample: one line that shows what the model does.
+        warning: that the model is no better than a baseline; empty: it is, or the run is older than that.
     """
 
     data: dict[str, str]
@@ -80,6 +81,7 @@ class RunResults:
     findings: dict[str, list[Any]] = field(default_factory=dict)
     figures: list[str] = field(default_factory=list)
     sample: str = ""
+    warning: str = ""
 
     @property
     def verdict(self) -> Verdict | None:
@@ -94,6 +96,8 @@ class RunResults:
     def to_text(self) -> str:
         """The results as JSON."""
         content = vars(self) | {"training": vars(self.training)}
+        if not self.warning:
+            del content["warning"]
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
     @staticmethod

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from elman.core import run_config, settings
+from elman.core import notes, run_config, settings
 from elman.core.errors import ConfigError, DataError, ElmanError, TaskError, nearest
 from elman.core.records import Record
 from elman.core.run_config import DataSettings, RunConfig
@@ -113,7 +113,8 @@ def _task_of(name: str | None, data: DataSettings) -> TaskChoice:
         return TaskChoice(name, f"task {name}")
     form = registry.find(path, name=data.format, hints=dataset.hints(data))
     count = _LOOKED_AT if len(tasks_registry.readers(form.name)) > 1 else 1
-    begin = list(islice(form.read(path, data.encoding), count))
+    with notes.heard(_unsaid):
+        begin = list(islice(form.read(path, data.encoding), count))
     if not begin:
         raise DataError(path, f"no record in it (format {form.name})")
     try:
@@ -122,6 +123,10 @@ def _task_of(name: str | None, data: DataSettings) -> TaskChoice:
         raise with_others(error, data, "") from error
     words = f"task {guessed}, guessed from {path} (format {form.name}{_head_in_words(data, begin[0])}): {why}"
     return TaskChoice(guessed, words, guessed=True)
+
+
+def _unsaid(note: str) -> None:
+    """Leave a note to when all of the data are read."""
 
 
 def _head_in_words(data: DataSettings, first: Record) -> str:
@@ -158,7 +163,8 @@ def _would_read(name: str, data: DataSettings) -> bool:
         form = registry.find(data.path, formats, hints=dataset.hints(data))
         if not form.takes(data.path) or not set(formats) <= {*kind.formats}:
             return False
-        begin = list(islice(form.read(data.path, data.encoding), _LOOKED_AT))
+        with notes.heard(_unsaid):
+            begin = list(islice(form.read(data.path, data.encoding), _LOOKED_AT))
         run = RunConfig.of({"data": vars(data)}, kind.Config)
         table = kind.arrange(begin, data)
         kind.prepare(kind.split(table.join(begin) if table else begin, data).train, run)

@@ -243,14 +243,14 @@ class TrainingSession:
             findings={f"{title}, {part} part": list(rows) for title, rows in findings.tables.items()},
             figures=list(findings.figures),
             sample=self._task.preview(network, self._shown, self._run.training.seed),
+            warning=RunScores(scores).warning,
         )
         self._folder.write_results(results)
         across = next(iter(baselines.values()), {})
         losses = {name: scores["loss"] for name, scores in across.items() if "loss" in scores}
         note = curves.draw(self._folder, losses, findings.figures)
-        warning = results.verdict.warning if results.verdict else ""
         table = formatting.markdown_table(scores)
-        for line in (*filter(None, [note, warning]), *table, *self._farewell(trainer)):
+        for line in (*filter(None, [note, results.warning]), *table, *self._farewell(trainer)):
             show.line(line)
         end = TrainingEnd(
             path=self._folder.path,

@@ -152,11 +152,11 @@ FAULTS = [
     ("ds, y\n2024-01-01, 1\n2024-01-02, inf\n2024-01-03, 2", 3, "expected a number, got 'inf' in column 'y'"),
     ("ds, y\n2024-01-01, 1\n2024-01-02, 2\nsoon, 2", 4, "got the time 'soon'; write dates as 2012-01-31"),
     ("ds, y\n2024-01-01, 1", 2, "expected at least two, from which the step is seen, got one time"),
-    ("a, b\nx, y\nz, w", 2, "no column of times among 'a', 'b'; name it: --set forecast.time=COLUMN"),
+    ("a, b\nx, y\nz, w", 2, "no column of times among 'a', 'b'; name it: --time COLUMN"),
     (
         "ds, b\n2024-01-01, y\n2024-01-02, w",
         2,
-        "no column of numbers among 'b'; name it: --set forecast.value",
+        "no column of numbers among 'b'; name it: --target COLUMN",
     ),
     ("id, ds, y\na, 2024-01-01, \na, 2024-01-02, \nb, 2024-01-02, 3", 2, "series 'a' without a value"),
 ]

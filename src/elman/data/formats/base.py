@@ -64,11 +64,13 @@ class ReadingHints:
     Args:
         header: whether the first line of a table names its columns, "yes" or "no"; "auto": the lines below
             tell.
+        decimal: what commas in numbers are, "comma" or "point"; "auto": the columns tell.
         names: of columns that are asked for; where one stands in the first line, that is the head.
         strict: whether a part that cannot be used is one too many.
     """
 
     header: str = "auto"
+    decimal: str = "auto"
     names: frozenset[str] = frozenset()
     strict: bool = False
 

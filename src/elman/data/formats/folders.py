@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO, final
 
 from elman.core.records import Record
+from elman.data.formats import archives
 from elman.data.formats.base import Format, ReadingHints
 from elman.data.formats.packed import inner_name
 
@@ -87,27 +88,32 @@ def files(source: str) -> list[str]:
     about them. They may lie in a folder `data` of it.
     """
     path = Path(source)
+    if "*" in path.name:
+        path = Path(archives.place(str(path.parent))) / path.name
     if path.is_dir():
         return _files(path)
-    if "*" not in path.name or os.path.lexists(source) or not path.parent.is_dir():
+    if "*" not in path.name or os.path.lexists(path) or not path.parent.is_dir():
         return []
     return [str(file) for file in sorted(path.parent.glob(path.name)) if file.is_file()]
 
 
 def parts(source: str) -> FolderParts | None:
     """The parts of the data in a folder, where names of files or folders say which; None, if they do not."""
-    folder = Path(source)
     try:
-        if not folder.is_dir():
-            return None
-    except OSError:  # no file may have that name: reading will say so
+        folder = Path(archives.place(source))
+        found = _parts(folder) if folder.is_dir() else None
+    except (OSError, ValueError):  # no file may have that name: reading will say so
         return None
+    return FolderParts(*(archives.named(path, source) for path in found)) if found else None
+
+
+def _parts(folder: Path) -> FolderParts | None:
     folders, there = _entries(folder)
     named = {word: each for each in folders if (word := _WORDS.get(each.name.lower()))}
     if len(named) > 1 and "train" in named:
         return FolderParts(*(str(named.get(word, "")) for word in ("train", "valid", "test")))
     if not there and [each.name for each in folders] == ["data"]:
-        return parts(str(folders[0]))
+        return _parts(folders[0])
     found: dict[str, list[Path]] = {}
     for file in there:
         if (word := _word(file)) and _suffix(file):

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -18,7 +19,7 @@ _LEAST_UNPACKED, _MOST_PACKED = 1 << 28, 100
 """A file may unpack to this many bytes in any case, and beyond that to this many times its own size."""
 
 _FAULTS = (gzip.BadGzipFile, zipfile.BadZipFile, lzma.LZMAError, EOFError, zlib.error)
-_FAULTS_OF_BYTES = (*_FAULTS, OSError, ValueError, NotImplementedError, RuntimeError)
+FAULTS = (*_FAULTS, tarfile.TarError, OSError, ValueError, NotImplementedError, RuntimeError)
 """What the unpackers raise over damaged bytes, of which no file that is opened can be the cause."""
 
 _NO_ENTRIES = ("__MACOSX/", ".DS_Store")
@@ -51,7 +52,7 @@ def inner_name(source: str) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = _entries(archive)
-    except _FAULTS_OF_BYTES:
+    except FAULTS:
         return name  # reading it will say what is wrong
     return PurePosixPath(entries[0]).name.lower() if len(entries) == 1 else name
 
@@ -63,7 +64,7 @@ def begin(path: Path, count: int) -> bytes:
             return inner.read(count)
     except PermissionError as error:
         raise error
-    except _FAULTS_OF_BYTES:
+    except FAULTS:
         return b""  # reading it will say what is wrong
 
 
@@ -74,14 +75,14 @@ def unpack(path: Path, data: bytes) -> bytes:
         DataError: they are damaged, hold too much, or are an archive of another number of files than one.
     """
     suffix = path.suffix.lower()
-    most = max(_LEAST_UNPACKED, _MOST_PACKED * len(data))
+    most = most_bytes(len(data))
     try:
         with _OPEN[suffix](io.BytesIO(data)) as file:
             unpacked = file.read(most + 1)
     except _CountError as error:
         remedy = f"unpack it, and name the file or the folder that is meant: unzip {path.name}"
         raise DataError(path, f"an archive of {error} files", expected="one", remedy=remedy) from error
-    except _FAULTS_OF_BYTES as error:
+    except FAULTS as error:
         kind = {".gz": "gzip", ".bz2": "bzip2"}.get(suffix, suffix[1:])
         raise DataError(path, f"a damaged {kind} file: {error}", remedy="fetch it again") from error
     if len(unpacked) > most:
@@ -105,6 +106,14 @@ def _entry(archive: zipfile.ZipFile) -> object:
 def _entries(archive: zipfile.ZipFile) -> list[str]:
     """The files in an archive, without what the packer adds."""
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    return [
-        name for name in names if not name.startswith(_NO_ENTRIES[0]) and not name.endswith(_NO_ENTRIES[1])
-    ]
+    return [name for name in names if not is_added(name)]
+
+
+def is_added(name: str) -> bool:
+    """Whether an archive's entry is one that the packer adds to the files."""
+    return name.startswith(_NO_ENTRIES[0]) or name.endswith(_NO_ENTRIES[1])
+
+
+def most_bytes(size: int) -> int:
+    """To how many bytes a packed file of a size may unpack."""
+    return max(_LEAST_UNPACKED, _MOST_PACKED * size)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from elman.core.errors import ConfigError, DataError, nearest
 from elman.core.records import Record
-from elman.data.formats import folders
+from elman.data.formats import archives, folders
 from elman.data.formats.arrays import Arrays
 from elman.data.formats.base import Format, ReadingHints, unreadable
 from elman.data.formats.classes import Classes
@@ -83,12 +83,14 @@ def find(
     if source.startswith(MEMORY):
         return Memory()
     asked = [_named(each) for each in among or FORMATS] if name == AUTO else [_named(name)]
+    place = archives.place(source)
     try:
-        files = folders.files(source)
+        files = folders.files(place)
         if files and (found := next((member for member in asked if member.takes(files[0])), None)):
             found = SeveralFiles(found, files)
         else:
-            found = asked[0] if name != AUTO else _taker(source, asked)
+            found = asked[0] if name != AUTO else _taker(place, asked)
+            found = found if place == source else SeveralFiles(found, [place])
     except OSError as error:
         raise unreadable(Path(source), error) from error
     return found.told(hints) if hints else found
@@ -138,8 +140,9 @@ def exists(source: str) -> bool:
             Path(source).exists()
             or any(member.takes(source) for member in known)
             or bool(folders.files(source))
+            or Path(archives.place(source)).exists()
         )
-    except OSError:
+    except (OSError, DataError):
         return False
 
 

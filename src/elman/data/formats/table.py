@@ -1,5 +1,7 @@
 """Tables whose cells a comma, a semicolon or a tab separates: one record a row, its fields the columns.
 
+Numbers with commas are read as numbers; see `decimals.kinds`.
+
 A CSV file has quotes ("a ""quoted"" cell, of several lines if need be"), and spaces around its cells are
 dropped. A file separated by tabs has none: its quotes are text and its cells stay as they are. Whether the
 first row is a header is inferred from the rows below it; see `table_head.is_head`.
@@ -15,9 +17,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, final
 
+from elman.core import notes
 from elman.core.errors import DataError
 from elman.core.records import Record
 from elman.data.cells import is_number
+from elman.data.formats import decimals
 from elman.data.formats.base import (
     HEAD,
     Format,
@@ -36,6 +40,8 @@ Line = tuple[int, list[str]]
 _DELIMITERS = (",", ";", "\t", "|")
 _EXCEL = re.compile(r"sep=(.)\n", re.IGNORECASE)  # the line that Excel takes the delimiter from
 _PROBED = 20  # rows that tell the delimiter
+_TOLD = 6  # columns that a note names
+_AS_READ: Mapping[str, str] = {}
 _SAMPLED = 1000  # rows that tell whether there is a head
 
 
@@ -55,13 +61,18 @@ class TableLayout(NamedTuple):
 
 @final
 class Row(dict[str, str]):
-    """The cells of a row by the names of their columns, and the layout of their table."""
+    """The cells of a row by the names of their columns, and the layout of their table.
 
-    __slots__ = ("layout",)
+    Of cells that are numbers written with commas, `written` has them as they were.
+    """
 
-    def __init__(self, cells: Iterable[tuple[str, str]], layout: TableLayout) -> None:
+    __slots__ = ("layout", "written")
+
+    def __init__(
+        self, cells: Iterable[tuple[str, str]], layout: TableLayout, written: Mapping[str, str] = _AS_READ
+    ) -> None:
         super().__init__(cells)
-        self.layout = layout
+        self.layout, self.written = layout, written
 
 
 @final
@@ -101,8 +112,25 @@ class Table(Format):
         if not lines:
             raise DataError(path, "the table has a head and no row", remedy="add rows")
         names = _names(layout, len(cells), f"{path}:{first}")
+        commas = self._commas(path, [cells for _, cells in lines], names, layout)
         for line, cells in lines:
-            yield Record(Row(zip(names, cells, strict=True), layout), f"{path}:{line}")
+            written = {names[place]: cells[place] for place in commas} if commas else _AS_READ
+            for place, kind in commas.items():
+                cells[place] = decimals.plain(cells[place], kind)
+            yield Record(Row(zip(names, cells, strict=True), layout, written), f"{path}:{line}")
+
+    def _commas(
+        self, path: Path, rows: Sequence[Sequence[str]], names: Sequence[str], layout: TableLayout
+    ) -> dict[int, str]:
+        """What commas are in columns of numbers, by their places; told."""
+        found, guessed = decimals.kinds(rows, layout.delimiter, self._hints.decimal)
+        for kind, words in ((decimals.COMMA, "before fractions"), (decimals.POINT, "between thousands")):
+            if columns := [repr(names[place]) for place, each in found.items() if each == kind]:
+                there = ", ".join(columns[:_TOLD]) + ", ..." * (len(columns) > _TOLD)
+                other = decimals.POINT if kind == decimals.COMMA else decimals.COMMA
+                cure = f" (guessed; if they are not: --decimal {other})" if guessed else ""
+                notes.note(f"{path}: commas in {there} stand {words}{cure}")
+        return found
 
     def write(self, rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
         """The table as it was read, and a column for each part of the answer.
@@ -115,7 +143,8 @@ class Table(Format):
                 columns = [*record.fields, *(name for name in answer if name not in record.fields)]
                 layout = _layout_of(record)
                 _write_head(out, columns, layout)
-            cells = {**record.fields, **answer}
+            written = record.fields.written if isinstance(record.fields, Row) else _AS_READ
+            cells = {**record.fields, **written, **answer}
             _write(out, [_cell(cells.get(name)) for name in columns], layout)
             out.flush()
 
@@ -135,12 +164,20 @@ def _layout(source: str, text: str) -> TableLayout:
 
 def _delimiter(text: str) -> str:
     """The first delimiter that gives the first rows as many cells each, two or more; none, if none does."""
+    able: dict[str, list[list[str]]] = {}
     for delimiter in _DELIMITERS:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-        widths = {len(row) for row in _probed(rows)}
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+        rows = list(_probed(reader))
+        widths = {len(row) for row in rows}
         if len(widths) == 1 and widths.pop() > 1:
-            return delimiter
-    return ""
+            able[delimiter] = rows
+    # Commas that are within numbers, all of them, separate nothing.
+    others = [
+        delimiter
+        for delimiter in able
+        if delimiter != "," and decimals.are_numbers(cell for row in able[delimiter] for cell in row)
+    ]
+    return next(iter([*others, *able]), "")
 
 
 def _probed(rows: Iterator[list[str]]) -> Iterator[list[str]]:

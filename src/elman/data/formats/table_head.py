@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
+from elman.data import times
 from elman.data.cells import is_number
 from elman.data.formats.base import ReadingHints
 
-# Dates, times, shares, and numbers such as 1,234.5.
-_DATE = re.compile(r"[+-]?(?=.*\d)[\d.][\d.,:/\s+-]*(?:T[\d.:+-]+)?\s?(?:%|[ap]m|Z)?", re.IGNORECASE)
+# Shares, ranges, and numbers such as 1,234.5.
+_AMOUNT = re.compile(r"[+-]?(?=.*\d)[\d.][\d.,:/\s+-]*%?")
+_WORD = re.compile(r"[^\W\d_]{3}")
 _MISSING = {"na", "n/a", "nan", "null", "none", "?", "-", "."}
 
 # Names that a column has and a cell hardly ever.
@@ -47,6 +50,7 @@ def is_head(first: Sequence[str], below: Sequence[Sequence[str]], hints: Reading
     """Whether the first row names the columns: as given, else inferred from the rows below it.
 
     - As `hints.header` says; yes, if it holds a name of `hints.names`.
+    - Yes, if it counts on, as years do (name, 1960, 1961, 1962), and most rows below it do not.
     - Not, if one of its cells is a number or a date, marks what is missing (NA, ?, ...), or is found again
       below it in its column.
     - Else yes, if a column below a name holds numbers or dates.
@@ -59,7 +63,9 @@ def is_head(first: Sequence[str], below: Sequence[Sequence[str]], hints: Reading
     """
     if hints.header != "auto":
         return hints.header == "yes"
-    if not hints.names.isdisjoint(first):
+    if not _folded(hints.names).isdisjoint(_folded(first)):
+        return True
+    if _is_scale(first, below):
         return True
     columns = list(zip(*below, strict=True)) or [() for _ in first]
     pairs = [(name, column) for name, column in zip(first, columns, strict=True) if name]
@@ -72,6 +78,10 @@ def is_head(first: Sequence[str], below: Sequence[Sequence[str]], hints: Reading
         return False
     differ = len({name for name, _ in pairs}) == len(pairs)
     return _are_names(pairs) or (differ and _is_told(first, columns, pairs))
+
+
+def _folded(names: Iterable[str]) -> set[str]:
+    return {name.casefold() for name in names}
 
 
 def _is_told(
@@ -96,7 +106,29 @@ def _is_of_words(name: str) -> bool:
 
 
 def _is_value(cell: str) -> bool:
-    return cell.lower() in _MISSING or _DATE.fullmatch(cell) is not None or is_number(cell)
+    if cell.lower() in _MISSING or is_number(cell) or _AMOUNT.fullmatch(cell) is not None:
+        return True
+    return _WORD.search(cell) is None and times.resembles(cell)  # "May 2020" may be a name
+
+
+def _counts_on(row: Sequence[str], most: int) -> bool:
+    """Whether so many cells or more are values, and count on: 1960, 1961, 1962; or dates, each later."""
+    values = [cell for cell in row if _is_value(cell)]
+    try:
+        numbers = [float(cell) for cell in values]
+    except ValueError:
+        dates = [cell for cell in values if times.is_date(cell)]
+        return len(dates) == len(values) >= most and dates == sorted(set(dates))
+    steps = {b - a for a, b in pairwise(numbers)}
+    return len(numbers) >= most and len(steps) == 1 and min(steps) > 0
+
+
+def _is_scale(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row has the steps of the rows below it, most of which do not count on as it does."""
+    named = any(cell and not _is_value(cell) for cell in first)
+    if not below or not _counts_on(first, 3 if named else 5):
+        return False
+    return 2 * sum(_counts_on(row, 3) for row in below) < len(below)
 
 
 def _are_short_above_long(pairs: Sequence[tuple[str, Sequence[str]]]) -> bool:

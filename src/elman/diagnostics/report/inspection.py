@@ -9,7 +9,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ from elman.core import formatting
 from elman.core.console import NullReporter, Reporter
 from elman.core.errors import ConfigError, DataError
 from elman.core.records import Example, Record
+from elman.core.run_config import Reading
 from elman.data.formats import registry
 from elman.diagnostics import gates, gradients, judgement, layer_trace, stability
 from elman.diagnostics.gradients import GradientFlow
@@ -116,9 +117,8 @@ def inspect(
     examples: int = 32,
     mark: Sequence[str] = (),
     marks_file: str | Path | None = None,
-    form: str = "auto",
-    encoding: str = "utf-8",
     show: Reporter | None = None,
+    **reading: Unpack[Reading],
 ) -> Inspection:
     """Look at what a model remembers, over real sequences.
 
@@ -129,9 +129,8 @@ def inspect(
         examples: most sequences that are looked at.
         mark: columns with a mark for each step, which probes are made for.
         marks_file: a table with a row for each step, where the marks stand; None: in the data themselves.
-        form: the format of `source`; auto: found by its name and content.
-        encoding: of its text.
         show: where progress is reported; None: nowhere.
+        reading: how `source` is read, such as `format`, `encoding`, `header`, `input`: as `train` takes them.
 
     Raises:
         DataError: the data cannot be read, have no sequence of two steps, or lack a mark.
@@ -141,8 +140,9 @@ def inspect(
     if examples < 1:
         raise ConfigError("examples", str(examples), expected="at least 1")
     show.line("reading data")
-    records, use, words = _records(model, source, form, encoding)
-    material = _material(model, records, use, words, examples, _Marks(tuple(mark), marks_file, encoding))
+    records, use, words = _records(model, source, reading)
+    marks = _Marks(tuple(mark), marks_file, reading.get("encoding", "utf-8"))
+    material = _material(model, records, use, words, examples, marks)
     with torch.random.fork_rng([]):
         measured = _measured(material, show)
     sections = []
@@ -183,15 +183,11 @@ class _Marks:
         return {name: step_annotations.of_records(records, name, lengths) for name in self.names}
 
 
-def _records(
-    model: Model, source: str | Path | None, form: str, encoding: str
-) -> tuple[list[Record], Purpose, str]:
+def _records(model: Model, source: str | Path | None, reading: Reading) -> tuple[list[Record], Purpose, str]:
     """What is looked at, what use that is of, and where it comes from in words."""
     config = model.config
     if source is not None:
-        data = replace(config.data, format=form, encoding=encoding)
-        found = dataset.records(str(source), data, config.task, model.task.arrangement)
-        return found, Purpose.SCORE, str(source)
+        return model.records(str(source), **reading), Purpose.SCORE, str(source)
     parts = dataset.load_parts(config)
     use = next(use for use in (Purpose.TEST, Purpose.VALID, Purpose.TRAIN) if getattr(parts, use.value))
     return getattr(parts, use.value), use, f"{config.data.path}, {use.value} part"

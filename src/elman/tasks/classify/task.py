@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Annotated, Any, NamedTuple, Self, final
 
@@ -108,6 +108,11 @@ class Classify(
     def arrangement(self) -> LongTable | None:
         """How the rows that it learnt from were joined."""
         return self._rows
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from."""
+        return self._rows.roles() if self._rows else self._columns.roles()
 
     @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
@@ -251,6 +256,11 @@ class Classify(
         """The wrong classes that were surest, or the values that were farthest off."""
         found = mistakes.worst(self.target, torch.stack(list(outputs)), _targets(held), most)
         return [one._replace(read=self.input.readable(held[one.place].data)) for one in found]
+
+    def source_text(self, record: Record) -> str:
+        """The text or path that is read."""
+        value = self._columns.read(record)
+        return value if isinstance(value, str) else ""
 
     def predict(self, network: nn.Module, batch: Batch, scores: Tensor) -> list[Tensor]:
         """Probabilities [C], or mean and deviation [2], of each sequence."""

@@ -210,6 +210,12 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         return list(zip(nats.tolist(), self.kind.counted(targets).sum(0).tolist(), strict=True))
 
     @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from."""
+        start = {"target": [self.columns.start]} if self.columns.start else {}
+        return {"input": [self.columns.input]} | start
+
+    @property
     def reads(self) -> str:
         """Steps."""
         return "steps"

@@ -11,7 +11,7 @@ from typing import Any, Self
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.data import times
-from elman.data.cells import is_empty
+from elman.data.cells import is_empty, named
 from elman.data.cells import is_number as cell_holds_number
 
 _TIMES = (
@@ -80,7 +80,8 @@ class ColumnRoles:
         form: "long" has a row for each time of each series, "wide" a column for each series beside one of
             times, "rows" a row for each series: its name, then its values.
         time: the column of times; "" in the form "rows".
-        id: the column that names a row's series; "" where there is one series, or the form is wide.
+        id: the column that names a row's series, or several with commas between them; "" where there is one
+            series, or the form is wide.
         values: the column of values; in the form "wide" a column for each series.
         known: columns whose future is known when a forecast is made.
         past: columns that are known up to now.
@@ -109,15 +110,25 @@ class ColumnRoles:
         return table if self.joint else {name: table[name] for name in table if name != "joint"}
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns that name a row's series."""
+        return tuple(name.strip() for name in self.id.split(",")) if self.id else ()
+
+    @property
     def extras(self) -> tuple[str, ...]:
         """All columns beside times, names and values that are used."""
         return (*self.known, *self.past, *self.static)
+
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """The columns by the settings that name them."""
+        found = {"time": (self.time,), "group": self.ids, "target": self.values, "input": self.past}
+        return {setting: names for setting, names in found.items() if any(names)}
 
     def words(self) -> str:
         """What was found, in words."""
         if self.form == "rows":
             return f"a row for each series, named by {self.id!r}"
-        of = f", series named by {self.id!r}" if self.id else ""
+        of = f", series named by {', '.join(map(repr, self.ids))}" if self.id else ""
         of += ", forecast jointly" * self.joint
         return f"times in {self.time!r}, values in {', '.join(map(repr, self.values))}{of}"
 
@@ -141,16 +152,19 @@ def find(
     """
     head = records[:_LOOKED_AT]
     names = list(records[0].fields)
-    _check(names, (time, id, *values, *known, *past, *static), records[0])
+    ids = named(records[0], id)
+    _check(names, (time, *values, *known, *past, *static), records[0])
     extras = {"known": tuple(known), "past": tuple(past), "static": tuple(static)}
     taken = {*known, *past, *static}
     if form == "rows" or (not form and not time and _is_rows(head, names)):
         return ColumnRoles(form="rows", id=id or names[0])
     free = [name for name in names if name not in taken and not _is_counter(name, head)]
-    time = time or _time(free, head, {id, *values})
+    time = time or _time(free, head, {*ids, *values})
     free = [name for name in free if name != time]
-    id = id or ("" if form == "wide" else _id(records, time, free, values))  # noqa: A001
-    free = [name for name in free if name != id]
+    if not ids and form != "wide":
+        ids = list(filter(None, [_id(records, time, free, values)]))
+    id = ",".join(ids)  # noqa: A001
+    free = [name for name in free if name not in ids]
     values = tuple(values) or _values(free, head, form, bool(id))
     form = form or ("wide" if len(values) > 1 else "long")
     if joint:
@@ -256,7 +270,7 @@ def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:
     if named and named[0].lower() in _SURE:
         times.read([record.fields.get(named[0]) for record in head], lambda row: head[row].where)
     got = f"no column of times among {', '.join(map(repr, names))}"
-    raise DataError(head[0].where, got, remedy="name it: --set forecast.time=COLUMN")
+    raise DataError(head[0].where, got, remedy="name it: --time COLUMN")
 
 
 def _id(records: Sequence[Record], time: str, free: list[str], values: Sequence[str]) -> str:
@@ -278,7 +292,7 @@ def _values(names: list[str], head: Sequence[Record], form: str, has_id: bool) -
     numeric = [name for name in names if _numeric(name, head)]
     if not numeric:
         got = f"no column of numbers among {', '.join(map(repr, names)) or 'none'}"
-        raise DataError(head[0].where, got, remedy="name it: --set forecast.value=COLUMN")
+        raise DataError(head[0].where, got, remedy="name it: --target COLUMN")
     for known in _VALUES:
         for name in numeric:
             if name.lower() == known and form != "wide":

@@ -9,6 +9,7 @@ import numpy as np
 from elman.core.errors import ConfigError, DataError
 from elman.core.records import Record
 from elman.core.run_config import RunConfig
+from elman.data import cells
 from elman.tasks.forecast import column_roles, covariates, frequencies, series, series_encoder
 from elman.tasks.forecast.column_roles import ColumnRoles
 from elman.tasks.forecast.frequencies import Frequency
@@ -98,17 +99,25 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _columns(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> ColumnRoles:
-    """Which column is what; several targets are forecast jointly."""
-    options, targets = run.options, _names(run.data.target)
+    """Which column is what; several targets are forecast jointly.
+
+    The settings of the data that name columns mean the same as the task's own, which prevail: `group` is
+    `id`, `time` is `time`, `target` is `value`, and `input` is `past`, but for what is `known` or `static`.
+    """
+    options, data = run.options, run.data
+    targets, known, static = (_names(text) for text in (data.target, options.known, options.static))
+    time, values = options.time or data.time, _names(options.value) or targets
+    read = cells.named(records[0], data.input) if data.input != cells.ALL else []
+    apart = {*known, *static, *values, time, *_names(options.id or data.group)}
     return column_roles.find(
         records,
         form="" if options.form == "auto" else options.form,
-        time=options.time,
-        id=options.id or run.data.group,
-        values=_names(options.value) or targets,
-        known=_names(options.known),
-        past=_names(options.past),
-        static=_names(options.static),
+        time=time,
+        id=options.id or data.group,
+        values=values,
+        known=known,
+        past=_names(options.past) or [name for name in read if name not in apart],
+        static=static,
         joint=len(targets) > 1 and not options.value,
     )
 

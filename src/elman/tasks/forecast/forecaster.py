@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from elman.core.errors import DataError
 from elman.core.json_schema import Schema
 from elman.core.records import Example, Record
+from elman.core.run_config import Reading
 from elman.data.memory import records as memory
 from elman.metrics.forecasting import LEVELS
 from elman.tasks import evaluation
@@ -31,22 +32,22 @@ class ForecasterModel(Model):
         source: Any = None,
         *,
         horizon: int = 0,
-        format: str = "auto",  # noqa: A002, the word of the setting
-        encoding: str = "utf-8",
+        **reading: Unpack[Reading],
     ) -> Forecasts:
         """The future of every series, after its last value.
 
         Args:
             source: a file of series as the model learnt from, or a sample; None: the training data.
             horizon: how many steps; 0: as many as it learnt.
-            format: of the file; auto: inferred from its name and content.
-            encoding: of the file's text.
+            reading: how the file is read, such as `format`, `encoding`, `header`, `dates`, `time`: as `train`
+                takes them.
 
         Raises:
             TaskError: the task does not forecast, or not so far.
             DataError: the data cannot be read, or a series is too short.
         """
-        return self.futures(self.part(Purpose.TRAIN, source, encoding, format), horizon=horizon)
+        records = self.part(Purpose.TRAIN, source, **reading)
+        return self.dated(reading).futures(records, horizon=horizon)
 
     def futures(self, records: Sequence[Record], *, horizon: int = 0) -> Forecasts:
         """The future of every series in the rows of a table, after its last value; see `forecast`.
@@ -70,16 +71,14 @@ class ForecasterModel(Model):
         source: Any = None,
         *,
         smoothing: bool = False,
-        format: str = "auto",  # noqa: A002, the word of the setting
-        encoding: str = "utf-8",
+        **reading: Unpack[Reading],
     ) -> ScoreTable:
         """Scores of forecasts from rolling origins, beside those of simple predictors from the same origins.
 
         Args:
             source: a file, all of which is scored after a first context; None: the training data's test part.
             smoothing: whether exponential smoothing is among the predictors, fitted anew at every origin.
-            format: of the file; auto: inferred from its name and content.
-            encoding: of the file's text.
+            reading: how the file is read, as `forecast` takes it.
 
         Returns:
             Predictor ("model", "seasonal naive", ...) -> score -> value.
@@ -89,8 +88,8 @@ class ForecasterModel(Model):
             DataError: the data cannot be read, a series is too short, or there is no test part.
         """
         task = self._able(Forecaster)
-        held = task.encode(
-            self.part(Purpose.TEST, source, encoding, format),
+        held = self.dated(reading).task.encode(
+            self.part(Purpose.TEST, source, **reading),
             Purpose.TEST if source is None else Purpose.SCORE,
         )
         scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}

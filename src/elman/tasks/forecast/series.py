@@ -178,13 +178,13 @@ def _row(record: Record, columns: ColumnRoles) -> Series:
     if not length:
         raise DataError(record.where, "a series without a value", remedy="take the row out")
     steps = np.arange(1, length + 1, dtype=np.float64)
-    return Series(str(_name(record, columns.id)), steps, values[:length], length, {}, record.where)
+    return Series(str(_name(record, columns.ids)), steps, values[:length], length, {}, record.where)
 
 
 def _groups(records: Sequence[Record], columns: ColumnRoles, when: Times) -> list[_Rows]:
     groups: dict[object, list[int]] = {}
     for row, record in enumerate(records):
-        groups.setdefault(_name(record, columns.id) if columns.id else "", []).append(row)
+        groups.setdefault(_name(record, columns.ids), []).append(row)
     found = []
     for name, rows in groups.items():
         places = [records[row].where for row in rows]
@@ -199,8 +199,11 @@ def _groups(records: Sequence[Record], columns: ColumnRoles, when: Times) -> lis
     return found
 
 
-def _name(record: Record, column: str) -> object:
-    """What names the series of a row: a text or a number."""
+def _name(record: Record, columns: Sequence[str]) -> object:
+    """What names the series of a row: a text or a number; of several columns their texts; "" of none."""
+    if len(columns) != 1:
+        return " / ".join(str(_name(record, [column])) for column in columns)
+    (column,) = columns
     if column not in record.fields:
         raise DataError(record.where, f"no column {column!r}", remedy=nearest(column, record.fields))
     name = record.fields[column]
@@ -241,9 +244,9 @@ def _check_order(rows: _Rows) -> None:
     of = f" of series {rows.name!r}" if rows.name else ""
     time, before = (frequencies.shown(show, rows.style, rows.times[place]) for place in (at, at - 1))
     if steps[wrong[0]] == 0:
-        remedy = "keep one of the rows, or name the column that tells series apart: forecast.id"
+        remedy = "keep one of the rows, or name the columns that tell series apart: --group COLUMN"
         raise DataError(rows.places[at], f"a second row for {time}{of}", expected="one", remedy=remedy)
-    remedy = "sort the rows by time; forecast.id names the column that tells series apart"
+    remedy = "sort the rows by time; --group names the columns that tell series apart"
     raise DataError(rows.places[at], f"{time}{of} after {before}", expected="times in order", remedy=remedy)
 
 

@@ -145,7 +145,7 @@ class SeriesEncoder:
         Raises:
             DataError: they have not, or are broken.
         """
-        for column in filter(None, (self.columns.time, self.columns.id, *self.columns.values)):
+        for column in filter(None, (self.columns.time, *self.columns.ids, *self.columns.values)):
             if column not in records[0].fields:
                 remedy = f"give the columns that the model was trained on: {self.columns.words()}"
                 raise DataError(records[0].where, f"no column {column!r}", remedy=remedy)

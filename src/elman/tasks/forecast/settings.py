@@ -65,11 +65,11 @@ class ForecastConfig(Settings):
         choices=("loss", "mase", "smape", "wql", "mse", "mae"),
     )
     form: str = option("auto", "long: rows of time, value; wide: a column a series; rows: a row a series")
-    id: str = option("", "column that identifies the series; inferred and reported if empty")
-    time: str = option("", "time column; inferred and reported if empty")
-    value: str = option("", "value column, or several: a,b; inferred and reported if empty")
+    id: str = option("", "column that identifies the series, as --group; inferred and reported if empty")
+    time: str = option("", "time column, as --time of the data; inferred and reported if empty")
+    value: str = option("", "value column, or several: a,b, as --target; inferred and reported if empty")
     known: str = option("", "columns whose future is known when a forecast is made: a,b")
-    past: str = option("", "columns that are known up to now")
+    past: str = option("", "columns that are known up to now, as --input")
     static: str = option("", "columns that are constant within a series")
     fill: bool = option(False, "treat missing times as missing values")
     resample: str = option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -81,6 +81,15 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, FitsLa
     def reason(cls, records: Sequence[Record]) -> str:
         """Which column holds the times, where no column of text or of classes is there to be read."""
         return column_roles.reason(records)
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from."""
+        return self.outline.columns.roles()
+
+    def dated(self, notation: str) -> Self:
+        """The same task, for series whose times are written so."""
+        return type(self)(self._run, replace(self.outline, notation=notation), self.horizon)
 
     @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:

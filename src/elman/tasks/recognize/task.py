@@ -294,6 +294,11 @@ class Recognize(
         drawn = Evidence("alignment", caption, numbers, lambda figure: draw(figure, shown, self._clock))
         return [drawn] if shown else []
 
+    def source_text(self, record: Record) -> str:
+        """The path that is read."""
+        value = self.columns.read(record)
+        return value if isinstance(value, str) else ""
+
     def predict(self, network: nn.Module, batch: Batch, scores: CtcScores) -> list[Transcript]:
         """The best text of each sequence, by the search that the settings ask for, and its frames."""
         said, lengths = scores

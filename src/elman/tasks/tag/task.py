@@ -8,7 +8,7 @@ scores of tags; a softmax or a conditional random field makes them a prediction.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple, Self
@@ -119,6 +119,8 @@ class Tag(
         small = {name.lower() for name in records[0].fields}
         if small.isdisjoint(INPUTS) or small.isdisjoint(token_columns.TARGETS):
             return ""
+        if token_columns.are_in_step(records):
+            return "as many tags as words in each text"
         table = long_tables.find_tokens(records, DataSettings())
         return "a token and a tag in each row" if table else ""
 
@@ -131,6 +133,12 @@ class Tag(
     def arrangement(self) -> LongTable | None:
         """How the rows that it learnt from were joined."""
         return self._rows
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[str]]:
+        """The columns that it learnt from."""
+        own = {"input": [self.columns.input], "target": [self.columns.target]}
+        return self._rows.roles() | own if self._rows else own
 
     @classmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
@@ -327,6 +335,10 @@ class Tag(
             counts = {"wrong tags": sum(off), "words": len(off)}
             found.append(Mistake(place, said, right, counts, " ".join(words)))
         return found
+
+    def source_text(self, record: Record) -> str:
+        """The tokens, with spaces between them."""
+        return " ".join(token_columns.cells(record, self._input(record)))
 
     def predict(self, network: nn.Module, batch: Batch, scores: Tagged) -> list[Tensor]:
         """The numbers [T] of each sequence's tags: a field's likeliest sequence, or each likeliest tag."""

@@ -72,6 +72,16 @@ def cells(record: Record, column: str, count: int | None = None) -> list[str]:
     return [str(entry) for entry in entries]
 
 
+def are_in_step(records: Sequence[Record]) -> bool:
+    """Whether texts of several words stand beside texts of as many tags, in columns of usual names."""
+    names = columns(records[0], DataSettings())
+    pairs = [(record.fields.get(names.input), record.fields.get(names.target)) for record in records]
+    if not all(isinstance(cell, str) for pair in pairs for cell in pair):
+        return False
+    counts = [(len(str(tokens).split()), len(str(tags).split())) for tokens, tags in pairs]
+    return all(a == b for a, b in counts) and sum(a for a, _ in counts) > 2 * len(counts)
+
+
 def check_scheme(record: Record, tags: Sequence[str], scheme: str) -> None:
     """See that a sentence's tags are what their scheme allows.
 

@@ -58,6 +58,14 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         return any(names.issuperset(pair) for pair in pairs)
 
     @classmethod
+    def reason(cls, records: Sequence[Record]) -> str:
+        """The names of the columns; or that there are two columns of texts, and none that repeats."""
+        if cls.suits(records[0]):
+            return super().reason(records)
+        pair = columns.free_texts(records)
+        return f"texts in {pair[0]!r} and {pair[1]!r}, and no column whose values repeat" if pair else ""
+
+    @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[TranslateConfig]) -> dict[int, DataError]:
         """Those without a source or a target."""
         chosen = columns.pair(records, run.data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -61,6 +62,17 @@ def differentiated(
     outs, values = zip(*given, strict=True)
     found = iter(torch.autograd.grad(outs, inputs, values, create_graph=again, allow_unused=True))
     return [next(found) if want and v is not None else None for v, want in zip(views, wanted, strict=True)]
+
+
+def is_free_of_zeros(found: Sequence[Tensor | None], y: Tensor | None, h: Tensor | None) -> bool:
+    """Whether no NaN in gradients can come from a hidden state that has none: zeros stand for it in kernels.
+
+    Args:
+        found: gradients of what a job reads.
+        y, h: those of the hidden state at all steps and after the last one, as they came.
+    """
+    given = y is not None or h is not None
+    return given or all(grad is None or bool(grad.isfinite().all()) for grad in found)
 
 
 def _job(arguments: Any) -> ScanJob:

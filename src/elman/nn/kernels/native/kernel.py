@@ -21,7 +21,7 @@ from elman.nn.kernels.base import (
     Weights,
 )
 from elman.nn.kernels.native import packed_weights
-from elman.nn.kernels.native.custom_op import differentiated, run_operation
+from elman.nn.kernels.native.custom_op import differentiated, is_free_of_zeros, run_operation
 from elman.nn.kernels.native.extension import CELLS, NUMBERS, missing, module
 from elman.nn.kernels.native.launch import KernelCall, step
 from elman.nn.kernels.native.lists import ListAdvance, ListStepper, is_surrounded, run_list
@@ -202,7 +202,10 @@ class _WithGradient(torch.autograd.Function):
             kept = torch.empty_like(kept)
             call.forward(pack, kept)
         ctx.spent = True
-        return *(None,) * 6, *call.backward(pack, kept, wanted, grads)
+        found = call.backward(pack, kept, wanted, grads)
+        if not is_free_of_zeros(found, *grads[:2]):
+            found = differentiated(ctx.differentiable, ctx.cell, job, wanted, grads)
+        return *(None,) * 6, *found
 
 
 # Without what torch's own `apply` does for torch.func, which does not come here: a tenth of a small call.

@@ -15,7 +15,7 @@ from elman.nn.formula.operations import Formula
 from elman.nn.formula.plan import Plan, planned
 from elman.nn.formula.surroundings import surrounded
 from elman.nn.kernels.base import CellProtocol, Kernel, LayerStepper, Result, ScanJob, Weights
-from elman.nn.kernels.native.custom_op import differentiated
+from elman.nn.kernels.native.custom_op import differentiated, is_free_of_zeros
 from elman.nn.kernels.native.extension import NUMBERS, module
 from elman.nn.kernels.native.launch import (
     FEW,
@@ -250,7 +250,10 @@ class _ListWithGradient(torch.autograd.Function):
             kept = torch.empty_like(kept)
             call.forward(pack, kept)
         ctx.spent = True
-        return *(None,) * 4, *call.backward(pack, kept, wanted, grads)
+        found = call.backward(pack, kept, wanted, grads)
+        if not is_free_of_zeros(found, grads[0], grads[-len(job.state)]):
+            found = differentiated(ctx.kernel, ctx.cell, job, wanted, grads, matrices=7)
+        return *(None,) * 4, *found
 
 
 _apply = super(torch.autograd.Function, _ListWithGradient).apply  # pyrefly: ignore
