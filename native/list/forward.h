@@ -206,8 +206,9 @@ template <class T> class ListForward : ListScan<T> {
 
     ToPlanes<T> to_slots(const Columns& columns, long first, long width, long row, long slot) const {
         ToPlanes<T> to{{}, {}, {}, layer.row};
-        for (long c = 0; c < width; c++) {
-            const long mine = slot + columns.gate(first + c), at = columns.unit_of(first + c) * L;
+        Columns::Walk walk = columns.walk(first);
+        for (long c = 0; c < width; c++, walk.next()) {
+            const long mine = slot + walk.gate, at = walk.unit * L;
             to.to[c] = plane(mine, row) + at;
             const bool summed = program.slots[mine].x >= 0;
             to.add[c] = summed ? to.to[c] : bias + mine * layer.units + at;
@@ -219,9 +220,10 @@ template <class T> class ListForward : ListScan<T> {
     // The same of a product as it is, before it is normalised.
     ToPlanes<T> to_normed(const Columns& columns, long first, long width, long row, long which) const {
         ToPlanes<T> to{{}, {}, {}, layer.row};
-        for (long c = 0; c < width; c++) {
-            const long at = columns.unit_of(first + c) * L;
-            to.to[c] = plane(layer.normed_at + which + columns.gate(first + c), row) + at;
+        Columns::Walk walk = columns.walk(first);
+        for (long c = 0; c < width; c++, walk.next()) {
+            const long at = walk.unit * L;
+            to.to[c] = plane(layer.normed_at + which + walk.gate, row) + at;
             to.add[c] = nothing + at;
         }
         return to;
@@ -258,8 +260,9 @@ template <class T> class ListForward : ListScan<T> {
 
     ToPlanes<T> to_slots_of_x(const Columns& columns, long first, long width, long row) const {
         ToPlanes<T> to{{}, {}, {}, layer.row};
-        for (long c = 0; c < width; c++) {
-            const long slot = layer.of_x[columns.gate(first + c)], at = columns.unit_of(first + c) * L;
+        Columns::Walk walk = columns.walk(first);
+        for (long c = 0; c < width; c++, walk.next()) {
+            const long slot = layer.of_x[walk.gate], at = walk.unit * L;
             to.to[c] = plane((layer.normed ? layer.normed_at : 0) + slot, row) + at;
             to.add[c] = (layer.normed ? nothing : bias + slot * layer.units) + at;
         }

@@ -17,9 +17,22 @@ struct Columns {
 
     long count() const { return units * gates; }
     long panels() const { return (count() + WIDEST - 1) / WIDEST; }
-    long first(long panel) const { return panel * count() / panels(); }
-    long gate(long column) const { return column % gates; }
-    long unit_of(long column) const { return unit + column / gates; }
+    long first(long panel) const { return divided(panel * count(), panels()); }
+    long gate(long column) const { return column - divided(column, gates) * gates; }
+    long unit_of(long column) const { return unit + divided(column, gates); }
+
+    // One column after another, without a division for each.
+    struct Walk {
+        long gate, unit, gates;
+        void next() {
+            if (++gate == gates) gate = 0, unit++;
+        }
+    };
+    Walk walk(long column) const { return {gate(column), unit_of(column), gates}; }
+
+  private:
+    // Of small numbers: a step of one row asks more often than it computes, and 64 bits take longer.
+    static long divided(long a, long b) { return uint32_t(a) / uint32_t(b); }
 };
 
 // Where a panel goes: each column to a place of its own.
