@@ -1,7 +1,8 @@
 """Every cell beside the built-in one with as many gates, and beside the loop: `python benchmarks/cells.py`.
 
-Prints a table in Markdown: parameters at F = H = 64, products of a step, and times of training and inference.
-A ratio is that of two networks that run by turns, each the least of its samples: others use the processor.
+Prints a table in Markdown: parameters at F = H = 64, products of a step, times of training and inference, and
+that of the first call with its backward, which traces the step and lays it out. A ratio is that of two
+networks that run by turns, each the least of its samples: others use the processor.
 """
 
 from __future__ import annotations
@@ -50,8 +51,15 @@ def peer(name: str) -> str:
     return {1: "rnn", 2: "gru", 3: "gru"}.get(gates, "lstm")
 
 
+def first_call(name: str) -> float:
+    """Milliseconds of the thread until a network of a size that was not seen has made its first gradients."""
+    begin = time.thread_time()
+    call(Recurrent(name, 16, 61), torch.randn(2, 1, 16), True)()
+    return (time.thread_time() - begin) * 1e3
+
+
 def row(name: str, grid: tuple[tuple[int, ...], ...]) -> str:
-    cell, found = registry.get(name), []
+    cell, found, first = registry.get(name), [], first_call(name)
     for steps, batch, features, hidden in grid:
         x = torch.randn(steps, batch, features)
         mine, other = (Recurrent(each, features, hidden) for each in (name, peer(name)))
@@ -65,7 +73,7 @@ def row(name: str, grid: tuple[tuple[int, ...], ...]) -> str:
     a, b = by_turns(call(mine, x, True), call(plain, x, True))
     gates = f"{cell.sizes[0]}, {cell.sizes[1]}"
     return (
-        f"| `{name}` | {cell.parameters(64, 64):,} | {gates} | {peer(name)} | "
+        f"| `{name}` | {cell.parameters(64, 64):,} | {gates} | {peer(name)} | {first:.1f} | "
         + " | ".join([*found, f"{b / a:.0f}"])
         + " |"
     )
@@ -76,7 +84,16 @@ def main() -> None:
     titles = [
         f"{', '.join(map(str, sizes))}: {what} ms" for sizes in GRID for what in ("inference", "training")
     ]
-    head = ["cell", "parameters", "gates of W, U", "beside", *titles, "loop / ours, training at the first"]
+    first_call("rnn")  # what the first of all calls takes besides
+    head = [
+        "cell",
+        "parameters",
+        "gates of W, U",
+        "beside",
+        "first call ms",
+        *titles,
+        "loop / ours, training at the first",
+    ]
     print("| " + " | ".join(head) + " |")
     print("|" + "---|" * len(head))
     for name in registry.names():

@@ -34,7 +34,7 @@ class Stopwatch:
     def __init__(self, seconds: float) -> None:
         self.looks: list[float] = []
         self.spent = 0.0
-        self._look, self._first, self._seconds = LayerMonitor.look, 0.0, seconds
+        self._look, self._first, self._seconds = LayerMonitor.stats, 0.0, seconds
 
     def __call__(self, watch: LayerMonitor) -> object:
         """Look, as the watch would."""
@@ -57,11 +57,11 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     print("| training | looks | a look | share of the time |\n|---|---:|---:|---:|")
     for name, options in CASES.items():
-        stopwatch, whole = Stopwatch(seconds), LayerMonitor.look
-        LayerMonitor.look = lambda watch, stopwatch=stopwatch: stopwatch(watch)  # type: ignore[method-assign]
+        stopwatch, whole = Stopwatch(seconds), LayerMonitor.stats
+        LayerMonitor.stats = lambda watch, stopwatch=stopwatch: stopwatch(watch)  # type: ignore[method-assign]
         with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
             elman.train(out=Path(folder) / "run", quiet=True, **options)
-        LayerMonitor.look = whole  # type: ignore[method-assign]
+        LayerMonitor.stats = whole  # type: ignore[method-assign]
         looks, share = stopwatch.looks, sum(stopwatch.looks) / stopwatch.spent
         print(f"| {name} | {len(looks)} | {1000 * sorted(looks)[len(looks) // 2]:.1f} ms | {share:.2%} |")
 

@@ -124,7 +124,7 @@ def _learnt(run: RunConfig, depth: str) -> None:
         for use, part in zip((Purpose.TRAIN, Purpose.VALID, Purpose.TEST), parts, strict=True)
         if part
     }
-    task.facts()
+    task.describe()
     if depth == "loss" and isinstance(parts, Parts):
         _asked(task, held[Purpose.TRAIN][:2], parts.train[:2])
 

@@ -18,9 +18,12 @@ inline uint64_t list_digest(const ListProblem& p) {
     const long size = p.number == Number::FLOAT ? sizeof(float) : sizeof(double);
     const long x = p.program->gates * p.hidden * size, u = p.program->recurrent_gates * p.hidden * size;
     return digest({{p.weights.w_ih, x * p.input},
-                   {p.weights.w_hh, u * p.hidden},
+                   {p.weights.w_hh, u * p.inner},
                    {p.weights.b_ih, x},
-                   {p.weights.b_hh, u}},
+                   {p.weights.b_hh, u},
+                   {p.gain_ih, x},
+                   {p.gain_hh, u},
+                   {p.w_hr, p.inner * p.hidden * size}},
                   p.threads);
 }
 
@@ -37,7 +40,7 @@ const ListKernels ELMAN_TABLE(ELMAN_ISA) = {
         return with_number(p, [&](auto t) { return ListLayer<decltype(t)>(p).packed_back_size(); });
     },
     [](const ListProblem& p) {
-        return with_number(p, [&](auto t) { return ListLayer<decltype(t)>(p).row; });
+        return with_number(p, [&](auto t) { return ListLayer<decltype(t)>(p).kept(); });
     },
     [](const ListProblem& p, void* to) {
         with_number(p, [&](auto t) { pack_list<decltype(t)>(p, (decltype(t)*)to); });

@@ -27,7 +27,7 @@ namespace {
 const Kernels* chosen = available().front();
 
 // Of the functions below; extension.py wants the one that it was written for, lest a build of old meet it.
-constexpr long INTERFACE = 7;
+constexpr long INTERFACE = 8;
 
 // Reads a call's arguments one after another: integers, and tensors or None.
 class Arguments {
@@ -105,11 +105,14 @@ Matrices matrices(Arguments& arguments) {
     return m;
 }
 
+// How many rows there are, of all steps together.
+long rows_of(const Problem& p) {
+    return p.lengths ? std::accumulate(p.lengths, p.lengths + p.batch, 0L) : p.steps * p.batch;
+}
+
 // What forward keeps for backward: its parts in one piece of memory, one after another.
 void share_out(Problem& p, char* at) {
-    long rows = p.steps * p.batch;
-    if (p.lengths) rows = std::accumulate(p.lengths, p.lengths + p.batch, 0L);
-    rows *= p.number == Number::FLOAT ? sizeof(float) : sizeof(double);
+    const long rows = rows_of(p) * (p.number == Number::FLOAT ? sizeof(float) : sizeof(double));
     auto take = [&](long width) {
         char* taken = at;
         at += rows * width;
@@ -259,21 +262,34 @@ ListProblem list_kind(Arguments& arguments) {
     p.number = Number(arguments.number());
     p.input = arguments.number();
     p.hidden = arguments.number();
+    p.inner = arguments.number();
+    p.normed = arguments.number();
     return p;
+}
+
+// Its weights as they lie.
+void list_matrices(Arguments& arguments, ListProblem& p) {
+    p.weights = matrices(arguments);
+    for (auto part : {&p.gain_ih, &p.gain_hh, &p.w_hr}) *part = arguments.address();
 }
 
 void list_scan(Arguments& arguments, ListProblem& p) {
     sequence(arguments, p, p.before);
+    for (auto& one : p.given) one = arguments.address();
     p.learnt = arguments.address();
     p.kept = arguments.address();
 }
 
-// Whether a call has what its list reads; else there is an error.
+// Whether a call has what its list reads; else there is an error. Memory of no numbers has no address.
 bool is_whole(const ListProblem& p, bool back) {
     const char* fault = nullptr;
-    if (p.program->masked != (p.mask != nullptr)) fault = "the mask";
+    if (p.batch && p.program->masked != (p.mask != nullptr)) fault = "the mask";
+    if (p.program->projected ? p.inner < 1 || p.inner > p.hidden : p.inner != p.hidden)
+        fault = "the projection";
+    for (size_t i = 0; i < p.program->given.size(); i++)
+        if (!p.given[i] && p.steps * p.batch > 0) fault = "what comes with each step";
     if (p.program->learnt && !p.learnt) fault = "the cell's own parameters";
-    if (back && (p.program->backward.empty() || !p.kept)) fault = "what backward needs";
+    if (back && (p.program->backward.empty() || (!p.kept && rows_of(p)))) fault = "what backward needs";
     if (fault) PyErr_Format(PyExc_ValueError, "the list of operations and the call differ in %s", fault);
     return !fault;
 }
@@ -283,9 +299,11 @@ PyObject* list_sizes(PyObject*, PyObject* const* values, Py_ssize_t count) {
     ListProblem p = list_kind(arguments);
     p.batch = arguments.number();
     p.groups = arguments.number();
+    // Whether there is one, not what it says.
+    p.reset = arguments.number() ? reinterpret_cast<const bool*>(&p) : nullptr;
     if (!arguments.complete()) return nullptr;
     const ListKernels& kernels = lists_of(chosen);
-    return Py_BuildValue("(lll)", kernels.packed_size(p), kernels.packed_back_size(p), kernels.row(p));
+    return Py_BuildValue("(lll)", kernels.packed_size(p), kernels.packed_back_size(p), kernels.kept(p));
 }
 
 PyObject* list_pack(PyObject*, PyObject* const* values, Py_ssize_t count) {
@@ -293,7 +311,7 @@ PyObject* list_pack(PyObject*, PyObject* const* values, Py_ssize_t count) {
     ListProblem p = list_kind(arguments);
     p.threads = arguments.number();
     const bool back = arguments.number();
-    p.weights = matrices(arguments);
+    list_matrices(arguments, p);
     void* to = arguments.address();
     if (!arguments.complete()) return nullptr;
     return unlocked(
@@ -304,7 +322,7 @@ PyObject* list_digest(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
     ListProblem p = list_kind(arguments);
     p.threads = arguments.number();
-    p.weights = matrices(arguments);
+    list_matrices(arguments, p);
     if (!arguments.complete()) return nullptr;
     return digested([&, kernels = chosen] { return lists_of(kernels).digest(p); });
 }
@@ -313,7 +331,8 @@ PyObject* list_forward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
     ListProblem p = list_kind(arguments);
     list_scan(arguments, p);
-    p.y = arguments.address();
+    for (auto& y : p.ys) y = arguments.address();
+    list_matrices(arguments, p);
     p.packed = arguments.address();
     for (auto& state : p.after) state = arguments.address();
     if (!arguments.complete() || !is_whole(p, false)) return nullptr;
@@ -324,10 +343,13 @@ PyObject* list_backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     Arguments arguments(values, count);
     ListProblem p = list_kind(arguments);
     list_scan(arguments, p);
+    list_matrices(arguments, p);
     p.packed_back = arguments.address();
-    p.dy = arguments.address();
-    p.dy_time = arguments.number();
-    p.dy_batch = arguments.number();
+    for (auto& [numbers, time, batch] : p.dys) {
+        numbers = arguments.address();
+        time = arguments.number();
+        batch = arguments.number();
+    }
     for (auto& state : p.dafter) state = arguments.address();
     p.dx = arguments.address();
     for (auto& state : p.dbefore) state = arguments.address();
@@ -335,6 +357,7 @@ PyObject* list_backward(PyObject*, PyObject* const* values, Py_ssize_t count) {
     p.dw_hh = arguments.address();
     p.db_ih = arguments.address();
     p.db_hh = arguments.address();
+    for (auto part : {&p.dgain_ih, &p.dgain_hh, &p.dw_hr}) *part = arguments.address();
     p.dlearnt = arguments.address();
     if (!arguments.complete() || !is_whole(p, true)) return nullptr;
     return unlocked([&, kernels = chosen] { lists_of(kernels).backward(p); });
@@ -405,13 +428,14 @@ PyMethodDef methods[] = {
     {"program", FAST(program),
      "(code, constants) -> a list of operations, checked; ValueError where it is damaged"},
     {"list_sizes", FAST(list_sizes),
-     "(list..., B, groups) -> numbers in: packed, packed_back, a row of a plane"},
+     "(list..., B, groups, reset) -> numbers in: packed, packed_back, what a row keeps"},
     {"list_pack", FAST(list_pack), "(list..., threads, back, weights..., to): lay weights out"},
     {"list_digest", FAST(list_digest),
      "(list..., threads, weights...) -> a number that tells whether they changed"},
     {"list_forward", FAST(list_forward),
-     "(list..., scan..., y, packed, last...): one layer in one direction"},
-    {"list_backward", FAST(list_backward), "(list..., scan..., packed_back, gradients...): back through it"},
+     "(list..., scan..., ys..., weights..., packed, last...): one layer in one direction"},
+    {"list_backward", FAST(list_backward),
+     "(list..., scan..., weights..., packed_back, gradients...): back through it"},
     {"backward", FAST(backward),
      "(kind..., scan..., weights..., packed_back, gradients...): back through it"},
     {"want_huge_pages", FAST(want_huge_pages),

@@ -24,7 +24,9 @@ PHRASES = {
     r"said(?!\.\w)": "reported, stated, printed",
     r"heard": "recognized, received",
     r"held(?![- ]out)": "kept, stored, cached",
-    r"(?<!there )(?:is|are) no(?! (?:such|longer|better|more|less|fewer|other|need|way)\b)": "not a valid ..., not",
+    r"(?<!there )(?:is|are) no(?! (?:such|longer|better|more|less|fewer|other|need|way)\b)": (
+        "not a valid ..., not"
+    ),
     r"so many": "this many, N",
     r"upon each other": "stacked",
     r"in the hand": "loaded",

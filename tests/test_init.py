@@ -26,7 +26,18 @@ def loaded_after(code: str) -> set[str]:
 def test_public_names():
     assert set(elman.__all__) == {
         *("train", "load", "Model", "Recurrent", "Seq", "errors", "cells", "__version__"),
-        *("nn", "accelerate", "Acceleration", "inspect", "export"),
+        *(
+            "nn",
+            "accelerate",
+            "Acceleration",
+            "inspect",
+            "export",
+            "Callback",
+            "explain",
+            "kernels",
+            "probe",
+            "samples",
+        ),
     }
     assert dir(elman) == sorted(elman.__all__)
 

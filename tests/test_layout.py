@@ -17,7 +17,21 @@ SRC = ROOT / "src"
 PACKAGE = SRC / "elman"
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"])
 PUBLIC = {"cells", "errors", "export", "nn", "__version__"}
-PUBLIC |= {"train", "load", "inspect", "accelerate", "Recurrent", "Seq", "Model", "Acceleration"}
+PUBLIC |= {
+    "Callback",
+    "explain",
+    "kernels",
+    "probe",
+    "samples",
+    "train",
+    "load",
+    "inspect",
+    "accelerate",
+    "Recurrent",
+    "Seq",
+    "Model",
+    "Acceleration",
+}
 
 # The rooms of the package. A room imports rooms of lower levels only; a new one gets its level here.
 ROOMS = {

@@ -1,7 +1,8 @@
 // The time loop of a list, forward: each step phase by phase, each phase group of units by group of units.
 #pragma once
 
-#include "layer.h"
+#include "norm.h"
+#include "products.h"
 
 namespace elman::ELMAN_ISA {
 
@@ -12,9 +13,15 @@ template <class T> class ListForward : ListScan<T> {
 
   public:
     explicit ListForward(const ListProblem& p)
-        : Base(p), training(p.kept), weights((const T*)p.packed), ahead(steps_ahead()),
-          pitch((training ? rows.rows : ahead * p.batch) * layer.row), own(training ? 0 : planes() * pitch),
-          memory(training ? (T*)p.kept : (T*)own), inputs(p, rows) {}
+        : Base(p), training(p.kept), weights((const T*)p.packed),
+          biases(weights ? 0 : layer.rows_of_units() * layer.units),
+          bias(weights ? weights + layer.bias_at() : biases), ahead(steps_ahead()),
+          pitch((training ? rows.rows : ahead * p.batch) * layer.row),
+          own(training ? 0 : layer.planes * pitch), memory(training ? (T*)p.kept : (T*)own),
+          rests(training ? memory + layer.planes * pitch : nullptr), inputs(p, rows) {
+        if (!weights) pack_units(p, layer, (T*)biases);
+        std::memset(nothing, 0, layer.units * sizeof(T));
+    }
 
     void run() {
         finish_empty();
@@ -32,16 +39,16 @@ template <class T> class ListForward : ListScan<T> {
     };
     using Interpreters = std::vector<Interpreter<T>>;
 
-    long planes() const { return program.planes + program.states * (p.reset ? 2 : 1); }
     long steps_ahead() const {
         const long together = std::max(1L, p.batch / p.groups),
-                   bytes = together * layer.row * long(program.slots.size() + 1) * long(sizeof(T));
+                   bytes =
+                       together * layer.row * (layer.slots() * (layer.normed ? 3 : 1) + 1) * long(sizeof(T));
         return std::clamp(std::max(GATES_IN_CACHE / bytes, 24 / together), 1L, std::max(1L, p.steps));
     }
 
     void work(Member& member) {
         if (p.groups > 1) return member.share(p.groups, [&](long group) { run_alone(member, group); });
-        const long together = p.reset ? 1 : sharers<T>(member, layer.recurrent(p.batch));
+        const long together = p.reset || layer.normed ? 1 : sharers<T>(member, layer.recurrent(p.batch));
         Interpreters code = Base::interpreters(program.forward, member.rank);
         for (long begin = 0; begin < p.steps; begin += ahead) {
             const Chunk chunk = chunk_of(0, begin);
@@ -113,7 +120,7 @@ template <class T> class ListForward : ListScan<T> {
 
     // A state before a step: that after the one before, or what entered where it is set to zero.
     const T* before(long s, const Chunk& chunk, long step) const {
-        if (p.reset) return plane(program.planes + program.states + s, chunk.row(step));
+        if (p.reset) return plane(layer.entered_at + s, chunk.row(step));
         return stood(s, chunk, step);
     }
     const T* stood(long s, const Chunk& chunk, long step) const {
@@ -127,6 +134,7 @@ template <class T> class ListForward : ListScan<T> {
         case Kind::PLANE: return {plane(place.index, chunk.row(step)), layer.row};
         case Kind::BEFORE: return {const_cast<T*>(before(place.index, chunk, step)), layer.row};
         case Kind::AFTER: return {plane(program.planes + place.index, chunk.row(step)), layer.row};
+        case Kind::GIVEN: return {plane(layer.given_at + place.index, chunk.row(step)), layer.row};
         default: return Base::of_group(place, chunk.group);
         }
     }
@@ -137,11 +145,14 @@ template <class T> class ListForward : ListScan<T> {
         const long n = rows.count(step, chunk.group), first = layer.groups.first(group),
                    last = layer.groups.first(end);
         if (p.reset && number == 0) enter(chunk, step);
+        if (number == 0) take(chunk, step, first, last);
         const bool chained = rows.dense ? p.batch == 1 : n == 1 && p.groups == 1;
         auto planes = [&](const Home& at) { return place(at, chunk, step); };
         const bool tall = n >= 8;
+        if (layer.normed) multiply_whole(phase, chunk, step, n, chained);
         for (; group < end; group++) {
-            for (const auto& made : phase.products) multiply(made, chunk, step, n, group, chained);
+            for (const auto& made : phase.products)
+                if (!layer.normed) multiply(made, chunk, step, n, group, chained);
             if (tall) code.run(planes, n, layer.groups.first(group), layer.groups.first(group + 1), false);
         }
         if (!tall) code.run(planes, n, first, last, Base::whole(first, last));
@@ -152,24 +163,68 @@ template <class T> class ListForward : ListScan<T> {
         const Span& span = program.products[made.product];
         const Columns columns = layer.columns(layer.groups, group, span.gates());
         const Plane<T> entering = place(span.entering, chunk, step);
-        const Left<T> left{entering.at, entering.row, 1, p.hidden};
-        const T* w = weights + layer.product_at(made.product) + columns.unit * columns.gates * L * p.hidden;
-        for (long panel = 0; panel < columns.panels(); panel++) {
-            const long first = columns.first(panel), width = columns.first(panel + 1) - first;
-            product(int(width), n, left, w, chained,
-                    to_slots(columns, first, width, chunk.row(step), span.first));
-            w += width * L * p.hidden;
+        const long deep = layer.deep(made.product), row = chunk.row(step);
+        const bool normed = layer.normed && !layer.is_projection(made.product);
+        const long at = layer.product_at(made.product) + columns.unit * columns.gates * L * deep;
+        multiply_group(columns, n, Left<T>{entering.at, entering.row, 1, deep},
+                       weights ? weights + at : nullptr, matrix_of(p, layer, made.product), chained,
+                       [&](long first, long width) {
+                           return normed ? to_normed(columns, first, width, row, layer.slots() + span.first)
+                                         : to_slots(columns, first, width, row, span.first);
+                       });
+    }
+
+    // The products of a phase with all their units, each gate normalised.
+    void multiply_whole(const Phase& phase, const Chunk& chunk, long step, long n, bool chained) {
+        for (const auto& made : phase.products) {
+            for (long group = 0; group < layer.groups.count; group++)
+                multiply(made, chunk, step, n, group, chained);
+            if (layer.is_projection(made.product)) continue;
+            const Span& span = program.products[made.product];
+            for (long r = 0; r < n; r++)
+                normalise(chunk.row(step) + r, true, span.gates(), [&](long i) { return span.first + i; });
         }
     }
 
+    // Gates of one row of the input's product, which come first, or of a recurrent one, which is added to
+    // them. `slot(i)`: of each.
+    template <class F> void normalise(long row, bool recurrent, long count, F slot) {
+        const long from = recurrent ? layer.slots() : 0;
+        auto gate = [&](long i) {
+            const long mine = slot(i), which = from + mine;
+            const bool summed = recurrent && program.slots[mine].x >= 0;
+            T* to = plane(mine, row);
+            const T* add = summed ? to : bias + mine * layer.units;
+            return NormedGate<T>{plane(layer.normed_at + which, row), gain(which), add, to, nullptr, nullptr};
+        };
+        normalise_gates<false, T>(p.hidden, count, gate, [&](long i, const NormedGate<T>& done) {
+            if (training) rests[row * 2 * layer.slots() + from + slot(i)] = done.rest;
+        });
+    }
+
+    const T* gain(long which) const { return bias + (layer.slots() + which) * layer.units; }
+
     ToPlanes<T> to_slots(const Columns& columns, long first, long width, long row, long slot) const {
         ToPlanes<T> to{{}, {}, {}, layer.row};
-        for (long c = 0; c < width; c++) {
-            const long mine = slot + columns.gate(first + c), at = columns.unit_of(first + c) * L;
+        Columns::Walk walk = columns.walk(first);
+        for (long c = 0; c < width; c++, walk.next()) {
+            const long mine = slot + walk.gate, at = walk.unit * L;
             to.to[c] = plane(mine, row) + at;
             const bool summed = program.slots[mine].x >= 0;
-            to.add[c] = summed ? to.to[c] : weights + layer.bias_at() + mine * layer.units + at;
+            to.add[c] = summed ? to.to[c] : bias + mine * layer.units + at;
             to.add_row[c] = summed ? layer.row : 0;
+        }
+        return to;
+    }
+
+    // The same of a product as it is, before it is normalised.
+    ToPlanes<T> to_normed(const Columns& columns, long first, long width, long row, long which) const {
+        ToPlanes<T> to{{}, {}, {}, layer.row};
+        Columns::Walk walk = columns.walk(first);
+        for (long c = 0; c < width; c++, walk.next()) {
+            const long at = walk.unit * L;
+            to.to[c] = plane(layer.normed_at + which + walk.gate, row) + at;
+            to.add[c] = nothing + at;
         }
         return to;
     }
@@ -181,7 +236,8 @@ template <class T> class ListForward : ListScan<T> {
         long n = 0;
         for (long step = chunk.begin; step < chunk.end; step++) n += rows.count(step, 0);
         const long pieces = std::max((n + BLOCK_ROWS - 1) / BLOCK_ROWS, std::min<long>(n, member.size));
-        const long across = pieces >= member.size ? 1 : member.size, groups = layer.x_groups.count;
+        const long across = pieces >= member.size || layer.normed ? 1 : member.size,
+                   groups = layer.x_groups.count;
         member.share(pieces * across, [&](long i) {
             const long piece = i / across, first = n * piece / pieces, last = n * (piece + 1) / pieces;
             project_rows(member, from + first, last - first, to + first, groups * (i % across) / across,
@@ -194,20 +250,23 @@ template <class T> class ListForward : ListScan<T> {
         const Left<T> left = inputs(member, row, n);
         for (; group < end; group++) {
             const Columns columns = layer.columns(layer.x_groups, group, long(layer.of_x.size()));
-            const T* w = weights + columns.unit * columns.gates * L * layer.input;
-            for (long panel = 0; panel < columns.panels(); panel++) {
-                const long first = columns.first(panel), width = columns.first(panel + 1) - first;
-                ToPlanes<T> sum{{}, {}, {}, layer.row};
-                for (long c = 0; c < width; c++) {
-                    const long slot = layer.of_x[columns.gate(first + c)],
-                               at = columns.unit_of(first + c) * L;
-                    sum.to[c] = plane(slot, to) + at;
-                    sum.add[c] = weights + layer.bias_at() + slot * layer.units + at;
-                }
-                product(int(width), n, left, w, false, sum);
-                w += width * L * layer.input;
-            }
+            const long at = columns.unit * columns.gates * L * layer.input;
+            multiply_group(columns, n, left, weights ? weights + at : nullptr, matrix_of_x(p, layer), false,
+                           [&](long first, long width) { return to_slots_of_x(columns, first, width, to); });
         }
+        for (long r = 0; layer.normed && r < n; r++)
+            normalise(to + r, false, long(layer.of_x.size()), [&](long i) { return layer.of_x[i]; });
+    }
+
+    ToPlanes<T> to_slots_of_x(const Columns& columns, long first, long width, long row) const {
+        ToPlanes<T> to{{}, {}, {}, layer.row};
+        Columns::Walk walk = columns.walk(first);
+        for (long c = 0; c < width; c++, walk.next()) {
+            const long slot = layer.of_x[walk.gate], at = walk.unit * L;
+            to.to[c] = plane((layer.normed ? layer.normed_at : 0) + slot, row) + at;
+            to.add[c] = (layer.normed ? nothing : bias + slot * layer.units) + at;
+        }
+        return to;
     }
 
     bool begins(long step, long group, long r) const {
@@ -219,7 +278,7 @@ template <class T> class ListForward : ListScan<T> {
     void enter(const Chunk& chunk, long step) {
         for (long s = 0; s < program.states; s++) {
             const T* from = stood(s, chunk, step);
-            T* to = plane(program.planes + program.states + s, chunk.row(step));
+            T* to = plane(layer.entered_at + s, chunk.row(step));
             for (long r = 0; r < rows.count(step, chunk.group); r++, from += layer.row, to += layer.row)
                 if (begins(step, chunk.group, r))
                     std::memset(to, 0, layer.units * sizeof(T));
@@ -228,19 +287,41 @@ template <class T> class ListForward : ListScan<T> {
         }
     }
 
+    // What comes with a step, for some registers of units.
+    void take(const Chunk& chunk, long step, long unit, long end) {
+        const long begin = unit * L, full = (end - unit) * L;
+        for (size_t i = 0; i < program.given.size(); i++) {
+            const long wide = layer.width(program.given[i]), width = std::clamp(wide - begin, 0L, full);
+            for (long r = 0; r < rows.count(step, chunk.group); r++) {
+                T* to = plane(layer.given_at + long(i), chunk.row(step) + r) + begin;
+                if (width)
+                    std::memcpy(to, (const T*)p.given[i] + at(step, chunk, r) * wide + begin,
+                                width * sizeof(T));
+                std::memset(to + width, 0, (full - width) * sizeof(T));
+            }
+        }
+    }
+
+    // Where a row of a step stands in an array [T, B].
+    long at(long step, const Chunk& chunk, long r) const {
+        const long b = rows.who[rows.first[chunk.group] + r];
+        return rows.time(step, b) * p.batch + b;
+    }
+
     // What goes out after a step: y, and the states of the sequences that end with it.
     void leave(const Chunk& chunk, long step, long unit, long end) {
-        const long begin = unit * L, width = std::min(end * L, p.hidden) - begin;
-        if (width <= 0) return;
-        const long n = rows.count(step, chunk.group);
+        const long begin = unit * L, n = rows.count(step, chunk.group);
         const long next = step + 1 < p.steps ? rows.count(step + 1, chunk.group) : 0;
-        for (long r = 0; r < n; r++) {
-            const long b = rows.who[rows.first[chunk.group] + r], row = rows.time(step, b) * p.batch + b;
-            const T* h = plane(program.planes, chunk.row(step) + r) + begin;
-            std::memcpy((T*)p.y + row * p.hidden + begin, h, width * sizeof(T));
-            for (long s = 0; r >= next && s < program.states; s++)
-                std::memcpy((T*)p.after[s] + b * p.hidden + begin,
-                            plane(program.planes + s, chunk.row(step) + r) + begin, width * sizeof(T));
+        for (long s = 0; s < program.states; s++) {
+            const long wide = layer.width(s), width = std::min(end * L, wide) - begin;
+            if (width <= 0) continue;
+            for (long r = p.ys[s] ? 0 : next; r < n; r++) {
+                const T* from = plane(program.planes + s, chunk.row(step) + r) + begin;
+                const long b = rows.who[rows.first[chunk.group] + r];
+                if (p.ys[s])
+                    std::memcpy((T*)p.ys[s] + at(step, chunk, r) * wide + begin, from, width * sizeof(T));
+                if (r >= next) std::memcpy((T*)p.after[s] + b * wide + begin, from, width * sizeof(T));
+            }
         }
     }
 
@@ -260,17 +341,21 @@ template <class T> class ListForward : ListScan<T> {
         for (long i = 0; i < p.batch; i++) {
             const long b = rows.who[i];
             for (long s = 0; !rows.length(b) && s < program.states; s++)
-                std::memcpy((T*)p.after[s] + b * p.hidden, initial + (s * p.batch + i) * layer.row,
-                            p.hidden * sizeof(T));
+                std::memcpy((T*)p.after[s] + b * layer.width(s), initial + (s * p.batch + i) * layer.row,
+                            layer.width(s) * sizeof(T));
         }
     }
 
     const bool training;
-    const T* const weights;
+    const T* const weights; // null: as they lie
+    const Buffer<T> biases; // where the weights have none laid out
+    const T* const bias;
     const long ahead; // steps whose input's product is made at once
     const long pitch; // numbers of a plane
     const Buffer<T> own;
     T* const memory;
+    T* const rests;                                   // of each row, 1 / deviation of each normed product
+    const Buffer<T> nothing = Buffer<T>(layer.units); // a row of zeros
     const InputRows<T> inputs;
 };
 

@@ -36,14 +36,18 @@ template <class T> class Interpreter {
             else
                 memory.push_back(i);
         }
+        planes.resize(memory.size());
     }
 
     // For some rows and registers of units. `plane(place)` tells where a place's first row and unit stand.
     // `whole`: rows follow each other without a gap, and all are as one.
     template <class F> void run(F plane, long rows, long unit, long end, bool whole) {
         if (phase.code.empty() || rows == 0 || unit == end) return;
-        planes.clear();
-        for (size_t i : memory) planes.push_back(plane(phase.places[i]));
+        for (size_t i = 0; i < memory.size(); i++) {
+            const Plane<T> found = plane(phase.places[memory[i]]);
+            planes[i].at = found.at; // each on its own: both at once would wait for them to be written
+            planes[i].row = found.row;
+        }
         if (whole) return along(0, unit * L, rows * (end - unit));
         if (rows < 8) {
             for (long r = 0; r < rows; r++) along(r, unit * L, end - unit);
@@ -96,6 +100,19 @@ template <class T> class Interpreter {
         }
     }
 
+    // What few cells have, apart, so that its wide frame on the stack is no cost of all the others.
+    [[gnu::noinline]] void execute_rare(const Instruction& step, long n) {
+        using V = Vec<T>;
+        switch (step.code) {
+        case Code::SQRT: return one(step, n, [](V a) { return square_root(a); });
+        case Code::EXP: return one(step, n, [](V a) { return exponential(a); });
+        case Code::LOG: return one(step, n, [](V a) { return logarithm(a); });
+        case Code::SOFTPLUS: return one(step, n, [](V a) { return softplus(a); });
+        case Code::SIN: return one(step, n, [](V a) { return sine(a); });
+        default: return one(step, n, [](V a) { return cosine(a); });
+        }
+    }
+
     void execute(const Instruction& step, long n) {
         using V = Vec<T>;
         const V one_ = broadcast(T(1)), zero{};
@@ -125,12 +142,12 @@ template <class T> class Interpreter {
         case Code::GREATER_EQUAL: return two(step, n, [=](V a, V b) { return a >= b ? one_ : zero; });
         case Code::EQUAL: return two(step, n, [=](V a, V b) { return a == b ? one_ : zero; });
         case Code::SELECT: return three(step, n, [=](V which, V a, V b) { return which != zero ? a : b; });
-        case Code::SQRT: return one(step, n, [](V a) { return square_root(a); });
-        case Code::EXP: return one(step, n, [](V a) { return exponential(a); });
-        case Code::LOG: return one(step, n, [](V a) { return logarithm(a); });
-        case Code::SOFTPLUS: return one(step, n, [](V a) { return softplus(a); });
-        case Code::SIN: return one(step, n, [](V a) { return sine(a); });
-        case Code::COS: return one(step, n, [](V a) { return cosine(a); });
+        case Code::SQRT:
+        case Code::EXP:
+        case Code::LOG:
+        case Code::SOFTPLUS:
+        case Code::SIN:
+        case Code::COS: return execute_rare(step, n);
         case Code::SIGMOID:
             if (step.also < 0) return one(step, n, [](V a) { return sigmoid(a).value; });
             return bent(step, n, [](V a) { return sigmoid(a); });

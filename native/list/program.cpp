@@ -6,7 +6,7 @@ namespace elman {
 
 namespace {
 
-constexpr long VERSION = 1;
+constexpr long VERSION = 2;
 
 struct Damaged : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -44,6 +44,9 @@ class Reader {
         program.states = number(1, MOST_LIST_STATES);
         program.learnt = number(0, MOST_OF_A_KIND);
         program.masked = number(0, 1);
+        program.projected = number(0, 1);
+        program.given.resize(number(0, MOST_LIST_STATES));
+        for (auto& state : program.given) state = number(0, program.states - 1);
         program.slots.resize(number(0, MOST_OF_A_KIND));
         program.planes = number(long(program.slots.size()), MOST_OF_A_KIND);
         program.temps = number(0, MOST_OF_A_KIND);
@@ -70,10 +73,11 @@ class Reader {
     std::vector<Phase> phases() { return std::vector<Phase>(number(0, MOST_OF_A_KIND)); }
 
     void read_slots() {
-        std::vector<bool> x(program.gates), u(program.recurrent_gates);
+        const long of_u = program.recurrent_gates + program.projected;
+        std::vector<bool> x(program.gates), u(of_u);
         for (auto& slot : program.slots) {
             slot.x = number(-1, program.gates - 1);
-            slot.u = number(-1, program.recurrent_gates - 1);
+            slot.u = number(-1, of_u - 1);
             if ((slot.x >= 0 && x[slot.x]) || (slot.u >= 0 && u[slot.u]))
                 throw Damaged("a gate has two slots");
             if (slot.x >= 0) x[slot.x] = true;
@@ -93,10 +97,21 @@ class Reader {
             for (long slot = product.first; slot < product.last; slot++)
                 if (program.slots[slot].u < 0) throw Damaged("a product has a slot of no gate");
         }
+        read_projection();
+    }
+
+    // It is a product of its own, the last one; no other has its gate.
+    void read_projection() {
+        if (!program.projected) return;
+        if (program.products.empty()) throw Damaged("it has no projection");
+        const Span& last = program.products.back();
+        if (last.gates() != 1 || program.slots[last.first].u != program.recurrent_gates ||
+            program.slots[last.first].x >= 0)
+            throw Damaged("its projection is no product of its own");
     }
 
     Home place() {
-        const long value = number(0, (long(Kind::SUM) << 16) + 0xffff);
+        const long value = number(0, (long(Kind::GIVEN) << 16) + 0xffff);
         const Home found{Kind(value >> 16), value & 0xffff};
         if (found.index >= most(found.kind)) throw Damaged("a place of it is out of bounds");
         return found;
@@ -111,6 +126,7 @@ class Reader {
         case Kind::PLANE: return program.planes;
         case Kind::TEMP: return program.temps;
         case Kind::MASK: return program.masked;
+        case Kind::GIVEN: return long(program.given.size());
         default: return program.states;
         }
     }

@@ -14,7 +14,7 @@ constexpr int MOST_LIST_STATES = 4;
 constexpr long MOST_OF_A_KIND = 1024; // gates, slots, planes, values of a stage
 
 // In the order of schedule.KINDS.
-enum class Kind { CONSTANT, UNIT, SCRATCH, PLANE, BEFORE, AFTER, TEMP, MASK, GRAD, SUM };
+enum class Kind { CONSTANT, UNIT, SCRATCH, PLANE, BEFORE, AFTER, TEMP, MASK, GRAD, SUM, GIVEN };
 
 // In the order of plan.OPCODES.
 enum class Code {
@@ -89,6 +89,8 @@ struct Span {
 struct Program {
     long gates, recurrent_gates, states, learnt;
     bool masked;
+    bool projected; // the last product is that of the projection, whose one gate stands after all of U
+    std::vector<long> given; // numbers that come with each step, as wide as the state that they are for
     long planes, temps, scratch;
     std::vector<Slot> slots;
     std::vector<Span> products;

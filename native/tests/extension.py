@@ -14,6 +14,7 @@ import sys
 import threading
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -69,10 +70,19 @@ def alone(name: str, hidden: int, laid_out: bool) -> None:
         step(torch.randn(1, 5))
 
 
-def listed(name: str, hidden: int, dtype: torch.dtype) -> None:
+SURROUNDED: tuple[dict[str, Any], ...] = (
+    {"layer_norm": True},
+    {"projection": 3},
+    {"zoneout": 0.3},
+    {"layer_norm": True, "projection": 3, "zoneout": 0.3, "recurrent_dropout": 0.3},
+)
+"""What stands around a step of an LSTM, which then runs as a list."""
+
+
+def listed(name: str, hidden: int, dtype: torch.dtype, settings: dict[str, Any]) -> None:
     """A cell that runs as a list of operations, over few steps and many, ragged and reset."""
     assert dispatch.choose(KernelRequest(name))[0].name == "native"
-    layers = elman.Recurrent(name, 5, hidden, layers=2, recurrent_dropout=0.3).to(dtype)
+    layers = elman.Recurrent(name, 5, hidden, layers=2, **settings).to(dtype)
     for batch in (1, 3, 9):
         for steps in (1, 6):
             x = torch.randn(steps, batch, 5, dtype=dtype, requires_grad=True)
@@ -121,7 +131,9 @@ def main() -> None:
         for name, hidden, laid_out in product(NAMES, (4, 33), (True, False)):
             alone(name, hidden, laid_out)
         for name, hidden, dtype in product(LISTED, (4, 33), (torch.float32, torch.float64)):
-            listed(name, hidden, dtype)
+            listed(name, hidden, dtype, {"recurrent_dropout": 0.3})
+        for settings, hidden, dtype in product(SURROUNDED, (4, 33), (torch.float32, torch.float64)):
+            listed("lstm", hidden, dtype, settings)
     for name in NAMES:
         shared(name)
 

@@ -12,19 +12,24 @@ if TYPE_CHECKING:
     from elman import nn
     from elman.core import errors
     from elman.core.records import Seq
+    from elman.data.samples.registry import samples
+    from elman.diagnostics.memory_tests.survey import probe
     from elman.diagnostics.report.inspection import inspect
     from elman.nn import cells
+    from elman.nn.kernels.answers import kernels
     from elman.nn.recurrent import Recurrent
     from elman.nn.torch_compat.accelerate import Acceleration, accelerate
     from elman.runs import export
     from elman.runs.load import load
     from elman.tasks.model import Model
-    from elman.training.train import train
+    from elman.training.callbacks import Callback
+    from elman.training.train import explain, train
 
     __version__: str
 
 __all__ = [
     "Acceleration",
+    "Callback",
     "Model",
     "Recurrent",
     "Seq",
@@ -32,21 +37,30 @@ __all__ = [
     "accelerate",
     "cells",
     "errors",
+    "explain",
     "export",
     "inspect",
+    "kernels",
     "load",
     "nn",
+    "probe",
+    "samples",
     "train",
 ]
 
 _PLACES = {
     "Acceleration": "elman.nn.torch_compat.accelerate",
+    "Callback": "elman.training.callbacks",
     "Model": "elman.tasks.model",
     "Recurrent": "elman.nn.recurrent",
     "Seq": "elman.core.records",
     "accelerate": "elman.nn.torch_compat.accelerate",
+    "explain": "elman.training.train",
     "inspect": "elman.diagnostics.report.inspection",
+    "kernels": "elman.nn.kernels.answers",
     "load": "elman.runs.load",
+    "probe": "elman.diagnostics.memory_tests.survey",
+    "samples": "elman.data.samples.registry",
     "train": "elman.training.train",
 }
 

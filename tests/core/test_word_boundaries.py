@@ -100,6 +100,6 @@ def test_words_that_come_in_pieces_are_those_of_the_whole(text, data):
     encoder, found, rest = TextEncoder(held), [], text
     while rest:
         size = data.draw(st.integers(1, 5))
-        found += encoder.take(rest[:size]).tolist()
+        found += encoder.encode(rest[:size]).tolist()
         rest = rest[size:]
-    assert found + encoder.rest().tolist() == held.encode(text).tolist()
+    assert found + encoder.flush().tolist() == held.encode(text).tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import elman
 from elman import inputs
 from elman.core.errors import DataError
 from elman.core.records import Record
@@ -285,3 +286,11 @@ PAIRS = [(f"the dog has {n} bones", f"le chien a {n} os") for n in range(9)]
 )
 def test_two_columns_of_free_texts_are_a_pair(names, rows, expected):
     assert columns.free_texts(records(names, *rows)) == expected
+
+
+def test_a_text_with_a_number_for_its_label_is_learnt(tmp_path):
+    """As JSON lines and Parquet have it: the label is typed, and no text."""
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(f'{{"text": "it is so {n}", "label": {n % 2}}}\n' for n in range(40)))
+    model = elman.train(path, out=tmp_path / "run", steps=1, hidden=4, quiet=True)
+    assert model.config.task == "classify"

@@ -56,7 +56,7 @@ def test_columns_that_tell_prevail_for_those_that_do_not():
 def test_a_table_is_read_as_numbers_and_written_as_it_was(tmp_path):
     path, told, out = tmp_path / "f.csv", list[str](), io.StringIO()
     path.write_text("a;b;c\n1,5;x, y;1\n2,25;z;2\n")
-    with notes.heard(told.append):
+    with notes.forward(told.append):
         records = list(Table().read(str(path), "utf-8"))
     assert [record.fields["a"] for record in records] == ["1.5", "2.25"]
     assert [record.fields["b"] for record in records] == ["x, y", "z"]
@@ -68,7 +68,7 @@ def test_a_table_is_read_as_numbers_and_written_as_it_was(tmp_path):
 def test_a_guess_is_said_with_its_cure(tmp_path):
     path, told = tmp_path / "f.csv", list[str]()
     path.write_text("a;b\n1,234;x\n2,345;z\n")
-    with notes.heard(told.append):
+    with notes.forward(told.append):
         records = list(Table(ReadingHints()).read(str(path), "utf-8"))
     assert records[0].fields["a"] == "1.234"
     assert told == [

@@ -257,14 +257,14 @@ def test_packed_files(tmp_path, name):
     assert formats.read(str(path)) == [Record({"text": "a", "label": "x"}, f"{path}:2")]
 
 
-def test_tables_of_an_archive_are_one(tmp_path):
+def test_an_archive_of_several_files_is_the_folder_that_it_holds(tmp_path):
     path = tmp_path / "pack.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.csv", "x,y\n1,2\n")
-        archive.writestr("b.csv", "x,y\n3,4\n")
+        archive.writestr("a.csv", "text,label\na,x\n")
+        archive.writestr("b.csv", "text,label\nb,y\n")
     assert [dict(record.fields) for record in formats.read(str(path))] == [
-        {"x": "1", "y": "2"},
-        {"x": "3", "y": "4"},
+        {"text": "a", "label": "x"},
+        {"text": "b", "label": "y"},
     ]
 
 

@@ -38,7 +38,7 @@ def frame(library: str, columns: dict) -> object:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> elman.Model:
-    return elman.train(COLUMNS, out=tmp_path_factory.mktemp("memory") / "run", **TINY)
+    return elman.train(COLUMNS, out=tmp_path_factory.mktemp("memory") / "run", valid=0.1, **TINY)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])

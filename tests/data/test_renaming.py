@@ -26,7 +26,7 @@ def matched(names: str, *rows: tuple[str, ...], head: bool = True, roles=ROLES, 
 
 def test_names_that_are_written_otherwise_are_the_same():
     told: list[str] = []
-    with notes.heard(told.append):
+    with notes.forward(told.append):
         assert matched("LABEL Text", ("a", "b")) == [{"label": "a", "text": "b"}]
     assert told == ["column 'Text' is read as 'text', column 'LABEL' is read as 'label'"]
     assert matched("Seq-ID T", ("1", "2"), roles={"input": ("t",), "group": ("seq_id",)}) == [

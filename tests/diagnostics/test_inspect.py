@@ -198,7 +198,9 @@ def test_the_command_says_where_and_what(capsys, run, tmp_path):
     assert command(["inspect", str(run), "--out", str(out), "--examples", "2"]) == 0
     told = capsys.readouterr()
     assert told.out.splitlines()[-1] == str(out / "index.html")
-    assert told.out.startswith(("healthy: ", "vanishing: "))
+    first, second = told.out.splitlines()[:2]
+    assert first.startswith("This model is worse than its best baseline")
+    assert second.startswith(("healthy: ", "vanishing: "))
     for words in ("gradients through time\n", "the same of a fresh gru\n", "drawing "):
         assert words in told.err
 
@@ -301,7 +303,7 @@ def test_the_end_is_a_part_of_the_loss(name, last):
     assert 0 < float(part) < float(task.loss(scores, batch).nats.detach())
     if name in ("translate", "caption"):
         kept = batch.targets != IGNORED
-        logp = scores.decoder.output(scores.teach(batch.targets)).log_softmax(-1)
+        logp = scores.decoder.output(scores.teacher_force(batch.targets)).log_softmax(-1)
         each = -logp.gather(2, batch.targets.clamp(min=0)[..., None])[..., 0] * kept
         wanted = edge(batch.targets, last=last) != IGNORED
         torch.testing.assert_close(part, each[wanted].sum().detach(), rtol=1e-4, atol=1e-5)
@@ -359,4 +361,7 @@ def test_a_report_is_refused_without_matplotlib(run, tmp_path, monkeypatch):
 def test_the_order_of_sections_is_that_of_the_table(run):
     found = inspect(elman.load(run), examples=1)
     assert len(found.sections) == len(inspection.SECTIONS)
-    assert found.sections[0].title == "Gradients through time"
+    assert [section.title for section in found.sections[:2]] == [
+        "Scores and mistakes",
+        "Gradients through time",
+    ]

@@ -133,7 +133,7 @@ def test_how_far_a_cell_remembers():
         ({"cells": ()}, "cells: expected one or more, each once, got none"),
         ({"lengths": (50, 50)}, "lengths: expected one or more, each once, got 50, 50"),
         ({"lengths": (5,)}, "lengths: expected at least 10, got 5"),
-        ({"seeds": (-1,)}, "seeds: expected at least 0, got -1"),
+        ({"seeds": (-1,)}, "seeds: expected a number from 0 to 9223372036854775807, got -1"),
     ],
 )
 def test_a_survey_that_cannot_be(options, message):
@@ -213,7 +213,10 @@ def test_an_interrupted_command_tells_where_things_are(capsys, tmp_path, monkeyp
     ("arguments", "message"),
     [
         (["--cell", "rnn,,gru"], "--cell: expected names with commas between, got 'rnn,,gru'"),
-        (["--cell", "grou"], "cell: unknown name 'grou'; did you mean 'gru'?"),
+        (
+            ["--cell", "grou"],
+            "cell: unknown name 'grou'; did you mean 'gru'? for a cell of your own: --import FILE.py",
+        ),
         (
             ["--lengths", "50,1e2"],
             "--lengths: expected whole numbers with commas between, such as 50,100, got '50,1e2'",

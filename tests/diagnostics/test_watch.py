@@ -50,7 +50,7 @@ def looked(layers: nn.Module, seq: Seq) -> LayerStats:
     watch = LayerMonitor()
     with kernels.through(watch):
         layers(seq)
-    look = watch.look()
+    look = watch.stats()
     assert look
     return look
 
@@ -124,7 +124,7 @@ def test_short_sequences_have_no_growth():
 
 
 def test_where_no_layer_ran_there_is_nothing_to_see():
-    assert LayerMonitor().look() is None
+    assert LayerMonitor().stats() is None
 
 
 def loss_of(seq: Seq):

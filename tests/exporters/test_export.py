@@ -302,12 +302,12 @@ def test_what_onnx_and_c_lack_is_refused_by_name_and_written_by_torch(name, sett
 def test_a_graph_that_says_something_else_is_not_written(run, tmp_path, monkeypatch):
     model = elman.load(run, device="cpu")
     kind = type(pieces(model.network, streams=False)[0])
-    says = kind.says
+    reference = kind.reference
 
     def off(self, given, lengths):
-        return {name: value + 1e-3 for name, value in says(self, given, lengths).items()}
+        return {name: value + 1e-3 for name, value in reference(self, given, lengths).items()}
 
-    monkeypatch.setattr(kind, "says", off)
+    monkeypatch.setattr(kind, "reference", off)
     with pytest.raises(TaskError, match=r"check of output 'scores' \(T = 1, B = 1\): .*off by"):
         export.to_onnx(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
@@ -438,13 +438,13 @@ def test_graphs_in_a_writers_place_write_the_same(name, options):
 def writes(reading: Any, targets: torch.Tensor) -> list[torch.Tensor]:
     """All that tasks ask of a reading: teaching, where it looked, the beginning, and steps of a search."""
     rows = torch.tensor([2, 0, 0])
-    first, state = reading.begin(torch.tensor([1]))
-    step = reading.steps(rows)
+    first, state = reading.start(torch.tensor([1]))
+    step = reading.step_fn(rows)
     then, state = step(torch.tensor([1, 2, 0]), tuple(part[:, rows] for part in state))
     last, _ = step(torch.tensor([0, 1, 2]), state)
-    taught = reading.decoder.output(reading.teach(targets))
-    some = reading.rows(rows[:2]).begin()[0]
-    return [taught, reading.looks(targets), first, then, last, some]
+    taught = reading.decoder.output(reading.teacher_force(targets))
+    some = reading.rows(rows[:2]).start()[0]
+    return [taught, reading.attention_weights(targets), first, then, last, some]
 
 
 def parts(scores: Any) -> list[torch.Tensor]:
@@ -531,7 +531,7 @@ def test_c_starts_from_a_class(tmp_path):
     done = subprocess.run(["./main"], capture_output=True, text=True, cwd=tmp_path, check=True)
     start = {name: value[2:3].transpose(0, 1) for name, value in piece.starts().items()}
     with torch.no_grad():
-        expected = piece.says({"input": torch.tensor([[[0.0, 0.0, 2.0]]]), **start}, None)["logits"]
+        expected = piece.reference({"input": torch.tensor([[[0.0, 0.0, 2.0]]]), **start}, None)["logits"]
     got = torch.tensor([float(word) for word in done.stdout.split()])
     torch.testing.assert_close(got, expected.flatten(), atol=1e-5, rtol=1e-5)
 

@@ -155,7 +155,7 @@ def test_what_differs_is_seen_near_any_offset_and_at_any_scale(how, offset, fact
         moved = offset + factor * value
         torch.testing.assert_close(encoded(far, moved), encoded(near, value), rtol=1e-4, atol=1e-4)
         if how != "sequence":
-            streamed = far.intake().take(moved)
+            streamed = far.incremental_encoder().encode(moved)
             torch.testing.assert_close(streamed, encoded(near, value), rtol=1e-4, atol=1e-4)
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman.core.errors import ConfigError, DataError, RunError, VocabError
+from elman.core.run_config import DataSettings
 from elman.inputs.text import vocab
 from elman.inputs.text.vocab import SymbolDecoder, from_text, learn, to_text
 
@@ -338,3 +339,20 @@ def test_newer_file():
 
 
 HELD = {unit: learn(unit, [TEXT], size=300 if unit == "bpe" else 0) for unit in UNITS}
+
+
+@pytest.mark.parametrize(
+    ("unit", "data", "fault"),
+    [("byte", {"vocab_size": 100}, "vocab_size"), ("byte", {"min_count": 2}, "min_count")],
+)
+def test_settings_of_the_data_apply_to_units_that_have_them(unit, data, fault):
+    settings, texts = DataSettings(**data), ["an apple and a pear", "an apple"]
+    with pytest.raises(ConfigError, match=f"^{fault}"):
+        vocab.learn_as(settings, unit, texts)
+    assert len(vocab.learn_as(settings, unit, texts, strict=False)) == 256
+
+
+def test_a_size_of_its_own_comes_before_that_of_the_data():
+    settings = DataSettings(vocab_size=5)
+    assert len(vocab.learn_as(settings, "char", ["abcdefgh"], size=3, strict=False)) == 3
+    assert len(vocab.learn_as(settings, "char", ["abcdefgh"], strict=False)) == 5

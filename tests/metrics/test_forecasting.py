@@ -47,19 +47,19 @@ def test_weighted_quantile_loss_nears_the_crps_of_a_gaussian():
     """CRPS(N(0, 1), y) = y (2 Phi(y) - 1) + 2 phi(y) - 1 / sqrt(pi) (Gneiting and Raftery 2007)."""
     y, normal = 0.7, NormalDist()
     crps = y * (2 * normal.cdf(y) - 1) + 2 * normal.pdf(y) - 1 / math.sqrt(math.pi)
-    outlook = QuantileForecast.normal(np.zeros((1, 1)), np.ones((1, 1)))
+    forecast = QuantileForecast.normal(np.zeros((1, 1)), np.ones((1, 1)))
     # Nine levels leave out the tails, where the loss is small: the mean is a tenth too high.
-    assert forecasting.weighted_quantile_loss(np.array([[y]]), outlook) * y == pytest.approx(crps, rel=0.11)
+    assert forecasting.weighted_quantile_loss(np.array([[y]]), forecast) * y == pytest.approx(crps, rel=0.11)
 
 
 def test_weighted_quantile_loss_of_a_point_is_its_absolute_error():
-    actual, outlook = np.array([[4.0, 6.0]]), certain([[5.0, 3.0]])
-    assert forecasting.weighted_quantile_loss(actual, outlook) == pytest.approx((1 + 3) / (4 + 6))
+    actual, forecast = np.array([[4.0, 6.0]]), certain([[5.0, 3.0]])
+    assert forecasting.weighted_quantile_loss(actual, forecast) == pytest.approx((1 + 3) / (4 + 6))
 
 
 def test_coverage_counts_what_is_inside():
-    outlook = QuantileForecast.normal(np.zeros((1, 4)), np.ones((1, 4)))
-    found = forecasting.forecast_scores(np.array([[0.0, 1.5, -1.5, 2.5]]), outlook, np.ones(1))
+    forecast = QuantileForecast.normal(np.zeros((1, 4)), np.ones((1, 4)))
+    found = forecasting.forecast_scores(np.array([[0.0, 1.5, -1.5, 2.5]]), forecast, np.ones(1))
     assert (found["coverage_80"], found["coverage_95"]) == (0.25, 0.75)
 
 
@@ -79,8 +79,8 @@ def test_naive_seasonal_naive_and_drift():
 def test_a_random_walk_is_inside_the_naive_interval_as_often_as_it_says():
     random = np.random.default_rng(1)
     walks = random.normal(size=(400, 220)).cumsum(1)
-    outlook = QuantileForecast.joined([naive_forecasts.naive(walk[:200], 1, 20) for walk in walks])
-    found = forecasting.forecast_scores(walks[:, 200:], outlook, np.ones(400))
+    forecast = QuantileForecast.joined([naive_forecasts.naive(walk[:200], 1, 20) for walk in walks])
+    found = forecasting.forecast_scores(walks[:, 200:], forecast, np.ones(400))
     assert found["coverage_80"] == pytest.approx(0.8, abs=0.03)
     assert found["coverage_95"] == pytest.approx(0.95, abs=0.02)
 
@@ -103,9 +103,9 @@ def test_exponential_smoothing_follows_trend_and_season():
     steps = np.arange(66)
     series = 10 + 0.5 * steps + np.tile([0.0, 3.0, -3.0], 22)
     noise = np.random.default_rng(0).normal(scale=0.05, size=66)
-    outlook = naive_forecasts.exponential_smoothing((series + noise)[:60], 3, 6)
-    assert outlook.mean == pytest.approx(series[60:], abs=0.5)
-    assert (np.diff(outlook.quantiles, axis=1) > 0).all()
+    forecast = naive_forecasts.exponential_smoothing((series + noise)[:60], 3, 6)
+    assert forecast.mean == pytest.approx(series[60:], abs=0.5)
+    assert (np.diff(forecast.quantiles, axis=1) > 0).all()
 
 
 def test_without_statsmodels_the_remedy_is_told(monkeypatch):

@@ -200,7 +200,7 @@ def test_a_word_list_leaves_texts_of_its_words_only(words):
     guide = scorers.Lexicon(spelled, BLANK, between=SPACE)
     scores = said(7, 6)
     lengths = torch.tensor([6, 4, 5])
-    for place, texts in enumerate(prefix_beam(scores, lengths, width=1200, count=4, guide=guide)):
+    for place, texts in enumerate(prefix_beam(scores, lengths, width=1200, count=4, scorer=guide)):
         exact = {
             text: summed(paths)
             for text, paths in every_text(scores[:, place], int(lengths[place])).items()
@@ -214,7 +214,7 @@ def test_a_word_list_leaves_texts_of_its_words_only(words):
 def test_words_that_begin_with_their_own_space_follow_each_other():
     """As symbols of the units word and bpe do: here 0 begins a word, 1 goes on with one."""
     guide = scorers.Lexicon([[0], [0, 1, 1]], BLANK)
-    found = prefix_beam(said(3, 5, 1), torch.tensor([5]), width=400, count=100, guide=guide)[0]
+    found = prefix_beam(said(3, 5, 1), torch.tensor([5]), width=400, count=100, scorer=guide)[0]
     texts = {tuple(text.symbols) for text in found if text.score > -math.inf}
     assert {(), (0,), (0, 0), (0, 1, 1), (0, 0, 0)} <= texts
     assert not texts & {(1,), (0, 1), (0, 2), (0, 1, 0)}
@@ -224,7 +224,7 @@ def test_where_no_word_is_finished_the_beginning_of_one_is_told():
     guide = scorers.Lexicon([[0, 1, 0, 1]], BLANK)
     scores = torch.full((2, 1, 4), -30.0)
     scores[0, 0, 0] = scores[1, 0, 1] = 0
-    ((text,),) = prefix_beam(scores, torch.tensor([2]), width=1, guide=guide)
+    ((text,),) = prefix_beam(scores, torch.tensor([2]), width=1, scorer=guide)
     assert text.symbols == [0, 1]
 
 
@@ -266,7 +266,7 @@ def test_a_wide_beam_with_an_n_gram_and_a_bonus_is_the_search_of_all_texts(seed)
         return value
 
     scores = said(seed)
-    for place, texts in enumerate(prefix_beam(scores, LENGTHS, width=300, count=4, guide=guide)):
+    for place, texts in enumerate(prefix_beam(scores, LENGTHS, width=300, count=4, scorer=guide)):
         exact = sorted(every_text(scores[:, place], int(LENGTHS[place])).items(), key=ranked, reverse=True)
         assert [tuple(text.symbols) for text in texts] == [text for text, _ in exact[:4]]
         assert [text.score for text in texts] == pytest.approx([ranked(item) for item in exact[:4]])

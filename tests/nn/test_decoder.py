@@ -11,29 +11,29 @@ SYMBOLS, VALUE, BATCH, STEPS = 7, 6, 3, 4
 LOOKS = ("additive", "general", NO_ATTENTION)
 
 
-def made(look="general", *, feed=True, cell="gru", **settings):
+def made(kind="general", *, feed=True, cell="gru", **settings):
     torch.manual_seed(1)
     config = NetworkSettings(cell=cell, hidden=5, embedding=4, **settings)
     decoder = Decoder(
-        SYMBOLS, config, look=look, value_size=VALUE, summary_size=3, feed=feed, tie=False
+        SYMBOLS, config, attention_kind=kind, value_size=VALUE, summary_size=3, feed=feed, tie=False
     ).double()
     values = Seq(torch.randn(6, BATCH, VALUE).double(), torch.tensor([6, 4, 2]))
     return decoder, decoder.read(values, torch.randn(BATCH, 3).double())
 
 
 def taught(reading, targets, sampled=0.0):
-    return reading.decoder.output(reading.teach(targets, sampled))
+    return reading.decoder.output(reading.teacher_force(targets, sampled))
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("kind", LOOKS)
 @pytest.mark.parametrize("feed", [True, False])
-def test_step_by_step_as_at_once(look, feed, cell):
-    _, reading = made(look, feed=feed, cell=cell, layers=2)
+def test_step_by_step_as_at_once(kind, feed, cell):
+    _, reading = made(kind, feed=feed, cell=cell, layers=2)
     targets = torch.randint(SYMBOLS, (STEPS, BATCH))
     scores_at_once = taught(reading, targets)
-    scores, state = reading.begin()
-    step, rows = reading.steps(torch.arange(BATCH)), [scores]
+    scores, state = reading.start()
+    step, rows = reading.step_fn(torch.arange(BATCH)), [scores]
     for symbols in targets[:-1]:
         scores, state = step(symbols, state)
         rows.append(scores)
@@ -41,9 +41,9 @@ def test_step_by_step_as_at_once(look, feed, cell):
     assert scores_at_once.shape == (STEPS, BATCH, SYMBOLS + 1)
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_rows_are_those_of_the_sources(look):
-    _, reading = made(look)
+@pytest.mark.parametrize("kind", LOOKS)
+def test_rows_are_those_of_the_sources(kind):
+    _, reading = made(kind)
     targets, places = torch.randint(SYMBOLS, (STEPS, BATCH)), torch.tensor([2, 0, 0])
     torch.testing.assert_close(
         taught(reading.rows(places), targets[:, places]), taught(reading, targets)[:, places]
@@ -64,13 +64,13 @@ def test_what_comes_after_changes_nothing_before():
 def test_a_prefix_is_written_first():
     _, reading = made()
     targets = torch.tensor([[1], [3], [2]]).expand(-1, BATCH)
-    scores, _ = reading.begin(torch.tensor([1, 3]))
+    scores, _ = reading.start(torch.tensor([1, 3]))
     torch.testing.assert_close(scores, taught(reading, targets)[2])
 
 
 def test_looks_sum_to_one_within_the_source():
     _, reading = made()
-    looks = reading.looks(torch.randint(SYMBOLS, (STEPS, BATCH)))
+    looks = reading.attention_weights(torch.randint(SYMBOLS, (STEPS, BATCH)))
     assert looks.shape == (STEPS, BATCH, 6)
     torch.testing.assert_close(looks.sum(-1), torch.ones(STEPS, BATCH).double())
     assert not looks[:, 2, 2:].any()
@@ -101,7 +101,9 @@ def test_scheduled_sampling_reads_what_was_written():
 
 def test_tied_matrices_are_one():
     config = NetworkSettings(hidden=5, embedding=4)
-    decoder = Decoder(SYMBOLS, config, look="general", value_size=VALUE, summary_size=3, feed=True, tie=True)
+    decoder = Decoder(
+        SYMBOLS, config, attention_kind="general", value_size=VALUE, summary_size=3, feed=True, tie=True
+    )
     assert decoder.output.weight is decoder.embedding.weight
 
 

@@ -21,6 +21,7 @@ from elman.nn.formula.plan import planned
 from elman.nn.kernels import dispatch, native
 from elman.nn.kernels.base import KernelRequest
 from elman.nn.recurrent import Recurrent
+from in_parts import assert_parts_are_the_whole
 
 needs_native = pytest.mark.skipif(native.available() is None, reason="the native kernels were not built")
 LISTS = [name for name in registry.names() if name not in ("rnn", "rnn_relu", "lstm", "gru")]
@@ -133,23 +134,7 @@ def test_gradcheck(cell):
 @needs_native
 @pytest.mark.parametrize("cell", [*LISTS, Odd()], ids=str)
 def test_ragged_is_one_by_one_and_a_stream_is_the_whole(cell):
-    net, lengths = network(cell, kernel="native"), torch.tensor([5, 2, 7])
-    x = torch.randn(7, 3, 3).double()
-    with torch.no_grad():
-        y, last = net(Seq(x, lengths))
-        for b, n in enumerate(lengths.tolist()):
-            one, end = net(Seq(x[:n, b : b + 1], None))
-            torch.testing.assert_close(y.data[:n, b], one.data[:, 0])
-            assert not y.data[n:, b].any()
-            for s, e in zip(last, end, strict=True):
-                torch.testing.assert_close(s[:, b], e[:, 0])
-        whole, _ = net(Seq(x, None))
-        (stepper,), (advance,) = net.layer_steppers(net.initial(3)), net.layer_advances()
-        state = tuple(s[0] for s in net.initial(3))
-        for t in range(7):
-            torch.testing.assert_close(stepper(x[t]), whole.data[t])
-            state = advance(x[t], state)
-            torch.testing.assert_close(state[0], whole.data[t])
+    assert_parts_are_the_whole(network(cell, kernel="native"), 3)
 
 
 def test_a_second_derivative_goes_through_the_loop():

@@ -31,11 +31,11 @@ from elman.core.run_config import RunConfig
 from elman.runs import folder as runs_folder
 from elman.runs import model_card
 from elman.runs.folder import LAST, RunFolder
-from elman.runs.results import RunResults, TrainingFacts
 from elman.streaming import Stream, StreamFactory, Streams
 from elman.streaming.base import Streaming
 from elman.tasks.abilities import ComputesWeights
 from elman.tasks.base import Purpose
+from elman.tasks.results import RunResults, TrainingFacts
 from elman.training import metrics_log
 
 often = settings(
@@ -322,13 +322,13 @@ def test_a_file_of_a_served_stream_is_nobody_elses(run, tmp_path):
 def test_an_error_of_any_kind_is_that_streams_alone(run, monkeypatch):
     streams = Streams(elman.load(run))
     mine, theirs = streams.open(), streams.open()
-    taking = streams._open[mine].ends.intake
+    taking = streams._open[mine].ends.encoder
 
     def fail(_: Any) -> Any:
         raise OverflowError("too large")
 
-    monkeypatch.setattr(taking, "one", fail)
-    monkeypatch.setattr(taking, "take", fail)
+    monkeypatch.setattr(taking, "encode_step", fail)
+    monkeypatch.setattr(taking, "encode", fail)
     said = streams.step({mine: "a", theirs: "t"})
     assert isinstance(said[mine], OverflowError)
     assert isinstance(said[theirs], torch.Tensor)

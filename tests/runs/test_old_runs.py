@@ -81,7 +81,7 @@ MARKS = {
 @pytest.mark.parametrize("name", MARKS)
 def test_its_saved_streams_still_fit(runs: Path, name: str):
     """A setting that came later is declared so: at its default it does not stand in the fingerprint."""
-    assert StreamFactory(elman.load(runs / name)).mark() == MARKS[name]
+    assert StreamFactory(elman.load(runs / name)).fingerprint() == MARKS[name]
 
 
 # The loss of quantiles has a kink where a prediction meets its target. Kernels round differently, by 1e-8 in

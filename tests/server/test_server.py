@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -176,7 +177,7 @@ def test_too_many_who_wait_are_sent_away(models):
         worker = app._service.worker
 
         async def block():
-            worker.order(None, lambda _: [event.wait()], None)
+            worker.submit_unbounded(None, lambda _: [event.wait()], None)
             worker.submit(None, lambda _: [1], None)
 
         client.portal.call(block)
@@ -185,6 +186,8 @@ def test_too_many_who_wait_are_sent_away(models):
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
         assert "too many requests wait" in told(answer)
+        while worker.waiting:
+            time.sleep(0.001)
         assert client.post("/models/films/predict", json={"values": ["a"]}).status_code == 200
 
 
@@ -193,7 +196,7 @@ def test_what_takes_too_long_is_given_up(models):
         event = threading.Event()
 
         async def block():
-            client.app._service.worker.order(None, lambda _: [event.wait()], None)
+            client.app._service.worker.submit_unbounded(None, lambda _: [event.wait()], None)
 
         client.portal.call(block)
         answer = client.post("/models/text/sample", json={})
@@ -208,7 +211,7 @@ def test_requests_that_come_together_are_computed_together(models):
         service = client.app._service
 
         async def block():
-            service.worker.order(None, lambda _: [event.wait()], None)
+            service.worker.submit_unbounded(None, lambda _: [event.wait()], None)
 
         client.portal.call(block)
         texts = [f"it was good in place {number}" for number in range(6)] + [""]
@@ -369,7 +372,7 @@ def test_a_message_that_cannot_be_read_is_told_and_the_stream_is_as_it_was(clien
 
 def test_streams_are_bounded_and_free_when_they_end(models):
     with asked(models, streams=2) as client:
-        house = client.app._house
+        sessions = client.app._sessions
         with client.websocket_connect(STREAM) as one, client.websocket_connect(STREAM) as two:
             one.receive_json(), two.receive_json()
             assert "no more may be" in talk(one, {"fork": True})["error"]
@@ -377,14 +380,14 @@ def test_streams_are_bounded_and_free_when_they_end(models):
                 pass
             assert refused.value.status_code == 503
         until = time.monotonic() + 5
-        while len(house) and time.monotonic() < until:
+        while len(sessions) and time.monotonic() < until:
             time.sleep(0.01)
-        assert len(house) == 0
+        assert len(sessions) == 0
         with client.websocket_connect(STREAM) as again:
             assert talk(again, {"step": "a"}) is not None
-        while len(house.engines["text"]) and time.monotonic() < until:
+        while len(sessions.engines["text"]) and time.monotonic() < until:
             time.sleep(0.01)
-        assert len(house.engines["text"]) == 0
+        assert len(sessions.engines["text"]) == 0
 
 
 def test_a_model_that_does_not_stream_says_so(client):
@@ -432,10 +435,10 @@ def test_a_forked_stream_that_nobody_takes_up_ends(models):
         socket.receive_json()
         talk(socket, {"fork": True})
         until = time.monotonic() + 10
-        while len(client.app._house) > 1 and time.monotonic() < until:
+        while len(client.app._sessions) > 1 and time.monotonic() < until:
             talk(socket, {"step": "a"})
             time.sleep(0.1)
-        assert len(client.app._house) == 1
+        assert len(client.app._sessions) == 1
 
 
 def test_a_fault_of_a_stream_is_told_to_it_alone_whatever_it_is(models, monkeypatch):
@@ -448,7 +451,7 @@ def test_a_fault_of_a_stream_is_told_to_it_alone_whatever_it_is(models, monkeypa
         assert [socket.receive_json()["steps"] for socket in (one, two)] == [0, 0]
         one.send_text('{"feed": [1' + 400 * "0" + "]}")
         assert "number" in one.receive_json()["error"]
-        engine = client.app._house.engines["days"]
+        engine = client.app._sessions.engines["days"]
         (mine, *_), whole = list(engine._open), engine.answers
 
         def answers(outputs):
@@ -473,6 +476,7 @@ def test_a_fault_of_a_stream_is_told_to_it_alone_whatever_it_is(models, monkeypa
         ("films", lambda model: model.predict(["so so"])),
         ("days", lambda model: model.forecast()),
         ("text", lambda model: model.sample("the ", 5)),
+        ("text", lambda model: model.complete("the c")),
     ],
 )
 def test_long_work_ends_when_nobody_waits_for_it(models, name, ask):
@@ -492,7 +496,7 @@ def test_streams_are_kept_while_the_server_is_down(models, tmp_path):
             talk(socket, {"feed": "the cat"})
             client.app.end()
         until = time.monotonic() + 5
-        while client.app._house._held[name].task and time.monotonic() < until:
+        while client.app._sessions._sessions[name].task and time.monotonic() < until:
             time.sleep(0.01)
     kept = sorted((tmp_path / "text").iterdir())
     assert [path.stat().st_mode & 0o777 for path in (kept[0], kept[0].parent)] == [0o600, 0o700]
@@ -530,3 +534,76 @@ def test_a_stream_of_numbers_takes_no_paths(models, tmp_path):
 
 def test_settings_of_a_tiny_run_are_known():
     assert TINY["hidden"] == 16  # what the state of a stream above has
+
+
+def test_work_ends_when_its_asker_has_gone(models, monkeypatch):
+    """A client that hangs up leaves nothing behind that is computed for nobody."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(values, **options):
+        begun.set()
+        try:
+            while True:
+                interruption.look()
+        except interruption.NobodyWaits:
+            ended.set()
+            raise
+
+    monkeypatch.setattr(models["films"], "predict", endless)
+    app = Application(models, bounds=Limits(seconds=600))
+    body = [{"type": "http.request", "body": b'{"values": ["a"]}', "more_body": False}]
+
+    async def receive():
+        if body:
+            return body.pop()
+        await asyncio.to_thread(begun.wait)
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    head = [(b"content-type", b"application/json"), (b"host", b"127.0.0.1")]
+    scope = {"type": "http", "method": "POST", "path": "/models/films/predict", "headers": head}
+    scope |= {"query_string": b"", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http"}
+
+    async def ask():
+        async with app._living(None):
+            await app(scope, receive, send)
+            await asyncio.to_thread(ended.wait)
+
+    asyncio.run(ask())
+    assert ended.is_set()
+
+
+def test_short_requests_are_answered_while_a_long_one_is_computed(models, monkeypatch):
+    begun, short = threading.Event(), threading.Event()
+    plain = models["films"].predict
+
+    def slow(values, **options):
+        begun.set()
+        while not short.is_set():
+            interruption.look()
+        return plain(values, **options)
+
+    monkeypatch.setattr(models["films"], "predict", slow)
+    with asked(models, seconds=600) as client:
+        found: list[int] = []
+        body = {"values": ["so dull"]}
+        asker = threading.Thread(
+            target=lambda: found.append(client.post("/models/films/predict", json=body).status_code)
+        )
+        asker.start()
+        begun.wait()
+        for path, ask in [
+            ("text/complete", {"text": "the c"}),
+            ("text/sample", {"length": 20}),
+            ("pairs/translate", {"values": ["ab3"]}),
+        ]:
+            assert client.post(f"/models/{path}", json=ask).status_code == 200
+        with client.websocket_connect(STREAM) as socket:
+            socket.receive_json()
+            assert talk(socket, {"feed": "the cat"})["steps"] == 7
+        assert not found
+        short.set()
+        asker.join()
+        assert found == [200]

@@ -89,7 +89,7 @@ def test_a_server_has_the_operations_of_all_that_a_task_can_do(counting: Model):
 @pytest.mark.parametrize("name", registry.TASKS)
 def test_a_model_has_a_method_or_refuses_it_by_the_tasks_that_have_it(name, monkeypatch):
     kind = registry.TASKS[name]
-    monkeypatch.setattr(kind, "use", lambda task: ["elman train {name}"])
+    monkeypatch.setattr(kind, "usage", lambda task: ["elman train {name}"])
     task = _bare(kind)
     model = model_of(task)(Path("runs/one"), RunConfig.of({}, kind.Config), task, nn.Identity())
     for method in NAMES:

@@ -27,7 +27,7 @@ def faults(*places: int) -> dict[int, DataError]:
 
 def test_what_is_left_out_is_said_in_order_and_in_number():
     said: list[str] = []
-    with notes.heard(said.append):
+    with notes.forward(said.append):
         kept = selection.usable(RECORDS, faults(7, 1, 5, 3, 9), "in all", strict=False)
         assert selection.usable(RECORDS, {}, "in all", strict=True) == RECORDS
     assert [record.fields["n"] for record in kept] == [0, 2, 4, 6, 8]

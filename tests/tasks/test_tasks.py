@@ -165,7 +165,7 @@ def test_baselines_and_model_are_measured_by_the_same_scores(name):
     task = made(name)
     examples = task.encode(RECORDS[name])
     scores = evaluation.evaluate(task, task.build(), examples).scores
-    assert task.watch in scores
+    assert task.selection_metric in scores
     for baseline in task.baselines(examples, {"test": examples})["test"].values():
         assert set(baseline) <= set(scores)
         assert next(iter(baseline)) == next(iter(scores))

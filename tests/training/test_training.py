@@ -136,7 +136,7 @@ def test_the_best_epoch_is_that_of_the_watched_score(tmp_path, table):
 
 
 def test_without_a_validation_part_the_last_weights_are_kept(tmp_path, table):
-    options = TINY | WHOLE | {"valid": 0.0}
+    options = TINY | WHOLE | {"valid": 0.0, "ema": 0.0}
     elman.train(table, out=tmp_path / "run", quiet=True, **options)
     results = json.loads((tmp_path / "run/results.json").read_text())
     assert list(results["scores"]) == ["test"]

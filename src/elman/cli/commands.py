@@ -80,7 +80,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
         if isinstance(pipe, TextIOWrapper):
             pipe.reconfigure(errors=errors)
     try:
-        with notes.heard(lambda text: print(f"elman: {shortened(text, _NOTE)}", file=sys.stderr)):
+        with notes.forward(lambda text: print(f"elman: {shortened(text, _NOTE)}", file=sys.stderr)):
             given = _imported(sys.argv[1:] if tokens is None else list(tokens))
             app(_placed(given), result_action="return_value")
         sys.stdout.flush()

@@ -56,16 +56,16 @@ def export(
 
     model = load(run, device="cpu")
     if c:
-        _tell(target.to_c(model, out))
+        _report(target.to_c(model, out))
     elif torch:
-        _tell(target.to_torch(model, out))
+        _report(target.to_torch(model, out))
     elif not int8:
-        _tell(target.to_onnx(model, out, streaming=streaming))
+        _report(target.to_onnx(model, out, streaming=streaming))
     else:
         from elman.core import formatting
 
         found = target.to_int8(model, out, streaming=streaming, data=data)
-        _tell(found.files)
+        _report(found.files)
         size = sum(one.size for one in found.files)
         print(f"{size:,} bytes, {size / found.before:.0%} of {found.before:,}")
         if found.scores:
@@ -74,7 +74,7 @@ def export(
             print("what that costs is not measured for this network")
 
 
-def _tell(written: list[Exported]) -> None:
+def _report(written: list[Exported]) -> None:
     for one in written:
         words = [f"{one.size:,} bytes"]
         words += [] if one.off is None else [f"the network's numbers to {one.off:.0e}"]

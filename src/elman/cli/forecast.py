@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from elman.cli.options import ReadingOptions, given
+from elman.cli.options import ReadingOptions, Whole, given
+from elman.cli.scores import print_scores
 
 _READ = ReadingOptions()
 
@@ -18,7 +19,7 @@ def forecast(
     data: str | None = None,
     /,
     *,
-    horizon: int = 0,
+    horizon: Whole = 0,
     out: Path | None = None,
     picture: Path | None = None,
     device: str = "auto",
@@ -80,4 +81,4 @@ def backtest(
     from elman.runs.load import load
 
     model = load(run, device=device)
-    print("\n".join(model.backtest(data, smoothing=smoothing, **given(reading)).lines()))
+    print_scores(model.backtest(data, smoothing=smoothing, **given(reading)))

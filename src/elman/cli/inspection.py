@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from elman.cli.options import ReadingOptions, given
+from elman.cli.options import ReadingOptions, Whole, given
 
 _READ = ReadingOptions()
 
@@ -18,7 +18,7 @@ def inspect(
     /,
     *,
     out: Path | None = None,
-    examples: int = 32,
+    examples: Whole = 32,
     mark: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     marks: Path | None = None,
     reading: Annotated[ReadingOptions, Parameter(name="*")] = _READ,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from elman.cli.options import Whole
+
 
 def samples() -> None:
     """List the data sets that are always there."""
-    from elman.data.samples.registry import SAMPLES
+    from elman.data.samples import registry
 
-    width = max(map(len, SAMPLES))
-    for name, sample in SAMPLES.items():
-        print(f"sample:{name:<{width}} {sample.about}")
+    found = registry.samples()
+    width = max(map(len, found))
+    for name, about in found.items():
+        print(f"{name:<{width}} {about}")
 
 
 def kernels(
@@ -17,7 +20,7 @@ def kernels(
     /,
     *,
     device: str = "cpu",
-    steps: int = 0,
+    steps: Whole = 0,
     ragged: bool = False,
     normed: bool = False,
     masked: bool = False,
@@ -51,24 +54,16 @@ def kernels(
     every
         Whether the cell state is asked for at all steps.
     """
-    from elman.nn.cells import registry
-    from elman.nn.formula.listing import listed
-    from elman.nn.kernels import dispatch as table
-    from elman.nn.kernels.base import KernelRequest
+    from elman.nn.kernels import answers
 
-    own = registry.get(cell)
-    case = KernelRequest(
-        own.name,
-        device,
-        steps=steps or None,
-        ragged=ragged,
-        normed=normed,
-        masked=masked,
-        projected=projected,
-        reset=reset,
-        zoned=zoned,
-        every=every,
-        unlisted=listed(own, 64).refusal,
-    )
-    for name, words in table.explain(case):
-        print(f"{name:<8} {words}")
+    case = {
+        "ragged": ragged,
+        "normed": normed,
+        "masked": masked,
+        "projected": projected,
+        "reset": reset,
+        "zoned": zoned,
+        "every": every,
+    }
+    for one in answers.kernels(cell, device=device, steps=steps, **case):
+        print(f"{one.kernel:<8} {one.answer}")

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import math
+import re
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, field, fields, make_dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
 from elman.core.run_config import DataSettings, Reading
 from elman.core.settings import Settings
+
+
+def _whole(kind: Any, tokens: Sequence[Token]) -> int:
+    """A whole number, where the parser itself rounds 2.5."""
+    text = tokens[0].value.strip()
+    if re.fullmatch(r"[+-]?0[xob]\w+", text, re.IGNORECASE):
+        return int(text, 0)
+    if re.fullmatch(r"[+-]?[\d_]+", text):
+        return int(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise ValueError(f'expected a whole number, got "{text}"')
+    return int(number)
+
+
+Whole: TypeAlias = Annotated[int, Parameter(converter=_whole)]
+"""An option that is a whole number."""
 
 _KINDS = {"int": int, "float": float, "str": str, "bool": bool}
 
@@ -26,8 +48,8 @@ def options_class(
     Args:
         section: the settings.
         without: names of settings that the command has no option for.
-        usual: what is said of the defaults of some, in place of their values.
-        about: what is said of some, in place of their explanations.
+        usual: texts in the help in place of some defaults.
+        about: texts in the help in place of some explanations.
     """
     rows = [row for row in options(section, usual, about) if row[0] not in without]
     return make_dataclass(
@@ -52,8 +74,9 @@ def options(
             f": {', '.join(choices)}" if choices else ""
         )
         text += "" if default is None or default == "" else f" (default: {usual.get(setting.name, default)})"
-        parameter = Parameter(help=text, group=group, show_default=False)
         kind = _KINDS[str(setting.type).removesuffix(" | None")]
+        convert = _whole if kind is int else None
+        parameter = Parameter(help=text, group=group, show_default=False, converter=convert)
         rows.append((setting.name, Annotated[kind | None, parameter], field(default=None)))
     return rows
 

@@ -12,7 +12,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from elman.cli.options import ReadingOptions, given
+from elman.cli.options import ReadingOptions, Whole, given
+from elman.cli.scores import print_scores
 
 _READ = ReadingOptions()
 
@@ -22,7 +23,7 @@ def evaluate(
     data: str,
     /,
     *,
-    beam: int | None = None,
+    beam: Whole | None = None,
     device: str = "auto",
     reading: Annotated[ReadingOptions, Parameter(name="*")] = _READ,
 ) -> None:
@@ -43,7 +44,7 @@ def evaluate(
 
     model = load(run, device=device)
     model = model if beam is None else model.with_beam(beam)
-    print("\n".join(model.evaluate(data, **given(reading)).lines()))
+    print_scores(model.evaluate(data, **given(reading)))
 
 
 def predict(
@@ -51,7 +52,7 @@ def predict(
     data: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
-    beam: int | None = None,
+    beam: Whole | None = None,
     device: str = "auto",
     reading: Annotated[ReadingOptions, Parameter(name="*")] = _READ,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from elman.cli.options import options
-from elman.core.errors import ConfigError
+from elman.core.errors import ConfigError, shortened
 from elman.diagnostics.memory_tests.settings import TrialSettings
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def _words(option: str, text: str) -> tuple[str, ...]:
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:
     words = _words(option, text)
-    if not all(word.isdecimal() for word in words):
-        raise ConfigError(option, repr(text), expected="whole numbers with commas between, such as 50,100")
+    if not all(word.isdecimal() and len(word) < 20 for word in words):
+        raise ConfigError(
+            option, shortened(repr(text)), expected="whole numbers with commas between, such as 50,100"
+        )
     return tuple(map(int, words))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from elman.cli.options import given, options_class
+from elman.cli.options import Whole, given, options_class
 from elman.core.errors import TaskError, VocabError
 from elman.decoding.options import SamplingOptions
 
@@ -25,8 +25,8 @@ def sample(
     /,
     *,
     prompt: str = "",
-    length: int = 400,
-    count: int = 1,
+    length: Whole = 400,
+    count: Whole = 1,
     start: str = "",
     prefix: Path | None = None,
     out: Path | None = None,
@@ -102,7 +102,7 @@ def _put(made: list[GeneratedSequence], out: Path | None) -> None:
     print(f"wrote {out}")
 
 
-def complete(run: Path, /, *, count: int = 5, device: str = "auto") -> None:
+def complete(run: Path, /, *, count: Whole = 5, device: str = "auto") -> None:
     """Tell the likeliest next words with their probabilities.
 
     On a terminal the words change as you type. As a filter, each line of standard input gives a line with

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from elman.cli.options import options
+from elman.cli.options import Whole, options
 from elman.core import optional
 from elman.core.errors import ConfigError
 from elman.server.limits import Limits as limits_Limits
@@ -25,7 +25,7 @@ _NEEDED = ("starlette", "uvicorn", "websockets")
 
 def serve(
     *runs: Path,
-    port: int = 8000,
+    port: Whole = 8000,
     host: str = "127.0.0.1",
     token: str = "",
     state_dir: Path | None = None,

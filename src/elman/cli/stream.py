@@ -77,14 +77,14 @@ def _answer(going: Stream, pieces: Iterator[Any], fresh: bool, rate: int) -> Non
     """Answer each piece as it comes, then the end, which the stream itself does not reach: it can go on."""
     number = 0
     for number, piece in enumerate(pieces, start=1):
-        told = _told(going, piece, fresh)
-        if told or not rate:
-            _put({"samples" if rate else "line": going.steps if rate else number, **told})
-    if number and (told := going.lines().tell("", [] if fresh else going.fork().finish())):
-        _put({"end": True, **told})
+        answer = _line_answer(going, piece, fresh)
+        if answer or not rate:
+            _put({"samples" if rate else "line": going.steps if rate else number, **answer})
+    if number and (answer := going.lines().answer("", [] if fresh else going.fork().finish())):
+        _put({"end": True, **answer})
 
 
-def _told(going: Stream, piece: Any, fresh: bool) -> dict[str, Any]:
+def _line_answer(going: Stream, piece: Any, fresh: bool) -> dict[str, Any]:
     """Return the answers to a piece, or the error if it cannot be read."""
     lines = going.lines()
     try:
@@ -94,13 +94,13 @@ def _told(going: Stream, piece: Any, fresh: bool) -> dict[str, Any]:
             going.reset()
     except ElmanError as error:
         return {"error": str(error)}
-    return lines.tell(piece if isinstance(piece, str) else "", outputs)
+    return lines.answer(piece if isinstance(piece, str) else "", outputs)
 
 
-def _put(told: dict[str, Any]) -> None:
+def _put(answer: dict[str, Any]) -> None:
     from elman.data.formats.base import to_json
 
-    sys.stdout.write(to_json(told) + "\n")
+    sys.stdout.write(to_json(answer) + "\n")
     sys.stdout.flush()
 
 

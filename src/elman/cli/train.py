@@ -25,7 +25,16 @@ Options: Any = make_dataclass(
 _NONE = Options()
 KNOWN = frozenset(
     name.replace("_", "-")
-    for name in (*(field.name for field in fields(Options)), "task", "out", "resume", "config", "set", "help")
+    for name in (
+        *(field.name for field in fields(Options)),
+        "task",
+        "out",
+        "resume",
+        "config",
+        "explain",
+        "set",
+        "help",
+    )
 )
 """What `elman train` has for options beside the settings of single tasks."""
 _TASK = f"Kind of problem: {registry.listed(list(registry.TASKS))}; inferred from the data if not given."
@@ -39,6 +48,7 @@ def train(
     out: Path | None = None,
     resume: Path | None = None,
     config: Path | None = None,
+    explain: Annotated[bool, Parameter(negative=())] = False,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show_default=False)] = (),
     own: Annotated[tuple[str, ...], Parameter(name=OWN, negative=(), show=False)] = (),
     chosen: Annotated[Options, Parameter(name="*")] = _NONE,
@@ -59,15 +69,17 @@ def train(
         finished, a lower --lr for one that diverged.
     config
         TOML file with settings, as elman init writes it; options here prevail over it.
+    explain
+        Print the settings that are chosen from the data, and why, without training.
     set_
         A setting as section.key=value, such as training.lr=0.01; may be given again and again.
     own
         A setting of the task's own, as name=value.
     """
     given = {key: value for key, value in asdict(chosen).items() if value is not None}
-    if resume and (data or task or out or config):
+    if resume and (data or task or out or config or explain):
         remedy = "a run keeps its data and its task; settings of training may be given"
-        raise ConfigError("--resume", "data, --task, --out or --config beside it", remedy=remedy)
+        raise ConfigError("--resume", "data, --task, --out, --config or --explain beside it", remedy=remedy)
     given |= {name: parse_value(value) for name, _, value in (text.partition("=") for text in own)}
     # Settings are checked before torch is loaded: a wrong word is answered at once.
     for section in SECTIONS:
@@ -82,6 +94,10 @@ def train(
         model = training_train.continue_run(resume, shown(), given, set_)
     else:
         run, choice = resolve.resolve(data, task, config, given, set_)
+        if explain:
+            print(f"# {choice.words}")
+            print(training_train.recipe_of(run, choice).to_toml())
+            return
         model = training_train.begin(run, out, shown(), choice)
     if not RunFolder(model.path).finished:
         raise KeyboardInterrupt

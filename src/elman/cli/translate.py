@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from codecs import getincrementaldecoder, lookup
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from elman.cli.options import given, options_class
+from elman.cli.options import Whole, given, options_class
 from elman.core.errors import DataError
 from elman.core.formatting import one_line
 from elman.decoding.options import FROM_THE_RUN, SearchOptions
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from elman.tasks.seq2seq.result import GeneratedText
 
 
-Say = Callable[..., "list[list[GeneratedText]]"]
+Translate = Callable[..., "Sequence[list[GeneratedText]]"]
 """Texts, and their names -> what is written for each."""
 
 _READ, _AT_ONCE = 1 << 16, 64
@@ -31,7 +31,9 @@ _SHOWN = 6
 """Lines of which the picture shows where their symbols came from."""
 
 Options: Any = options_class(
-    SearchOptions, without=("count",), usual=dict.fromkeys(FROM_THE_RUN, "as the settings of the run say")
+    SearchOptions,
+    without=("count",),
+    usual=dict.fromkeys(FROM_THE_RUN, "as the settings of the run say"),
 )
 _NONE = Options()
 
@@ -40,7 +42,7 @@ def translate(
     run: Path,
     /,
     *,
-    n_best: int = 1,
+    n_best: Whole = 1,
     attention: Path | None = None,
     encoding: str = "utf-8",
     device: str = "auto",
@@ -70,10 +72,10 @@ def translate(
     from elman.tasks.seq2seq.result import save_picture
 
     check_encoding(encoding)
-    say = partial(load(run, device=device).translate, count=n_best, **given(chosen))
+    translate = partial(load(run, device=device).translate, count=n_best, **given(chosen))
     seen: list[GeneratedText] = []
     for first, lines in _arriving(encoding):
-        found = _translated(say, first, lines)
+        found = _translated(translate, first, lines)
         sys.stdout.writelines(_rows(found, first, n_best))
         sys.stdout.flush()
         if attention:
@@ -85,7 +87,7 @@ def translate(
 def _arriving(encoding: str) -> Iterator[tuple[int, list[str]]]:
     """The lines of standard input, some at a time but each as soon as it is there, and the first's number."""
     first, rest = 1, ""
-    # Bytes that are no UTF-8 are kept, and told with their line.
+    # Bytes that are no UTF-8 are kept, and translations with their line.
     errors = "surrogateescape" if lookup(encoding).name == "utf-8" else "replace"
     decoder = getincrementaldecoder(encoding)(errors)
     arrived: BufferedReader = sys.stdin.buffer  # type: ignore[assignment]
@@ -99,17 +101,19 @@ def _arriving(encoding: str) -> Iterator[tuple[int, list[str]]]:
         yield first, [rest.removesuffix("\r")]
 
 
-def _translated(say: Say, first: int, lines: list[str]) -> list[list[GeneratedText]]:
+def _translated(translate: Translate, first: int, lines: list[str]) -> list[list[GeneratedText]]:
     """What is written for each line; nothing for an empty one, and for one that cannot be read."""
     found: list[list[GeneratedText]] = [[] for _ in lines]
     asked = [place for place, line in enumerate(lines) if line.strip()]
     try:
-        told = say([lines[place] for place in asked], names=[f"line {first + place}" for place in asked])
-        for place, several in zip(asked, told, strict=True):
+        translations = translate(
+            [lines[place] for place in asked], names=[f"line {first + place}" for place in asked]
+        )
+        for place, several in zip(asked, translations, strict=True):
             found[place] = several
     except DataError as error:
         if len(asked) > 1:  # one of them is at fault: the others have their answers
-            return [_translated(say, first + place, [line])[0] for place, line in enumerate(lines)]
+            return [_translated(translate, first + place, [line])[0] for place, line in enumerate(lines)]
         print(f"elman: {error}", file=sys.stderr)
     return found
 

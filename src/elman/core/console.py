@@ -1,15 +1,21 @@
-"""What a training says while it runs: a bar and lines on a terminal, plain lines elsewhere, all in a log."""
+"""What a training reports while it runs: a bar and lines in a terminal or notebook, else plain lines."""
 
 from __future__ import annotations
 
+import html
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from elman.core import atomic_files
+
+_DRAW_EVERY = 0.2
+"""Seconds between two drawings of a notebook's bar, at least: each is a message to the browser."""
 
 _LINE_EVERY = 15.0
 """Seconds between two lines of progress where there is no bar."""
@@ -103,6 +109,59 @@ class ProgressReporter(Reporter):
             self._progress.stop()
 
 
+class NotebookReporter(Reporter):
+    """A progress bar of HTML with lines below it, for the output of a notebook's cell.
+
+    Args:
+        display: `IPython.display.display`.
+        out: what lines are printed to.
+    """
+
+    def __init__(self, display: Callable[..., Any], out: TextIO) -> None:
+        self._display, self._lines, self._next = display, LineReporter(out), 0.0
+        self._handle: Any = None
+
+    def line(self, text: str) -> None:
+        """Print the line."""
+        self._lines.line(text)
+
+    def step(self, done: int, total: int, text: str) -> None:
+        """Move the bar; between two drawings nothing is sent."""
+        now = time.monotonic()
+        if now >= self._next or done >= total:
+            self._next = now + _DRAW_EVERY
+            self._draw(
+                f'<progress value="{done}" max="{max(total, 1)}" style="width:16em"></progress> '
+                f"{done}/{total} &nbsp;{html.escape(text)}"
+            )
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._handle is not None:
+            self._draw("")
+
+    def _draw(self, content: str) -> None:
+        shown = _Html(content)
+        if self._handle is None:
+            self._handle = self._display(shown, display_id=True)
+        else:
+            self._handle.update(shown)
+
+
+class _Html:
+    """HTML as IPython shows it."""
+
+    def __init__(self, content: str) -> None:
+        self._content = content
+
+    def _repr_html_(self) -> str:
+        return self._content
+
+    def __repr__(self) -> str:
+        """Nothing, for a frontend without HTML."""
+        return ""
+
+
 class LoggingReporter(Reporter):
     """A reporter that also writes each line to a file, with the time."""
 
@@ -132,6 +191,17 @@ class LoggingReporter(Reporter):
 
 
 def shown(out: TextIO | None = None) -> Reporter:
-    """A bar where `out` (standard error if None) is a terminal, plain lines where it is not."""
+    """A bar where `out` (standard error if None) is a terminal or a notebook, plain lines where it is not."""
+    notebook = _notebook() if out is None else None
     out = out or sys.stderr
+    if notebook is not None:
+        return NotebookReporter(notebook, out)
     return ProgressReporter(out) if out.isatty() else LineReporter(out)
+
+
+def _notebook() -> Callable[..., Any] | None:
+    """`IPython.display.display`, in the kernel of a notebook, which has imported it; else None."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if not hasattr(shell, "kernel"):  # a terminal's IPython has none
+        return None
+    return import_module("IPython.display").display

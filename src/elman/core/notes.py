@@ -11,20 +11,20 @@ from elman.core.errors import DataWarning
 
 
 def note(text: str) -> None:
-    """Say one line."""
+    """Issue one line as a warning."""
     warnings.warn(text, DataWarning, stacklevel=3)
 
 
 @contextmanager
-def heard(say: Callable[[str], None]) -> Iterator[None]:
-    """Within it, every note goes to `say`; other warnings go where they went."""
+def forward(report: Callable[[str], None]) -> Iterator[None]:
+    """Pass every note in the `with` block to `report`; other warnings go where they went."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)
         others = warnings.showwarning
 
         def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, DataWarning):
-                say(str(message))
+                report(str(message))
             else:
                 others(message, category, *where, **more)
 

@@ -132,11 +132,11 @@ class Reading(TypedDict, total=False):
 
 
 _READING: Reading = {"format": "auto", "encoding": "utf-8", "strict": False}
-"""What holds for a file of which nothing is said; all else is as in the run."""
+"""The defaults of a single file; all else is as in the run."""
 
 
 def reading_of(data: DataSettings, said: Reading) -> DataSettings:
-    """The settings of a run's data, with what is said of a single file.
+    """Return the settings of a run's data, with those of a single file.
 
     Raises:
         ConfigError: an unknown word, or a value out of bounds.
@@ -274,6 +274,14 @@ class TrainingSettings(Settings):
     steps: int = option(
         0, "optimiser steps, whose last epoch may be cut short; 0: use epochs", low=0, most=10**12
     )
+    minutes: float = option(
+        0.0,
+        "time for the whole training, which takes as many steps as end within it; 0: any time, or 10 minutes "
+        "where neither epochs nor steps are given",
+        low=0,
+        high=10**6,
+        later=True,
+    )
     lr: float = option(0.004, "peak learning rate", above=0)
     batch_size: int = option(
         16, "batch size per process: sequences, or parallel rows of a text", low=1, most=1_000_000
@@ -337,7 +345,12 @@ _Section = TypeVar("_Section", bound=Settings)
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(Generic[_Own]):
-    """All settings of a run: which task, the common sections, and the task's own, which are its type."""
+    """All settings of a run: which task, the common sections, and the task's own, which are its type.
+
+    Attributes:
+        given: the settings that a user set, as section.name; all others may be chosen from the data.
+        columns: those guessed from all of the data, before they were split; see `Task.guess_columns`.
+    """
 
     task: str
     data: DataSettings
@@ -345,8 +358,8 @@ class RunConfig(Generic[_Own]):
     network: NetworkSettings
     training: TrainingSettings
     options: _Own
+    given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False)
     columns: Any = dataclasses.field(default=None, compare=False, repr=False)
-    """What was guessed from all of the data, before they were split: no setting; see `Task.choose`."""
 
     @staticmethod
     def of(tables: Mapping[str, Any], own: type[_Section], where: object = "config") -> RunConfig[_Section]:
@@ -361,6 +374,7 @@ class RunConfig(Generic[_Own]):
                 raise ConfigError(f"{where}: [{name}]", "an unknown section", remedy=nearest(name, sections))
             if name in sections and not isinstance(table, Mapping):
                 raise ConfigError(f"{where}: {name}", repr(table), expected=f"a section [{name}]")
+        given = frozenset(f"{name}.{key}" for name in sections for key in tables.get(name, ()))
         tables = merge(own.defaults, tables)
         return RunConfig(
             task=own.section,
@@ -369,7 +383,22 @@ class RunConfig(Generic[_Own]):
             network=NetworkSettings.of(tables.get("network", {})),
             training=TrainingSettings.of(tables.get("training", {})),
             options=own.of(tables.get(own.section, {})),
+            given=given,
         )
+
+    def but(self, changes: Mapping[str, Any]) -> RunConfig[_Own]:
+        """Return the same settings but for `changes`: section.name -> value."""
+        by_section: dict[str, dict[str, Any]] = {}
+        for setting, value in changes.items():
+            section, _, name = setting.partition(".")
+            by_section.setdefault(section, {})[name] = value
+        places = ("data", "signal", "network", "training", "options")
+        changed = {
+            place: section.but(**by_section[section.section])
+            for place in places
+            if (section := getattr(self, place)).section in by_section
+        }
+        return dataclasses.replace(self, **changed)
 
     @property
     def sections(self) -> tuple[Settings, ...]:
@@ -400,11 +429,12 @@ def _section_text(section: Settings) -> str:
     for field in dataclasses.fields(section):
         choices = field.metadata["choices"]
         doc = field.metadata["doc"] + (f": {', '.join(choices)}" if choices else "")
-        lines.append(f"{field.name} = {_toml(vars(section)[field.name])}  # {doc}")
+        lines.append(f"{field.name} = {toml_value(vars(section)[field.name])}  # {doc}")
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Return a setting's value as TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -25,7 +25,7 @@ def matched(records: list[Record], roles: Mapping[str, Sequence[str]], data: Dat
 
     Raises:
         ConfigError: a setting names more or fewer columns than the model learnt from.
-        DataError: a column is not there, or the one that is to be read cannot be told.
+        DataError: a column is not there, or the one to read is ambiguous.
     """
     first = records[0]
     names: dict[str, str] = {}
@@ -70,7 +70,7 @@ def _folded(name: str) -> str:
 
 
 def _check_input(first: Record, learnt: Sequence[str], names: Mapping[str, str]) -> None:
-    """See that what is read is there. Columns that have no names are told by their places, by the task."""
+    """See that what is read is there. Columns without names are identified by their places, by the task."""
     own = list(first.fields)
     missing = [name for name in learnt if name not in own and name not in names.values()]
     if len(own) == 1 or not missing or (len(learnt) > 1 and _unnamed(first)):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from elman.core import words
+from elman.core import interruption, words
 from elman.core.errors import ConfigError
 from elman.core.records import State
 from elman.decoding.sampling import Step
@@ -101,6 +101,7 @@ def completions(
     covered = 0.0 if prefix else 1.0
     beam: _Beam | None = _Beam([b""], torch.zeros(1, dtype=torch.float64), scores, state)
     while beam and limit and not _settled(found, beam, count, covered):
+        interruption.look()
         logp = beam.scores.detach().cpu().double().masked_fill(silent, -math.inf).log_softmax(-1)
         logp += beam.logp[:, None]
         for before, rows in _alike(beam.spelled, prefix).items():

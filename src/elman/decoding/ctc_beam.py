@@ -24,7 +24,7 @@ _ODD, _SPREAD = 0x9E3779B97F4A7C1 | 1, 0x2545F4914F6CDD1D
 class PrefixScorer(Protocol):
     """What a text may be, and what speaks for it, symbol by symbol: of R texts at once, S numbers the state.
 
-    What a guide adds depends on the text alone, not on how it was come to.
+    What a scorer adds depends on the text alone, not on how it was come to.
     """
 
     def start(self, rows: int) -> Tensor:
@@ -50,7 +50,7 @@ class CtcHypothesis(NamedTuple):
     Args:
         symbols: its symbols.
         logp: ln of the sum over those of its paths that the beam kept: with a wide one over all.
-        score: what it was ranked by: `logp` and what the guide adds.
+        score: what it was ranked by: `logp` and what the scorer adds.
     """
 
     symbols: list[int]
@@ -59,9 +59,9 @@ class CtcHypothesis(NamedTuple):
 
 
 def prefix_beam(
-    scores: Tensor, lengths: Tensor, *, width: int, count: int = 1, guide: PrefixScorer | None = None
+    scores: Tensor, lengths: Tensor, *, width: int, count: int = 1, scorer: PrefixScorer | None = None
 ) -> list[list[CtcHypothesis]]:
-    """The best texts of each sequence by ln p(text) and what a guide adds.
+    """The best texts of each sequence by ln p(text) and what a scorer adds.
 
     p_blank(y) and p_symbol(y) are the probabilities of the paths of text y so far that end in a blank and in
     its last symbol. With p = p_blank + p_symbol, and q that of the frame, at each frame
@@ -74,10 +74,10 @@ def prefix_beam(
         lengths: [B] int64 on the CPU, frames of each sequence.
         width: texts that are followed for each sequence.
         count: how many to give, at most `width`.
-        guide: None: what the network says is all.
+        scorer: None: what the network says is all.
 
     Returns:
-        For each sequence 1 to `count` texts, the best first. Where none may end, the guide's word on that is
+        For each sequence 1 to `count` texts, the best first. Where none may end, the scorer's word on that is
         not asked: an unfinished text is better than none.
 
     Raises:
@@ -88,7 +88,7 @@ def prefix_beam(
     if not 1 <= count <= width:
         raise ConfigError("count", str(count), expected=f"from 1 to the width, {width}")
     logp = scores.detach().cpu().double().log_softmax(-1)
-    search = _PrefixBeamSearch(logp.shape[1], width, logp.shape[2] - 1, guide)
+    search = _PrefixBeamSearch(logp.shape[1], width, logp.shape[2] - 1, scorer)
     for frame, row in enumerate(logp):
         interruption.look()
         search.advance(row, frame < lengths)
@@ -102,7 +102,7 @@ class _Texts(NamedTuple):
         blank, symbol: ln of the probabilities p_blank and p_symbol.
         last: the last symbol; V of an empty text.
         hash, before: numbers of the text and of the text without its last symbol, equal for equal texts.
-        added: what the guide has added so far.
+        added: what the scorer has added so far.
     """
 
     blank: Tensor
@@ -124,14 +124,14 @@ class _Texts(NamedTuple):
 
 @final
 class _PrefixBeamSearch:
-    def __init__(self, batch: int, width: int, symbols: int, guide: PrefixScorer | None) -> None:
-        self._symbols, self._guide, self._shape = symbols, guide, (batch, width)
+    def __init__(self, batch: int, width: int, symbols: int, scorer: PrefixScorer | None) -> None:
+        self._symbols, self._scorer, self._shape = symbols, scorer, (batch, width)
         dead = torch.full((batch, width), -math.inf, dtype=torch.float64)
         alone = dead.clone()
         alone[:, 0] = 0  # the empty text; the others are dead until there are as many
         zeros = torch.zeros(batch, width, dtype=torch.int64)
         self._texts = _Texts(alone, dead, zeros + symbols, zeros, zeros - 1, dead.new_zeros(batch, width))
-        self._state = guide.start(batch * width) if guide else zeros.new_zeros(batch * width, 0)
+        self._state = scorer.start(batch * width) if scorer else zeros.new_zeros(batch * width, 0)
         self._trail: list[tuple[Tensor, Tensor]] = []
 
     def advance(self, logp: Tensor, on: Tensor) -> None:
@@ -176,21 +176,21 @@ class _PrefixBeamSearch:
 
     def _ranked(self, fresh: Tensor) -> Tensor:
         ranks = fresh + self._texts.added[..., None]
-        if self._guide:
-            self._follow = self._guide.follow(self._state).view(fresh.shape)
+        if self._scorer:
+            self._follow = self._scorer.follow(self._state).view(fresh.shape)
             ranks = ranks + self._follow
         return ranks
 
     def _grow(self, kept: _Texts, grows: Tensor, taken: Tensor, value: Tensor, slots: Tensor) -> None:
         """The texts [B, W] in their new order, of which some grow by a symbol."""
         added, flat = kept.added, (slots + torch.arange(len(slots))[:, None] * slots.shape[1]).flatten()
-        if self._guide:
+        if self._scorer:
             more = self._follow.flatten(1).gather(1, slots * self._symbols + taken)
             added = torch.where(grows, added + more, added)
             value = value.masked_fill(more == -math.inf, -math.inf)
             self._state = self._state[flat]
             rows = (grows & (value > -math.inf)).flatten().nonzero()[:, 0]
-            self._state[rows] = self._guide.step(self._state[rows], taken.flatten()[rows])
+            self._state[rows] = self._scorer.step(self._state[rows], taken.flatten()[rows])
         self._texts = _Texts(
             blank=kept.blank.masked_fill(grows, -math.inf),
             symbol=torch.where(grows, value, kept.symbol),
@@ -203,8 +203,8 @@ class _PrefixBeamSearch:
     def results(self, count: int) -> list[list[CtcHypothesis]]:
         """The best `count` texts of each sequence, read back along the trail."""
         logp, score = self._texts.logp, self._texts.logp + self._texts.added
-        if self._guide:
-            ended = score + self._guide.end(self._state).view(score.shape)
+        if self._scorer:
+            ended = score + self._scorer.end(self._state).view(score.shape)
             score = torch.where((ended > -math.inf).any(1, keepdim=True), ended, score)
         best, slots = score.topk(count)
         logp, written, at = logp.gather(1, slots), [], slots

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import Field, dataclass, fields
+from numbers import Integral, Real
 from typing import Any
 
 from elman.core.errors import ConfigError
@@ -78,11 +79,11 @@ def check_filters(temperature: float, top_k: int, top_p: float) -> None:
     Raises:
         ConfigError: a negative or infinite temperature, a negative top_k, or a top_p not in (0, 1].
     """
-    if not 0 <= temperature < math.inf:
+    if not (isinstance(temperature, Real) and 0 <= temperature < math.inf):
         raise ConfigError(
             "temperature", f"{temperature}", expected="0 (the likeliest symbol always) or above"
         )
-    if top_k < 0:
+    if not (isinstance(top_k, Integral) and top_k >= 0):
         raise ConfigError("top_k", f"{top_k}", expected="0 (no bound) or above")
-    if not 0 < top_p <= 1:
+    if not (isinstance(top_p, Real) and 0 < top_p <= 1):
         raise ConfigError("top_p", f"{top_p}", expected="above 0 and at most 1 (no bound)")

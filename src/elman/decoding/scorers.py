@@ -151,25 +151,25 @@ class SymbolBonus:
 class CombinedScorer:
     """Several scorers: their scores are summed, and a symbol is forbidden if one of them forbids it."""
 
-    def __init__(self, guides: Sequence[PrefixScorer]) -> None:
-        self._guides = guides
-        self._widths = [guide.start(1).shape[1] for guide in guides]
+    def __init__(self, scorers: Sequence[PrefixScorer]) -> None:
+        self._scorers = scorers
+        self._widths = [scorer.start(1).shape[1] for scorer in scorers]
 
     def start(self, rows: int) -> Tensor:
         """The states of all, side by side."""
-        return torch.cat([guide.start(rows) for guide in self._guides], 1)
+        return torch.cat([scorer.start(rows) for scorer in self._scorers], 1)
 
     def follow(self, state: Tensor) -> Tensor:
         """The sum."""
-        parts = zip(self._guides, state.split(self._widths, 1), strict=True)
-        return torch.stack([guide.follow(part) for guide, part in parts]).sum(0)
+        parts = zip(self._scorers, state.split(self._widths, 1), strict=True)
+        return torch.stack([scorer.follow(part) for scorer, part in parts]).sum(0)
 
     def step(self, state: Tensor, symbols: Tensor) -> Tensor:
         """The states of all."""
-        parts = zip(self._guides, state.split(self._widths, 1), strict=True)
-        return torch.cat([guide.step(part, symbols) for guide, part in parts], 1)
+        parts = zip(self._scorers, state.split(self._widths, 1), strict=True)
+        return torch.cat([scorer.step(part, symbols) for scorer, part in parts], 1)
 
     def end(self, state: Tensor) -> Tensor:
         """The sum."""
-        parts = zip(self._guides, state.split(self._widths, 1), strict=True)
-        return torch.stack([guide.end(part) for guide, part in parts]).sum(0)
+        parts = zip(self._scorers, state.split(self._widths, 1), strict=True)
+        return torch.stack([scorer.end(part) for scorer, part in parts]).sum(0)

@@ -14,7 +14,7 @@ from elman.core.errors import DataError
 from elman.metrics.baselines import linear
 from elman.plots import figures
 
-_HELD = 0.25
+_UNSEEN = 0.25
 """The share of steps, the last ones, that a probe is scored on."""
 
 _FEWEST = 40
@@ -132,14 +132,16 @@ class Probes:
         """A row for each layer and property: scores, and the units with the largest weights in order."""
         return [
             {
-                "layer": told.layer,
-                "property": told.mark,
-                "score": told.probe.score,
-                "chance": told.probe.chance,
-                "units": " ".join(map(str, told.probe.units[:_NAMED].tolist())),
-                "weights": " ".join(f"{float(w):.3g}" for w in told.probe.weights[told.probe.units[:_NAMED]]),
+                "layer": result.layer,
+                "property": result.mark,
+                "score": result.probe.score,
+                "chance": result.probe.chance,
+                "units": " ".join(map(str, result.probe.units[:_NAMED].tolist())),
+                "weights": " ".join(
+                    f"{float(w):.3g}" for w in result.probe.weights[result.probe.units[:_NAMED]]
+                ),
             }
-            for told in self.each
+            for result in self.each
         ]
 
     def plot(self) -> Any:
@@ -148,19 +150,19 @@ class Probes:
         Raises:
             TaskError: matplotlib is not installed.
         """
-        marks = list(dict.fromkeys(told.mark for told in self.each))
-        layers = list(dict.fromkeys(told.layer for told in self.each))
+        marks = list(dict.fromkeys(result.mark for result in self.each))
+        layers = list(dict.fromkeys(result.layer for result in self.each))
         figure = figures.new_figure(7.2, 1.3 + 0.42 * len(marks))
         axes = figure.add_subplot()
         for number, layer in enumerate(layers):
-            own = [told for told in self.each if told.layer == layer]
-            at = [marks.index(told.mark) + 0.16 * (number - (len(layers) - 1) / 2) for told in own]
-            axes.plot([max(0.0, told.probe.score) for told in own], at, "o", label=layer)
-            for told, y in zip(own, at, strict=True):
-                axes.plot([max(0.0, told.probe.chance)] * 2, [y - 0.22, y + 0.22], color="0.5", linewidth=2)
-                unit = f"unit {int(told.probe.units[0])}"
+            own = [result for result in self.each if result.layer == layer]
+            at = [marks.index(result.mark) + 0.16 * (number - (len(layers) - 1) / 2) for result in own]
+            axes.plot([max(0.0, result.probe.score) for result in own], at, "o", label=layer)
+            for result, y in zip(own, at, strict=True):
+                axes.plot([max(0.0, result.probe.chance)] * 2, [y - 0.22, y + 0.22], color="0.5", linewidth=2)
+                unit = f"unit {int(result.probe.units[0])}"
                 axes.annotate(
-                    unit, (max(0.0, told.probe.score), y), xytext=(7, -3), textcoords="offset points",
+                    unit, (max(0.0, result.probe.score), y), xytext=(7, -3), textcoords="offset points",
                     fontsize="x-small", color="0.35",
                 )  # fmt: skip
         axes.set_yticks(range(len(marks)), marks)
@@ -206,7 +208,7 @@ def probe(states: Tensor, marks: Tensor) -> Probe:
     if marks.shape != (steps,) or steps < _FEWEST:
         expected = f"as many marks as states, and {_FEWEST} at least"
         raise DataError("probe", f"{list(marks.shape)} marks of {steps} states", expected=expected)
-    cut = steps - round(steps * _HELD)
+    cut = steps - round(steps * _UNSEEN)
     scale, values = states[:cut].std(0).clamp(min=1e-6).float(), marks.float()
     x = (states.float() - states[:cut].float().mean(0)) / scale
     if any(len(part.unique()) < 2 for part in (values[:cut], values[cut:])):
@@ -228,14 +230,14 @@ def _squares(scores: Tensor, targets: Tensor) -> Tensor:
     return (scores - targets).square().sum() / 2
 
 
-def _share(found: Tensor, known: Tensor, held: Tensor) -> tuple[float, float]:
+def _share(found: Tensor, known: Tensor, unseen: Tensor) -> tuple[float, float]:
     """The share that is right, and that of the more frequent of the two."""
     often = float(known.mean() >= 0.5)
-    return float(((found > 0) == (held > 0)).double().mean()), float((held == often).double().mean())
+    return float(((found > 0) == (unseen > 0)).double().mean()), float((unseen == often).double().mean())
 
 
-def _explained(found: Tensor, known: Tensor, held: Tensor) -> tuple[float, float]:
+def _explained(found: Tensor, known: Tensor, unseen: Tensor) -> tuple[float, float]:
     """R^2, and that of the mean."""
-    spread = (held - held.mean()).square().sum()
-    error, usual = (held - found).square().sum(), (held - known.mean()).square().sum()
+    spread = (unseen - unseen.mean()).square().sum()
+    error, usual = (unseen - found).square().sum(), (unseen - known.mean()).square().sum()
     return float(1 - error / spread), float(1 - usual / spread)

@@ -47,7 +47,7 @@ class LayerMonitor(Kernel):
         return result
 
     @torch.no_grad()
-    def look(self) -> LayerStats | None:
+    def stats(self) -> LayerStats | None:
         """What it saw; None where no recurrent layer ran."""
         if not self._seen:
             return None

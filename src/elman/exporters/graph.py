@@ -231,7 +231,7 @@ class ExportedGraph(ABC):
     """Whether it needs whole sequences: then it does not stream."""
 
     @abstractmethod
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         """Tell the graph what is computed.
 
         Raises:
@@ -243,10 +243,10 @@ class ExportedGraph(ABC):
         """Random inputs that the network takes, without lengths and states."""
 
     @abstractmethod
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
         """What the network says of inputs and, where they are there, states; states after it too."""
 
-    def heard(self, said: Named) -> Any:
+    def as_scores(self, outputs: Named) -> Any:
         """What the network would have given a task as its scores; None where several graphs make them."""
         return None
 

@@ -41,7 +41,7 @@ class _Traced(nn.Module):
         self.network, self._piece, self._names = network, piece, names
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self._piece.says(dict(zip(self._names, given, strict=True)), None).values())
+        return tuple(self._piece.reference(dict(zip(self._names, given, strict=True)), None).values())
 
 
 def trace_program(network: nn.Module, piece: ExportedGraph) -> TorchProgram:

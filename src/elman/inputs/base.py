@@ -78,7 +78,7 @@ class Input(ABC):
         """A fresh first layer for a network."""
 
     @abstractmethod
-    def intake(self) -> IncrementalEncoder:
+    def incremental_encoder(self) -> IncrementalEncoder:
         """What makes steps, as `encode` does, of a value that comes piece by piece.
 
         Raises:

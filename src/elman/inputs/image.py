@@ -108,7 +108,7 @@ class Image(Input):
         """Pixels as numbers."""
         return PixelInput(self.height, self.width)
 
-    def intake(self) -> IncrementalEncoder:
+    def incremental_encoder(self) -> IncrementalEncoder:
         """There is none: a picture has one step."""
         raise TaskError("a stream of pictures", "a task that reads whole ones", expected="series or sound")
 

@@ -18,7 +18,7 @@ class IncrementalEncoder(ABC):
     """What comes -> steps, in pieces of any length; however it is cut, the steps are those of the whole."""
 
     @abstractmethod
-    def one(self, x: Any) -> Any:
+    def encode_step(self, x: Any) -> Any:
         """The one step that x is: the number of a symbol, or features [...]; None where one is not whole yet.
 
         Raises:
@@ -26,7 +26,7 @@ class IncrementalEncoder(ABC):
         """
 
     @abstractmethod
-    def take(self, chunk: Any) -> Tensor:
+    def encode(self, chunk: Any) -> Tensor:
         """The steps [n, ...] that a piece makes whole; n may be 0.
 
         Raises:
@@ -34,7 +34,7 @@ class IncrementalEncoder(ABC):
         """
 
     @abstractmethod
-    def rest(self) -> Tensor:
+    def flush(self) -> Tensor:
         """The steps [n, ...] that were buffered, the sequence being at its end."""
 
     @abstractmethod
@@ -79,19 +79,19 @@ class FrameBuffer(IncrementalEncoder):
         self._skipped = 0  # steps that lie between two frames and are still to come
         self._some = False
 
-    def one(self, x: Any) -> Tensor | None:
+    def encode_step(self, x: Any) -> Tensor | None:
         """See `IncrementalEncoder`: x is one of the steps of which frames are made."""
-        step = self._steps.one(x)
+        step = self._steps.encode_step(x)
         if step is None:
             return None
         frames = self._framed(torch.as_tensor(step)[None])
         return frames[0] if len(frames) else None
 
-    def take(self, chunk: Any) -> Tensor:
-        return self._framed(self._steps.take(chunk))
+    def encode(self, chunk: Any) -> Tensor:
+        return self._framed(self._steps.encode(chunk))
 
-    def rest(self) -> Tensor:
-        frames = self._framed(self._steps.rest())
+    def flush(self) -> Tensor:
+        frames = self._framed(self._steps.flush())
         kept = frames.new_empty(0) if self._kept is None else self._kept
         beyond = len(kept) - self._skipped - (self._size - self._hop if self._some else 0)
         if beyond > 0:

@@ -83,8 +83,8 @@ def _tokens(steps: int) -> Schema:
 def _series(steps: int) -> Schema:
     """[T] or [T, C]; null is a missing number."""
     step = {"anyOf": [_GAPPED, _NUMBERS | {"items": _GAPPED, "maxItems": 10_000}]}
-    said = "numbers, one for each step, or a list of as many for each step; null where one is missing"
-    return {"type": "array", "minItems": 1, "maxItems": steps, "items": step, "description": said}
+    about = "numbers, one for each step, or a list of as many for each step; null where one is missing"
+    return {"type": "array", "minItems": 1, "maxItems": steps, "items": step, "description": about}
 
 
 def _rows(steps: int) -> Schema:
@@ -181,8 +181,8 @@ def _read_picture(sent: dict[str, Any], where: str, steps: int) -> np.ndarray:
 
 
 def _frames(steps: int) -> Schema:
-    said = "the pictures of a film"
-    return {"type": "array", "minItems": 1, "maxItems": steps, "items": _picture(steps), "description": said}
+    about = "the pictures of a film"
+    return {"type": "array", "minItems": 1, "maxItems": steps, "items": _picture(steps), "description": about}
 
 
 def _read_frames(sent: list[Any], where: str, steps: int) -> np.ndarray:

@@ -43,12 +43,12 @@ class QuantileForecast(NamedTuple):
         return cls(mean, mean[..., None] + std[..., None] * widths)
 
     @classmethod
-    def joined(cls, outlooks: Sequence[QuantileForecast]) -> Self:
+    def joined(cls, forecasts: Sequence[QuantileForecast]) -> Self:
         """N of them along a new first axis."""
-        return cls(*(np.stack(parts) for parts in zip(*outlooks, strict=True)))
+        return cls(*(np.stack(parts) for parts in zip(*forecasts, strict=True)))
 
 
-def forecast_scores(actual: np.ndarray, outlook: QuantileForecast, units: np.ndarray) -> dict[str, float]:
+def forecast_scores(actual: np.ndarray, forecast: QuantileForecast, units: np.ndarray) -> dict[str, float]:
     """The scores of forecasts, the first one first to be looked at.
 
     mase is the mean absolute error of the median in units of what the seasonal naive forecast misses by
@@ -59,32 +59,32 @@ def forecast_scores(actual: np.ndarray, outlook: QuantileForecast, units: np.nda
 
     Args:
         actual: [N, H].
-        outlook: of the same windows.
+        forecast: of the same windows.
         units: [N] what `seasonal_unit` gives for the past of each window.
     """
-    missed = np.abs(actual - outlook.median)
+    missed = np.abs(actual - forecast.median)
     found = {
         "mase": _mean(_row_means(missed) / np.where(units > 0, units, np.nan)),
-        "smape": 200 * _mean(_row_means(_shares(missed, np.abs(actual) + np.abs(outlook.median)))),
-        "wql": weighted_quantile_loss(actual, outlook),
+        "smape": 200 * _mean(_row_means(_shares(missed, np.abs(actual) + np.abs(forecast.median)))),
+        "wql": weighted_quantile_loss(actual, forecast),
     }
     for name, (low, high) in _INTERVALS.items():
-        bounds = outlook.quantiles[..., LEVELS.index(low)], outlook.quantiles[..., LEVELS.index(high)]
+        bounds = forecast.quantiles[..., LEVELS.index(low)], forecast.quantiles[..., LEVELS.index(high)]
         inside = (actual >= bounds[0]) & (actual <= bounds[1])
         found[name] = _mean(np.where(np.isnan(actual), np.nan, inside))
     return found
 
 
-def errors(actual: np.ndarray, outlook: QuantileForecast, scale: np.ndarray) -> dict[str, float]:
+def errors(actual: np.ndarray, forecast: QuantileForecast, scale: np.ndarray) -> dict[str, float]:
     """The mean squared error of the mean and the mean absolute error of the median, over `scale` [N]."""
-    squared = ((actual - outlook.mean) / scale[:, None]) ** 2
-    return {"mse": _mean(squared), "mae": _mean(np.abs(actual - outlook.median) / scale[:, None])}
+    squared = ((actual - forecast.mean) / scale[:, None]) ** 2
+    return {"mse": _mean(squared), "mae": _mean(np.abs(actual - forecast.median) / scale[:, None])}
 
 
-def weighted_quantile_loss(actual: np.ndarray, outlook: QuantileForecast) -> float:
+def weighted_quantile_loss(actual: np.ndarray, forecast: QuantileForecast) -> float:
     """The mean over the deciles q of 2 sum max(q (y - y_q), (q - 1) (y - y_q)) / sum |y|."""
     levels = np.array(LEVELS)[_SCORED]
-    over = actual[..., None] - outlook.quantiles[..., _SCORED]
+    over = actual[..., None] - forecast.quantiles[..., _SCORED]
     losses = 2 * np.maximum(levels * over, (levels - 1) * over)
     size = np.nansum(np.abs(actual))
     return float(np.nansum(losses) / len(levels) / size) if size > 0 else math.nan

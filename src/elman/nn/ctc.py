@@ -135,8 +135,8 @@ def at_frames(scores: Tensor, lengths: Tensor, targets: Tensor, counts: Tensor, 
     inside = (starts <= frames) & (frames < ends)
     symbols = targets.cpu().gather(0, inside.int().argmax(0)[None])[0]
     wanted = torch.where(inside.any(0), symbols, scores.shape[2] - 1).to(scores.device)
-    said = scores[frames.to(scores.device), torch.arange(len(frames), device=scores.device)]
-    return F.cross_entropy(said.float(), wanted, reduction="none")
+    picked = scores[frames.to(scores.device), torch.arange(len(frames), device=scores.device)]
+    return F.cross_entropy(picked.float(), wanted, reduction="none")
 
 
 def _best_states(logp: Tensor, lengths: Tensor, states: Tensor, last: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class Decoder(nn.Module):
     Args:
         symbols: how many symbols there are, without the border.
         config: the network's settings.
-        look: the name of an attention, or `NO_ATTENTION`.
+        attention_kind: the name of an attention, or `NO_ATTENTION`.
         value_size: M, of the memory's values.
         summary_size: of the summary of a source.
         feed: whether a step sees what the step before looked at.
@@ -66,7 +66,7 @@ class Decoder(nn.Module):
         symbols: int,
         config: NetworkSettings,
         *,
-        look: str,
+        attention_kind: str,
         value_size: int,
         summary_size: int,
         feed: bool,
@@ -79,7 +79,9 @@ class Decoder(nn.Module):
         self.embedding = embedding or Embedding(symbols + 1, width, config, None)
         self.recurrent = encoder.layers(replace(config, learn_initial=False), width * (1 + feed))
         hidden = self.recurrent.output_size
-        self.attention = None if look == NO_ATTENTION else attention.get(look)(hidden, value_size)
+        self.attention = (
+            None if attention_kind == NO_ATTENTION else attention.get(attention_kind)(hidden, value_size)
+        )
         self.bridge = encoder.bridge(self.recurrent, summary_size)
         self.readout = nn.Linear(hidden + (value_size if self.attention else summary_size), width)
         self.output = nn.Linear(width, symbols + 1)
@@ -141,7 +143,7 @@ class DecoderContext(NamedTuple):
     memory: AttentionMemory
     state: State
 
-    def teach(self, targets: Tensor, sampled: float = 0.0) -> Tensor:
+    def teacher_force(self, targets: Tensor, sampled: float = 0.0) -> Tensor:
         """Features [T', B, E] of each step where the steps before wrote the targets (teacher forcing).
 
         `Decoder.output` makes scores of them.
@@ -156,7 +158,7 @@ class DecoderContext(NamedTuple):
             before = self._sampled(before, sampled)
         return decoder.dropped(decoder(before, self.memory, self.state).features)
 
-    def looks(self, targets: Tensor) -> Tensor:
+    def attention_weights(self, targets: Tensor) -> Tensor:
         """The weights [T', B, T] of each step where the steps before wrote the targets [T', B]."""
         return self.decoder(self._before(targets), self.memory, self.state).weights
 
@@ -166,7 +168,7 @@ class DecoderContext(NamedTuple):
             self.decoder, self.memory.rows(places), tuple(part[:, places] for part in self.state)
         )
 
-    def begin(self, prefix: Tensor | None = None) -> tuple[Tensor, State]:
+    def start(self, prefix: Tensor | None = None) -> tuple[Tensor, State]:
         """Scores [B, V] of what may come first, or after the symbols `prefix` [P]; and the state there."""
         batch = self.state[0].shape[1]
         symbols = torch.full((1, batch), self.decoder.border, device=self.state[0].device)
@@ -175,7 +177,7 @@ class DecoderContext(NamedTuple):
         written = self.decoder(symbols, self.memory, self.state)
         return self.decoder.output(written.features[-1]), written.state
 
-    def steps(self, rows: Tensor) -> Callable[[Tensor, State], tuple[Tensor, State]]:
+    def step_fn(self, rows: Tensor) -> Callable[[Tensor, State], tuple[Tensor, State]]:
         """What a search asks for sources [R], each as often as it stands there: one step for all of them."""
         decoder, memory = self.decoder, self.memory.rows(rows)
 

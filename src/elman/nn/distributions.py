@@ -23,6 +23,8 @@ class Distribution(ABC):
     """
 
     parameters: ClassVar[int]
+    spread: ClassVar[int] = 1
+    """Which of them says how far values spread: the more, the further."""
     centred: ClassVar[bool]
     """Whether values may be shifted by a centre; counts may not."""
 

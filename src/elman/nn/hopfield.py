@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from elman.core import interruption
 from elman.core.errors import ConfigError, DataError
 
 SETTLED = 1e-5
@@ -242,6 +243,7 @@ def recall(memory: AssociativeMemory, queries: Tensor, steps: int = 100) -> Reca
     moving = torch.ones(len(queries), dtype=torch.bool, device=queries.device)
     taken = torch.zeros(len(queries), dtype=torch.int64, device=queries.device)
     while moving.any() and len(states) <= steps:
+        interruption.look()
         before, after, energy = states[-1][moving], states[-1].clone(), energies[-1].clone()
         changed = memory.update(before, len(states) - 1)
         after[moving], energy[moving] = changed, memory.energy(changed)

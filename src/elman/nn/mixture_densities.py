@@ -134,8 +134,8 @@ class PenMixture(StepDistribution):
         square = (u * u + v * v - 2 * self.rho * u * v) / free
         move = _mixed(self.logits, 0.5 * (square + free.log()) + _LOG_2PI + self.std.log().sum(-1))
         state = values[..., 2].long()
-        said = -self.pen.log_softmax(-1).expand(*state.shape, PEN_STATES)
-        return said.gather(-1, state[..., None])[..., 0] + move.masked_fill(state == END, 0.0)
+        logp = -self.pen.log_softmax(-1).expand(*state.shape, PEN_STATES)
+        return logp.gather(-1, state[..., None])[..., 0] + move.masked_fill(state == END, 0.0)
 
     def sample(self, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
         which, state = (_pick(logits, generator, temperature) for logits in (self.logits, self.pen))

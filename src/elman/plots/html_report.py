@@ -134,13 +134,13 @@ def check(folder: Path) -> None:
         raise RunError(folder, "a file", expected="a folder to write", remedy="name another one with --out")
 
 
-def write(folder: Path, page: Report, say: Callable[[str], None]) -> None:
+def write(folder: Path, page: Report, report: Callable[[str], None]) -> None:
     """Write a report; an older one there is replaced when this one is whole.
 
     Args:
         folder: where.
         page: the report.
-        say: is called with what is being drawn.
+        report: is called with what is being drawn.
 
     Raises:
         RunError: the folder holds something else than a report, or cannot be written.
@@ -151,7 +151,7 @@ def write(folder: Path, page: Report, say: Callable[[str], None]) -> None:
     def fill(beside: Path) -> None:
         for section in page.sections:
             for exhibit in section.exhibits:
-                say(f"drawing {exhibit.title}")
+                report(f"drawing {exhibit.title}")
                 figures.write_figure(beside / f"{exhibit.name}.svg", exhibit.found.plot())
                 _write_rows(beside / f"{exhibit.name}.csv", exhibit.found.table())
         atomic_files.write_text(beside / INDEX, to_html(page))

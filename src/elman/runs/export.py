@@ -183,9 +183,9 @@ def _notes(model: Model, piece: ExportedGraph, streaming: bool) -> dict[str, str
 
 def _scored(model: Model, other: nn.Module, data: str | None) -> dict[str, Scores]:
     """The scores of the model, and of what stands in its network's place."""
-    held = model.task.encode(model.part(Purpose.TEST, data), Purpose.SCORE if data else Purpose.TEST)
+    examples = model.task.encode(model.part(Purpose.TEST, data), Purpose.SCORE if data else Purpose.TEST)
     both = {"model": model.network, "int8": other}
-    return {name: evaluation.evaluate(model.task, network, held).scores for name, network in both.items()}
+    return {name: evaluation.evaluate(model.task, network, examples).scores for name, network in both.items()}
 
 
 def _out(model: Model, out: str | Path | None, name: str) -> Path:

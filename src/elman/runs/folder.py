@@ -17,17 +17,15 @@ from elman.core import settings as core_settings
 from elman.core.errors import ConfigError, RunError
 from elman.core.run_config import RunConfig
 from elman.runs import model_card
-from elman.runs.results import RunResults
-from elman.tasks import registry
+from elman.tasks import registry, results
 from elman.tasks.base import Task
 from elman.tasks.model import Model, model_of
+from elman.tasks.results import RESULTS, RunResults
 
 CONFIG, VOCAB, WEIGHTS = "config.toml", "vocab.json", "model.safetensors"
 LAST, BEST = "checkpoints/last.safetensors", "checkpoints/best.safetensors"
-METRICS, RESULTS, CARD, CURVES = "metrics.csv", "results.json", "README.md", "curves.png"
+METRICS, CARD, CURVES = "metrics.csv", "README.md", "curves.png"
 LOG, BOARD = "train.log", "tensorboard"
-
-_DELETE = "delete it and resume the run"
 
 
 class RunFolder:
@@ -140,21 +138,17 @@ class RunFolder:
         Raises:
             RunError: the file is damaged.
         """
-        text = _text(where := self.path / RESULTS, _DELETE)
-        if text is None:
-            return None
-        with json_schema.rebuilding(where, remedy=_DELETE):
-            return RunResults.from_text(digests.opened(text, where, _DELETE))
+        return results.read(self.path)
 
-    def write_results(self, results: RunResults) -> None:
+    def write_results(self, found: RunResults) -> None:
         """Write the results, and the model card made from them."""
-        atomic_files.write_text(self.path / RESULTS, digests.sealed(results.to_text()))
-        atomic_files.write_text(self.path / CARD, model_card.card(self.path.name, results))
+        atomic_files.write_text(self.path / RESULTS, digests.sealed(found.to_text()))
+        atomic_files.write_text(self.path / CARD, model_card.card(self.path.name, found))
 
     @property
     def finished(self) -> bool:
         """Whether the run was trained to its end."""
-        return (results := self.results) is not None and results.training.finished
+        return (found := self.results) is not None and found.training.finished
 
 
 def _text(where: Path, remedy: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from elman.core.formatting import aligned, duration, markdown_table
-from elman.runs.results import RunResults, TrainingFacts
+from elman.tasks.results import RunResults, TrainingFacts
 
 
 def card(name: str, results: RunResults) -> str:
@@ -19,7 +19,7 @@ def card(name: str, results: RunResults) -> str:
         "",
         "## Data",
         "",
-        *(f"- {key}: {value}" for key, value in data.items()),
+        *(f"- {_escaped(key)}: {_escaped(value)}" for key, value in data.items()),
         "",
         "## Training",
         "",
@@ -48,8 +48,7 @@ def card(name: str, results: RunResults) -> str:
 
 def _warning(results: RunResults) -> list[str]:
     """The verdict, if the model is not better than its baselines."""
-    verdict = results.verdict
-    return [f"**{verdict.warning}**", ""] if verdict and verdict.warning else []
+    return [f"**{results.warning}**", ""] if results.warning else []
 
 
 def _course(training: TrainingFacts) -> list[str]:
@@ -73,8 +72,18 @@ def _tables(tables: Mapping[str, Sequence[Sequence[object]]]) -> list[str]:
     return [
         line
         for title, rows in tables.items()
-        for line in ("", f"### {title[0].upper()}{title[1:]}", "", *aligned(rows))
+        for line in ("", f"### {title[0].upper()}{title[1:]}", "", *aligned([*map(_plain, rows)]))
     ]
+
+
+def _plain(row: Sequence[object]) -> list[object]:
+    """A row whose texts are escaped."""
+    return [_escaped(cell) if isinstance(cell, str) else cell for cell in row]
+
+
+def _escaped(text: str) -> str:
+    """Escape a text of the data so that it is not HTML in Markdown."""
+    return text.replace("<", r"\<")
 
 
 def _sample(text: str) -> list[str]:

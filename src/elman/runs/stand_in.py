@@ -36,9 +36,9 @@ class GraphModule(nn.Module):
 
     def forward(self, seq: Seq, state: State | None = None) -> tuple[Any, State]:
         """Return the network's scores of [T, B, ...], and the state at the end."""
-        said = self._graph({**_given(seq), **dict(zip(STATES, state or (), strict=False))})
-        after = tuple(said[NEXT + name] for name in STATES if NEXT + name in said)
-        return self._piece.heard(said), after
+        outputs = self._graph({**_given(seq), **dict(zip(STATES, state or (), strict=False))})
+        after = tuple(outputs[NEXT + name] for name in STATES if NEXT + name in outputs)
+        return self._piece.as_scores(outputs), after
 
 
 @final
@@ -60,10 +60,10 @@ class _Writer(nn.Module):
 
     def forward(self, seq: Seq, state: State | None = None) -> tuple[DecoderContext, State]:
         """What the network would have read of [T, B, ...]."""
-        said = self._reads(_given(seq))
-        memory = AttentionMemory(said[VALUES], said[KEYS], said[INSIDE])
+        outputs = self._reads(_given(seq))
+        memory = AttentionMemory(outputs[VALUES], outputs[KEYS], outputs[INSIDE])
         fed = torch.zeros(1, seq.data.shape[1], self._width)
-        begun = tuple(said.get(name, fed) for name in self._names)
+        begun = tuple(outputs.get(name, fed) for name in self._names)
         return DecoderContext(cast("Decoder", self._decoder), memory, begun), ()
 
 
@@ -75,12 +75,14 @@ class _Decoder:
 
     def __call__(self, symbols: Tensor, memory: AttentionMemory, state: State) -> DecoderOutput:
         """See `Decoder.forward`."""
-        looked = {VALUES: memory.values, KEYS: memory.keys, INSIDE: memory.inside}
-        said: list[Named] = []
+        attended = {VALUES: memory.values, KEYS: memory.keys, INSIDE: memory.inside}
+        outputs: list[Named] = []
         for row in symbols:
-            said.append(self._graph({SYMBOLS: row, **looked, **dict(zip(self._names, state, strict=True))}))
-            state = tuple(said[-1][NEXT + name] for name in self._names)
-        scores, weights = (torch.stack([step[name] for step in said]) for name in (SCORES, WEIGHTS))
+            outputs.append(
+                self._graph({SYMBOLS: row, **attended, **dict(zip(self._names, state, strict=True))})
+            )
+            state = tuple(outputs[-1][NEXT + name] for name in self._names)
+        scores, weights = (torch.stack([step[name] for step in outputs]) for name in (SCORES, WEIGHTS))
         return DecoderOutput(scores, weights, state)
 
     def output(self, features: Tensor) -> Tensor:
@@ -97,7 +99,7 @@ def stand_in(pieces: Sequence[ExportedGraph], graphs: Sequence[Running]) -> nn.M
     match pieces:
         case [graph.EncoderPiece(), graph.DecoderPiece(decoder=decoder)]:
             return _Writer(decoder, *graphs)
-        case [piece] if type(piece).heard is not ExportedGraph.heard:
+        case [piece] if type(piece).as_scores is not ExportedGraph.as_scores:
             return GraphModule(piece, *graphs)
         case _:
             return None

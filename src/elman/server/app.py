@@ -66,12 +66,12 @@ class Application:
         worker = BatchWorker(self.bounds.queue, self.bounds.together, metrics.batches.observe)
         metrics.watch("elman_queue", "Requests that wait for their turn.", lambda: worker.waiting)
         self._service = Service(named(models), self.bounds, worker, metrics)
-        self._house = SessionManager(self._service, state_dir)
-        metrics.watch("elman_streams", "Streams that are open.", lambda: len(self._house))
+        self._sessions = SessionManager(self._service, state_dir)
+        metrics.watch("elman_streams", "Streams that are open.", lambda: len(self._sessions))
         routes = [
-            *_plain(self._service, self._house, guarded=bool(token)),
+            *_plain(self._service, self._sessions, guarded=bool(token)),
             *_asked(self._service),
-            *_streams(self._service, self._house),
+            *_streams(self._service, self._sessions),
         ]
         handlers = {HTTPException: _not_there, Exception: _our_fault}
         app = Starlette(routes=routes, lifespan=self._living, exception_handlers=handlers)
@@ -83,17 +83,17 @@ class Application:
 
     def end(self) -> None:
         """Know that the server ends: streams that break off now are kept."""
-        self._house.ending = True
+        self._sessions.ending = True
 
     @asynccontextmanager
     async def _living(self, app: Starlette) -> AsyncIterator[None]:
         self._service.worker.start()
-        watch = asyncio.create_task(self._house.watch())
+        watch = asyncio.create_task(self._sessions.watch())
         try:
             yield
         finally:
             watch.cancel()
-            await self._house.keep()
+            await self._sessions.keep()
             self._service.worker.stop()
 
 
@@ -107,15 +107,15 @@ def serve(app: Application, listening: socket.socket) -> None:
     process.serve(app, listening, app.bounds, ending=app.end)
 
 
-def _plain(service: Service, house: SessionManager, *, guarded: bool) -> list[Route]:
+def _plain(service: Service, sessions: SessionManager, *, guarded: bool) -> list[Route]:
     """What is read by GET."""
     page = _PAGE.read_bytes()
-    told = to_json([_model(one, house) for one in service.served.values()])
+    models = to_json([_model(one, sessions) for one in service.served.values()])
     sockets = {
         _socket(service.served[name]): messages.schema(service.served[name].model, service.bounds.steps)
-        for name in house.engines
+        for name in sessions.engines
     }
-    said = to_json(
+    description = to_json(
         openapi.describe(service.served.values(), service.bounds, sockets=sockets, guarded=guarded)
     )
 
@@ -129,10 +129,10 @@ def _plain(service: Service, house: SessionManager, *, guarded: bool) -> list[Ro
         return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def listed(request: Request) -> Response:
-        return Response(told, media_type="application/json")
+        return Response(models, media_type="application/json")
 
     async def described(request: Request) -> Response:
-        return Response(said, media_type="application/json")
+        return Response(description, media_type="application/json")
 
     answers = {
         "/": shown,
@@ -153,24 +153,24 @@ def _asked(service: Service) -> list[Route]:
     ]
 
 
-def _streams(service: Service, house: SessionManager) -> list[WebSocketRoute]:
+def _streams(service: Service, sessions: SessionManager) -> list[WebSocketRoute]:
     """The WebSockets."""
-    return [WebSocketRoute(_socket(one), Socket(house, one)) for one in service.served.values()]
+    return [WebSocketRoute(_socket(one), Socket(sessions, one)) for one in service.served.values()]
 
 
 def _socket(served: Served) -> str:
     return f"/models/{served.name}/stream"
 
 
-def _model(served: Served, house: SessionManager) -> dict[str, object]:
+def _model(served: Served, sessions: SessionManager) -> dict[str, object]:
     """Describe a model."""
     model, task = served.model, served.model.task
     return {
         "name": served.name,
         "task": model.config.task,
-        "about": [f"{name}: {words}" for name, words in task.facts().items()],
+        "about": [f"{name}: {words}" for name, words in task.describe().items()],
         "reads": model.reads,
-        "streams": house.reasons.get(served.name, ""),
+        "streams": sessions.reasons.get(served.name, ""),
         "calls": [call.name for call in model.operations],
         "example": task.example() if isinstance(task, Ability) else None,
     }

@@ -89,27 +89,33 @@ def run(engine: Streams, op: StreamOp) -> Run:
 
     def computed(payloads: Sequence[StreamRequest]) -> list[StreamReply | Exception]:
         found = op.run(engine, {asked.key: asked.part for asked in payloads})
-        told = _answers(engine, {key: said for key, said in found.items() if isinstance(said, list)})
-        return [_told(engine, asked, told.get(asked.key, found[asked.key])) for asked in payloads]
+        answered = _answers(
+            engine, {key: outputs for key, outputs in found.items() if isinstance(outputs, list)}
+        )
+        return [_reply(engine, asked, answered.get(asked.key, found[asked.key])) for asked in payloads]
 
     return computed
 
 
 def _answers(engine: Streams, found: Mapping[int, list[Any]]) -> dict[int, list[Any] | Exception]:
     """Return the answers of each stream; or the error, if one of its outputs cannot be expressed."""
-    due = [out for said in found.values() for out in said if out is not None]
+    due = [out for outputs in found.values() for out in outputs if out is not None]
     try:
         answers = iter(engine.answers(due))
-        return {key: [None if out is None else next(answers) for out in said] for key, said in found.items()}
+        return {
+            key: [None if out is None else next(answers) for out in outputs] for key, outputs in found.items()
+        }
     except Exception as error:  # of whatever kind, it is the fault of one of them
         if len(found) == 1:
             return dict.fromkeys(found, error)
         return {
-            key: one for mine, said in found.items() for key, one in _answers(engine, {mine: said}).items()
+            key: one
+            for mine, outputs in found.items()
+            for key, one in _answers(engine, {mine: outputs}).items()
         }
 
 
-def _told(engine: Streams, asked: StreamRequest, answers: list[Any] | Exception) -> StreamReply | Exception:
+def _reply(engine: Streams, asked: StreamRequest, answers: list[Any] | Exception) -> StreamReply | Exception:
     if isinstance(answers, Exception):
         return answers
     hidden = engine.state(asked.key) if asked.state else ()

@@ -59,13 +59,13 @@ def describe(
         sockets: paths of WebSockets -> how a message is written.
         guarded: whether a token is asked for.
     """
-    paths = {path: {"get": _plain(*said)} for path, said in _PLAIN.items()}
+    paths = {path: {"get": _plain(*description)} for path, description in _PLAIN.items()}
     for one in served:
         for call in one.model.operations:
             paths[f"/models/{one.name}/{call.name}"] = {"post": _operation(one, call, bounds)}
     error = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
     components: dict[str, Any] = {"schemas": {"Error": error}}
-    said: dict[str, Any] = {
+    description: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "Elman", "version": "1", "description": "Recurrent neural networks at work."},
         "paths": paths,
@@ -74,8 +74,8 @@ def describe(
     }
     if guarded:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        said["security"] = [{"token": []}]
-    return said
+        description["security"] = [{"token": []}]
+    return description
 
 
 def _plain(about: str, media: str, schema: Schema | None) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class SessionManager:
     def __init__(self, service: Service, folder: Path | None) -> None:
         self.service, self._folder, self.ending = service, folder, False
         self.engines, self.reasons = dict[str, Streams](), dict[str, str]()
-        self._held: dict[str, Session] = {}
+        self._sessions: dict[str, Session] = {}
         for name, served in service.served.items():
             try:
                 self.engines[name] = Streams(served.model)
@@ -74,7 +74,7 @@ class SessionManager:
 
     def __len__(self) -> int:
         """How many there are but those that lie in files."""
-        return sum(held.file is None for held in self._held.values())
+        return sum(session.file is None for session in self._sessions.values())
 
     async def begin(self, served: Served, name: str, start: str) -> tuple[str, Session]:
         """A new stream with its name, for the connection that asks; or that one, which waits to be resumed.
@@ -91,30 +91,30 @@ class SessionManager:
         if served.name not in self.engines:
             raise HttpError(422, self.reasons[served.name])
         if not name:
-            name, held = self._new(served, asyncio.current_task())
-            await self._fill(name, held, lambda engine: engine.open(start or None))
-            return name, held
-        held = self._held.get(name)
-        if held is None or held.served is not served or held.task is not None:
+            name, session = self._new(served, asyncio.current_task())
+            await self._fill(name, session, lambda engine: engine.open(start or None))
+            return name, session
+        session = self._sessions.get(name)
+        if session is None or session.served is not served or session.task is not None:
             raise HttpError(404, "no resumable session with this id")
-        if held.file is not None:
+        if session.file is not None:
             self._check()
-            await self._restore(name, held, held.file)
-        held.task = asyncio.current_task()
-        return name, held
+            await self._restore(name, session, session.file)
+        session.task = asyncio.current_task()
+        return name, session
 
     async def fork(self, of: Session) -> str:
         """The name of a stream that goes on from where that one is, and waits to be resumed."""
         key = of.key
         assert key is not None
-        name, held = self._new(of.served, None)
-        await self._fill(name, held, lambda engine: engine.fork(key))
+        name, session = self._new(of.served, None)
+        await self._fill(name, session, lambda engine: engine.fork(key))
         return name
 
     def release(self, name: str) -> None:
         """A connection has ended: its stream ends with it, unless the server ends and streams are kept."""
-        held = self._held[name]
-        held.task, held.since, held.waits = None, _now(), "idle"
+        session = self._sessions[name]
+        session.task, session.since, session.waits = None, _now(), "idle"
         if not self.ending or self._folder is None:
             self._drop(name)
 
@@ -123,26 +123,26 @@ class SessionManager:
         bounds = self.service.bounds
         while True:
             await asyncio.sleep(_TICK)
-            for name, held in list(self._held.items()):
-                most = bounds.idle if held.waits == "idle" else bounds.seconds
-                if held.key is None or held.ended or _now() - held.since <= most:
+            for name, session in list(self._sessions.items()):
+                most = bounds.idle if session.waits == "idle" else bounds.seconds
+                if session.key is None or session.ended or _now() - session.since <= most:
                     continue
-                self.service.metrics.dropped.labels(held.waits).inc()
-                held.ended = True
-                if held.task is None:
+                self.service.metrics.dropped.labels(session.waits).inc()
+                session.ended = True
+                if session.task is None:
                     self._drop(name)
                 else:
-                    held.task.cancel()
+                    session.task.cancel()
 
     async def keep(self) -> None:
         """Write all streams to files, if they are kept."""
         if self._folder is None:
             return
-        for name, held in self._held.items():
-            if held.key is not None:
-                path, key = self._folder / held.served.name / f"{name}{_SUFFIX}", held.key
+        for name, session in self._sessions.items():
+            if session.key is not None:
+                path, key = self._folder / session.served.name / f"{name}{_SUFFIX}", session.key
                 _make_private(path.parent)
-                await self._do(held.served, lambda engine, key=key, path=path: _keep(engine, key, path))
+                await self._do(session.served, lambda engine, key=key, path=path: _keep(engine, key, path))
 
     def _find(self) -> None:
         """Know the streams that an earlier server kept: names that are asked for are looked up here alone."""
@@ -150,7 +150,7 @@ class SessionManager:
             assert self._folder is not None
             for path in (self._folder / name).glob(f"*{_SUFFIX}"):
                 if _ID.fullmatch(path.stem):
-                    self._held[path.stem] = Session(self.service.served[name], file=path)
+                    self._sessions[path.stem] = Session(self.service.served[name], file=path)
 
     def _check(self) -> None:
         if len(self) >= (most := self.service.bounds.streams):
@@ -158,25 +158,25 @@ class SessionManager:
 
     def _new(self, served: Served, task: asyncio.Task[Any] | None) -> tuple[str, Session]:
         self._check()
-        name, held = secrets.token_urlsafe(16), Session(served, task=task, since=_now())
-        self._held[name] = held
-        return name, held
+        name, session = secrets.token_urlsafe(16), Session(served, task=task, since=_now())
+        self._sessions[name] = session
+        return name, session
 
-    async def _fill(self, name: str, held: Session, make: Callable[[Streams], int]) -> None:
+    async def _fill(self, name: str, session: Session, make: Callable[[Streams], int]) -> None:
         """Have the engine make the stream; it is there afterwards, or nothing of it."""
-        made = asyncio.ensure_future(self._do(held.served, make))
+        made = asyncio.ensure_future(self._do(session.served, make))
         try:
-            held.key = await asyncio.shield(made)
+            session.key = await asyncio.shield(made)
         except BaseException:
-            made.add_done_callback(lambda done: self._undo(name, held, done))
+            made.add_done_callback(lambda done: self._undo(name, session, done))
             raise
 
-    def _undo(self, name: str, held: Session, done: asyncio.Future[int]) -> None:
-        held.key = None if done.cancelled() or done.exception() else done.result()
+    def _undo(self, name: str, session: Session, done: asyncio.Future[int]) -> None:
+        session.key = None if done.cancelled() or done.exception() else done.result()
         self._drop(name)
 
-    async def _restore(self, name: str, held: Session, path: Path) -> None:
-        held.file, held.task, held.since = None, asyncio.current_task(), _now()
+    async def _restore(self, name: str, session: Session, path: Path) -> None:
+        session.file, session.task, session.since = None, asyncio.current_task(), _now()
 
         def take(engine: Streams) -> int:
             key = engine.restore(path)
@@ -184,20 +184,20 @@ class SessionManager:
             return key
 
         try:
-            await self._fill(name, held, take)
+            await self._fill(name, session, take)
         except ElmanError as error:
             words = str(error).replace(str(path), "its file")
             raise HttpError(422, f"the stream cannot be resumed: {words}") from error
 
     def _drop(self, name: str) -> None:
-        held = self._held.pop(name)
-        engine, key = self.engines[held.served.name], held.key
+        session = self._sessions.pop(name)
+        engine, key = self.engines[session.served.name], session.key
         if key is not None:
-            self.service.worker.order(None, lambda _: [engine.close(key)], None)
+            self.service.worker.submit_unbounded(None, lambda _: [engine.close(key)], None, group=engine)
 
     async def _do(self, served: Served, work: Callable[[Streams], _Made]) -> _Made:
         engine = self.engines[served.name]
-        return await self.service.worker.order(None, lambda _: [work(engine)], None)
+        return await self.service.worker.submit_unbounded(None, lambda _: [work(engine)], None, group=engine)
 
 
 def _keep(engine: Streams, key: int, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +19,9 @@ from elman.tasks.operations import AnyOperation, Operation, StreamingOperation
 
 _LONG = 1 << 14
 """Bytes of a body that are read as JSON beside the loop, so that it stays quick."""
+
+_PATIENCE = 0.05
+"""Seconds after which it is looked whether an asker has gone."""
 
 _TURN, _PIECES = 0.01, 32
 """Seconds and pieces of a writer's turn, after which others have theirs."""
@@ -40,7 +44,7 @@ def endpoint(service: Service, served: Served, call: AnyOperation) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
             asked = await _asked(request, takes, service)
-            return await respond(service, served, call, asked)  # pyrefly: ignore[bad-argument-type]
+            return await respond(service, served, call, request, asked)  # pyrefly: ignore[bad-argument-type]
         except Exception as error:
             return refusal(fault(error))
 
@@ -60,8 +64,8 @@ async def _asked(request: Request, takes: Schema, service: Service) -> Mapping[s
 async def _body(request: Request, service: Service) -> bytes:
     most, found = service.bounds.body, bytearray()
     words = f"the body is over the bound of {most:,} bytes"
-    said = request.headers.get("content-length", "0")
-    if said.isdecimal() and int(said[:20]) > most:
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:20]) > most:
         raise HttpError(413, words)
     try:
         async with asyncio.timeout(service.bounds.seconds):
@@ -84,22 +88,25 @@ def _parsed(body: bytes, takes: Schema) -> Mapping[str, Any]:
     return json_schema.validate(takes, value)
 
 
-async def _computed(service: Service, served: Served, call: Operation, asked: Mapping[str, Any]) -> Response:
+async def _computed(
+    service: Service, served: Served, call: Operation, request: Request, asked: Mapping[str, Any]
+) -> Response:
     alike = call.together(asked)
     key = None if alike is None else (served.name, call.name, alike)
 
     def run(payloads: list[Any]) -> list[bytes]:
         return [to_json(one).encode() for one in call.run(served.model, service.bounds, payloads)]
 
-    async with asyncio.timeout(service.bounds.seconds):
-        answer = await service.worker.submit(key, run, asked)
+    async with asyncio.timeout(service.bounds.seconds) as bound:
+        with _attended(request, bound):
+            answer = await service.worker.submit(key, run, asked)
     return Response(answer, media_type="application/json")
 
 
 async def _written(
-    service: Service, served: Served, call: StreamingOperation, asked: Mapping[str, Any]
+    service: Service, served: Served, call: StreamingOperation, request: Request, asked: Mapping[str, Any]
 ) -> Response:
-    turns = _turns(service, call.begin(served.model, asked))
+    turns = _turns(service, call.begin(served.model, asked), request if call.whole else None)
     first = await anext(turns)
     if not call.whole:
         return StreamingResponse(_lines(first, turns), media_type="application/jsonl")
@@ -107,15 +114,35 @@ async def _written(
     return Response(to_json({"text": "".join(pieces)}), media_type="application/json")
 
 
-async def _turns(service: Service, pieces: Iterator[str]) -> AsyncIterator[_Turn]:
-    """What is written turn by turn, until its end or that of its time."""
+async def _turns(service: Service, pieces: Iterator[str], request: Request | None) -> AsyncIterator[_Turn]:
+    """What is written turn by turn, until its end or that of its time, or until the asker has gone."""
     until = asyncio.get_running_loop().time() + service.bounds.seconds
     ended = False
     while not ended:
-        async with asyncio.timeout_at(until):
-            turn = await service.worker.submit(None, _turn, pieces)
+        async with asyncio.timeout_at(until) as bound:
+            with _attended(request, bound) if request else contextlib.nullcontext():
+                turn = await service.worker.submit(None, _turn, pieces)
         yield turn
         ended = turn.ended
+
+
+@contextlib.contextmanager
+def _attended(request: Request, bound: asyncio.Timeout) -> Iterator[None]:
+    """Within it, the time is up when the asker has gone; looked at only of what takes a while."""
+    loop, watches = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        bound.reschedule(loop.time())
+
+    later = loop.call_later(_PATIENCE, lambda: watches.append(loop.create_task(watch())))
+    try:
+        yield
+    finally:
+        later.cancel()
+        for task in watches:
+            task.cancel()
 
 
 def _turn(payloads: Sequence[Iterator[str]]) -> list[_Turn]:

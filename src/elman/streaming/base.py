@@ -25,11 +25,11 @@ class IncrementalDecoder(ABC):
     """Turns the network's outputs of steps into answers."""
 
     @abstractmethod
-    def give(self, raw: Tensor) -> Any:
+    def decode(self, raw: Tensor) -> Any:
         """Return the output of the next step, whose raw output is `raw` [...]; None: there is none yet."""
 
     @abstractmethod
-    def last(self) -> list[Any]:
+    def flush(self) -> list[Any]:
         """The outputs that were buffered, the sequence being at its end."""
 
     @abstractmethod
@@ -45,10 +45,10 @@ class IncrementalDecoder(ABC):
 class Identity(IncrementalDecoder):
     """The network's outputs are the answers."""
 
-    def give(self, raw: Tensor) -> Tensor:
+    def decode(self, raw: Tensor) -> Tensor:
         return raw
 
-    def last(self) -> list[Any]:
+    def flush(self) -> list[Any]:
         return []
 
     def content(self) -> dict[str, Any]:
@@ -61,17 +61,17 @@ class Identity(IncrementalDecoder):
 class StreamCodec(NamedTuple):
     """Where a stream comes in and where it goes out."""
 
-    intake: IncrementalEncoder
-    outlet: IncrementalDecoder
+    encoder: IncrementalEncoder
+    decoder: IncrementalDecoder
 
     def content(self) -> dict[str, Any]:
         """What both keep, in terms of JSON."""
-        return {"intake": self.intake.content(), "outlet": self.outlet.content()}
+        return {"intake": self.encoder.content(), "outlet": self.decoder.content()}
 
     def restore(self, content: dict[str, Any]) -> None:
         """Keep what `content` gave."""
-        self.intake.restore(content["intake"])
-        self.outlet.restore(content["outlet"])
+        self.encoder.restore(content["intake"])
+        self.decoder.restore(content["outlet"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +82,12 @@ class LineProtocol:
 
     Args:
         read: a line, with its end -> the piece that it stands for.
-        tell: the line, and the outputs that became due -> the answer as JSON.
+        answer: the line, and the outputs that became due -> the answer as JSON.
         rate: samples a second, where samples of sound come in place of lines; else 0.
     """
 
     read: Callable[[str], Any]
-    tell: Callable[[str, list[Any]], dict[str, Any]]
+    answer: Callable[[str, list[Any]], dict[str, Any]]
     rate: int = 0
 
 
@@ -105,7 +105,7 @@ class Runner(ABC):
 
     @abstractmethod
     def __call__(self, step: Any) -> Tensor:
-        """Return the network's output of one step [...], as `IncrementalEncoder.one` gives it."""
+        """Return the network's output of one step [...], as `IncrementalEncoder.encode_step` gives it."""
 
 
 class Streamer(ABC):
@@ -136,7 +136,7 @@ class Streamer(ABC):
         """Return the network's outputs of steps, and the state after each stream's last one.
 
         Args:
-            seq: data [T, B, ...] as intakes give it, on the network's device; and lengths [B], or None.
+            seq: data [T, B, ...] as encoders give it, on the network's device; and lengths [B], or None.
             state: [*, B, *].
 
         Returns:
@@ -261,15 +261,15 @@ class LayerRunner(Runner):
 def latest(streamer: Streamer, read: Callable[[str], Any], rate: int = 0) -> LineProtocol:
     """Of each line the answer to its last output."""
 
-    def tell(_: str, outputs: list[Any]) -> dict[str, Any]:
+    def answer(_: str, outputs: list[Any]) -> dict[str, Any]:
         return streamer.answer(outputs[-1]) if outputs else {}
 
-    return LineProtocol(read=read, tell=tell, rate=rate)
+    return LineProtocol(read=read, answer=answer, rate=rate)
 
 
-def framed(intake: IncrementalEncoder, frame: Frame) -> IncrementalEncoder:
+def framed(encoder: IncrementalEncoder, frame: Frame) -> IncrementalEncoder:
     """The steps in frames; symbols beyond the end are -1, features 0."""
-    return intake if frame == EACH_STEP else FrameBuffer(intake, *frame)
+    return encoder if frame == EACH_STEP else FrameBuffer(encoder, *frame)
 
 
 def to_network(data: Tensor, like: Tensor) -> Tensor:

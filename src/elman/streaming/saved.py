@@ -85,19 +85,19 @@ class StreamFactory:
         self._model = model
         self.streamer: Streamer = task.streamer(model.network)
         self.like = next(model.network.parameters())
-        self._mark = ""
+        self._fingerprint = ""
 
-    def mark(self) -> str:
+    def fingerprint(self) -> str:
         """A number that tells this model from others: of its weights, its settings and what it learnt."""
-        if not self._mark:
+        if not self._fingerprint:
             run, found = self._model.config, hashlib.sha256()
             parts = run.task, _settings_text(run), self._model.learnt
             found.update("\0".join(parts).encode())
             for name, tensor in sorted(self._model.network.state_dict().items()):
                 found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
                 found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-            self._mark = found.hexdigest()
-        return self._mark
+            self._fingerprint = found.hexdigest()
+        return self._fingerprint
 
     def fresh(self, begin: Any) -> StreamState:
         """A stream before its first step."""
@@ -113,7 +113,9 @@ class StreamFactory:
         """Write a stream to a file, all of it or nothing; one that is private nobody else may read."""
         named = {f"state.{number}": tensor for number, tensor in enumerate(saved.state)}
         kept = {"begin": saved.begin, "ends": saved.ends, "steps": saved.steps}
-        tensor_file.save(path, named, {"stream": FORMAT, "model": self.mark(), **kept}, private=private)
+        tensor_file.save(
+            path, named, {"stream": FORMAT, "model": self.fingerprint(), **kept}, private=private
+        )
 
     def load(self, path: Path) -> StreamState:
         """The stream that a file holds.
@@ -125,7 +127,7 @@ class StreamFactory:
         if notes.get("stream") != FORMAT:
             got, expected = f"format {notes.get('stream')}", f"a stream that was saved, format {FORMAT}"
             raise RunError(path, got, expected=expected, remedy="name a file that Stream.save wrote")
-        if notes.get("model") != self.mark():
+        if notes.get("model") != self.fingerprint():
             remedy = "load it with the model that it was saved from, or begin a new stream"
             raise RunError(path, "the stream of another model", expected="one of this model", remedy=remedy)
         with json_schema.rebuilding(path, remedy="restore the file from a copy, or begin a new stream"):
@@ -140,10 +142,10 @@ class StreamFactory:
     def _try(self, saved: StreamState) -> None:
         """See that the ends can go on from what they kept: a sequence that ends here comes to its end."""
         ends = self.ends(saved)
-        rest = ends.intake.rest()
-        if rest.shape[1:] != self.streamer.ends(saved.begin).intake.rest().shape[1:]:
+        rest = ends.encoder.flush()
+        if rest.shape[1:] != self.streamer.ends(saved.begin).encoder.flush().shape[1:]:
             raise ValueError(f"steps of shape {list(rest.shape[1:])} were buffered")
-        ends.outlet.last()
+        ends.decoder.flush()
 
 
 class _SavedKept(NamedTuple):

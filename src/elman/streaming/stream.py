@@ -71,12 +71,12 @@ class Stream:
         Raises:
             DataError: the piece cannot be read; the stream is as it was.
         """
-        return self._through(self._ends.intake.take(chunk))
+        return self._through(self._ends.encoder.encode(chunk))
 
     def finish(self) -> list[Any]:
         """The outputs of what was buffered, such as a word without an end; the sequence is at its end."""
-        outputs = self._through(self._ends.intake.rest())
-        return outputs + self._ends.outlet.last()
+        outputs = self._through(self._ends.encoder.flush())
+        return outputs + self._ends.decoder.flush()
 
     def reset(self) -> None:
         """Begin anew, as at first."""
@@ -161,7 +161,7 @@ class Stream:
     def _put(self, saved: StreamState) -> None:
         self._ends, self._steps = self._source.ends(saved), saved.steps
         self._runner = self._source.streamer.runner(saved.state)
-        self._one, self._give = self._ends.intake.one, self._ends.outlet.give
+        self._one, self._give = self._ends.encoder.encode_step, self._ends.decoder.decode
 
     def _saved(self) -> StreamState:
         return StreamState(self._begin, self._runner.state, self._ends.content(), self._steps)
@@ -178,11 +178,11 @@ class Stream:
             outputs += self._given(raw[:, 0].unbind())
         return outputs
 
-    def _given(self, said: Any) -> list[Any]:
-        self._steps += len(said)
-        return [output for raw in said if (output := self._give(raw)) is not None]
+    def _given(self, outputs: Any) -> list[Any]:
+        self._steps += len(outputs)
+        return [output for raw in outputs if (output := self._give(raw)) is not None]
 
 
 def _each(data: Tensor) -> list[Any]:
-    """The steps of [n, ...] as `IncrementalEncoder.one` gives them."""
+    """The steps of [n, ...] as `IncrementalEncoder.encode_step` gives them."""
     return data.tolist() if data.ndim == 1 else list(data.unbind())

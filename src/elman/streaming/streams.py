@@ -33,7 +33,7 @@ class Streams:
 
     def __init__(self, model: Trained) -> None:
         self._source = StreamFactory(model)
-        self._slab = StatePool()
+        self._pool = StatePool()
         self._open: dict[int, _Place] = {}
         self._runner: Runner | None = None
         self._alone: int | None = None  # whose state the runner has
@@ -58,7 +58,7 @@ class Streams:
     def close(self, key: int) -> None:
         """Forget a stream; its place is free for another."""
         self._settle()
-        self._slab.free(self._at(key).row)
+        self._pool.free(self._at(key).row)
         del self._open[key]
 
     def fork(self, key: int) -> int:
@@ -70,7 +70,7 @@ class Streams:
         place = self._at(key)
         saved = self._source.fresh(place.begin)
         self._settle()
-        self._slab.put(place.row, saved.state)
+        self._pool.put(place.row, saved.state)
         place.ends, place.steps = self._source.ends(saved), 0
 
     def save(self, key: int, path: str | Path, *, private: bool = False) -> None:
@@ -118,12 +118,12 @@ class Streams:
         for place, (key, x) in zip(places, steps.items(), strict=True):
             try:
                 found[key] = None
-                if (step := place.ends.intake.one(x)) is not None:
+                if (step := place.ends.encoder.encode_step(x)) is not None:
                     taken[key] = step
             except Exception as error:  # of whatever kind, it is this stream's alone
                 found[key] = error
-        for key, said in self._apart(taken, lambda some: dict(zip(some, self._one_step(some), strict=True))):
-            found[key] = said if isinstance(said, Exception) else self._out(key, said)
+        for key, got in self._apart(taken, lambda some: dict(zip(some, self._one_step(some), strict=True))):
+            found[key] = got if isinstance(got, Exception) else self._out(key, got)
         return found
 
     def feed(self, chunks: Mapping[int, Any]) -> dict[int, Any]:
@@ -132,15 +132,15 @@ class Streams:
         Returns:
             Key -> the outputs that became due; or the error, as of `step`.
         """
-        return self._each(chunks, lambda ends, chunk: ends.intake.take(chunk))
+        return self._each(chunks, lambda ends, chunk: ends.encoder.encode(chunk))
 
     def finish(self, keys: Iterable[int]) -> dict[int, Any]:
         """Return the outputs that streams kept back, as `Stream.finish` does."""
-        found = self._each(dict.fromkeys(keys), lambda ends, _: ends.intake.rest())
-        for key, said in found.items():
+        found = self._each(dict.fromkeys(keys), lambda ends, _: ends.encoder.flush())
+        for key, got in found.items():
             try:
-                if isinstance(said, list):
-                    found[key] = said + self._open[key].ends.outlet.last()
+                if isinstance(got, list):
+                    found[key] = got + self._open[key].ends.decoder.flush()
             except Exception as error:  # see `step`
                 found[key] = error
         return found
@@ -162,12 +162,12 @@ class Streams:
                 for key, data in taken.items()
                 if len(data) > start and not isinstance(found[key], Exception)
             }
-            for key, said in self._apart(pieces, self._said):
-                outputs = said if isinstance(said, Exception) else self._outputs(key, said)
+            for key, got in self._apart(pieces, self._run_pieces):
+                outputs = got if isinstance(got, Exception) else self._outputs(key, got)
                 found[key] = outputs if isinstance(outputs, Exception) else found[key] + outputs
         return found
 
-    def _said(self, pieces: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    def _run_pieces(self, pieces: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """Return the outputs of one piece of each of some streams: key -> [T, ...]."""
         lengths = [len(piece) for piece in pieces.values()]
         data = to_network(nn.utils.rnn.pad_sequence(list(pieces.values())), self._source.like)
@@ -178,17 +178,17 @@ class Streams:
         }
 
     def _apart(
-        self, taken: Mapping[int, Any], say: Callable[[Mapping[int, Any]], dict[int, Any]]
+        self, taken: Mapping[int, Any], run: Callable[[Mapping[int, Any]], dict[int, Any]]
     ) -> Iterator[tuple[int, Any]]:
         """Return the outputs of each; if they cannot be computed together, one by one, or the errors.
 
         States are written when all is computed, so that those who go on do so from where they were.
         """
         try:
-            yield from (say(taken) if taken else {}).items()
+            yield from (run(taken) if taken else {}).items()
         except Exception as error:
             for key, mine in taken.items() if len(taken) > 1 else ():
-                yield from self._apart({key: mine}, say)
+                yield from self._apart({key: mine}, run)
             if len(taken) == 1:
                 yield next(iter(taken)), error
 
@@ -197,7 +197,7 @@ class Streams:
         place = self._open[key]
         place.steps += 1
         try:
-            return place.ends.outlet.give(raw)
+            return place.ends.decoder.decode(raw)
         except Exception as error:  # see `step`
             return error
 
@@ -226,27 +226,27 @@ class Streams:
     def _settle(self) -> None:
         """Put the state that the runner has back where it belongs."""
         if self._runner is not None and self._alone is not None:
-            self._slab.put(self._open[self._alone].row, self._runner.state)
+            self._pool.put(self._open[self._alone].row, self._runner.state)
             self._alone = None
 
     def _run(self, keys: Iterable[int], seq: Seq) -> Tensor:
         """Return the outputs of steps [T, B, ...] of some streams, and advance their states."""
         self._settle()
-        places = self._slab.places([self._open[key].row for key in keys])
-        raw, state = self._source.streamer.run(seq, self._slab.get(places))
-        self._slab.set(places, state)
+        places = self._pool.places([self._open[key].row for key in keys])
+        raw, state = self._source.streamer.run(seq, self._pool.get(places))
+        self._pool.set(places, state)
         return raw
 
     def _add(self, saved: StreamState) -> int:
         self._count += 1
-        row = self._slab.take(saved.state)
+        row = self._pool.take(saved.state)
         self._open[self._count] = _Place(saved.begin, row, self._source.ends(saved), saved.steps)
         return self._count
 
     def _saved(self, key: int) -> StreamState:
         place = self._at(key)
         self._settle()
-        state = self._slab.get(self._slab.places([place.row]))
+        state = self._pool.get(self._pool.places([place.row]))
         return StreamState(place.begin, state, place.ends.content(), place.steps)
 
     def _at(self, key: int) -> _Place:
@@ -266,6 +266,6 @@ class _Place:
 
 
 def _beside(steps: list[Any]) -> Tensor:
-    """Steps of several streams, as `IncrementalEncoder.one` gives them: [1, B, ...]."""
+    """Steps of several streams, as `IncrementalEncoder.encode_step` gives them: [1, B, ...]."""
     beside = torch.stack(steps) if isinstance(steps[0], Tensor) else torch.from_numpy(np.array(steps))
     return beside[None]

@@ -120,7 +120,9 @@ class Illustrated(ABC):
     """A task whose report shows what the network makes."""
 
     @abstractmethod
-    def pictures(self, network: nn.Module, held: Sequence[Example]) -> Mapping[str, Callable[[Any], None]]:
+    def pictures(
+        self, network: nn.Module, examples: Sequence[Example]
+    ) -> Mapping[str, Callable[[Any], None]]:
         """The name of a picture, without suffix -> what draws it on a matplotlib Figure."""
 
 
@@ -146,8 +148,12 @@ class ShowsMistakes(ABC):
     """A task that can tell which of its models' answers are the most wrong."""
 
     @abstractmethod
-    def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The most wrong answers to examples with targets, the worst first, `most` at most."""
+
+    def source_text(self, record: Record) -> str:
+        """The text that a record is read from, or the path; empty if it is neither."""
+        return ""
 
 
 def largest(sizes: Sequence[float], most: int) -> list[int]:
@@ -199,6 +205,14 @@ class Calibratable(ABC):
         """Divide the scores that the network gives by `temperature`, from now on, in its weights."""
 
 
+class FitsLast(ABC):
+    """A task that fits a few of its networks' numbers to the validation part, when training has ended."""
+
+    @abstractmethod
+    def fit_last(self, network: nn.Module, valid: Sequence[Example]) -> str:
+        """Fit them, in the network's weights; what was done in a line, "" if nothing."""
+
+
 class ComputesWeights(ABC):
     """A task whose networks take in the training part at once, before anything is learnt by gradient.
 
@@ -245,5 +259,7 @@ class ShowsEvidence(ABC):
     """A task that can show how its models came to what they say."""
 
     @abstractmethod
-    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+    def evidence(
+        self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
+    ) -> list[Evidence]:
         """What there is to show, such as where attention was, for examples and an output for each."""

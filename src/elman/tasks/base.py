@@ -61,14 +61,18 @@ class Parts(NamedTuple):
     test: list[Record]
 
 
-class LoadedParts(Parts):
-    """The same, with the columns that were chosen of all records before they were split.
+class Choice(NamedTuple):
+    """A setting that is chosen from the data.
 
     Args:
-        columns: what `Task.choose` said.
+        setting: as section.name.
+        value: what suits the data.
+        reason: why, in a few words.
     """
 
-    columns: Any = None
+    setting: str
+    value: Any
+    reason: str
 
 
 class Loss(NamedTuple):
@@ -121,13 +125,13 @@ class Task(ABC, Generic[TaskSettings]):
 
     @classmethod
     @abstractmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether data that begin with this record are probably for this task."""
 
     @classmethod
     def reason(cls, records: Sequence[Record]) -> str:
         """Why data that begin with these records are probably for this task; "", if they are not."""
-        if not cls.suits(records[0]):
+        if not cls.matches(records[0]):
             return ""
         names = list(records[0].fields)
         return f"columns {', '.join(names[:_MOST_NAMED])}{', ...' if len(names) > _MOST_NAMED else ''}"
@@ -138,7 +142,7 @@ class Task(ABC, Generic[TaskSettings]):
         return None
 
     @classmethod
-    def choose(cls, records: Sequence[Record], data: DataSettings) -> Any:
+    def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Any:
         """The columns of all records, which `prepare` finds in the settings of the run; None: it guesses."""
         return None
 
@@ -158,6 +162,16 @@ class Task(ABC, Generic[TaskSettings]):
     def dated(self, notation: str) -> Self:
         """The same task, for data whose times are written so."""
         return self
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> Sequence[Choice]:
+        """Return settings that suit such data, each with its reason; what a user set is left out later.
+
+        Args:
+            records: those of data.path, before they are split.
+            run: the settings so far.
+        """
+        return ()
 
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> dict[int, DataError]:
@@ -184,7 +198,7 @@ class Task(ABC, Generic[TaskSettings]):
         """What was learnt from the training records (such as the vocabulary), to be kept in a file."""
 
     @abstractmethod
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Return what was inferred or found in the data (columns, symbols, classes), for the log."""
 
     @abstractmethod
@@ -201,7 +215,7 @@ class Task(ABC, Generic[TaskSettings]):
 
     @property
     @abstractmethod
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """The score that selects the best epoch; "loss" needs no predictions."""
 
     @abstractmethod
@@ -213,7 +227,7 @@ class Task(ABC, Generic[TaskSettings]):
         """What training makes small: the loss, or one that differs by weights, smoothing and the like."""
 
     @abstractmethod
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Scores of outputs, one for each held-out example, and from the summed loss over `count` targets.
 
         Where no predictions were made, `outputs` is empty, and only what the loss tells is given.
@@ -224,7 +238,7 @@ class Task(ABC, Generic[TaskSettings]):
         """Trivial predictors learnt from `train`: part -> predictor -> its scores on that part."""
 
     @abstractmethod
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """What there is to show of the outputs beside the scores."""
 
     @abstractmethod
@@ -238,5 +252,5 @@ class Task(ABC, Generic[TaskSettings]):
         """
 
     @abstractmethod
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that put a model to use, with {name} for its run folder."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from elman.core import notes
 from elman.core.records import Record
@@ -16,54 +16,76 @@ from elman.data.formats.base import ReadingHints
 from elman.data.long_tables import LongTable
 from elman.tasks import registry as tasks_registry
 from elman.tasks import selection
-from elman.tasks.base import LoadedParts
+from elman.tasks.base import Parts
 
 
-def load_parts(run: RunConfig) -> LoadedParts:
-    """The records to train, validate and test with; a part with a file of its own takes no share of the rest.
+class Loaded(NamedTuple):
+    """The records that a run's parts are made of.
+
+    Args:
+        records: those of data.path that can be used, with rows that are steps joined to sequences.
+        table: how they were joined; None: they were not.
+        columns: those guessed from all of the records, as `Task.guess_columns` has them.
+    """
+
+    records: list[Record]
+    table: LongTable | None
+    columns: Any
+
+
+def load(run: RunConfig) -> Loaded:
+    """Return the records of `data.path`, without those that cannot be used.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    kind, given = tasks_registry.get(run.task), records(run.data.path, run.data, run.task)
+    table = kind.arrange(given, run.data)
+    given = joined(given, table)
+    columns = kind.guess_columns(given, run.data)
+    return Loaded(_whole(given, "in all", replace(run, columns=columns)), table, columns)
+
+
+def load_parts(run: RunConfig, loaded: Loaded | None = None) -> Parts:
+    """Return the records to train, validate and test with; a part with a file of its own takes no share.
+
+    Args:
+        run: the settings.
+        loaded: what `load` gave; None: it is loaded here.
 
     Raises:
         DataError: a file cannot be read, or is too small for its parts.
     """
     data, task = run.data, run.task
-    rest = data.but(
-        valid=0.0 if data.valid_path else data.valid,
-        test=0.0 if data.test_path else data.test,
-    )
-    kind, given = tasks_registry.get(task), records(data.path, data, task)
-    table = kind.arrange(given, data)
-    given = joined(given, table)
-    chosen = kind.choose(given, data)
-    run = replace(run, columns=chosen)
+    given, table, columns = loaded or load(run)
     test = records(data.test_path, data, task, table) if data.test_path else []
-    if test and _is_unlabelled(test, chosen, data):
-        test, rest = [], rest.but(test=data.test)
-
-    def whole(given: list[Record], use: str) -> list[Record]:
-        faults = kind.faults(given, run)
-        if 2 * len(faults) > len(given):  # what is wrong is not some records: the task tells
-            return given
-        return selection.usable(given, faults, use, strict=data.strict)
-
-    parts = kind.split(whole(given, "in all"), rest)
-    loaded = LoadedParts(
-        whole(parts.train, "to learn from"),
+    if test and _is_unlabelled(test, columns, data):
+        test = []
+    rest = data.but(valid=0.0 if data.valid_path else data.valid, test=0.0 if test else data.test)
+    parts = tasks_registry.get(task).split(given, rest)
+    return Parts(
+        _whole(parts.train, "to learn from", replace(run, columns=columns)),
         records(data.valid_path, data, task, table) if data.valid_path else parts.valid,
         test or parts.test,
     )
-    loaded.columns = chosen
-    return loaded
 
 
-def _is_unlabelled(test: list[Record], chosen: Any, data: DataSettings) -> bool:
+def _is_unlabelled(test: Sequence[Record], columns: Any, data: DataSettings) -> bool:
     """Whether records to test on lack what is to be predicted, as those of competitions do; it is said."""
-    wanted = (chosen.targets or (chosen.target,)) if isinstance(chosen, Columns) else ()
+    wanted = (columns.targets or (columns.target,)) if isinstance(columns, Columns) else ()
     missing = [name for name in wanted if name not in test[0].fields]
     if not missing or data.strict:
         return False
     share = f"a share of {data.path} is tested on" if data.test else "nothing is tested on"
     notes.note(f"{data.test_path}: no column {missing[0]!r} to test on; {share} (elman predict reads it)")
     return True
+
+
+def _whole(given: list[Record], use: str, run: RunConfig) -> list[Record]:
+    faults = tasks_registry.get(run.task).faults(given, run)
+    if 2 * len(faults) > len(given):  # what is wrong is not some records: the task tells
+        return given
+    return selection.usable(given, faults, use, strict=run.data.strict)
 
 
 def records(

@@ -42,26 +42,28 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
 
 
 @torch.inference_mode()
-def evaluate(task: Task, network: nn.Module, held: Sequence[Example], *, predict: bool = True) -> Evaluation:
+def evaluate(
+    task: Task, network: nn.Module, examples: Sequence[Example], *, predict: bool = True
+) -> Evaluation:
     """The task's scores of a network on examples, with what it predicted.
 
     Args:
         task: the task.
         network: its network.
-        held: examples with targets.
+        examples: examples with targets.
         predict: whether to make predictions; without them only what the loss tells is scored.
     """
     nats, count = 0.0, 0
-    outputs: list[Any] = [None] * len(held)
+    outputs: list[Any] = [None] * len(examples)
     predictor = task if predict and isinstance(task, Predictor) else None
-    for places, batch, scores in _run(task, network, held):
+    for places, batch, scores in _run(task, network, examples):
         loss = task.loss(scores, batch)
         nats, count = nats + float(loss.nats), count + loss.count
         if predictor:
             for place, output in zip(places, predictor.predict(network, batch, scores), strict=True):
                 outputs[place] = output
     outputs = outputs if predictor else []
-    return Evaluation(task.scores(held, outputs, nats, count), outputs)
+    return Evaluation(task.scores(examples, outputs, nats, count), outputs)
 
 
 def predict(task: Predictor, network: nn.Module, examples: Sequence[Example]) -> list[Any]:
@@ -71,7 +73,7 @@ def predict(task: Predictor, network: nn.Module, examples: Sequence[Example]) ->
 
 @torch.inference_mode()
 def outputs(
-    say: Callable[[Batch, Any], list[Any]], network: nn.Module, examples: Sequence[Example]
+    answer: Callable[[Batch, Any], list[Any]], network: nn.Module, examples: Sequence[Example]
 ) -> list[Any]:
     """Return the output of each example, from batches and the network's scores of them."""
     outputs: list[Any] = [None] * len(examples)
@@ -80,22 +82,26 @@ def outputs(
         interruption.look()
         batch = to_device(batch, device)
         scores, _ = network(batch.seq)
-        for place, output in zip(places, say(batch, scores), strict=True):
+        for place, output in zip(places, answer(batch, scores), strict=True):
             outputs[place] = output
     return outputs
 
 
 def goal(task: Task, scores: Scores) -> list[float]:
     """What training makes small: the watched score, turned round where more is better; at a tie, the loss."""
-    value = scores[task.watch]
-    return [-value if task.watch in RISING else value, scores["loss"]]
+    value = scores[task.selection_metric]
+    return [-value if task.selection_metric in RISING else value, scores["loss"]]
 
 
-def _run(task: Task, network: nn.Module, held: Sequence[Example]) -> Iterator[tuple[list[int], Batch, Any]]:
+def _run(
+    task: Task, network: nn.Module, examples: Sequence[Example]
+) -> Iterator[tuple[list[int], Batch, Any]]:
     """The batches with the places of their examples, and what the network says of them."""
     device, state = next(network.parameters()).device, None
     batches = (
-        batching.eval_batches(held) if not task.continuous else (([0], b) for b in batching.in_order(held[0]))
+        batching.eval_batches(examples)
+        if not task.continuous
+        else (([0], b) for b in batching.in_order(examples[0]))
     )
     with evaluating(network):
         for places, batch in batches:

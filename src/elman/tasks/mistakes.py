@@ -20,22 +20,24 @@ _LONGEST = 80
 
 
 def table(
-    task: Task, held: Sequence[Example], outputs: Sequence[Any], records: Sequence[Record] = ()
+    task: Task, examples: Sequence[Example], outputs: Sequence[Any], records: Sequence[Record] = ()
 ) -> list[list[object]]:
     """Rows of a table of the worst answers, the worst first, its head before them; empty if all are right.
 
     Args:
         task: the task.
-        held: examples with targets.
+        examples: examples with targets.
         outputs: what was predicted, one for each.
         records: what the examples were made of, if known: the table then has the source of each mistake.
     """
     if not isinstance(task, ShowsMistakes) or not len(outputs):
         return []
-    found = task.mistakes(held, outputs, _MOST)
+    found = task.mistakes(examples, outputs, _MOST)
     if not found:
         return []
-    told = isinstance(task, PredictsRecords) and len(records) == len(held)
+    told = isinstance(task, PredictsRecords) and len(records) == len(examples)
+    if told:
+        found = [one._replace(read=task.source_text(records[one.place]) or one.read) for one in found]
     read = any(one.read for one in found)
     head: list[object] = [*["where"] * told, *["read"] * read, "answer", "right", *found[0].numbers]
     return [head, *(_row(one, _place(records[one.place]) if told else "", read=read) for one in found)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from numbers import Integral
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Self, TextIO, TypeVar, Unpack
@@ -24,11 +24,12 @@ from elman.data.memory.answers import in_kind
 from elman.nn import parameters
 from elman.streaming.saved import StreamFactory
 from elman.streaming.stream import Stream
-from elman.tasks import dataset, evaluation, selection
+from elman.tasks import dataset, evaluation, results, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.abilities import Ability, HasBeam, PredictsRecords, abilities_of, operations_of
 from elman.tasks.base import Purpose, Task
 from elman.tasks.operations import AnyOperation
+from elman.tasks.results import History, RunResults
 from elman.tasks.scoreboard import RunScores, ScoreTable
 
 _Ability = TypeVar("_Ability", bound=Ability)
@@ -68,15 +69,25 @@ class Model:
     @property
     def scores(self) -> RunScores:
         """Part of the data -> predictor -> score -> value, as training measured them; with a `verdict`."""
-        path = self.path / "results.json"
-        return RunScores(json.loads(path.read_text(encoding="utf-8"))["scores"] if path.exists() else {})
+        found = self.results
+        return RunScores(found.scores if found else {})
 
     @property
-    def history(self) -> list[dict[str, float | None]]:
+    def results(self) -> RunResults | None:
+        """All that the model card shows: facts of the data and the training, scores, findings; None: stopped.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        return results.read(self.path)
+
+    @property
+    def history(self) -> History:
         """The rows of metrics.csv, each with step, train_loss, valid_loss and more."""
         path = self.path / "metrics.csv"
         with path.open(encoding="utf-8", newline="") as file:
-            return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(file)]
+            rows = csv.DictReader(file)
+            return History({k: float(v) if v else None for k, v in row.items()} for row in rows)
 
     def _repr_html_(self) -> str:
         """The model and its scores, for a notebook."""
@@ -208,11 +219,11 @@ class Model:
             TaskError: the task's predictions have no probabilities of classes.
             DataError: a value cannot be read.
         """
-        told = self.predict(values if memory.rows(values) is None else memory.rows(values))
-        if any("probabilities" not in answer for answer in told):
+        answers = self.predict(values if memory.rows(values) is None else memory.rows(values))
+        if any("probabilities" not in answer for answer in answers):
             got = "a model whose predictions have no probabilities of classes"
             raise TaskError(f"task {self.config.task!r}", got, remedy="use predict")
-        return [answer["probabilities"] for answer in told]
+        return [answer["probabilities"] for answer in answers]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
         """The records, in their order, each with what the model says of it; targets are not looked at.
@@ -337,7 +348,7 @@ class Model:
         raise self._refusal(ability)
 
     def _refusal(self, ability: type[Ability]) -> MissingMethodError:
-        command = self.task.use()[0].replace("{name}", str(self.path))
+        command = self.task.usage()[0].replace("{name}", str(self.path))
         return MissingMethodError(
             f"task {self.config.task!r}", ability.lacks, expected=self.able(ability), remedy=f"use {command}"
         )
@@ -360,7 +371,7 @@ def check_counts(**given: int | None) -> None:
         ConfigError: one is not.
     """
     for name, value in given.items():
-        if value is not None and not 0 <= value <= _MOST:
+        if value is not None and not (isinstance(value, Integral) and 0 <= value <= _MOST):
             raise ConfigError(name, json_schema.shown(value), expected=f"a number from 0 to {_MOST}")
 
 

@@ -83,11 +83,14 @@ class ScoreTable(dict[str, Scores]):
                 return Verdict(score=score, model=value, baseline=best, best=known[best], part=self.part)
         return None
 
+    @property
+    def warning(self) -> str:
+        """The verdict in a sentence, if it is not in the model's favour; else an empty text."""
+        return self.verdict.warning if self.verdict else ""
+
     def lines(self) -> list[str]:
-        """The table in Markdown, after a verdict that is not in the model's favour."""
-        verdict = self.verdict
-        head = [verdict.warning, ""] if verdict and verdict.warning else []
-        return [*head, *formatting.markdown_table({self.part: self})]
+        """The table in Markdown."""
+        return formatting.markdown_table({self.part: self})
 
     def _repr_html_(self) -> str:
         """The table for a notebook."""
@@ -102,8 +105,13 @@ class RunScores(dict[str, ScoreTable]):
 
     @property
     def verdict(self) -> Verdict | None:
-        """That of the last part, the test part where there is one."""
-        return list(self.values())[-1].verdict if self else None
+        """That of the test part, or of the last one where there is no test part."""
+        return self.get("test", list(self.values())[-1]).verdict if self else None
+
+    @property
+    def warning(self) -> str:
+        """The verdict in a sentence, if it is not in the model's favour; else an empty text."""
+        return self.verdict.warning if self.verdict else ""
 
     def _repr_html_(self) -> str:
         """The tables for a notebook."""

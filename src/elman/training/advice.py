@@ -93,34 +93,34 @@ def _gradients(epoch: Epoch, before: Epoch | None, clipping: str) -> Iterator[st
 
 def _memory(epochs: Sequence[Epoch], last: bool, clipping: str) -> Iterator[str]:
     """Return the advice from layer statistics: once two of them agree, or at the end if there is only one."""
-    looks = [epoch.look for epoch in epochs if epoch.look]
+    stats = [epoch.look for epoch in epochs if epoch.look]
     for fault in (_forgets, _stuck, partial(_runs_away, clipping=clipping)):
-        *before, now = [None, None, None, *(fault(looks[: n + 1]) for n in range(len(looks)))][-3:]
-        if now and (last if len(looks) == 1 else before[1] and not before[0]):
+        *before, now = [None, None, None, *(fault(stats[: n + 1]) for n in range(len(stats)))][-3:]
+        if now and (last if len(stats) == 1 else before[1] and not before[0]):
             yield now
 
 
-def _forgets(looks: Sequence[LayerStats]) -> str | None:
-    look = looks[-1]
-    if look.saturated is not None:  # a cell with gates learns what to keep, and may choose to keep little
+def _forgets(stats: Sequence[LayerStats]) -> str | None:
+    last = stats[-1]
+    if last.saturated is not None:  # a cell with gates learns what to keep, and may choose to keep little
         return None
-    if look.horizon is None or look.horizon > min(_SHORT_HORIZON, look.steps / _FAR):
+    if last.horizon is None or last.horizon > min(_SHORT_HORIZON, last.steps / _FAR):
         return None
     return (
-        f"vanishing gradient: what the state holds halves in {look.horizon:.2g} steps, of sequences of "
-        f"{look.steps}; a gated --cell (lstm, gru), --init orthogonal, or shorter sequences or windows"
+        f"vanishing gradient: what the state holds halves in {last.horizon:.2g} steps, of sequences of "
+        f"{last.steps}; a gated --cell (lstm, gru), --init orthogonal, or shorter sequences or windows"
     )
 
 
-def _stuck(looks: Sequence[LayerStats]) -> str | None:
-    share = looks[-1].saturated
+def _stuck(stats: Sequence[LayerStats]) -> str | None:
+    share = stats[-1].saturated
     if share is None or share < _SATURATED:
         return None
     return f"saturated gates: {share:.0%} are shut or open, and hardly learn; lower --lr, or --layer-norm"
 
 
-def _runs_away(looks: Sequence[LayerStats], clipping: str) -> str | None:
-    first, now = looks[0].state_norm, looks[-1].state_norm
+def _runs_away(stats: Sequence[LayerStats], clipping: str) -> str | None:
+    first, now = stats[0].state_norm, stats[-1].state_norm
     if now < max(_LARGE_STATE, _STATE_GROWTH * first):
         return None
     return (

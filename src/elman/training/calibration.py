@@ -13,14 +13,14 @@ from elman.tasks.evaluation import _run
 
 
 @torch.inference_mode()
-def best_temperature(task: Task, network: nn.Module, held: Sequence[Example]) -> float:
+def best_temperature(task: Task, network: nn.Module, examples: Sequence[Example]) -> float:
     """The temperature, among 0.80, 0.81, ... 1.60, whose scores divided by it have the lowest loss.
 
     One number, fitted after training, mends a network that is too sure of itself (Guo et al. 2017).
     """
     candidates = [hundredths / 100 for hundredths in range(80, 161)]
     sums = torch.zeros(len(candidates), dtype=torch.float64)
-    for _, batch, scores in _run(task, network, held):
+    for _, batch, scores in _run(task, network, examples):
         losses = [task.loss(scores / candidate, batch).nats for candidate in candidates]
         sums += torch.stack(losses).double().cpu()
     return candidates[int(sums.argmin())]

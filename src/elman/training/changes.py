@@ -35,6 +35,8 @@ def changed(run: RunConfig, options: Mapping[str, Any], assignments: Sequence[st
             raise ConfigError(name, "a setting that a run keeps when it is resumed", remedy=remedy)
     if "epochs" in given and "steps" not in given:
         given["steps"] = 0
+    if {"epochs", "steps"} & given.keys():
+        given.setdefault("minutes", 0.0)
     return replace(run, training=TrainingSettings.of(vars(run.training) | given))
 
 
@@ -50,7 +52,7 @@ def check_end(before: RunConfig, after: RunConfig, epoch: int, step: int) -> Non
         raise ConfigError(name, str(wanted), expected=f"more than the {done} that are done")
 
 
-def told(before: RunConfig, after: RunConfig) -> str:
+def summary(before: RunConfig, after: RunConfig) -> str:
     """What has changed, in words; empty where nothing has."""
     old, new = vars(before.training), vars(after.training)
     return ", ".join(f"{name} {old[name]} -> {new[name]}" for name in new if new[name] != old[name])

@@ -53,6 +53,7 @@ class Progress:
         best: what `evaluation.goal` made of the best validation so far.
         best_epoch: the epoch (from 0) that it came in.
         halvings: how often a plateau halved the learning rate.
+        planned: optimiser steps that the minutes allow; 0: as many as are set.
         seconds: time spent in training, over all its sittings.
         data: fingerprint of the data.
         metrics: digest of the table of metrics up to here; empty, if that is not known.
@@ -69,6 +70,7 @@ class Progress:
     best: list[float] | None = None
     best_epoch: Count = 0
     halvings: Count = 0
+    planned: Count = 0
     seconds: float = 0.0
     data: str = ""
     metrics: str = ""
@@ -85,8 +87,8 @@ class Progress:
         Raises:
             ValueError: they cannot.
         """
-        told = self.step >= self.whole.steps >= self.recent.steps and self.best_epoch <= self.epoch
-        if len(self.epochs) != self.epoch or not told or self.epoch > self.step:
+        ordered = self.step >= self.whole.steps >= self.recent.steps and self.best_epoch <= self.epoch
+        if len(self.epochs) != self.epoch or not ordered or self.epoch > self.step:
             raise ValueError("counts of epochs and steps that contradict each other")
 
 

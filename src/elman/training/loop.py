@@ -36,6 +36,8 @@ from elman.tasks import evaluation
 from elman.tasks.base import Loss, Scores, Task
 from elman.training import checkpoint, optimizers
 from elman.training.advice import Epoch, advise
+from elman.training.budget import Budget
+from elman.training.callbacks import Callback, TrainingEpoch, TrainingStep
 from elman.training.checkpoint import Progress, RunningSums, TrainingState
 from elman.training.metrics_log import Board, MetricsLog
 from elman.training.processes import ProcessGroup
@@ -59,6 +61,8 @@ class TrainingJob:
     shown: Sequence[Example]
     processes: ProcessGroup
     show: Reporter
+    callbacks: Sequence[Callback] = ()
+    spent: float = 0.0
 
 
 class Trainer:
@@ -80,6 +84,9 @@ class Trainer:
         self._row = (time.monotonic(), progress.whole.symbols)
         self._entering: State | None = None
         self._advised: set[str] = set()
+        self._own, self._speed_now = RunningSums(), 0.0
+        self.fault: Exception | None = None
+        self._budget = Budget(config.minutes, job.spent)
         self.begun: Callable[[], None] = lambda: None
 
     def _table(self) -> MetricsLog:
@@ -87,22 +94,27 @@ class Trainer:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of the whole training."""
+        """Optimiser steps of the whole training, as its minutes allow."""
+        return self.progress.planned or self._wanted
+
+    @property
+    def _wanted(self) -> int:
+        """Optimiser steps of the whole training, if it may take any time."""
         return self._config.steps or self._config.epochs * self._steps_per_epoch
 
     def _epoch_ends(self) -> bool:
         return self.progress.window >= self._plan.steps or not self._goes_on()
 
     def _goes_on(self) -> bool:
-        """Whether there are steps left; `training.steps` may end in the midst of an epoch."""
-        if self._config.steps:
-            return self.progress.step < self._config.steps
+        """Whether there are steps left; a number of steps may end in the midst of an epoch."""
+        if self._config.steps or self.progress.planned:
+            return self.progress.step < self.steps
         return self.progress.epoch < self._config.epochs
 
     @property
     def epochs(self) -> int:
-        """Epochs of the whole training: those that `training.steps` takes, or as many as are set."""
-        return math.ceil(self._config.steps / self._steps_per_epoch) or self._config.epochs
+        """Epochs of the whole training, the last one perhaps cut short."""
+        return math.ceil(self.steps / self._steps_per_epoch)
 
     @property
     def epochs_done(self) -> float:
@@ -111,6 +123,8 @@ class Trainer:
 
     def run(self, interrupt: GracefulStop) -> None:
         """Train until the end, the early end, or an interrupt; a checkpoint is there afterwards.
+
+        A callback may interrupt it too. If one fails, its error is `fault` afterwards.
 
         `begun` is called after the first step of this sitting, or at once where there is none.
 
@@ -128,16 +142,74 @@ class Trainer:
             self.step()
             if progress.step == first + 1:
                 self.begun()
+            self._plan_steps(epoch_ends=False)
+            stop = self._called(lambda callback: callback.on_step(self._now()))
             if self._epoch_ends():
                 self._end_epoch()
+                self._plan_steps(epoch_ends=True)
+                stop = self._called(lambda callback: callback.on_epoch(self._epoch())) or stop
                 self._save()
             elif self.job.processes.any(self._due()):
                 self._save()
-            if self.job.processes.any(interrupt.seen):
+            stop = stop and ((self._goes_on() and not progress.done) or self.fault is not None)
+            if self.job.processes.any(interrupt.seen or stop):
                 self._save()
                 return
         progress.done = True
         self._save()
+
+    def _called(self, call: Callable[[Callback], bool | None]) -> bool:
+        """Call all callbacks, until one fails; whether training is to stop here."""
+        stop = False
+        for callback in self.job.callbacks if self.job.processes.main and not self.fault else ():
+            try:
+                stop = bool(call(callback)) or stop
+            except Exception as error:
+                self.fault = error
+                return True
+        return stop
+
+    def _now(self) -> TrainingStep:
+        progress, own = self.progress, self._own
+        return TrainingStep(
+            step=progress.step,
+            steps=self.steps,
+            epoch=progress.epoch + 1,
+            epochs=self.epochs,
+            loss=own.nats / max(1, own.count),
+            grad_norm=own.norm,
+            lr=self.learner.optimizer.param_groups[0]["lr"],
+            symbols_per_second=self._speed_now,
+        )
+
+    def _epoch(self) -> TrainingEpoch:
+        """The epoch that has ended."""
+        progress = self.progress
+        numbers = progress.epochs[-1]
+        return TrainingEpoch(
+            epoch=progress.epoch,
+            epochs=self.epochs,
+            step=progress.step,
+            train_loss=numbers.train,
+            scores=dict(numbers.scores),
+            best=progress.best_epoch == progress.epoch - 1,
+            grad_norm=numbers.mean_norm,
+            seconds=progress.seconds,
+        )
+
+    def _plan_steps(self, *, epoch_ends: bool) -> None:
+        """Let training end within its minutes; processes agree on the fewest steps."""
+        progress, team = self.progress, self.job.processes
+        if not self._config.minutes:
+            return
+        own = self._budget.plan(progress.step, self.steps, self._seconds(), epoch_ends=epoch_ends)
+        steps = int(team.gather(torch.tensor(own)).min()) if team.world > 1 else own
+        if steps == self.steps:
+            return
+        progress.planned = steps
+        if team.main:
+            whole = progress.seconds / progress.step * self._wanted
+            self.job.show.line(self._budget.words(steps, self._steps_per_epoch, self._wanted, whole))
 
     def judged(self) -> nn.Module:
         """The network that predicts: with averaged weights, where an average is kept."""
@@ -154,8 +226,8 @@ class Trainer:
         config, progress, learner = self._config, self.progress, self.learner
         optimizers.set_rate(learner.optimizer, self._rate())
         learner.optimizer.zero_grad(set_to_none=True)
-        windows = min(config.accumulate, self._plan.steps - progress.window)
-        watch = LayerMonitor() if self._looks(windows) else None
+        windows, self._own = min(config.accumulate, self._plan.steps - progress.window), RunningSums()
+        watch = LayerMonitor() if self._is_monitored(windows) else None
         for index in range(windows):
             watching = dispatch.through(watch) if watch and not index else nullcontext()
             with self._without_sync(last=index == windows - 1), watching:
@@ -165,13 +237,13 @@ class Trainer:
         if not math.isfinite(norm):
             raise self._diverged(norm)
         if watch:
-            progress.look, progress.looked = watch.look(), progress.step
+            progress.look, progress.looked = watch.stats(), progress.step
         learner.optimizer.step()
         if learner.average:
             learner.average.update(learner.network)
         self._count(norm)
 
-    def _looks(self, windows: int) -> bool:
+    def _is_monitored(self, windows: int) -> bool:
         """Whether the next step is looked at: at the end of a row, and not too often."""
         progress = self.progress
         ends = progress.window + windows >= self._plan.steps or progress.step + 1 == self.steps
@@ -188,7 +260,7 @@ class Trainer:
             (loss.nats / (max(1, loss.count) * windows)).backward()
         learner.state = tuple(tensor.detach() for tensor in state) if self.job.task.continuous else None
         progress.window += 1
-        for tally in (progress.recent, progress.whole):
+        for tally in (progress.recent, progress.whole, self._own):
             tally.nats += float(loss.nats.detach())
             tally.count += loss.count
             tally.symbols += steps_of(batch.seq)
@@ -210,12 +282,13 @@ class Trainer:
 
     def _count(self, norm: float) -> None:
         progress = self.progress
-        for tally in (progress.recent, progress.whole):
+        for tally in (progress.recent, progress.whole, self._own):
             tally.norm += norm
             tally.steps += 1
             tally.clipped += bool(self._config.clip and norm > self._config.clip)
             if norm > tally.top_norm:
                 tally.top_norm, tally.top_step = norm, progress.step
+        self._speed_now = self._speed()
         self.job.show.step(progress.step, self.steps, self._words())
         if progress.step % self._steps_per_row == 0 and not self._epoch_ends():
             self._add_row(self._speed())
@@ -242,7 +315,7 @@ class Trainer:
     def _add_row(self, speed: float, scores: Scores | None = None) -> None:
         recent, progress = self.progress.recent, self.progress
         if self._metrics and recent.steps:
-            look = progress.look if progress.looked == progress.step else None
+            stats = progress.look if progress.looked == progress.step else None
             row = {
                 "step": progress.step,
                 "epoch": progress.epoch + 1,
@@ -252,9 +325,9 @@ class Trainer:
                 "train_loss": repr(recent.nats / recent.count),
                 "grad_norm": repr(recent.norm / recent.steps),
                 "clipped": f"{recent.clipped / recent.steps:.4f}",
-                **(_told(look) if look else {}),
+                **(_layer_columns(stats) if stats else {}),
                 "valid_loss": repr(scores["loss"]) if scores else "",
-                "valid_score": repr(scores[self.job.task.watch]) if scores else "",
+                "valid_score": repr(scores[self.job.task.selection_metric]) if scores else "",
             }
             self._metrics.add(row)
             if self._board:
@@ -288,7 +361,9 @@ class Trainer:
     def validate(self) -> Scores:
         """Scores on the validation part; predictions are made only where they decide on the best epoch."""
         task = self.job.task
-        return evaluation.evaluate(task, self.judged(), self.job.valid, predict=task.watch != "loss").scores
+        return evaluation.evaluate(
+            task, self.judged(), self.job.valid, predict=task.selection_metric != "loss"
+        ).scores
 
     def goal(self, scores: Scores) -> list[float]:
         """What the best epoch has the least of; nothing, where there is no validation part."""
@@ -413,10 +488,10 @@ def _valid(scores: Scores) -> str:
     return loss if next(iter(scores)) == "loss" else f"{loss}, {headline(scores)}"
 
 
-def _told(look: LayerStats) -> dict[str, str]:
-    """The columns of a look."""
+def _layer_columns(stats: LayerStats) -> dict[str, str]:
+    """Return the columns of layer statistics."""
     return {
-        "saturated": "" if look.saturated is None else f"{look.saturated:.4f}",
-        "state_norm": f"{look.state_norm:.6g}",
-        "horizon": "" if look.horizon is None else f"{look.horizon:.6g}",
+        "saturated": "" if stats.saturated is None else f"{stats.saturated:.4f}",
+        "state_norm": f"{stats.state_norm:.6g}",
+        "horizon": "" if stats.horizon is None else f"{stats.horizon:.6g}",
     }

@@ -85,21 +85,21 @@ class Board:
         if is_installed("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
-            with self._told():
+            with self._disk_errors():
                 self._writer = SummaryWriter(str(self._path), purge_step=up_to + 1)
 
     def add(self, row: Mapping[str, str | int]) -> None:
         """Add the numbers of a row of metrics."""
         if self._writer is None:
             return
-        with self._told():
+        with self._disk_errors():
             for column, value in row.items():
                 if column != "step" and value != "":
                     self._writer.add_scalar(column, float(value), int(row["step"]))
             self._writer.flush()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _disk_errors(self) -> Iterator[None]:
         """Report a full disk in the `with` block in one line."""
         try:
             yield

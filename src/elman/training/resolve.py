@@ -113,7 +113,7 @@ def _task_of(name: str | None, data: DataSettings) -> TaskChoice:
         return TaskChoice(name, f"task {name}")
     form = registry.find(path, name=data.format, hints=dataset.hints(data))
     count = _LOOKED_AT if len(tasks_registry.readers(form.name)) > 1 else 1
-    with notes.heard(_unsaid):
+    with notes.forward(_unsaid):
         begin = list(islice(form.read(path, data.encoding), count))
     if not begin:
         raise DataError(path, f"no record in it (format {form.name})")
@@ -163,7 +163,7 @@ def _would_read(name: str, data: DataSettings) -> bool:
         form = registry.find(data.path, formats, hints=dataset.hints(data))
         if not form.takes(data.path) or not set(formats) <= {*kind.formats}:
             return False
-        with notes.heard(_unsaid):
+        with notes.forward(_unsaid):
             begin = list(islice(form.read(data.path, data.encoding), _LOOKED_AT))
         run = RunConfig.of({"data": vars(data)}, kind.Config)
         table = kind.arrange(begin, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
@@ -23,12 +24,14 @@ from elman.data.batching import BatchPlan
 from elman.nn import parameters
 from elman.runs import folder
 from elman.runs.folder import RunFolder
-from elman.runs.results import PartScores, RunResults, TrainingFacts
 from elman.tasks import evaluation, mistakes, selection
-from elman.tasks.abilities import Calibratable, ComputesWeights, Illustrated
+from elman.tasks.abilities import Calibratable, ComputesWeights, FitsLast, Illustrated
 from elman.tasks.base import Findings, Parts, Purpose, Scores, Task
 from elman.tasks.model import Model
-from elman.training import calibration, changes, checkpoint, curves, optimizers
+from elman.tasks.results import PartScores, RunResults, TrainingFacts
+from elman.tasks.scoreboard import RunScores
+from elman.training import calibration, changes, checkpoint, curves, optimizers, slow_kernels
+from elman.training.callbacks import Callback, TrainingEnd
 from elman.training.checkpoint import Progress, TrainingState
 from elman.training.loop import Trainer, TrainingJob, headline
 from elman.training.processes import ProcessGroup
@@ -40,8 +43,16 @@ class TrainingSession:
     """One sitting of a training: what is made before the loop, and what is written after it."""
 
     def __init__(
-        self, where: RunFolder, run: RunConfig, task: Task, parts: Parts, team: ProcessGroup, show: Reporter
+        self,
+        where: RunFolder,
+        run: RunConfig,
+        task: Task,
+        parts: Parts,
+        team: ProcessGroup,
+        show: Reporter,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
+        self._callbacks = callbacks
         self._folder, self._run, self._task, self._team, self._plain = where, run, task, team, show
         self._reads: SettingReads | None = None
         if run.training.calibrate and not isinstance(task, Calibratable):
@@ -65,11 +76,11 @@ class TrainingSession:
         self._plan = _plan(self._train, run, task, team)
         self._learner = _learner(run, task, team, self._train)
 
-    def begin(self, said: Sequence[str], known: str = "", reads: SettingReads | None = None) -> Model:
+    def begin(self, lines: Sequence[str], known: str = "", reads: SettingReads | None = None) -> Model:
         """Make the folder and train from the start; the log begins with earlier notes.
 
         Args:
-            said: lines to begin with.
+            lines: lines to begin with.
             known: a line before them that was shown already.
             reads: what notes which settings are read; those that have no effect are reported after a step.
         """
@@ -79,7 +90,7 @@ class TrainingSession:
                 self._folder.create(self._run, self._task)
             self._team.wait()
             progress = Progress(data=self._fingerprint)
-            return self._train_and_report(progress, [*said, *self._introduction()], known)
+            return self._train_and_report(progress, [*lines, *self._introduction()], known)
 
     def resume(self) -> Model:
         """Train from the last checkpoint, or from the start if there was none yet.
@@ -94,7 +105,7 @@ class TrainingSession:
 
     def _changes(self) -> list[str]:
         """Keep the changed settings, and say what has changed."""
-        words = changes.told(self._folder.config, self._run)
+        words = changes.summary(self._folder.config, self._run)
         if words and self._team.main:
             self._folder.rewrite(self._run)
         return [f"changed: {words}"] if words else []
@@ -114,7 +125,7 @@ class TrainingSession:
         changes.check_end(self._folder.config, self._run, progress.epoch, progress.step)
         words = [f"resumed {self._folder.path} at step {progress.step}", *self._changes()]
         if len(words) > 1:
-            progress.done = False
+            progress.done, progress.planned = False, 0
         return self._train_and_report(progress, words + ["it is done"] * progress.done)
 
     def _carried(self) -> State | None:
@@ -129,17 +140,24 @@ class TrainingSession:
         """Train; `known` has been shown already, and is only logged."""
         show = LoggingReporter(self._plain, self._folder.log) if self._team.main else self._plain
         held = self._valid, self._shown
-        job = TrainingJob(self._folder, self._run, self._task, self._plan, *held, self._team, show)
+        began = time.monotonic()
         try:
             if known and isinstance(show, LoggingReporter):
                 show.note(known)
-            for line in filter(None, words):
+            sequences = () if self._task.continuous else self._train
+            slow = slow_kernels.notice(self._run, self._learner.network, self._team.device, sequences)
+            for line in filter(None, (*words, slow)):
                 show.line(line)
             baselines = self._baselines(show)
+            fixed = self._folder, self._run, self._task, self._plan, *held, self._team, show
+            job = TrainingJob(*fixed, self._callbacks, spent=time.monotonic() - began)
             trainer = Trainer(job, self._learner, progress)  # whose clock starts with it
-            trainer.begun = lambda: self._say_unused(show)
+            trainer.begun = lambda: self._report_unused(show)
             with GracefulStop() as interrupt, folder.enough_memory("training"):
                 trainer.run(interrupt)
+            if trainer.fault:
+                show.line(f"a callback failed; {self._how_to_resume(trainer)}")
+                raise trainer.fault
             if self._team.main:
                 self._conclude(trainer, baselines, show)
         finally:
@@ -147,7 +165,7 @@ class TrainingSession:
         self._team.wait()
         return self._folder.load(self._team.device)
 
-    def _say_unused(self, show: Reporter) -> None:
+    def _report_unused(self, show: Reporter) -> None:
         """Say which settings have no effect, all that is read of them having been read."""
         if self._reads is None:
             return
@@ -159,7 +177,7 @@ class TrainingSession:
         uses = {"train": "to learn from", "valid": "to validate"}
         sizes = ", ".join(f"{self._size(part)} {use}" for part, use in uses.items() if part in self._symbols)
         yield f"data {self._run.data.path}: {sizes}"
-        yield from (f"{name}: {words}" for name, words in self._task.facts().items())
+        yield from (f"{name}: {words}" for name, words in self._task.describe().items())
         yield f"network {self._network_words()}, {self._parameters():,} parameters; {self._team.device}"
         yield f"run {self._folder.path}"
 
@@ -200,6 +218,12 @@ class TrainingSession:
         """Keep the best weights as the model's, score them, and write the report."""
         show.line("scoring")
         network = self._best(trainer).eval()
+        if (
+            isinstance(self._task, FitsLast)
+            and self._valid
+            and (words := self._task.fit_last(network, self._valid))
+        ):
+            show.line(words)
         rows, outputs = self._scores("model", network)
         if self._run.training.calibrate:
             before, _ = self._scores("model, uncalibrated", network)
@@ -219,15 +243,24 @@ class TrainingSession:
             findings={f"{title}, {part} part": list(rows) for title, rows in findings.tables.items()},
             figures=list(findings.figures),
             sample=self._task.preview(network, self._shown, self._run.training.seed),
+            warning=RunScores(scores).warning,
         )
         self._folder.write_results(results)
         across = next(iter(baselines.values()), {})
         losses = {name: scores["loss"] for name, scores in across.items() if "loss" in scores}
         note = curves.draw(self._folder, losses, findings.figures)
-        warning = results.verdict.warning if results.verdict else ""
         table = formatting.markdown_table(scores)
-        for line in (*filter(None, [note, warning]), *table, *self._farewell(trainer)):
+        for line in (*filter(None, [note, results.warning]), *table, *self._farewell(trainer)):
             show.line(line)
+        end = TrainingEnd(
+            path=self._folder.path,
+            finished=trainer.progress.done,
+            step=trainer.progress.step,
+            scores=RunScores(scores),
+            seconds=trainer.progress.seconds,
+        )
+        for callback in self._callbacks:
+            callback.on_end(end)
 
     def _findings(self, network: torch.nn.Module, part: str, outputs: list[Any]) -> Findings:
         """What there is to show of a part: of the outputs, and of what the network makes beside them."""
@@ -271,7 +304,7 @@ class TrainingSession:
     def _data_facts(self) -> dict[str, str]:
         return {
             "source": self._run.data.path,
-            **self._task.facts(),
+            **self._task.describe(),
             "training part": self._size("train"),
             "validation part": self._size("valid"),
             "test part": self._size("test"),
@@ -295,15 +328,18 @@ class TrainingSession:
             symbols_per_second=round(symbols / max(progress.seconds, 1e-9)),
             device=str(self._team.device),
             threads=torch.get_num_threads(),
-            use=self._task.use(),
+            use=self._task.usage(),
         )
 
     def _farewell(self, trainer: Trainer) -> Iterator[str]:
         if trainer.progress.done:
             yield f"done in {duration(trainer.progress.seconds)}: {self._folder.path}"
         else:
-            command = f"elman train --resume {self._folder.path}"
-            yield f"stopped at step {trainer.progress.step}; go on with: {command}"
+            yield self._how_to_resume(trainer)
+
+    def _how_to_resume(self, trainer: Trainer) -> str:
+        command = f"elman train --resume {self._folder.path}"
+        return f"stopped at step {trainer.progress.step}; go on with: {command}"
 
 
 def _learner(run: RunConfig, task: Task, team: ProcessGroup, train: Sequence[Example]) -> TrainingState:

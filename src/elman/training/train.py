@@ -23,11 +23,16 @@ from elman.runs.folder import RunFolder
 from elman.tasks import dataset, selection
 from elman.tasks import registry as tasks_registry
 from elman.tasks.model import Model
-from elman.training import changes, resolve
+from elman.training import changes, recipe, resolve
+from elman.training.callbacks import Callback, checked
 from elman.training.processes import ProcessGroup, processes
+from elman.training.recipe import Recipe
 from elman.training.resolve import TaskChoice
 from elman.training.session import TrainingSession
 from elman.training.setting_reads import SettingReads
+
+_MINUTES = 10.0
+"""Of a training whose length nobody set."""
 
 _THREADS_PER_CORE = 8
 """Threads beyond which a core is only slower."""
@@ -41,6 +46,7 @@ def train(
     config: str | Path | None = None,
     resume: str | Path | None = None,
     quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> Model:
     """Train a network, and return the model that validated best.
@@ -55,6 +61,8 @@ def train(
         resume: a run folder to go on with; settings of training may be given beside it, such as more
             `epochs` for one that is finished, or a lower `lr` for one that diverged.
         quiet: print nothing.
+        callbacks: objects of `elman.Callback`, called after each step and epoch and at the end; each may stop
+            the training.
         options: any setting by its name, such as `hidden=512`, or `tie=True` of the task's own.
 
     Raises:
@@ -62,38 +70,73 @@ def train(
         RunError: the run folder cannot be made, written or resumed.
         DivergedError: loss or gradient is no longer finite.
     """
-    show = NullReporter() if quiet else shown()
+    show, callbacks = NullReporter() if quiet else shown(), checked(callbacks)
     if resume is not None:
         if data is not None and not memory.is_path(data):
             source.hold(memory.records(data), RunFolder(resume).config.data.path)
         elif any(given is not None for given in (data, task, out, config)):
             remedy = "a run keeps its data and its task; settings of training may be given"
             raise ConfigError("resume", "data, task, out or config beside it", remedy=remedy)
-        return continue_run(Path(resume), show, options)
+        return continue_run(Path(resume), show, options, callbacks=callbacks)
     run, choice = resolve.resolve(_source(data), task, None if config is None else Path(config), options)
-    return begin(run, None if out is None else Path(out), show, choice)
+    return begin(run, None if out is None else Path(out), show, choice, callbacks)
 
 
-def begin(run: RunConfig, out: Path | None, show: Reporter, choice: TaskChoice | None = None) -> Model:
+def begin(
+    run: RunConfig,
+    out: Path | None,
+    show: Reporter,
+    choice: TaskChoice | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Model:
     """Begin a run with these settings, train it to its end or an interrupt, and return its best model."""
     registry.get(run.network.cell)
-    reads = SettingReads(run.data, run.signal, run.network)
     with _session(run) as team:
         show = show if team.main else NullReporter()
         guess = choice.words if choice and choice.guessed else ""
         if guess:
             show.line(guess)
-        heard: list[str] = []
-        with _others_named(run, choice), reading_once(), _heard(heard, show):
-            parts, kind = dataset.load_parts(run), tasks_registry.get(run.task)
-            whole = replace(run, columns=parts.columns)
+        noted: list[str] = []
+        with _others_named(run, choice), reading_once(), _noted(noted, show):
+            loaded, kind = dataset.load(run), tasks_registry.get(run.task)
+            chosen = recipe.follow(replace(run, columns=loaded.columns), loaded.records)
+            whole = _bounded(chosen.run)
+            run = replace(whole, columns=None)
+            reads = SettingReads(run.data, run.signal, run.network)
+            parts = dataset.load_parts(run, loaded)
             task, train = selection.fitted(
                 parts.train, lambda records: kind.prepare(records, whole), strict=run.data.strict
             )
             path = out or _free_folder(run, team)
-            session = TrainingSession(RunFolder(path), run, task, parts._replace(train=train), team, show)
+            parts = parts._replace(train=train)
+            session = TrainingSession(RunFolder(path), run, task, parts, team, show, callbacks)
         named = [choice.words] if choice and not choice.guessed else []
-        return session.begin([*named, *heard], guess, reads)
+        return session.begin([*named, *noted, chosen.words()], guess, reads)
+
+
+def explain(
+    data: Any = None, *, task: str | None = None, config: str | Path | None = None, **options: Any
+) -> Recipe:
+    """Return the settings that `train` would take with the same arguments, and why, without training.
+
+    Raises:
+        ConfigError, TaskError, DataError: bad input.
+    """
+    run, choice = resolve.resolve(_source(data), task, None if config is None else Path(config), options)
+    return recipe_of(run, choice)
+
+
+def recipe_of(run: RunConfig, choice: TaskChoice) -> Recipe:
+    """Return the settings of a run with what is chosen from its data."""
+    with _others_named(run, choice):
+        loaded = dataset.load(run)
+        return recipe.follow(replace(run, columns=loaded.columns), loaded.records)
+
+
+def _bounded(run: RunConfig) -> RunConfig:
+    """Return the settings with the usual minutes, unless a user chose minutes, epochs or steps."""
+    lines = run.given & {"training.minutes", "training.epochs", "training.steps"}
+    return run if lines else run.but({"training.minutes": _MINUTES})
 
 
 @contextmanager
@@ -108,7 +151,11 @@ def _others_named(run: RunConfig, choice: TaskChoice | None) -> Iterator[None]:
 
 
 def continue_run(
-    path: Path, show: Reporter, options: Mapping[str, Any] = {}, assignments: Sequence[str] = ()
+    path: Path,
+    show: Reporter,
+    options: Mapping[str, Any] = {},
+    assignments: Sequence[str] = (),
+    callbacks: Sequence[Callback] = (),
 ) -> Model:
     """Go on with the run in folder `path` as if it had never stopped, and return its best model.
 
@@ -117,13 +164,14 @@ def continue_run(
         show: what its words go to.
         options: settings of training to go on with, such as more epochs, by their names.
         assignments: the same as texts of the form training.key=value.
+        callbacks: called after each step and epoch, and at the end.
     """
     folder = RunFolder(path)
     run = changes.changed(folder.config, options, assignments)
     with _session(run) as team:
         task = folder.task()
         show = show if team.main else NullReporter()
-        return TrainingSession(folder, run, task, dataset.load_parts(run), team, show).resume()
+        return TrainingSession(folder, run, task, dataset.load_parts(run), team, show, callbacks).resume()
 
 
 @contextmanager
@@ -142,13 +190,13 @@ def _session(run: RunConfig) -> Iterator[ProcessGroup]:
 
 
 @contextmanager
-def _heard(said: list[str], show: Reporter) -> Iterator[None]:
-    """Add the notes on the data to `said`; those are shown at once, if the training cannot begin."""
+def _noted(lines: list[str], show: Reporter) -> Iterator[None]:
+    """Add the notes on the data to `lines`; those are shown at once, if the training cannot begin."""
     try:
-        with notes.heard(said.append):
+        with notes.forward(lines.append):
             yield
     except ElmanError:
-        for line in said:
+        for line in lines:
             show.line(line)
         raise
 

@@ -24,7 +24,8 @@ def unused(run: RunConfig, seen: Collection[str], *, continuous: bool) -> Iterat
     usual = RunConfig.of({}, type(run.options))
     for section, plain in zip(run.sections, usual.sections, strict=True):
         for name, value in vars(section).items():
-            if value == getattr(plain, name) or name in ("path", "encoding", "format"):
+            usual_value = value == getattr(plain, name) or name in ("path", "encoding", "format")
+            if usual_value or f"{section.section}.{name}" not in run.given:
                 continue
             if reason := _reason(section, name, run, seen, continuous):
                 said = "" if value is True else f" {value if isinstance(value, str) else shown(value)}"

@@ -137,8 +137,8 @@ def test_several_captions_with_where_each_word_looked(trained, manifest):
     assert best.score >= second.score
     assert best.text != second.text
     assert best.map == map_size(SIZE, SIZE, 2) == (3, 3)
-    assert best.looks.shape == (len(best.symbols), 9)
-    np.testing.assert_allclose(best.looks.sum(1), 1, atol=1e-5)
+    assert best.attention.shape == (len(best.symbols), 9)
+    np.testing.assert_allclose(best.attention.sum(1), 1, atol=1e-5)
     np.testing.assert_array_equal(best.source, picture(100, "blue", False))
     assert " ".join(best.symbols[:-1]) == best.text
 
@@ -251,7 +251,7 @@ def test_a_film_is_a_folder_a_list_or_an_array(tmp_path):
     records = [Record({"video": raw.value, "caption": "it moves"}, where) for raw in values]
     task = made(records)
     outputs = evaluation.predict(task, task.build().eval(), task.encode(records, Purpose.PREDICT))
-    assert all(output.looks.shape[1] == 3 for output in outputs)
+    assert all(output.attention.shape[1] == 3 for output in outputs)
 
 
 def test_grey_is_colour_and_sizes_are_brought_to_one(tmp_path):

@@ -20,7 +20,8 @@ from elman.core import interruption
 from elman.core.errors import ConfigError, DataError, TaskError
 from elman.core.records import Record, Seq
 from elman.core.run_config import RunConfig
-from elman.data import formats
+from elman.data import batching, formats
+from elman.decoding.options import SamplingOptions
 from elman.nn import encoder
 from elman.nn.mixture_densities import END
 from elman.nn.recurrent import Recurrent
@@ -203,7 +204,7 @@ def test_notes_repeat_and_frequencies():
     piece = [[1, 0, 0], [1, 1, 0], [1, 1, 0], [0, 1, 0]]
     records = frames(piece, piece)
     task = made(records)
-    assert task.facts()["steps"] == "frames of 3 notes, of column 'notes'"
+    assert task.describe()["steps"] == "frames of 3 notes, of column 'notes'"
     examples = task.encode(records[:1])
     told = task.baselines(examples, {"test": examples})["test"]
     often = torch.tensor([4 / 6, 4 / 6, 1 / 6])
@@ -285,7 +286,7 @@ def test_a_drawing_made_step_by_step_is_as_likely_as_the_network_says(name, tabl
     width = 2 if name in ("strokes", "class", "text") else task.kind.channels
     torch.testing.assert_close(likeliest[:, :width], rows[1:, 0, :width], atol=1e-3, rtol=1e-4)
     if looks is not None:
-        np.testing.assert_allclose(drawing.looks, looks[:-1, 0].numpy(), atol=1e-5)
+        np.testing.assert_allclose(drawing.window, looks[:-1, 0].numpy(), atol=1e-5)
 
 
 def test_drawing_keeps_nothing_but_the_state():
@@ -337,10 +338,10 @@ def test_some_starts_are_hidden_while_it_learns():
 
 
 def test_a_text_is_told_from_classes_by_its_column():
-    assert made(FOUND["text"]).facts()["start"] == "a text of 4 characters, up to 4 long, of column 'text'"
+    assert made(FOUND["text"]).describe()["start"] == "a text of 4 characters, up to 4 long, of column 'text'"
     assert made(FOUND["text"], draw={"start": "class"}).start.names() == ["ab", "abba", "b", "cab"]
-    assert made(FOUND["text"], draw={"start": "none"}).facts()["start"] == "nothing"
-    assert made(FOUND["class"], draw={"start": "text"}).facts()["start"].startswith("a text of 3 char")
+    assert made(FOUND["text"], draw={"start": "none"}).describe()["start"] == "nothing"
+    assert made(FOUND["class"], draw={"start": "text"}).describe()["start"].startswith("a text of 3 char")
 
 
 def test_a_hidden_start_reads_no_text():
@@ -348,8 +349,8 @@ def test_a_hidden_start_reads_no_text():
     network = network_of(task)
     steps = task.encode(FOUND["text"][3:])[0].data[:, None, :3]
     with torch.no_grad():
-        none = network.looks(steps, torch.zeros(4, 1).long())
-        some = network.looks(steps, task.start.codes("abba", "x")[:, None])
+        none = network.window(steps, torch.zeros(4, 1).long())
+        some = network.window(steps, task.start.codes("abba", "x")[:, None])
     assert not none.any()
     assert some.shape == (6, 1, 4)
     assert some.any()
@@ -534,19 +535,76 @@ def test_a_manifest_of_files(tmp_path):
     (tmp_path / "list.csv").write_text("path,label\na.npy,square\nb.npy,cross\n")
     records = formats.read(str(tmp_path / "list.csv"))
     task = made(records)
-    assert task.facts()["start"] == "one of 2 classes, of column 'label'"
+    assert task.describe()["start"] == "one of 2 classes, of column 'label'"
     assert [len(example.data) for example in task.encode(records)] == [6, 5]
 
 
 def test_values_of_any_kind():
     task = made(FOUND["values"])
-    assert task.facts()["steps"] == "1 values, of column 'series'"
+    assert task.describe()["steps"] == "1 values, of column 'series'"
     examples = task.encode(FOUND["values"])
     told = task.baselines(examples, {"test": examples})["test"]
     assert told["line from the step before"]["loss"] < told["one Gaussian"]["loss"]
     (curve,) = task.draw(network_of(task), count=1, length=5, start="", prefix=None, temperature=1.0, seed=1)
     assert isinstance(curve, Curve)
     assert curve.steps.shape == (5, 1)
+
+
+def curves(offset: float) -> list[Record]:
+    random = np.random.default_rng(0)
+    rounds = random.normal(size=(30, 12, 2)).cumsum(1).round(2) * 4
+    return [Record({"series": offset + one}, f"c:{place}") for place, one in enumerate(rounds)]
+
+
+@pytest.mark.parametrize("offset", [2.0**20, 2.0**30])
+def test_values_far_from_0_are_drawn_as_those_near_it(offset):
+    """As coordinates of a map are: float32 would leave nothing of what differs."""
+    found = []
+    for records in (curves(0), curves(offset)):
+        task = made(records)
+        examples = task.encode(records)
+        task = Draw.restore(task.to_text(), task._run, "vocab.json")
+        network = network_of(task)
+        batch = batching.collate(examples)
+        nats = task.loss(network(batch.seq)[0], batch).nats.item()
+        options = {"count": 2, "length": 6, "start": "", "temperature": 0.7, "seed": 1}
+        prefix = records[0].fields["series"][:5]
+        drawn = np.stack([one.steps for one in task.draw(network, prefix=prefix, **options)])
+        stream = task.streamer(network)
+        ends, state = stream.ends(None), stream.start(None)
+        said, state = stream.run(Seq(ends.encoder.encode(prefix)[:, None]), state)
+        following = ends.decoder.decode(said[-1, 0]).following
+        mean = following.mean.numpy()
+        composed = next(stream.compose(state, torch.Generator().manual_seed(1), SamplingOptions()))
+        base = task.baselines(examples, {"test": examples})["test"]["one Gaussian"]["loss"]
+        found.append((nats, drawn, mean, said[..., -1].numpy(), composed.numpy(), base))
+    (near, far) = found
+    for one, other, moved in zip(near, far, (0, offset, offset, 0, offset, 0), strict=True):
+        np.testing.assert_allclose(np.asarray(other) - moved, one, rtol=2e-4, atol=2e-4)
+    assert far[1].dtype == np.float64
+
+
+def test_values_that_differ_little_are_told_apart():
+    small = [Record({"series": 1e-9 * one.fields["series"]}, one.where) for one in curves(0)]
+    losses = []
+    for records, unit in ((curves(0), 1.0), (small, 1e-9)):
+        task = made(records)
+        examples = task.encode(records)
+        batch = batching.collate(examples)
+        loss = task.loss(network_of(task)(batch.seq)[0], batch)
+        losses.append(loss.nats.item() / loss.count - 2 * math.log(unit))
+    assert losses[1] == pytest.approx(losses[0], abs=1e-3)
+
+
+def test_places_of_a_pen_are_no_moves():
+    places = [
+        Record({"strokes": [[1e6 + x, 2e6 + x * x, float(x == 8)] for x in range(9)]}, f"p:{place}")
+        for place in range(4)
+    ]
+    with pytest.raises(
+        DataError, match=r"strokes: expected dx, dy from a point to the next, got moves about 1e"
+    ):
+        made(places)
 
 
 NAN = float("nan")

@@ -188,7 +188,7 @@ def test_columns_are_forecast_jointly():
         for step in range(120)
     ]
     task, (_, _, test) = made(None, records, data={"valid": 0.1, "test": 0.1, "target": "a,b"})
-    assert "'a', 'b', forecast jointly" in task.facts()["columns"]
+    assert "'a', 'b', forecast jointly" in task.describe()["columns"]
     layout = task.outline.layout
     assert (layout.known, layout.past) == (4 + 2, 2)
     first, second = test[0].data, test[len(test) // 2].data
@@ -234,10 +234,47 @@ def test_counts_of_any_size_are_covered_as_the_intervals_say(mean):
     task, (_, _, test) = made({**COUNTS, "samples": 200}, rows(400, y=lambda step: str(counts[step])))
     assert task.outline.dispersion == pytest.approx(0.2, rel=0.2)
     network = task.build().eval()
-    outlook = _joined(test, evaluation.predict(task, network, test))
-    assert test.scores(outlook)["coverage_80"] == pytest.approx(0.8, abs=0.08)
+    forecast = _joined(test, evaluation.predict(task, network, test))
+    assert test.scores(forecast)["coverage_80"] == pytest.approx(0.8, abs=0.08)
     losses = task.loss(network(batching.collate(test[:9]).seq)[0], batching.collate(test[:9]))
     assert float(losses.nats) / losses.count == pytest.approx(math.log(mean), abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("mean", "shape", "wrong"), [(1, 0.2, 6.0), (1000, 0, 8.0), (10**6, 0.2, -3.0), (10**8, 0.2, 3.0)]
+)
+def test_how_far_counts_spread_is_fitted_to_the_validation_part(mean, shape, wrong):
+    random = np.random.default_rng(2)
+    rates = random.gamma(1 / shape, mean * shape, 900) if shape else np.full(900, mean)
+    counts = random.poisson(rates).tolist()
+    task, (_, valid, test) = made({**COUNTS, "samples": 200}, rows(900, y=lambda step: str(counts[step])))
+    network = task.build().eval()
+
+    def covered(network) -> float:
+        """By a value that was drawn between each count and the next one: a count is hit by many paths."""
+        at = np.random.default_rng(3).random(test.actual.shape)
+        low, high = (
+            np.stack([np.quantile(paths + random.random(paths.shape), level, 1) for paths in drawn(network)])
+            for level in (0.1, 0.9)
+        )
+        return float(((test.actual + at >= low) & (test.actual + at <= high)).mean())
+
+    def drawn(network):
+        for example in test:
+            yield network.paths(example.data[:, None], 200, torch.Generator().manual_seed(1))[..., 0].numpy()
+
+    with torch.no_grad():
+        network.output.bias[1] += wrong
+    off = abs(covered(network) - 0.8)
+    assert off > 0.05
+    assert f"{-wrong:+.0f}"[0] in task.fit_last(network, valid)
+    assert abs(covered(network) - 0.8) < min(0.08, off)
+    assert task.fit_last(network, valid) == ""  # what is right stays as it is
+
+
+def test_quantiles_of_the_whole_horizon_are_not_fitted_again():
+    task, (_, valid, _) = made()
+    assert task.fit_last(task.build().eval(), valid) == ""
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -252,12 +289,12 @@ def test_a_forecast_and_a_stream_are_moved_by_an_offset(model):
         (future,) = task.futures(windows, evaluation.predict(task, network, windows))
         streamer = task.streamer(network)
         ends = streamer.ends(None)
-        data = ends.intake.take([(record.fields["ds"], record.fields["y"]) for record in records])
+        data = ends.encoder.encode([(record.fields["ds"], record.fields["y"]) for record in records])
         raw, _ = streamer.run(Seq(data[:, None]), streamer.start(None))
-        said = [ends.outlet.give(one) for one in raw[:, 0]][-1]
+        said = [ends.decoder.decode(one) for one in raw[:, 0]][-1]
         assert said.times == future.times
-        np.testing.assert_allclose(said.numbers[:, 1:], future.outlook.quantiles, rtol=0, atol=1e-3)
-        found.append(future.outlook.quantiles - offset)
+        np.testing.assert_allclose(said.numbers[:, 1:], future.forecast.quantiles, rtol=0, atol=1e-3)
+        found.append(future.forecast.quantiles - offset)
     np.testing.assert_allclose(found[1], found[0], atol=1e-3)
 
 
@@ -365,7 +402,7 @@ def test_it_forecasts_in_the_data_s_own_units(model, tmp_path):
         ("a", "2024-04-30", "2024-05-05"),
         ("b", "2024-04-30", "2024-05-05"),
     ]
-    assert futures[0].outlook.quantiles.shape == (6, len(LEVELS))
+    assert futures[0].forecast.quantiles.shape == (6, len(LEVELS))
     assert len(futures[0].past) == 120
     if model == "quantiles":
         with torch.no_grad():
@@ -385,7 +422,7 @@ def test_horizons_beyond_what_was_learnt():
     longer = task.ahead(20)
     windows = longer.encode(rows(), Purpose.PREDICT)
     (future,) = longer.futures(windows, evaluation.predict(longer, task.build().eval(), windows))
-    assert future.outlook.mean.shape == (20,)
+    assert future.forecast.mean.shape == (20,)
 
 
 def test_the_future_of_known_columns_must_be_there():
@@ -434,7 +471,7 @@ def test_series_that_are_too_short_and_values_that_are_no_counts():
 
 def test_facts_tell_what_was_found():
     task, _ = made({"context": 0}, rows(names="ab"))
-    assert task.facts() == {
+    assert task.describe() == {
         "columns": "times in 'ds', values in 'y', series named by 'id'",
         "series": "2 of 120 steps, 1 day apart, season 6",
         "windows": "context 18, horizon 6, looking back 6 steps, calendar: week",
@@ -447,11 +484,30 @@ def test_a_damaged_outline_is_told(text):
         Forecast.restore(text, run_of(), "vocab.json")
 
 
+def test_a_cycle_of_another_calendar_is_damage():
+    task, _ = made()
+    table = json.loads(task.to_text())
+    table["cycles"] = ["fortnight"]
+    with pytest.raises(RunError, match=r"a damaged outline .*cycles fortnight of another calendar"):
+        Forecast.restore(json.dumps(table), run_of(), "vocab.json")
+
+
+@pytest.mark.parametrize("dispersion", [0.5, 1e6])
+def test_any_dispersion_makes_a_network(dispersion):
+    """Of counts it is what the shape begins with; other values have none."""
+    task, _ = made()
+    table = json.loads(task.to_text()) | {"dispersion": dispersion}
+    for own in ({}, COUNTS):
+        options = {"model": "autoregressive"} | own
+        network = Forecast.restore(json.dumps(table), run_of(options), "vocab.json").build()
+        assert all(weight.isfinite().all() for weight in network.parameters())
+
+
 def test_which_data_it_suits():
-    assert Forecast.suits(Record({"ds": 1700, "y": 5.0}, "s"))
-    assert Forecast.suits(Record({"date": "2024-01-01", "rain": "3", "sky": "wet"}, "s"))
-    assert not Forecast.suits(Record({"text": "a good film", "label": "1"}, "s"))
-    assert not Forecast.suits(Record({"x1": "1.5", "x2": "2", "label": "0"}, "s"))
+    assert Forecast.matches(Record({"ds": 1700, "y": 5.0}, "s"))
+    assert Forecast.matches(Record({"date": "2024-01-01", "rain": "3", "sky": "wet"}, "s"))
+    assert not Forecast.matches(Record({"text": "a good film", "label": "1"}, "s"))
+    assert not Forecast.matches(Record({"x1": "1.5", "x2": "2", "label": "0"}, "s"))
     assert tasks.guess("sample", Record({"ds": 1700, "y": 5.0}, "s")) == "forecast"
 
 

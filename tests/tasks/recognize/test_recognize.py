@@ -30,7 +30,7 @@ from elman.tasks.base import Purpose
 from elman.tasks.recognize import error_rates
 from elman.tasks.recognize.network import RecognizeNetwork, at_other_speed
 from elman.tasks.recognize.task import Recognize
-from elman.tasks.recognize.transcript import FrameTimes, Transcript, heard, pieces
+from elman.tasks.recognize.transcript import FrameTimes, Transcript, pieces, transcripts
 
 TONES = {"a": 500, "b": 900, "c": 1400, " ": 0}
 RATE = 4000
@@ -92,18 +92,18 @@ def spoken(task: Recognize, path: str, sure: float = 8.0) -> torch.Tensor:
 
 def test_what_is_guessed_and_told():
     task = prepared()
-    assert task.facts() == {
+    assert task.describe() == {
         "columns": "'audio' is read, 'text' is predicted (guessed; --input and --target set them)",
         "input": "sound as logmel, 8 numbers a step, 2 steps a frame, a frame every 2",
         "texts": "5 symbols of the unit char, and the blank",
         "search": "a beam of 1",
     }
-    assert task.watch == "symbol_error_rate"
-    assert Recognize.suits(Record({"wav": "a.wav", "transcript": "yes"}, "t"))
-    assert Recognize.suits(records()[0])
-    assert not Recognize.suits(Record({"path": "a.wav", "label": "yes"}, "t"))
-    assert not Recognize.suits(Record({"text": "a.wav", "label": "yes"}, "t"))
-    assert not Recognize.suits(Record({"text": "good", "series": [1.0, 2.0]}, "t"))
+    assert task.selection_metric == "symbol_error_rate"
+    assert Recognize.matches(Record({"wav": "a.wav", "transcript": "yes"}, "t"))
+    assert Recognize.matches(records()[0])
+    assert not Recognize.matches(Record({"path": "a.wav", "label": "yes"}, "t"))
+    assert not Recognize.matches(Record({"text": "a.wav", "label": "yes"}, "t"))
+    assert not Recognize.matches(Record({"text": "good", "series": [1.0, 2.0]}, "t"))
 
 
 def test_texts_are_read_as_they_are_compared():
@@ -326,7 +326,7 @@ def test_known_words_and_a_word_list_bound_the_beam(tmp_path):
     assert set(task_text(known, scores).split()) <= {word for text in TEXTS for word in text.split()}
     again = Recognize.restore(listed.to_text(), listed._run, "v")
     assert task_text(again, scores) == "cab ba"
-    assert again.facts()["search"] == "a beam of 20, 2 words"
+    assert again.describe()["search"] == "a beam of 20, 2 words"
     with pytest.raises(DataError, match=r"none.txt: expected a word a line, got cannot be read"):
         prepared(recognize={"word_list": str(tmp_path / "none.txt")})
 
@@ -341,7 +341,7 @@ def test_an_n_gram_model_and_bonuses_turn_the_scale():
     scores[2, plain.vocab.encode("a")[0]] = 7.9
     assert task_text(plain, scores) == "cb"
     taught = prepared(recognize={"beam": 30, "ngram": 3, "ngram_weight": 1.0})
-    assert taught.facts()["search"] == "a beam of 30, an n-gram model of order 3"
+    assert taught.describe()["search"] == "a beam of 30, an n-gram model of order 3"
     assert task_text(Recognize.restore(taught.to_text(), taught._run, "v"), scores) == "ca"
     scores = spoken(plain, "a_", sure=0.1)
     many = prepared(recognize={"beam": 30, "symbol_bonus": 5.0})
@@ -384,7 +384,7 @@ def replace_spans(one: Transcript) -> Transcript:
 
 
 def test_an_empty_text_has_no_times():
-    (one,) = heard(torch.zeros(3, 1, 4), torch.tensor([3]), [[]])
+    (one,) = transcripts(torch.zeros(3, 1, 4), torch.tensor([3]), [[]])
     assert pieces([], one, FrameTimes(Frame(), 0.0), words=True) == []
     assert one.shares.shape == (3, 1)
 

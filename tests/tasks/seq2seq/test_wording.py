@@ -32,7 +32,7 @@ def reading(words, sources=3, seed=0):
     decoder = Decoder(
         len(words.vocab),
         NetworkSettings(cell="gru", hidden=6, embedding=5),
-        look="general",
+        attention_kind="general",
         value_size=4,
         summary_size=4,
         feed=True,
@@ -48,7 +48,7 @@ def reading(words, sources=3, seed=0):
 def logp(read, symbols, border):
     """The log probability that the first source is written so, to the end."""
     targets = torch.tensor([*symbols, border])[:, None]
-    scores = read.decoder.output(read.rows(torch.tensor([0])).teach(targets))
+    scores = read.decoder.output(read.rows(torch.tensor([0])).teacher_force(targets))
     return -float(F.cross_entropy(scores[:, 0], targets[:, 0], reduction="sum"))
 
 
@@ -82,7 +82,7 @@ def test_the_loss_leaves_padding_out(smoothing):
     targets = torch.tensor([[0, 1, border], [2, border, IGNORED], [border, IGNORED, IGNORED]])
     nats, count = words.objective(read, targets)
     expected = F.cross_entropy(
-        read.decoder.output(read.teach(targets)).flatten(0, 1),
+        read.decoder.output(read.teacher_force(targets)).flatten(0, 1),
         targets.flatten(),
         ignore_index=IGNORED,
         reduction="sum",
@@ -148,7 +148,7 @@ def test_a_prefix_begins_every_line():
     )
     border = len(words.vocab)
     both = logp(words_read, drawn[0].symbols, border) - logp(words_read, [*the], border)
-    alone = words_read.decoder.output(words_read.teach(torch.tensor([[the[0]] * 3, [border] * 3])))
+    alone = words_read.decoder.output(words_read.teacher_force(torch.tensor([[the[0]] * 3, [border] * 3])))
     ended = float(alone[1, 0].log_softmax(-1)[border])
     assert drawn[0].logp == pytest.approx(both + ended, rel=1e-4)
     with pytest.raises(VocabError, match="prefix"):
@@ -158,11 +158,11 @@ def test_a_prefix_begins_every_line():
 def test_looks_are_told_within_the_source():
     words = wording()
     read = reading(words)
-    lines = words.write(read, SearchOptions(beam=2, count=2), looks=True)
+    lines = words.write(read, SearchOptions(beam=2, count=2), attention=True)
     for several, length in zip(lines, (5, 3, 4), strict=True):
         for line in several:
-            assert line.looks.shape == (len(line.symbols) + 1, length)
-            torch.testing.assert_close(line.looks.sum(1), torch.ones(len(line.symbols) + 1))
+            assert line.attention.shape == (len(line.symbols) + 1, length)
+            torch.testing.assert_close(line.attention.sum(1), torch.ones(len(line.symbols) + 1))
 
 
 def test_an_unknown_word_is_taken_from_where_attention_was():
@@ -173,7 +173,7 @@ def test_an_unknown_word_is_taken_from_where_attention_was():
     )
     assert words.text(line, (" die", " Katze")) == "the Katze"
     assert words.text(line) == "the"
-    assert words.text(line._replace(looks=None), (" die", " Katze")) == "the"
+    assert words.text(line._replace(attention=None), (" die", " Katze")) == "the"
 
 
 def test_what_cannot_be_replaced_is_not_written():

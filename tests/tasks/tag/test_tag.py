@@ -163,12 +163,12 @@ def test_texts_serve_as_lists():
 
 
 def test_data_are_known_by_their_lists():
-    assert Tag.suits(records(SENTENCES)[0])
-    assert Tag.suits(Record({"id": ["1"], "form": ["a"], "upos": ["D"]}, ""))
+    assert Tag.matches(records(SENTENCES)[0])
+    assert Tag.matches(Record({"id": ["1"], "form": ["a"], "upos": ["D"]}, ""))
     assert tasks.guess("jsonlines", records(SENTENCES)[0]) == "tag"
-    assert not Tag.suits(Record({"text": "a"}, ""))
-    assert not Tag.suits(Record({"tokens": ["a"]}, ""))
-    assert not Tag.suits(Record({"tokens": ["a", "b"], "label": "x"}, ""))
+    assert not Tag.matches(Record({"text": "a"}, ""))
+    assert not Tag.matches(Record({"tokens": ["a"]}, ""))
+    assert not Tag.matches(Record({"tokens": ["a", "b"], "label": "x"}, ""))
 
 
 def test_the_same_words_are_on_one_side():
@@ -287,8 +287,8 @@ def test_ragged_is_one_by_one(tagged):
 
 def test_spans_are_found_and_their_rules_kept():
     task = made(NAMES)
-    assert (task.scheme, task.is_crf, task.watch) == ("bio", True, "span_f1")
-    assert "by a CRF" in task.facts()["tags"]
+    assert (task.scheme, task.is_crf, task.selection_metric) == ("bio", True, "span_f1")
+    assert "by a CRF" in task.describe()["tags"]
     network, examples = task.build().eval(), task.encode(records(NAMES))
     with torch.no_grad():
         network.output.weight.mul_(50)  # scores that would break the rules often
@@ -331,7 +331,7 @@ def test_a_field_may_stand_over_any_tags():
     task = made(tag={"output": "crf"})
     assert task.scheme == "none"
     assert task.build().crf is not None
-    assert task.watch == "accuracy"
+    assert task.selection_metric == "accuracy"
 
 
 # Scores
@@ -398,7 +398,7 @@ def test_restored_as_it_was():
     task = made(NAMES)
     again = Tag.restore(task.to_text(), RunConfig.of({}, Tag.Config), "vocab.json")
     assert again.to_text() == task.to_text()
-    assert again.facts() == task.facts()
+    assert again.describe() == task.describe()
     assert fault(Tag.restore, "{", None, "v.json", kind=RunError) == (
         "v.json: damaged: not valid JSON at line 1; restore it from a copy, or train anew"
     )
@@ -524,7 +524,7 @@ def test_what_python_says_of_its_names():
 def test_the_sample_is_for_this_task():
     found = formats.read("sample:python-names")
     assert 2000 < len(found) < 6000
-    assert Tag.suits(found[0])
+    assert Tag.matches(found[0])
     assert all(len(record.fields["tokens"]) == len(record.fields["tags"]) > 3 for record in found)
     tags = {tag for record in found for tag in record.fields["tags"]}
     assert {"assigned", "called", "method-called", "parameter", "argument", "imported"} < tags

@@ -60,10 +60,10 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_columns_are_guessed_by_their_names_and_said():
     task = prepared(records(id="7"))
-    assert task.facts()["columns"].startswith("'source' is read, 'target' is predicted (guessed")
+    assert task.describe()["columns"].startswith("'source' is read, 'target' is predicted (guessed")
     named = prepared(records(), data={"input": "target", "target": "source"})
     assert named.columns.input == "target"
-    assert "guessed" not in named.facts()["columns"]
+    assert "guessed" not in named.describe()["columns"]
     with pytest.raises(DataError, match=r"p:2: no column 'sauce'; did you mean 'source'"):
         prepared(data={"input": "sauce"})
     with pytest.raises(DataError, match="one column, 'text'"):
@@ -136,7 +136,7 @@ def test_each_attention_learns(attention, feed):
         optimizer.step()
     found = evaluation.evaluate(task, network, examples)
     assert found.scores["exact_match"] == 1
-    assert (found.outputs[0].looks is None) == (attention == "none")
+    assert (found.outputs[0].attention is None) == (attention == "none")
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_a_model_in_the_hand(translator, tmp_path):
     best = found[0][0]
     assert best.symbols == ["A", "B", "C", "■"]
     assert best.source == ["a", "b", "c"]
-    assert best.looks.shape == (4, 3)
-    assert best.looks.argmax(1)[:3].tolist() == [0, 1, 2]
+    assert best.attention.shape == (4, 3)
+    assert best.attention.argmax(1)[:3].tolist() == [0, 1, 2]
     assert best.logp < 0
     assert model.translate(["abc"], prefix="F")[0][0].text.startswith("F")
     drawn = [model.translate(["abc"], temperature=3.0, seed=1, count=8)[0] for _ in range(2)]

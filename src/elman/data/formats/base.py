@@ -90,7 +90,7 @@ class Format(ABC):
     suffixes: ClassVar[tuple[str, ...]]
     is_name: ClassVar[bool] = False
 
-    def told(self, hints: ReadingHints) -> Format:
+    def with_hints(self, hints: ReadingHints) -> Format:
         """This format, reading as the hints say, where it has a use for them."""
         return self
 

@@ -18,7 +18,7 @@ _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 _MISSING = {"na", "n/a", "nan", "null", "none", "?", "-", "."}
 
 
-def kinds(rows: Sequence[Sequence[str]], delimiter: str, said: str) -> tuple[dict[int, str], bool]:
+def kinds(rows: Sequence[Sequence[str]], delimiter: str, given: str) -> tuple[dict[int, str], bool]:
     """What commas in columns of numbers are: place -> `COMMA` or `POINT`; whether that was guessed.
 
     A column tells by itself, if one of its cells is a number in one of the ways alone: "3,14" or "1,234.5".
@@ -28,13 +28,13 @@ def kinds(rows: Sequence[Sequence[str]], delimiter: str, said: str) -> tuple[dic
     Args:
         rows: the cells below the head.
         delimiter: what stands between cells.
-        said: what commas are, if anyone said it: `COMMA`, or `POINT` where points are before fractions.
+        given: what commas are: `COMMA`, or `POINT` where points are before fractions.
     """
     places = {place for row in rows for place, cell in enumerate(row) if "," in cell}
     able = {place: _ways([row[place] for row in rows]) for place in sorted(places)}
     able = {place: ways for place, ways in able.items() if ways}
-    if said != AUTO:
-        return {place: said for place, ways in able.items() if said in ways}, False
+    if given != AUTO:
+        return {place: given for place, ways in able.items() if given in ways}, False
     sure = {way for ways in able.values() if len(ways) == 1 for way in ways}
     usual = sure.pop() if len(sure) == 1 else COMMA if delimiter == ";" else POINT
     found = {place: usual if usual in ways else next(iter(ways)) for place, ways in able.items()}

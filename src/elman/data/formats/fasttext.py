@@ -65,5 +65,5 @@ def _parted(line: str) -> tuple[list[str], str]:
 def _looks_like_labels(source: str) -> bool:
     begin = head(source)
     lines = [] if nul(begin, "ascii") >= 0 else begin.split(b"\n")
-    told = [line for line in (lines[:-1] or lines) if line.strip()]
-    return bool(told) and all(line.lstrip().startswith(_LABEL.encode()) for line in told)
+    filled = [line for line in (lines[:-1] or lines) if line.strip()]
+    return bool(filled) and all(line.lstrip().startswith(_LABEL.encode()) for line in filled)

@@ -65,9 +65,9 @@ class SeveralFiles(Format):
         self._member, self._files = member, files
         vars(self)["name"] = member.name
 
-    def told(self, hints: ReadingHints) -> SeveralFiles:
+    def with_hints(self, hints: ReadingHints) -> SeveralFiles:
         """The files, read as the hints say."""
-        return SeveralFiles(self._member.told(hints), self._files)
+        return SeveralFiles(self._member.with_hints(hints), self._files)
 
     def takes(self, source: str) -> bool:
         """Whether they are of that format."""

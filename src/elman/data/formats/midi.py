@@ -59,7 +59,7 @@ class Midi(Format):
     def __init__(self, hints: ReadingHints | None = None) -> None:
         self._hints = hints or ReadingHints()
 
-    def told(self, hints: ReadingHints) -> Midi:
+    def with_hints(self, hints: ReadingHints) -> Midi:
         """The same, which may be strict."""
         return Midi(hints)
 

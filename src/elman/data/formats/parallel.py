@@ -52,7 +52,7 @@ class Parallel(Format):
         self._others = {suffix.removeprefix(".") for suffix in others} - LANGUAGES | NO_COLUMNS
         self._hints = hints or ReadingHints()
 
-    def told(self, hints: ReadingHints) -> Parallel:
+    def with_hints(self, hints: ReadingHints) -> Parallel:
         """The same, which is strict, or knows which columns are asked for."""
         return Parallel(self._others, hints)
 

@@ -93,7 +93,7 @@ def find(
             found = found if place == source else SeveralFiles(found, [place])
     except OSError as error:
         raise unreadable(Path(source), error) from error
-    return found.told(hints) if hints else found
+    return found.with_hints(hints) if hints else found
 
 
 def _taker(source: str, asked: Sequence[Format]) -> Format:

@@ -59,11 +59,11 @@ class SeriesFormat(Format):
         """
         path = Path(source)
         lines = enumerate(read_text(path, encoding).split("\n"), 1)
-        said = _read_head(path, lines)
-        expected = said.channels
+        head = _read_head(path, lines)
+        expected = head.channels
         empty = True
         for line, text in _cases(lines):
-            record = _case(text, said, f"{path}:{line}")
+            record = _case(text, head, f"{path}:{line}")
             channels = record.fields["series"].shape[1]
             expected, empty = expected or channels, False
             if channels != expected:
@@ -87,36 +87,36 @@ def _has_head(text: str) -> bool:
 
 
 def _read_head(path: Path, lines: Iterable[tuple[int, str]]) -> _Head:
-    said = _Head()
+    head = _Head()
     for line, text in _cases(lines):
         tag, *words = text.split()
         if tag.lower() == "@data":
-            return said
+            return head
         if not tag.startswith("@"):
             raise DataError(f"{path}:{line}", f"{tag[:30]!r}", expected="a tag such as @classLabel, or @data")
-        said = _with_tag(said, tag.lower(), words, f"{path}:{line}")
+        head = _with_tag(head, tag.lower(), words, f"{path}:{line}")
     raise DataError(path, "no line @data", remedy="write @data between the head and the cases")
 
 
-def _with_tag(said: _Head, tag: str, words: list[str], where: str) -> _Head:
+def _with_tag(head: _Head, tag: str, words: list[str], where: str) -> _Head:
     is_true = bool(words) and words[0].lower() == "true"
     if tag == "@timestamps" and is_true:
         remedy = "write the values alone, evenly spaced, and @timeStamps false"
         raise DataError(where, "times beside the values, which are not read", remedy=remedy)
     if tag == "@classlabel":
-        return said._replace(labelled=is_true, classes=frozenset(words[1:]))
+        return head._replace(labelled=is_true, classes=frozenset(words[1:]))
     if tag == "@targetlabel":
-        return said._replace(labelled=is_true, is_value=is_true)
+        return head._replace(labelled=is_true, is_value=is_true)
     if tag in ("@dimensions", "@dimension"):
         if not (words and words[0].isdecimal() and len(words[0]) <= _MOST_DIGITS):
             raise DataError(where, " ".join([tag, *words]), expected="a number of channels")
-        return said._replace(channels=int(words[0]))
-    return said
+        return head._replace(channels=int(words[0]))
+    return head
 
 
-def _case(text: str, said: _Head, where: str) -> Record:
+def _case(text: str, head: _Head, where: str) -> Record:
     channels = text.split(":")
-    label = channels.pop().strip() if said.labelled else "?"
+    label = channels.pop().strip() if head.labelled else "?"
     if not channels:
         raise DataError(where, "one part", expected="channels and a label, separated by colons")
     values = [_values(channel, where) for channel in channels]
@@ -127,7 +127,7 @@ def _case(text: str, said: _Head, where: str) -> Record:
         raise DataError(where, got, expected=f"{lengths[0]}, as many as channel 1 has")
     series = as_series(np.array(values).T, where)
     return Record(
-        {"series": series} if label == "?" else {"series": series, "label": _label(label, said, where)}, where
+        {"series": series} if label == "?" else {"series": series, "label": _label(label, head, where)}, where
     )
 
 
@@ -146,10 +146,10 @@ def _value(cell: str, where: str) -> float:
         raise DataError(where, f"{cell[:30]!r}", expected="a number, or ? where it is missing") from None
 
 
-def _label(label: str, said: _Head, where: str) -> str:
-    if said.is_value:
+def _label(label: str, head: _Head, where: str) -> str:
+    if head.is_value:
         _value(label, where)
-    elif said.classes and label not in said.classes:
-        known = ", ".join(sorted(said.classes))
+    elif head.classes and label not in head.classes:
+        known = ", ".join(sorted(head.classes))
         raise DataError(where, f"the label {label!r}", expected=f"one that @classLabel lists ({known})")
     return label

@@ -85,7 +85,7 @@ class Table(Format):
     def __init__(self, hints: ReadingHints | None = None) -> None:
         self._hints = hints or ReadingHints()
 
-    def told(self, hints: ReadingHints) -> Table:
+    def with_hints(self, hints: ReadingHints) -> Table:
         """Return a table format with these hints about the header."""
         return Table(hints)
 
@@ -122,7 +122,7 @@ class Table(Format):
     def _commas(
         self, path: Path, rows: Sequence[Sequence[str]], names: Sequence[str], layout: TableLayout
     ) -> dict[int, str]:
-        """What commas are in columns of numbers, by their places; told."""
+        """What commas are in columns of numbers, by their places; reported."""
         found, guessed = decimals.kinds(rows, layout.delimiter, self._hints.decimal)
         for kind, words in ((decimals.COMMA, "before fractions"), (decimals.POINT, "between thousands")):
             if columns := [repr(names[place]) for place, each in found.items() if each == kind]:

@@ -77,14 +77,14 @@ def is_head(first: Sequence[str], below: Sequence[Sequence[str]], hints: Reading
     if not pairs or any(2 * sum(map(bool, column)) >= len(column) for column in unnamed):
         return False
     differ = len({name for name, _ in pairs}) == len(pairs)
-    return _are_names(pairs) or (differ and _is_told(first, columns, pairs))
+    return _are_names(pairs) or (differ and _is_header(first, columns, pairs))
 
 
 def _folded(names: Iterable[str]) -> set[str]:
     return {name.casefold() for name in names}
 
 
-def _is_told(
+def _is_header(
     first: Sequence[str], columns: Sequence[Sequence[str]], pairs: Sequence[tuple[str, Sequence[str]]]
 ) -> bool:
     """Whether a name is a usual one, or a column is of another kind than its name."""
@@ -112,7 +112,7 @@ def _is_value(cell: str) -> bool:
 
 
 def counts_on(row: Sequence[str], most: int) -> bool:
-    """Whether so many cells or more are values, and count on: 1960, 1961, 1962; or dates, each later."""
+    """Whether at least this many cells are values, and count on: 1960, 1961, 1962; or dates, each later."""
     values = [cell for cell in row if _is_value(cell)]
     try:
         numbers = [float(cell) for cell in values]

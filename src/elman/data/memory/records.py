@@ -26,12 +26,17 @@ def is_path(data: object) -> bool:
 
 def rows(data: object) -> list[dict[str, Any]] | None:
     """Return the rows of a data frame, a dict of columns or a list of dicts; None for anything else."""
-    told = _frame_rows(data)
-    if told is None and isinstance(data, Mapping):
-        told = _columns(data)
-    if told is None and isinstance(data, Sequence) and data and all(isinstance(row, Mapping) for row in data):
-        told = list(data)
-    return None if told is None else [{str(k): plain(v) for k, v in row.items()} for row in told]
+    found = _frame_rows(data)
+    if found is None and isinstance(data, Mapping):
+        found = _columns(data)
+    if (
+        found is None
+        and isinstance(data, Sequence)
+        and data
+        and all(isinstance(row, Mapping) for row in data)
+    ):
+        found = list(data)
+    return None if found is None else [{str(k): plain(v) for k, v in row.items()} for row in found]
 
 
 def records(data: object, where: str = "row") -> list[Record]:

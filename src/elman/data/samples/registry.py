@@ -160,3 +160,8 @@ SAMPLES = {
         "the names of syllables in Unicode, each with the script that it is written in", _unicode_syllables
     ),
 }
+
+
+def samples() -> dict[str, str]:
+    """Return the names of the built-in data, such as "sample:sunspots", each with a line on what it is."""
+    return {f"{PREFIX}{name}": sample.about for name, sample in SAMPLES.items()}

@@ -59,11 +59,11 @@ class Problem:
         """The loss below which it counts as solved."""
         return self.trivial * (_SOLVED_NUMBERS if self.outputs == 1 else _SOLVED_CLASSES)
 
-    def loss(self, said: Tensor, answers: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
         """The squared error of numbers, the cross-entropy in nats of classes; a mean over all answers."""
         if self.outputs == 1:
-            return F.mse_loss(said, answers)
-        return F.cross_entropy(said.flatten(0, 1), answers.flatten())
+            return F.mse_loss(outputs, answers)
+        return F.cross_entropy(outputs.flatten(0, 1), answers.flatten())
 
 
 def _adding(length: int, batch: int, generator: torch.Generator) -> ProblemBatch:
@@ -77,12 +77,12 @@ def _adding(length: int, batch: int, generator: torch.Generator) -> ProblemBatch
 
 
 def _copy(length: int, batch: int, generator: torch.Generator) -> ProblemBatch:
-    told = torch.randint(SYMBOLS, (_RECALLED, batch), generator=generator)
+    symbols_shown = torch.randint(SYMBOLS, (_RECALLED, batch), generator=generator)
     blank, now = SYMBOLS, SYMBOLS + 1
     symbols = torch.full((length + 2 * _RECALLED, batch), blank)
-    symbols[:_RECALLED] = told
+    symbols[:_RECALLED] = symbols_shown
     symbols[-_RECALLED - 1] = now
-    return ProblemBatch(F.one_hot(symbols, SYMBOLS + 2).float(), told)
+    return ProblemBatch(F.one_hot(symbols, SYMBOLS + 2).float(), symbols_shown)
 
 
 def _order(length: int, batch: int, generator: torch.Generator) -> ProblemBatch:
@@ -100,9 +100,9 @@ def _parity(length: int, batch: int, generator: torch.Generator) -> ProblemBatch
 
 
 def _recall(length: int, batch: int, generator: torch.Generator) -> ProblemBatch:
-    told = torch.randint(SYMBOLS, (length // 2, batch), generator=generator)
-    symbols = torch.cat([told, torch.full_like(told, SYMBOLS)])
-    return ProblemBatch(F.one_hot(symbols, SYMBOLS + 1).float(), told)
+    symbols_shown = torch.randint(SYMBOLS, (length // 2, batch), generator=generator)
+    symbols = torch.cat([symbols_shown, torch.full_like(symbols_shown, SYMBOLS)])
+    return ProblemBatch(F.one_hot(symbols, SYMBOLS + 1).float(), symbols_shown)
 
 
 PROBLEMS = {

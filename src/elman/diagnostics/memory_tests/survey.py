@@ -9,13 +9,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from elman.core import atomic_files, tensor_file
+from elman.core import atomic_files, formatting, json_schema, tensor_file
 from elman.core.console import NullReporter, Reporter
 from elman.core.errors import ConfigError, RunError
 from elman.diagnostics.memory_tests import problems, trial
@@ -58,8 +58,10 @@ class Survey:
         for length in self.lengths:
             trial.checked(length)
         for seed in self.seeds:
-            if seed < 0:
-                raise ConfigError("seeds", str(seed), expected="at least 0")
+            if not 0 <= seed < 2**63:
+                raise ConfigError(
+                    "seeds", json_schema.shown(seed), expected=f"a number from 0 to {2**63 - 1}"
+                )
 
     def tries(self) -> Iterator[tuple[str, int, int]]:
         """Cell, length and seed of each attempt, in the order in which they are made: short ones first."""
@@ -99,6 +101,15 @@ class SurveyResult:
         """A row for each attempt."""
         return [row(each) for each in self.attempts]
 
+    def _repr_html_(self) -> str:
+        """The attempts for a notebook."""
+        head = ("cell", "length", "seed", "loss", "trivial loss", "solved")
+        rows = [
+            (one.cell, one.length, one.seed, one.loss, one.trivial, "yes" if one.solved else "no")
+            for one in self.attempts
+        ]
+        return formatting.html_table([head, *rows], self.survey.problem)
+
     def plot(self) -> Any:
         """A matplotlib Figure: loss by length for each cell, and how far each remembers.
 
@@ -111,6 +122,36 @@ class SurveyResult:
         _draw_reaches(reaches, self)
         figure.suptitle(f"{self.survey.problem}: {problems.get(self.survey.problem).about}", fontsize=10)
         return figure
+
+
+def probe(
+    problem: str = "adding",
+    *,
+    cells: Sequence[str] = ("rnn", "lstm", "gru"),
+    lengths: Sequence[int] = (50, 100, 200, 400),
+    seeds: Sequence[int] = (1,),
+    out: str | Path | None = None,
+    **effort: Any,
+) -> SurveyResult:
+    """Train networks of one size on a test of memory, and return which cells solve it at which lengths.
+
+    Args:
+        problem: adding, copy, order, parity or recall.
+        cells: names of cells.
+        lengths: of the sequences.
+        seeds: of weights and sequences; each is an attempt of its own.
+        out: folder for the results, in which finished attempts are found again; None: nothing is written.
+        effort: any other option of `elman probe`, such as `parameters=20_000` or `steps=2_000`.
+
+    Raises:
+        ConfigError: a name or a number that is not valid.
+        RunError: the folder's table is damaged, or cannot be written.
+    """
+    how = TrialSettings.of(effort)
+    survey = Survey(
+        problem=problem, cells=tuple(cells), lengths=tuple(lengths), seeds=tuple(seeds), effort=how
+    )
+    return run(survey, None if out is None else Path(out))
 
 
 def run(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from elman.core import json_schema
 from elman.core.errors import ConfigError
 from elman.core.records import Seq
 from elman.diagnostics.memory_tests.problems import PROBLEMS, Problem, ProblemBatch
@@ -22,7 +23,7 @@ _HELD = 500
 """Sequences that a network is scored on."""
 
 _SEED = 1_000_003
-_SHORTEST = 10
+_SHORTEST, _LONGEST = 10, 1_000_000
 
 
 class TrialNetwork(nn.Module):
@@ -101,10 +102,12 @@ def checked(length: int) -> int:
     """The length, if sequences may be as short as that.
 
     Raises:
-        ConfigError: it is too short for the problems.
+        ConfigError: it is too short for the problems, or longer than any network is tried on.
     """
     if length < _SHORTEST:
         raise ConfigError("lengths", str(length), expected=f"at least {_SHORTEST}")
+    if length > _LONGEST:
+        raise ConfigError("lengths", json_schema.shown(length), expected=f"at most {_LONGEST:,}")
     return length
 
 

@@ -15,9 +15,9 @@ from elman.diagnostics.gates import GateUse
 from elman.diagnostics.gradients import GradientFlow
 from elman.diagnostics.layer_trace import LayerTrace
 from elman.diagnostics.stability import Dynamics, Spectra
-from elman.runs.results import RunResults
 from elman.tasks.abilities import EdgeLoss, NamesSteps
 from elman.tasks.base import Task
+from elman.tasks.results import RunResults
 
 NOTHING = "No recurrent layer ran: this network's weights are a formula of its data."
 

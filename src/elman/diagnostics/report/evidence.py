@@ -55,6 +55,6 @@ def _evidence(material: Subject) -> Sequence[Evidence]:
     task = material.task
     if not isinstance(task, ShowsEvidence):
         return ()
-    held = material.examples[:_SHOWN]
-    outputs = evaluation.predict(task, material.network, held) if isinstance(task, Predictor) else []
-    return task.evidence(material.network, held, outputs)
+    examples = material.examples[:_SHOWN]
+    outputs = evaluation.predict(task, material.network, examples) if isinstance(task, Predictor) else []
+    return task.evidence(material.network, examples, outputs)

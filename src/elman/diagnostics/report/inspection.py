@@ -14,6 +14,7 @@ from typing import Any, Unpack
 import torch
 from torch import nn
 
+from elman.core import formatting
 from elman.core.console import NullReporter, Reporter
 from elman.core.errors import ConfigError, DataError
 from elman.core.records import Example, Record
@@ -85,6 +86,16 @@ class Inspection:
         """The sections, whose exhibits hold the results."""
         return self.page.sections
 
+    def _repr_html_(self) -> str:
+        """The summary and the numbers by layer for a notebook."""
+        said = [(one.name, one.text) for one in self.verdicts]
+        tables = [formatting.html_table([("summary", ""), *said], self.warning)]
+        tables += [formatting.html_table(self.page.overview)] * bool(self.page.overview)
+        tables += [
+            formatting.html_table(one.rows, one.title) for each in self.sections for one in each.tables
+        ]
+        return "".join(tables)
+
     def write(self, folder: str | Path, show: Reporter | None = None) -> None:
         """Write the report; an older one there is replaced when this one is whole.
 
@@ -130,7 +141,7 @@ def inspect(
         raise ConfigError("examples", str(examples), expected="at least 1")
     show.line("reading data")
     records, use, words = _records(model, source, reading)
-    marks = _Marks(tuple(mark), marks_file, reading.get("encoding", "utf-8"))
+    marks = _MarkedColumns(tuple(mark), marks_file, reading.get("encoding", "utf-8"))
     material = _material(model, records, use, words, examples, marks)
     with torch.random.fork_rng([]):
         measured = _measured(material, show)
@@ -150,7 +161,7 @@ def inspect(
 
 
 @dataclass(frozen=True)
-class _Marks:
+class _MarkedColumns:
     """Which marks are asked for, and where they stand."""
 
     names: tuple[str, ...]
@@ -183,7 +194,7 @@ def _records(model: Model, source: str | Path | None, reading: Reading) -> tuple
 
 
 def _material(
-    model: Model, records: list[Record], use: Purpose, words: str, count: int, asked: _Marks
+    model: Model, records: list[Record], use: Purpose, words: str, count: int, asked: _MarkedColumns
 ) -> Subject:
     whole = model.task.encode(records, use)
     told = asked.of(records, whole)

@@ -60,7 +60,7 @@ def probes(material: Subject, measured: Measurements) -> Section:
     """What the top layers tell of built-in properties and of those that were marked."""
     if not measured.tracks:
         return Section(PROBES, _PROBE, missing=NOTHING)
-    told = [one for track in tops(material, measured.tracks) for one in _told(material, track)]
+    told = [one for track in tops(material, measured.tracks) for one in _results(material, track)]
     if not told:
         reason = f"No property changes often enough over {_FEWEST} steps or more of these sequences."
         return Section(PROBES, _PROBE, missing=reason)
@@ -70,7 +70,7 @@ def probes(material: Subject, measured: Measurements) -> Section:
     )
 
 
-def _told(material: Subject, track: LayerTrace) -> list[ProbeResult]:
+def _results(material: Subject, track: LayerTrace) -> list[ProbeResult]:
     lengths = track.lengths.tolist()
     states = torch.cat([track.states[0][:length, b] for b, length in enumerate(lengths)])
     found: dict[str, list[Any]] = {}

@@ -52,7 +52,7 @@ def generate(piece: ExportedGraph, stem: str, about: str, version: str) -> CSour
         TaskError: a part of it needs more than a step.
     """
     graph, name = CGraph(), templates.identifier(stem)
-    piece.describe(graph)
+    piece.build(graph)
     assert graph.input is not None
     starts = {key: value for key, value in piece.starts().items() if key in graph.states}
     common = {"about": about, "version": version, "name": name, "guard": name.upper()}
@@ -195,7 +195,7 @@ def check(piece: ExportedGraph, network: CSource, with_: str) -> float:
         found = run(network, Path(folder), data.flatten(1), with_)
         given[key][..., : data.shape[-1]] = data
     worst = 0.0
-    for name, expected in piece.says(given, None).items():
+    for name, expected in piece.reference(given, None).items():
         if name not in network.graph.outputs:
             continue
         got = found[name] if expected.ndim == 3 else found[name][-1:]

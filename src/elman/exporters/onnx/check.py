@@ -68,14 +68,14 @@ class CheckCase(NamedTuple):
         lengths: [B], of sequences of which no more counts.
         got: what the graph says.
         given: the inputs of both.
-        told: the lengths [B] that the network got; None: none.
+        passed: the lengths [B] that the network got; None: none.
     """
 
     about: str
     lengths: Tensor
     got: Named
     given: Named
-    told: Tensor | None
+    passed: Tensor | None
 
 
 @torch.no_grad()
@@ -109,14 +109,14 @@ def _trials(
         return
     ragged = LENGTHS in session.inputs
     lengths = sizes.lengths if ragged else None
-    told = {LENGTHS: lengths} if lengths is not None else {}
-    yield CheckCase(about, sizes.lengths, session({**given, **told}), given, lengths)
+    passed = {LENGTHS: lengths} if lengths is not None else {}
+    yield CheckCase(about, sizes.lengths, session({**given, **passed}), given, lengths)
     states = {
         name: torch.rand(len(start), sizes.batch, start.shape[1], generator=generator)
         for name, start in graph.states.items()
     }
     given = {**states, **given}
-    yield CheckCase(f"{about}, from a state", sizes.lengths, session({**given, **told}), given, lengths)
+    yield CheckCase(f"{about}, from a state", sizes.lengths, session({**given, **passed}), given, lengths)
     if ragged:
         yield CheckCase(f"{about}, without lengths", full, session(given), given, None)
 
@@ -126,25 +126,25 @@ def _in_pieces(session: OnnxSession, graph: OnnxGraph, given: Named, cuts: Seque
     timed = [name for name in given if name not in graph.beside]
     places = sorted({0, *cuts, len(given[timed[0]])})
     state: Named = {}
-    said: list[Named] = []
+    outputs: list[Named] = []
     for start, end in pairwise(places):
         some = {name: given[name][start:end] for name in timed}
         others = {name: given[name] for name in graph.beside}
-        said.append(session({**others, **some, **state}))
-        state = {name: said[-1][NEXT + name] for name in graph.states}
-    joined = {name: torch.cat([one[name] for one in said]) for name in graph.in_step}
-    return {**said[-1], **joined}
+        outputs.append(session({**others, **some, **state}))
+        state = {name: outputs[-1][NEXT + name] for name in graph.states}
+    joined = {name: torch.cat([one[name] for one in outputs]) for name in graph.in_step}
+    return {**outputs[-1], **joined}
 
 
 def _compare(piece: ExportedGraph, graph: OnnxGraph, trial: CheckCase) -> float:
     """The greatest difference of a trial."""
-    expected = piece.says(trial.given, trial.told)
+    expected = piece.reference(trial.given, trial.passed)
     got = {name: _found(piece, trial, name, value) for name, value in expected.items()}
     off = {name: _off(got[name], value, graph, trial, expected) for name, value in expected.items()}
     worst = {name: float(each.max()) for name, each in off.items() if each.numel()}
     if max(worst.values()) <= CLOSE:
         return max(worst.values())
-    moved = _moved(piece).says(trial.given, trial.told)
+    moved = _moved(piece).reference(trial.given, trial.passed)
     for name, each in worst.items():
         own = _off(moved[name], expected[name], graph, trial, expected)
         if not each <= max(CLOSE, _TIMES * float(own.max())):
@@ -175,13 +175,13 @@ def _moved(piece: ExportedGraph) -> ExportedGraph:
     return other
 
 
-def _off(got: Tensor, expected: Tensor, graph: OnnxGraph, trial: CheckCase, said: Named) -> Tensor:
+def _off(got: Tensor, expected: Tensor, graph: OnnxGraph, trial: CheckCase, outputs: Named) -> Tensor:
     """How far numbers are off, over what they may be off for; nothing beyond a length."""
     if not expected.is_floating_point():
         return (got != expected).double()
     off = (got.double() - expected.double()).abs() / (1 + expected.double().abs())
-    if any(expected is said[name] for name in graph.in_step if name in said):
-        off = off.where(step_mask(off, said.get("frames", trial.lengths))[..., None], 0)
+    if any(expected is outputs[name] for name in graph.in_step if name in outputs):
+        off = off.where(step_mask(off, outputs.get("frames", trial.lengths))[..., None], 0)
     return off
 
 

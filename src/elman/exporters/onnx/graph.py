@@ -152,9 +152,9 @@ class OnnxGraph(TensorGraph):
     def op(self, name: str, *operands: Any, outputs: int = 1, **attributes: Any) -> Any:
         names = [one.name if isinstance(one, GraphValue) else self._file.constant(one) for one in operands]
         results = [self._file.name(name.lower()) for _ in range(outputs)]
-        told: Any = {key: _KINDS[given] if key == "to" else given for key, given in attributes.items()}
+        values: Any = {key: _KINDS[given] if key == "to" else given for key, given in attributes.items()}
         domain = "ai.onnx.ml" if name == "LabelEncoder" else ""
-        node = helper.make_node(name, names, results, domain=domain, **told)
+        node = helper.make_node(name, names, results, domain=domain, **values)
         self._nodes.append(node)
         found = [GraphValue(result) for result in results]
         return found[0] if outputs == 1 else found

@@ -37,6 +37,6 @@ def made(piece: ExportedGraph, notes: dict[str, str], *, streams: bool) -> OnnxM
         TaskError: a part of it cannot be expressed in ONNX, or its outputs differ from the network's.
     """
     graph = OnnxGraph(streams=streams)
-    piece.describe(graph)
+    piece.build(graph)
     model = graph.model(notes)
     return OnnxModel(piece.name, model, check(piece, graph, model.SerializeToString()))

@@ -31,7 +31,7 @@ class _SignalsLast(NamedTuple):
     last: list[float]
 
 
-class _Heard(NamedTuple):
+class _SignalKept(NamedTuple):
     kept: list[float]
     some: bool
 
@@ -47,7 +47,7 @@ class StepSource(ABC):
     """What comes -> steps of numbers [n, F], before they are scaled."""
 
     @abstractmethod
-    def take(self, chunk: Any) -> np.ndarray:
+    def encode(self, chunk: Any) -> np.ndarray:
         """The steps that a piece makes whole.
 
         Raises:
@@ -55,7 +55,7 @@ class StepSource(ABC):
         """
 
     @abstractmethod
-    def rest(self) -> np.ndarray:
+    def flush(self) -> np.ndarray:
         """The steps that were buffered."""
 
     @abstractmethod
@@ -96,7 +96,7 @@ class RowSource(StepSource):
             raise DataError("a step of a signal", f"{size} numbers", expected=str(self._width), remedy=remedy)
         return x
 
-    def take(self, chunk: Any) -> np.ndarray:
+    def encode(self, chunk: Any) -> np.ndarray:
         """See `Source`: [n, F]; or [n] of one channel, or [F]."""
         try:
             rows = exact(chunk)
@@ -126,7 +126,7 @@ class RowSource(StepSource):
             mended[row] = np.where(bad[row - 1], mended[row - 1], mended[row])
         return mended[1:]
 
-    def rest(self) -> np.ndarray:
+    def flush(self) -> np.ndarray:
         """See `Source`: nothing is buffered."""
         self._last = np.zeros(self._width)
         return np.zeros((0, self._width), np.float32)
@@ -167,7 +167,7 @@ class AudioSource(StepSource):
             raise DataError("a step of sound", got, expected=f"at most {self._hop}, a hop", remedy=remedy)
         return x
 
-    def take(self, chunk: Any) -> np.ndarray:
+    def encode(self, chunk: Any) -> np.ndarray:
         """See `Source`: samples [N], floats in [-1, 1] or int16, or a `Sound`."""
         self._kept = torch.cat([self._kept, self._read(chunk)])
         steps = 1 + (len(self._kept) - self._window) // self._hop
@@ -178,7 +178,7 @@ class AudioSource(StepSource):
         self._kept, self._some = self._kept[steps * self._hop :].clone(), True
         return found
 
-    def rest(self) -> np.ndarray:
+    def flush(self) -> np.ndarray:
         """See `Source`: a sound shorter than a window is filled up to one; else its end is left out."""
         short = len(self._kept) > 0 and not self._some
         found = self._features(self._kept).numpy() if short else np.zeros((0, self._width), np.float32)
@@ -189,7 +189,7 @@ class AudioSource(StepSource):
         return {"kept": self._kept.tolist(), "some": self._some}
 
     def restore(self, content: dict[str, Any]) -> None:
-        kept, self._some = json_schema.build(_Heard, content)
+        kept, self._some = json_schema.build(_SignalKept, content)
         self._kept = torch.tensor(kept, dtype=torch.float32)
         if len(kept) >= self._window + self._hop:
             raise ValueError(f"{len(kept)} samples of a window")
@@ -238,15 +238,15 @@ class SignalEncoder(IncrementalEncoder):
         self._before: np.ndarray | None = None
         self._kept, self._given = torch.zeros(0), 0
 
-    def one(self, x: Any) -> Tensor | None:
-        found = self.take(self._source.check_one(x))
+    def encode_step(self, x: Any) -> Tensor | None:
+        found = self.encode(self._source.check_one(x))
         return found[0] if len(found) else None
 
-    def take(self, chunk: Any) -> Tensor:
-        return self._sloped(self._scaled(self._source.take(chunk)), end=False)
+    def encode(self, chunk: Any) -> Tensor:
+        return self._sloped(self._scaled(self._source.encode(chunk)), end=False)
 
-    def rest(self) -> Tensor:
-        found = self._sloped(self._scaled(self._source.rest()), end=True)
+    def flush(self) -> Tensor:
+        found = self._sloped(self._scaled(self._source.flush()), end=True)
         self._before, self._kept, self._given = None, torch.zeros(0), 0
         return found
 

@@ -91,12 +91,12 @@ class Signal(Input):
     @classmethod
     def takes(cls, value: Any) -> bool:
         """Whether that is an array, a sound, a list of numbers or pictures, or the path of one."""
-        return _kind(value) != ""
+        return kind_of(value) != ""
 
     @classmethod
     def learn(cls, values: Sequence[RawValue], run: RunConfig) -> Self:
         """The kind of the values, the width of a step, and the scale of the channels."""
-        kind = _kind(values[0].value)
+        kind = kind_of(values[0].value)
         rate = _whole(kind, values[0], run.signal, 0)[1] if kind == "sound" and not run.signal.rate else 0
         moments, width = ChannelMoments(), 0
         how = run.signal.normalise
@@ -141,7 +141,7 @@ class Signal(Input):
 
     def parse(self, line: str) -> str | list[float]:
         """A path; or, of a series, numbers with commas, semicolons or spaces between them."""
-        if self._kind != "series" or _kind(line) == "series":
+        if self._kind != "series" or kind_of(line) == "series":
             return line
         try:
             return [float(number) for number in re.split(r"[\s,;]+", line.strip())]
@@ -170,7 +170,7 @@ class Signal(Input):
         settings = self._settings
         return SignalAugmentation(self._width * (1 + settings.differences) * (1 + settings.deltas), settings)
 
-    def intake(self) -> SignalEncoder:
+    def incremental_encoder(self) -> SignalEncoder:
         """Steps, scaled, as they come; sound by its samples, pictures by their rows; see `Input`."""
         settings = self._settings
         if settings.normalise == "sequence" or settings.level:
@@ -287,8 +287,8 @@ KINDS: dict[str, SignalKind] = {
 }
 
 
-def _kind(value: Any) -> str:
-    """Which kind a raw value is of; empty if of none."""
+def kind_of(value: Any) -> str:
+    """Return the kind of a raw value, which may be a path that is not read; "" for none."""
     if isinstance(value, Sound):
         return "sound"
     if isinstance(value, np.ndarray):
@@ -321,7 +321,7 @@ def _read(kind: str, raw: RawValue, settings: SignalSettings, rate: int) -> np.n
 
 def _whole(kind: str, raw: RawValue, settings: SignalSettings, rate: int) -> tuple[np.ndarray, int]:
     """The features [T, F] of a raw value as they are read, and the rate that a sound has."""
-    found = _kind(raw.value)
+    found = kind_of(raw.value)
     if found != kind:
         raise DataError(raw.where, f"a {found or type(raw.value).__name__}", expected=f"a {kind}, as before")
     try:

@@ -41,7 +41,7 @@ class TextEncoder(IncrementalEncoder):
         spelled: the characters of words that stand beside their numbers, if there are any.
 
     Attributes:
-        held: the text that is not whole yet.
+        pending: the text that is not whole yet.
     """
 
     def __init__(
@@ -55,23 +55,23 @@ class TextEncoder(IncrementalEncoder):
         self._vocab, self._lower, self._value, self._spelled = symbols, lower, value, spelled
         self._apart = symbols.unit in ("word", "bpe")
         self._numbers = _numbers(symbols) if spelled is None else {}
-        self.held, self._begun = "", False
+        self.pending, self._begun = "", False
 
-    def one(self, x: Any) -> int | Tensor:
+    def encode_step(self, x: Any) -> int | Tensor:
         """See `IncrementalEncoder`: the text of a symbol, that of a word with or without its space, or its
         number.
         """
-        if type(x) is str and not self.held and (number := self._numbers.get(x)) is not None:
+        if type(x) is str and not self.pending and (number := self._numbers.get(x)) is not None:
             self._begun = True
             return number
         number = self._other(x)
         self._begun = True
         return number
 
-    def take(self, chunk: Any) -> Tensor:
+    def encode(self, chunk: Any) -> Tensor:
         if not isinstance(chunk, str):
             raise DataError(_WHERE, type(chunk).__name__, expected="a text")
-        text, begun = self.held + chunk, self._begun
+        text, begun = self.pending + chunk, self._begun
         if self._value and self._apart and not begun:
             bare = text.lstrip()
             text = f" {bare}" if bare else ""
@@ -80,22 +80,22 @@ class TextEncoder(IncrementalEncoder):
             got, remedy = f"{len(text) - end:,} characters without the end of a word", "finish() the stream"
             raise DataError(_WHERE, got, expected=f"at most {_LONGEST:,}", remedy=remedy)
         found = self._encoded(text[:end])
-        self.held, self._begun = text[end:], begun or bool(text)
+        self.pending, self._begun = text[end:], begun or bool(text)
         return found
 
-    def rest(self) -> Tensor:
-        held = self.held.rstrip() if self._value else self.held
-        found = self._encoded(held)
+    def flush(self) -> Tensor:
+        rest = self.pending.rstrip() if self._value else self.pending
+        found = self._encoded(rest)
         if self._value and not self._begun:
             found = self._unknown()
-        self.held, self._begun = "", False
+        self.pending, self._begun = "", False
         return found
 
     def content(self) -> dict[str, Any]:
-        return {"held": self.held, "begun": self._begun}
+        return {"held": self.pending, "begun": self._begun}
 
     def restore(self, content: dict[str, Any]) -> None:
-        self.held, self._begun = json_schema.build(_TextKept, content)
+        self.pending, self._begun = json_schema.build(_TextKept, content)
 
     def _encoded(self, text: str) -> Tensor:
         """Symbols [n], or [n, 1 + C] with their characters, of a text that is whole."""
@@ -118,8 +118,11 @@ class TextEncoder(IncrementalEncoder):
 
     def _other(self, x: Any) -> int | Tensor:
         """Return the number of a text that is not a symbol as it stands."""
-        if self.held:
-            got, remedy = f"{x!r:.40} after {self.held!r:.40}, a part of a word", "feed(...) it, or finish()"
+        if self.pending:
+            got, remedy = (
+                f"{x!r:.40} after {self.pending!r:.40}, a part of a word",
+                "feed(...) it, or finish()",
+            )
             raise DataError("a step of text", got, expected="a symbol after whole ones", remedy=remedy)
         if isinstance(x, int) and 0 <= x < len(self._vocab) and self._spelled is None:
             return x

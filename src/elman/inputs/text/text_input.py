@@ -56,8 +56,7 @@ class Text(Input):
             spaced = sum(" " in text.strip() for text in texts)
             unit = "word" if spaced > len(texts) / 2 else "char"
         texts = [words.normal(prepared(text, unit, data.lower), data.normal_form) for text in texts]
-        counts = {"size": data.vocab_size, "min_count": data.min_count}
-        symbols = vocab.learn(unit, texts, **counts, form=data.normal_form)
+        symbols = vocab.learn_as(data, unit, texts)
         lengths = range(2, data.ngrams + 1)
         sequences = [symbols.encode(text) for text in texts] if lengths else []
         repeated = [ngrams.repeated(sequences, n, len(symbols)) for n in lengths]
@@ -134,7 +133,7 @@ class Text(Input):
         spelled = self._spelled.reader(width, config.symbol_dropout) if self._spelled else None
         return Embedding(len(self.vocab), width, config, self.vocab.unknown, self._repeated, spelled)
 
-    def intake(self) -> TextEncoder:
+    def incremental_encoder(self) -> TextEncoder:
         """Symbols as they are whole; see `Input`."""
         if self._repeated:
             got, remedy = (

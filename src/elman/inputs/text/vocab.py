@@ -18,6 +18,7 @@ import numpy as np
 
 from elman.core import words
 from elman.core.errors import ConfigError, RunError, nearest
+from elman.core.run_config import DataSettings
 from elman.inputs.text.subwords import BpeVocab
 from elman.inputs.text.symbols import BYTES, SURROGATE, Vocab, broken, damaged, empty
 
@@ -198,6 +199,27 @@ def learn(
             "min_count", got, expected=expected, remedy="lower it, or use --unit char, byte or bpe"
         )
     return learnt
+
+
+def learn_as(
+    data: DataSettings, unit: str, texts: Iterable[str], *, size: int = 0, strict: bool = True
+) -> Vocab:
+    """Learn the vocabulary that the settings of the data describe.
+
+    Args:
+        data: the settings.
+        unit: as of `learn`; the settings' own, or what a task takes for `auto`.
+        texts: as of `learn`.
+        size: in place of the settings' `vocab_size`; 0: that one.
+        strict: whether a setting that the unit cannot have is an error. Else it is ignored: it may be meant
+            for the input, which has another unit.
+
+    Raises:
+        ConfigError, DataError: as of `learn`.
+    """
+    count = data.min_count if strict or unit in ("char", "word") else 1
+    size = size or (data.vocab_size if strict or unit != "byte" else 0)
+    return learn(unit, texts, size=size, min_count=count, form=data.normal_form)
 
 
 def to_text(vocab: Vocab) -> str:

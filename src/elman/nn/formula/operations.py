@@ -53,7 +53,7 @@ DERIVED = {
 }
 """Those that derivatives and kernels have beside them."""
 
-SOURCES = ("constant", "input", "product", "slot", "state", "learnt", "mask", "grad", "sent")
+SOURCES = ("constant", "input", "product", "slot", "state", "learnt", "mask", "given", "grad", "sent")
 """What reads no value; of a formula a constant, a gate's W x + b or U h + b', a state, what is learnt."""
 
 DEAR = frozenset({"sqrt", "exp", "log", "softplus", "sin", "cos", "sigmoid", "tanh"})
@@ -103,6 +103,8 @@ class Formula:
         recurrent_gates: of the recurrent products, all together.
         states: S.
         learnt: how many parameters of its own it reads.
+        projected: whether the last product is that of a projection; its one gate stands after those of U.
+        given: for each number that comes with a step, the state whose width it has.
     """
 
     operations: tuple[Op, ...]
@@ -112,6 +114,8 @@ class Formula:
     recurrent_gates: int
     states: int
     learnt: int
+    projected: bool = False
+    given: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -138,10 +142,10 @@ class Formula:
 
     def lines(self) -> list[str]:
         """The list, an operation a line; a product where it is known what it reads."""
-        said = [f"%{value} = {op}" for value, op in enumerate(self.operations)]
+        lines = [f"%{value} = {op}" for value, op in enumerate(self.operations)]
         for value, first, last in self.products:
-            said[value] += f"    -> product[{first}:{last}]"
-        return [*said, "return " + ", ".join(f"%{result}" for result in self.results)]
+            lines[value] += f"    -> product[{first}:{last}]"
+        return [*lines, "return " + ", ".join(f"%{result}" for result in self.results)]
 
 
 class OperationBuilder:

@@ -14,7 +14,7 @@ from elman.nn.formula.slots import Slot, Slotted, slotted
 
 OPCODES = ("move", "gather", *ARITY, *DERIVED)
 """In the order of the kernel's numbers."""
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Plan:
     def encoded(self) -> tuple[bytes, bytes]:
         """The plan as 64-bit integers, and its constants as numbers of double precision."""
         f = self.formula
-        code = [VERSION, f.gates, f.recurrent_gates, f.states, f.learnt, self.masked]
+        code = [VERSION, f.gates, f.recurrent_gates, f.states, f.learnt, self.masked, f.projected]
+        code += [len(f.given), *f.given]
         code += [len(self.slots), self.planes, *self.sizes, len(self.constants), len(self.spans)]
         for slot in self.slots:
             code += [slot.x, slot.u]
@@ -169,7 +170,8 @@ class _Planner:
         return phased(run.code, products), run.temps, run.scratch
 
 
-_SOURCES = {"slot": "plane", "state": "before", "learnt": "unit", "mask": "mask", "grad": "grad"}
+_SOURCES = {"slot": "plane", "state": "before", "learnt": "unit", "mask": "mask"}
+_SOURCES |= {"given": "given", "grad": "grad"}
 
 
 def _with_rests(operations: Sequence[Op]) -> list[Op]:

@@ -16,7 +16,7 @@ class Place(NamedTuple):
     index: int = 0
 
 
-KINDS = ("constant", "unit", "scratch", "plane", "before", "after", "temp", "mask", "grad", "sum")
+KINDS = ("constant", "unit", "scratch", "plane", "before", "after", "temp", "mask", "grad", "sum", "given")
 """In the order of the kernel's numbers."""
 
 

@@ -63,10 +63,10 @@ def slotted(formula: Formula, masked: bool) -> Slotted:
         else:
             values[value] = made.add(op)
     products = []
-    for (value, _, _), (first, last) in zip(formula.products, spans, strict=True):
+    for (value, gate, _), (first, last) in zip(formula.products, spans, strict=True):
         if first < last:
-            entering = values[value]
-            mask = (made.source("mask"),) if masked else ()
+            entering, recurrent = values[value], gate < formula.recurrent_gates
+            mask = (made.source("mask"),) if masked and recurrent else ()
             products.append(Product(made.apply("mul", entering, *mask) if mask else entering, first, last))
     results = tuple(values[result] for result in formula.results)
     return Slotted(tuple(made.operations), tuple(slots), tuple(products), results)

@@ -146,6 +146,7 @@ class KernelRequest(NamedTuple):
         zoned: whether states keep a share of their last value.
         every: whether other states than the hidden one are asked for at all steps.
         unlisted: why the cell's step is not a list of operations; None: it is one.
+        cast: whether `dtype` is that of autocast, and the weights are in float32.
     """
 
     cell: str
@@ -160,6 +161,7 @@ class KernelRequest(NamedTuple):
     zoned: bool = False
     every: bool = False
     unlisted: str | None = None
+    cast: bool = False
 
 
 StepFn: TypeAlias = Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
@@ -229,7 +231,7 @@ class Kernel(ABC):
     def refuses(self, case: KernelRequest) -> str | None:
         """Why it does not serve that case; None if it does."""
 
-    def yields(self, case: KernelRequest) -> str | None:
+    def prefers_other(self, case: KernelRequest) -> str | None:
         """Why a later kernel of the table is faster in a case that it serves; None if none is."""
         return None
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from elman.core.errors import ConfigError, nearest
 from elman.nn.formula.listing import listed
+from elman.nn.formula.surroundings import projects
 from elman.nn.kernels.aten import Aten
 from elman.nn.kernels.base import (
     CellProtocol,
@@ -105,14 +106,14 @@ def choose(case: KernelRequest, forced: str | None = None) -> tuple[Kernel, str]
 def explain(case: KernelRequest) -> list[tuple[str, str]]:
     """Each kernel in order of preference, and what it says to that case."""
     runs, reason = choose(case)
-    said = []
+    lines = []
     for kernel in _TABLE:
         refusal = kernel.refuses(case)
         if kernel is runs:
-            said.append((kernel.name, f"runs: {reason}"))
+            lines.append((kernel.name, f"runs: {reason}"))
         else:
-            said.append((kernel.name, f"refuses: {refusal}" if refusal else "could run"))
-    return said
+            lines.append((kernel.name, f"refuses: {refusal}" if refusal else "could run"))
+    return lines
 
 
 def scan(cell: CellProtocol, job: ScanJob, kernel: str | None = None) -> Result:
@@ -207,6 +208,7 @@ def case_of(cell: CellProtocol, job: ScanJob) -> KernelRequest:
         zone is not None,
         every and len(state) > 1,
         _unlisted(cell, weights),
+        _is_cast(x, weights),
     )
 
 
@@ -222,15 +224,27 @@ def _case_of_step(cell: CellProtocol, tensor: Tensor, weights: Weights) -> Kerne
         normed=normed,
         projected=projected,
         unlisted=_unlisted(cell, weights),
+        cast=_is_cast(tensor, weights),
     )
 
 
 def _unlisted(cell: CellProtocol, weights: Weights) -> str | None:
-    """Return why a cell without a kernel of its own has no list of operations."""
-    if cell.name in CELLS or torch.compiler.is_compiling():
+    """Return why a step that no kernel of its own runs is not a list of operations; None: it is one."""
+    projected = weights.w_hr is not None
+    if (cell.name in CELLS and not projected) or torch.compiler.is_compiling():
         return None
     wide = weights.w_hh if weights.w_hr is None else weights.w_hr
-    return listed(cell, wide.shape[1]).refusal
+    formula, refusal = listed(cell, wide.shape[1])
+    if formula is not None and projected and not projects(formula):
+        return "a projected hidden state enters products only"
+    return refusal
+
+
+def _is_cast(x: Tensor, weights: Weights) -> bool:
+    """Whether autocast casts a layer in float32, and nobody writes down what it does."""
+    if torch.compiler.is_compiling() or not is_autocast(x.device.type) or torch.jit.is_tracing():
+        return False
+    return x.dtype != torch.float64 and weights.w_hh.dtype == torch.float32
 
 
 @torch.compiler.assume_constant_result
@@ -241,7 +255,7 @@ def _chosen() -> str | None:
 def _prefer(table: tuple[Kernel, ...], case: KernelRequest) -> tuple[Kernel, str]:
     passed = []
     for kernel in table[:-1]:
-        refusal, better = kernel.refuses(case), kernel.yields(case)
+        refusal, better = kernel.refuses(case), kernel.prefers_other(case)
         if refusal is None and better is None:
             return kernel, "; ".join(passed) or "the fastest"
         passed.append(f"{kernel.name} refuses: {refusal}" if refusal else f"{kernel.name} yields: {better}")

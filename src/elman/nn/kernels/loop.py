@@ -41,16 +41,20 @@ class StepwiseScan:
         self.inputs = _inputs(job, self._pad)
         self.recur = _Recur(job.weights, job.hidden_size, job.hidden_mask)
 
-    def __call__(self, t: int, wx: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def __call__(self, t: int, wx: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The state after step t, S tensors [B, H], from that before it; `wx` is `inputs[t]`."""
-        job = self.job
+        job, before = self.job, state
+        if self._pad is not None:
+            # On padding a step sees zeros: its result is dropped, but zero times a NaN is a NaN in gradients.
+            self.recur.pad = self._pad[t][:, None]
+            before = tuple(s.masked_fill(self.recur.pad, 0) for s in state)
         entering = before if job.reset is None else _begun(job.reset[t], before)
         after = self.cell.step(wx, entering, self.recur)
         if job.weights.w_hr is not None:
             after = (F.linear(after[0], job.weights.w_hr), *after[1:])
         if job.zone is not None:
             after = tuple(_kept(t, *each) for each in zip(job.zone, entering, after, strict=True))
-        return after if self._pad is None else _live(self._pad[t], before, after)
+        return after if self._pad is None else _live(self._pad[t], state, after)
 
     def order(self) -> Iterable[int]:
         """The steps in the order in which they run."""
@@ -72,18 +76,24 @@ class StepwiseScan:
 
 
 class _Recur:
-    """The recurrent product of some gates, masked, normalised and biased as the layer is."""
+    """The recurrent product of some gates, masked, normalised and biased as the layer is.
+
+    Attributes:
+        pad: [B, 1], the rows whose present step is padding, where the product is zero; None: no row's is.
+    """
 
     def __init__(self, weights: Weights, hidden: int, mask: Tensor | None) -> None:
         self.parts = (weights.w_hh, weights.gain_hh, weights.b_hh)
         self.hidden, self.mask, self.learnt = hidden, mask, weights.own
+        self.pad: Tensor | None = None
 
     def __call__(self, h: Tensor, first_gate: int = 0, last_gate: int | None = None) -> Tensor:
         end = None if last_gate is None else last_gate * self.hidden
         rows = slice(first_gate * self.hidden, end)
         w, gain, bias = (None if part is None else part[rows] for part in self.parts)
         assert w is not None
-        return _product(h if self.mask is None else h * self.mask, w, gain, bias, self.hidden)
+        product = _product(h if self.mask is None else h * self.mask, w, gain, bias, self.hidden)
+        return product if self.pad is None else product.masked_fill(self.pad, 0)
 
 
 def _product(x: Tensor, w: Tensor, gain: Tensor | None, bias: Tensor | None, hidden: int) -> Tensor:
@@ -97,9 +107,11 @@ def _product(x: Tensor, w: Tensor, gain: Tensor | None, bias: Tensor | None, hid
 
 def _inputs(job: ScanJob, pad: Tensor | None) -> Tensor:
     """The input product with its bias for all steps, [T, B, G * H]."""
-    # Before the product: a NaN comes back in the gradient, even where its result is dropped.
-    x = job.x if pad is None else job.x.masked_fill(pad[..., None], 0)
-    return _product(x, job.weights.w_ih, job.weights.gain_ih, job.weights.b_ih, job.hidden_size)
+    parts = job.weights.w_ih, job.weights.gain_ih, job.weights.b_ih, job.hidden_size
+    if pad is None:
+        return _product(job.x, *parts)
+    # Before the product and after it: a NaN comes back in the gradient, even where its result is dropped.
+    return _product(job.x.masked_fill(pad[..., None], 0), *parts).masked_fill(pad[..., None], 0)
 
 
 def _begun(reset: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

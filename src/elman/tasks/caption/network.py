@@ -36,7 +36,7 @@ class CaptionNetwork(nn.Module):
         self.decoder = Decoder(
             symbols,
             config,
-            look=options.attention,
+            attention_kind=options.attention,
             value_size=self.source.value_size,
             summary_size=self.source.summary_size,
             feed=options.feed,

@@ -2,7 +2,7 @@
 
 A convolution makes a map of a picture, of which a decoder writes, looking at other places of it for each word
 (Vinyals et al. 2015, "Show and Tell"; Xu et al. 2015, "Show, Attend and Tell"). Of films and features,
-recurrent layers make the memory that it looks at.
+recurrent layers make the memory that it shown_maps at.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
     formats = ("jsonlines", "table", "parquet", "sample", "media")
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether there is a caption, and something that can be seen."""
         names = {name.lower() for name in record.fields}
         return not names.isdisjoint(("caption", "captions")) and any(
@@ -75,7 +75,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
 
     @classmethod
-    def choose(cls, records: Sequence[Record], data: DataSettings) -> Columns:
+    def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Columns:
         """The columns to read and to write."""
         return columns.described(records, data, _readable)
 
@@ -94,7 +94,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         member = _input([RawValue(chosen.read(record), record.where) for record in records], run)
         return cls(run, chosen, member, TargetText.learn(_symbols(texts, run.data), texts, options, run.data))
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Which columns serve, what is read, and what is written."""
         return {
             "columns": self.columns.about(),
@@ -115,9 +115,9 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         known: dict[bytes, Tensor] = {}  # several captions of a picture share its pixels
         return [pair for record in records for pair in self._pairs(record, use, known)]
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """BLEU up to 4 words and shorter, chrF, exact matches, the symbol error rate, the loss a symbol."""
-        told = self._told(held, [self.wording.text(line) for line in outputs]) if outputs else {}
+        told = self._named_scores(examples, [self.wording.text(line) for line in outputs]) if outputs else {}
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
@@ -127,36 +127,38 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         what = "input" if not isinstance(self.input, Image) else "film" if self.input.film else "picture"
         return {
             part: {
-                f"nearest training {what}": self._told(
-                    held, [texts[place] for place in self._nearest(train, held)]
+                f"nearest training {what}": self._named_scores(
+                    examples, [texts[place] for place in self._nearest(train, examples)]
                 ),
-                "most frequent caption": self._told(held, [usual] * len(held)),
+                "most frequent caption": self._named_scores(examples, [usual] * len(examples)),
             }
-            for part, held in parts.items()
+            for part, examples in parts.items()
         }
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Captions that were written beside one that is right, and where each of their words looked."""
         firsts: dict[Hashable, tuple[Seq2SeqExample, TextHypothesis]] = {}
-        for example, line in zip(held, outputs, strict=True):
+        for example, line in zip(examples, outputs, strict=True):
             firsts.setdefault(_pair(example).key, (_pair(example), line))
         shown = list(firsts.values())[:_SHOWN]
         rows = [(pair.text, self.wording.text(line)) for pair, line in shown]
         tables = {"captions": [("right", "written"), *rows]}
         if self._options.attention == NO_ATTENTION:
             return Findings(tables, {})
-        looks = [self._translation(line, pair) for pair, line in shown]
-        return Findings(tables, {"attention": lambda figure: result.draw(figure, looks)})
+        shown_maps = [self._translation(line, pair) for pair, line in shown]
+        return Findings(tables, {"attention": lambda figure: result.draw(figure, shown_maps)})
 
-    def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The captions with most wrong symbols for their length."""
-        return self.wording.mistakes(held, [self.wording.text(line) for line in outputs], outputs, most)
+        return self.wording.mistakes(examples, [self.wording.text(line) for line in outputs], outputs, most)
 
-    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+    def evidence(
+        self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
+    ) -> list[Evidence]:
         """Where each symbol of some captions looked."""
         if self._options.attention == NO_ATTENTION:
             return []
-        pairs = zip(held[:_SHOWN], outputs, strict=False)
+        pairs = zip(examples[:_SHOWN], outputs, strict=False)
         shown = [self._translation(line, example) for example, line in pairs]
         caption = (
             "What was seen, and for each symbol that was written where it looked: there it is light, or dark."
@@ -166,13 +168,13 @@ class Caption(Seq2SeqTask[CaptionConfig]):
 
     def predict(self, network: nn.Module, batch: Batch, scores: DecoderContext) -> list[TextHypothesis]:
         """The best caption for each input, by the search that the settings ask for, and where it looked."""
-        return [lines[0] for lines in self.wording.write(scores, self.wording.usual(), looks=True)]
+        return [lines[0] for lines in self.wording.write(scores, self.wording.usual(), attention=True)]
 
     def search(
         self, network: nn.Module, batch: Batch, scores: DecoderContext, how: SearchOptions
     ) -> list[list[TextHypothesis]]:
         """For each input the best captions, or drawn ones, with what each of their words looked at."""
-        return self.wording.write(scores, how, looks=True)
+        return self.wording.write(scores, how, attention=True)
 
     def translation(self, line: TextHypothesis, record: Record, example: Example) -> GeneratedText:
         """A caption as text, with the picture, or the steps, that its words looked at."""
@@ -193,7 +195,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
             ((line, *_),) = self.wording.write(reading, self.wording.usual())
         return f"{self.wording.text(line)}  (right: {pair.text})"
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that caption and measure."""
         return ["elman predict {name} FILE", "elman eval {name} FILE"]
 
@@ -209,18 +211,18 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         for text in map(self.wording.vocab.normal, _captions(self.columns, record)):
             yield Seq2SeqExample(data, self.wording.encode(text, record.where), len(data), key, text)
 
-    def _told(self, held: Sequence[Example], texts: Sequence[str]) -> Scores:
-        told = self.wording.scores(held, texts)
+    def _named_scores(self, examples: Sequence[Example], texts: Sequence[str]) -> Scores:
+        told = self.wording.scores(examples, texts)
         first = next(iter(told))
-        others = {**self.wording.shorter_bleus(held, texts), **told}
+        others = {**self.wording.shorter_bleus(examples, texts), **told}
         return {first: others.pop(first), **others}
 
-    def _nearest(self, train: Sequence[Example], held: Sequence[Example]) -> list[int]:
+    def _nearest(self, train: Sequence[Example], examples: Sequence[Example]) -> list[int]:
         """The place of the nearest training input to each held-out one."""
         if isinstance(self.input, Image):
-            return _nearest(self._small(train), self._small(held))
+            return _nearest(self._small(train), self._small(examples))
         return nearest_neighbour.nearest(
-            [example.data for example in train], [example.data for example in held]
+            [example.data for example in train], [example.data for example in examples]
         )
 
     def _small(self, examples: Sequence[Example]) -> Tensor:
@@ -233,7 +235,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
 
     def _translation(self, line: TextHypothesis, example: Example) -> GeneratedText:
         """A caption as text, with its symbols and what each of them looked at."""
-        assert line.looks is not None
+        assert line.attention is not None
         seen: Any = [str(step) for step in range(1, len(example.data) + 1)]
         size: tuple[int, int] | None = None
         if self._options.attention == NO_ATTENTION:
@@ -247,7 +249,7 @@ class Caption(Seq2SeqTask[CaptionConfig]):
             line.score,
             [symbol.removeprefix(_SPACE) or symbol for symbol in self.wording.symbols(line)],
             seen,
-            line.looks.numpy(),
+            line.attention.numpy(),
             size,
         )
 
@@ -288,9 +290,7 @@ def _symbols(texts: Sequence[str], data: DataSettings) -> Vocab:
     """The vocabulary of captions; the unit auto is word."""
     unit = "word" if data.unit == "auto" else data.unit
     ready = [prepared(text, unit, data.lower) for text in texts]
-    counted = data.min_count if unit in ("char", "word") else 1
-    size = data.vocab_size if unit != "byte" else 0
-    return vocab.learn(unit, ready, size=size, min_count=counted, form=data.normal_form)
+    return vocab.learn_as(data, unit, ready, strict=False)
 
 
 def _pair(example: Example) -> Seq2SeqExample:

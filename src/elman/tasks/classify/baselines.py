@@ -19,41 +19,41 @@ from elman.tasks.classify.targets import OneClass, Several, Target
 _LONGEST = 500
 """Most steps of sequences of one length whose positions serve as features."""
 
-Says: TypeAlias = Callable[[Sequence[Example]], Tensor]
+Predictor: TypeAlias = Callable[[Sequence[Example]], Tensor]
 """Examples -> what a predictor says of each: outputs [N, ...]."""
 
 Extract: TypeAlias = Callable[[Sequence[Tensor]], Features]
 """Sequences -> their features."""
 
 
-def learnt(target: Target, train: Sequence[Example]) -> dict[str, Says]:
+def learnt(target: Target, train: Sequence[Example]) -> dict[str, Predictor]:
     """Predictors learnt from the training part, by name."""
     wanted, sequences = torch.stack([example.target for example in train]), _data(train)
     name, output = target.trivial(wanted)
-    says: dict[str, Says] = {name: lambda held: output.expand(len(held), -1)}
+    predictors: dict[str, Predictor] = {name: lambda examples: output.expand(len(examples), -1)}
     kind = "logistic regression" if isinstance(target, OneClass | Several) else "ridge regression"
     for features, extract in _features(sequences):
-        says[f"{kind} on {features}"] = _fitted(target, wanted, extract, sequences)
-    return says
+        predictors[f"{kind} on {features}"] = _fitted(target, wanted, extract, sequences)
+    return predictors
 
 
-def _fitted(target: Target, wanted: Tensor, extract: Extract, sequences: Sequence[Tensor]) -> Says:
+def _fitted(target: Target, wanted: Tensor, extract: Extract, sequences: Sequence[Tensor]) -> Predictor:
     mine = extract(sequences)
     if isinstance(target, OneClass):
         classes = linear.fit(mine, wanted, target.size, _cross_entropy)
-        return lambda held: classes.scores(extract(_data(held))).softmax(-1)
+        return lambda examples: classes.scores(extract(_data(examples))).softmax(-1)
     if isinstance(target, Several):
         several = linear.fit(mine, wanted[:, 0], target.size, _binary)
-        return lambda held: several.scores(extract(_data(held))).sigmoid()
+        return lambda examples: several.scores(extract(_data(examples))).sigmoid()
     mean, deviation = wanted.mean(), wanted.std(correction=0).clamp(min=1e-9)
     line = linear.fit(mine, (wanted - mean) / deviation, 1, _squares)
     left = (line.scores(mine)[:, 0] * deviation + mean - wanted).std(correction=0).clamp(min=1e-9)
 
-    def says(held: Sequence[Example]) -> Tensor:
-        values = line.scores(extract(_data(held)))[:, 0] * deviation + mean
+    def predict(examples: Sequence[Example]) -> Tensor:
+        values = line.scores(extract(_data(examples)))[:, 0] * deviation + mean
         return torch.stack([values, left.expand_as(values)], 1)
 
-    return says
+    return predict
 
 
 def _features(sequences: Sequence[Tensor]) -> Iterator[tuple[str, Extract]]:

@@ -20,15 +20,15 @@ class ClassifyPiece(_Encoded):
         super().__init__(network.encoder, streams)
         self._network = network
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         hidden, last = layers.encoder(graph, self._network.encoder)
         vector = layers.pooled(graph, self._network.pool, hidden, last[0])
         graph.output(SCORES, layers.linear(graph, vector, self._network.output))
 
-    def heard(self, said: Named) -> Any:
-        return said[SCORES]
+    def as_scores(self, outputs: Named) -> Any:
+        return outputs[SCORES]
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
         scores, state = self._network.scored(self._vectors(given, lengths), states(given))
         return {SCORES: scores, **named(state)}
 

@@ -53,7 +53,7 @@ class ClassifyStreamer(Streamer):
         return *layers, *self._pool.start(self._output.weight.detach())
 
     def ends(self, begin: Any) -> StreamCodec:
-        return StreamCodec(framed(self._input.intake(), self._encoder.frame), Identity())
+        return StreamCodec(framed(self._input.incremental_encoder(), self._encoder.frame), Identity())
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:

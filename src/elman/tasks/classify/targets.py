@@ -33,7 +33,7 @@ class Target(ABC):
     """One kind of answer, learnt from the training part; it says how many scores a network gives for it."""
 
     name: ClassVar[str]
-    watch: ClassVar[str]
+    selection_metric: ClassVar[str]
     size: int
 
     @classmethod
@@ -105,7 +105,7 @@ class OneClass(Target):
     """One of C classes: softmax and cross-entropy, with smoothing and weights in training."""
 
     name = "class"
-    watch = "accuracy"
+    selection_metric = "accuracy"
 
     def __init__(self, classes: Sequence[str], weights: Sequence[float], config: ClassifyConfig) -> None:
         self.classes, self.size = list(classes), len(classes)
@@ -212,7 +212,7 @@ class Several(Target):
     """Any number of C classes at once: a sigmoid and binary cross-entropy for each."""
 
     name = "several"
-    watch = "macro_f1"
+    selection_metric = "macro_f1"
 
     def __init__(self, classes: Sequence[str], config: ClassifyConfig, *, flags: bool = False) -> None:
         self.classes, self.size, self._flags = list(classes), len(classes), flags
@@ -317,7 +317,7 @@ class NumberTarget(Target):
     """A number: its mean and deviation under a normal distribution (Nix and Weigend 1994)."""
 
     name = "value"
-    watch = "mae"
+    selection_metric = "mae"
     size = 2
 
     def __init__(self, mean: float, deviation: float) -> None:

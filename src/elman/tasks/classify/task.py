@@ -31,8 +31,8 @@ from elman.tasks.abilities import (
     PredictsRecords,
     ShowsMistakes,
 )
-from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.classify import baselines, mistakes, targets
+from elman.tasks.base import Choice, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.classify import baselines, mistakes, recipe, targets
 from elman.tasks.classify.graph import GRAPHS
 from elman.tasks.classify.network import ClassifyNetwork, TrainingOutput
 from elman.tasks.classify.settings import ClassifyConfig
@@ -84,14 +84,14 @@ class Classify(
         self._frame, self._rows = frame, rows
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether there is something to read, and something beside it."""
         return len(record.fields) > 1 and any(map(registry.takes, record.fields.values()))
 
     @classmethod
     def reason(cls, records: Sequence[Record]) -> str:
         """What would be read and predicted."""
-        if not cls.suits(records[0]):
+        if not cls.matches(records[0]):
             return ""
         try:
             chosen = columns.infer_columns(records, DataSettings(), registry.takes)
@@ -110,7 +110,7 @@ class Classify(
         return self._rows
 
     @classmethod
-    def choose(cls, records: Sequence[Record], data: DataSettings) -> Columns:
+    def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Columns:
         """The columns to read and to predict."""
         return _columns(records, data)
 
@@ -128,6 +128,16 @@ class Classify(
             return base.identity(chosen.read(record))
 
         return Parts(*splits.split_records(records, data, key, chosen.wanted))
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Sequence[Choice]:
+        """Return the settings for what is read: see `elman.tasks.classify.recipe`."""
+        chosen, data = run.columns or _columns(records, run.data), run.data
+        values = [_raw(chosen, record) for record in records]
+        wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
+        share = 1 - (0 if data.test_path else data.test)
+        known = recipe.facts(values, share, run, targets.guess(wanted, run.options))
+        return list(recipe.choices(known, run))
 
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> dict[int, DataError]:
@@ -173,7 +183,7 @@ class Classify(
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Which columns serve, what is read, and what is predicted."""
         size, hop = self._frame
         framed = f", frames of {size} steps every {hop}" if self._frame != EACH_STEP else ""
@@ -194,9 +204,9 @@ class Classify(
         ]
 
     @property
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """Return the name of the score that is listed first."""
-        return self.target.watch
+        return self.target.selection_metric
 
     def loss(self, scores: Tensor, batch: Batch) -> Loss:
         """The target's loss."""
@@ -218,39 +228,45 @@ class Classify(
             nats = nats + self._shared(scores.again(scores.vectors + size * slope), scores, batch)
         return Loss(nats, len(scores.scores))
 
-    def _shared(self, scores: Tensor, said: TrainingOutput, batch: Batch) -> Tensor:
-        """Return the summed objective of scores of sequences that were mixed as `said` records."""
+    def _shared(self, scores: Tensor, output: TrainingOutput, batch: Batch) -> Tensor:
+        """Return the summed objective of scores of sequences that were mixed as `output` records."""
         nats = self.target.objective(scores, batch.targets).nats
-        if said.order is None:
+        if output.order is None:
             return nats
-        others = batch.targets.index_select(min(1, batch.targets.ndim - 1), said.order)
-        return said.share * nats + (1 - said.share) * self.target.objective(scores, others).nats
+        others = batch.targets.index_select(min(1, batch.targets.ndim - 1), output.order)
+        return output.share * nats + (1 - output.share) * self.target.objective(scores, others).nats
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """The target's scores, and the loss."""
-        told = self.target.scores(torch.stack(list(outputs)), _targets(held)) if outputs else {}
+        told = self.target.scores(torch.stack(list(outputs)), _targets(examples)) if outputs else {}
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """What is most frequent, and linear models of simple features."""
         learnt = baselines.learnt(self.target, train)
 
-        def told(held: Sequence[Example], says: baselines.Says) -> Scores:
-            said, truth = says(held), _targets(held)
+        def part_scores(examples: Sequence[Example], predictor: baselines.Predictor) -> Scores:
+            said, truth = predictor(examples), _targets(examples)
             return {**self.target.scores(said, truth), "loss": self.target.surprise(said, truth)}
 
         return {
-            part: {name: told(held, says) for name, says in learnt.items()} for part, held in parts.items()
+            part: {name: part_scores(examples, predictor) for name, predictor in learnt.items()}
+            for part, examples in parts.items()
         }
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Scores of each class and pictures of them."""
-        return self.target.findings(torch.stack(list(outputs)), _targets(held))
+        return self.target.findings(torch.stack(list(outputs)), _targets(examples))
 
-    def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The wrong classes that were surest, or the values that were farthest off."""
-        found = mistakes.worst(self.target, torch.stack(list(outputs)), _targets(held), most)
-        return [one._replace(read=self.input.readable(held[one.place].data)) for one in found]
+        found = mistakes.worst(self.target, torch.stack(list(outputs)), _targets(examples), most)
+        return [one._replace(read=self.input.readable(examples[one.place].data)) for one in found]
+
+    def source_text(self, record: Record) -> str:
+        """The text or path that is read."""
+        value = self._columns.read(record)
+        return value if isinstance(value, str) else ""
 
     def predict(self, network: nn.Module, batch: Batch, scores: Tensor) -> list[Tensor]:
         """Probabilities [C], or mean and deviation [2], of each sequence."""
@@ -290,10 +306,10 @@ class Classify(
         """The network as a stream; see `Streaming`."""
         assert isinstance(network, ClassifyNetwork)
         in_one_direction(network.encoder.recurrent, "classify", "classify.bidirectional")
-        self.input.intake()  # raises where steps depend on the whole
+        self.input.incremental_encoder()  # raises where steps depend on the whole
         return ClassifyStreamer(self.input, self.target, network.encoder, network.pool, network.output)
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that predict and measure."""
         return ["elman predict {name} FILE", "elman eval {name} FILE"]
 

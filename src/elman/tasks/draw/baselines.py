@@ -18,12 +18,12 @@ class Baseline(ABC):
     """A predictor that is fitted to steps and says how surprised it is by others."""
 
     @abstractmethod
-    def nats(self, seen: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> float:
+    def nats(self, seen: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> float:
         """The surprise of steps, summed.
 
         Args:
             seen: [N, C] what stood before each step of the training part, and [N, C] the steps.
-            held: the same of another part.
+            other: the same of another part.
         """
 
 
@@ -39,19 +39,19 @@ class RandomWalk(Baseline):
     def __init__(self, least: float, *, by_pen: bool) -> None:
         self._least, self._by_pen = least, by_pen
 
-    def nats(self, seen: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> float:
+    def nats(self, seen: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> float:
         if not self._by_pen:
-            return self._walk(seen[1], held[1])
-        pens = (seen[0][:, 2], held[0][:, 2])
-        parts = (tuple(part[pen == state] for part, pen in zip((seen[1], held[1]), pens, strict=True))
+            return self._walk(seen[1], other[1])
+        pens = (seen[0][:, 2], other[0][:, 2])
+        parts = (tuple(part[pen == state] for part, pen in zip((seen[1], other[1]), pens, strict=True))
                  for state in range(PEN_STATES))  # fmt: skip
         return sum(self._walk(*part) for part in parts)
 
-    def _walk(self, seen: Tensor, held: Tensor) -> float:
-        seen, held = seen.double(), held.double()
+    def _walk(self, seen: Tensor, other: Tensor) -> float:
+        seen, other = seen.double(), other.double()
         counts = torch.bincount(seen[:, 2].long(), minlength=PEN_STATES) + 1
-        pen = -(counts / counts.sum()).log()[held[:, 2].long()].sum()
-        moves, asked = (steps[steps[:, 2] != END, :2] for steps in (seen, held))
+        pen = -(counts / counts.sum()).log()[other[:, 2].long()].sum()
+        moves, asked = (steps[steps[:, 2] != END, :2] for steps in (seen, other))
         mean, wide = torch.zeros(2).double(), torch.eye(2).double() * self._least**2
         if len(moves):
             mean = moves.mean(0)
@@ -72,9 +72,9 @@ class Frequencies(Baseline):
     def __init__(self, *, after: bool) -> None:
         self._after = after
 
-    def nats(self, seen: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> float:
+    def nats(self, seen: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> float:
         before, frames = (part.double() for part in seen)
-        asked, wanted = (part.double() for part in held)
+        asked, wanted = (part.double() for part in other)
         if not self._after:
             return _coins((frames.sum(0) + 1) / (len(frames) + 2), wanted)
         chances = [
@@ -95,9 +95,9 @@ class GaussianSteps(Baseline):
     def __init__(self, least: Tensor, *, after: bool) -> None:
         self._least, self._after = least.double(), after
 
-    def nats(self, seen: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> float:
+    def nats(self, seen: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> float:
         before, steps = (part.double() for part in seen)
-        asked, wanted = (part.double() for part in held)
+        asked, wanted = (part.double() for part in other)
         spread = (before - before.mean(0)).square().sum(0)
         shared = ((before - before.mean(0)) * (steps - steps.mean(0))).sum(0)
         slope = shared / spread.clamp(min=1e-12) * self._after

@@ -12,7 +12,7 @@ from elman.core.json_schema import Schema
 from elman.decoding.options import SamplingOptions
 from elman.inputs import payloads
 from elman.tasks.abilities import Ability
-from elman.tasks.draw.result import GeneratedSequence
+from elman.tasks.draw.result import Drawings, GeneratedSequence
 from elman.tasks.model import Model, check_counts
 from elman.tasks.operations import (
     COUNT,
@@ -42,7 +42,7 @@ class DrawerModel(Model):
         prefix: Any = None,
         temperature: float = 0.8,
         seed: int | None = None,
-    ) -> list[GeneratedSequence]:
+    ) -> Drawings:
         """Drawings, pieces of music or other sequences, step by step in constant memory.
 
         Args:
@@ -60,7 +60,7 @@ class DrawerModel(Model):
         """
         drawer = self._able(Drawer)
         check_counts(count=count, length=length, seed=seed)
-        return drawer.draw(
+        made = drawer.draw(
             self.network,
             count=count,
             length=length,
@@ -69,6 +69,7 @@ class DrawerModel(Model):
             temperature=temperature,
             seed=seed,
         )
+        return Drawings(made)
 
 
 def _to_draw(model: DrawerModel, limits: RequestLimits) -> Schema:
@@ -102,12 +103,12 @@ def _with_prefix(request: Request, limits: RequestLimits) -> dict[str, Any]:
 
 
 def _drawing(drawing: GeneratedSequence) -> dict[str, Any]:
-    looks = None if drawing.looks is None else drawing.looks.round(4).tolist()
+    window = None if drawing.window is None else drawing.window.round(4).tolist()
     return {
         "field": drawing.field,
         "steps": drawing.steps.tolist(),
         "start": drawing.start,
-        "looks": looks,
+        "looks": window,
     }
 
 

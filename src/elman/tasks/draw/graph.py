@@ -26,9 +26,9 @@ from elman.exporters.layers import INPUT
 from elman.nn.mixture_densities import MOST_CORRELATED, PEN_STATES, StepDistribution
 from elman.nn.readers import InputLayer
 from elman.nn.soft_window import SoftWindow
+from elman.tasks.draw.features import FrameFeatures, Moves, NumberFeatures, Scaled
 from elman.tasks.draw.heads import ChordHead, Head, Mixture, NotesHead, PenHead, ValuesHead
 from elman.tasks.draw.network import Body, ClassBody, DrawNetwork, FreeBody, TextBody
-from elman.tasks.draw.step_types import FrameFeatures, Moves, NumberFeatures, Scaled
 
 VECTOR, CODES = "vector", "codes"
 _UPPER = ("upper_h", "upper_c")
@@ -39,13 +39,13 @@ _LETTERS = 5
 
 @final
 class StepPiece(ExportedGraph):
-    """How the step after each is distributed, in the data's units."""
+    """How the step after each is distributed, in the data's units; both less `offset`, where there is one."""
 
     def __init__(self, network: DrawNetwork) -> None:
         self._network = network
         self.name = "step" if network.led else ""
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         x = _read(graph, self._network.reader)
         features = _BODIES[type(self._network.body)](graph, self._network.body, x)
         for name, value in _HEADS[type(self._network.head)](graph, self._network.head, features).items():
@@ -65,7 +65,7 @@ class StepPiece(ExportedGraph):
         begun = self._network.body.begin(codes)
         return {INPUT: steps, "text": begun[-2], "inside": codes > 0}
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
         body = self._network.body
         data, names = given[INPUT], state_names(body)
         if isinstance(body, TextBody):
@@ -76,11 +76,11 @@ class StepPiece(ExportedGraph):
             blank = body.begin(torch.zeros(1, data.shape[1], dtype=torch.int64))
             start = tuple(given.get(n, s) for n, s in zip(names, blank, strict=True))
         features, state, _ = body(Seq(self._network.reader(data, lengths), lengths), start)
-        told = _named(self._network.head(features))
-        return {**told, **dict(zip(names, state, strict=False))}
+        parts = _named(self._network.head(features))
+        return {**parts, **dict(zip(names, state, strict=False))}
 
     def starts(self) -> Named:
-        """See `Piece`: that of each class, after that of none."""
+        """See `ExportedGraph`: that of each class, after that of none."""
         body = self._network.body
         if not isinstance(body, ClassBody):
             return {}
@@ -89,9 +89,9 @@ class StepPiece(ExportedGraph):
 
     def about(self) -> dict[str, Any]:
         """How many parts a mixture has; of chords the weights that a draw needs."""
-        head = self._network.head
+        head, offset = self._network.head, self._network.offset
         if isinstance(head, Mixture):
-            return {"mixture": head.count}
+            return {"mixture": head.count} | ({"offset": offset} if offset else {})
         if isinstance(head, ChordHead):
             return {"write": head.write.tolist(), "read": head.read.tolist()}
         return {}
@@ -107,7 +107,7 @@ class BeginPiece(ExportedGraph):
     def __init__(self, network: DrawNetwork) -> None:
         self._body = network.body
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         remedy = "export to ONNX"
         tensors = graph if isinstance(graph, TensorGraph) else None
         if tensors is None:
@@ -139,7 +139,7 @@ class BeginPiece(ExportedGraph):
         count = min(sizes.steps, _LETTERS) if isinstance(self._body, TextBody) else 1
         return {CODES: _codes(self._body, count, sizes.batch, generator)}
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
         begun = self._body.begin(given[CODES])
         if isinstance(self._body, TextBody):
             return {"text": begun[-2], "inside": begun[-1] > 0}
@@ -250,8 +250,8 @@ class _Sees:
         self, graph: TensorGraph, hidden: GraphValue, place: GraphValue
     ) -> tuple[GraphValue, GraphValue]:
         bumps = self._window.bumps
-        told = graph.apply("Softplus", exporters_layers.linear(graph, hidden, self._window.say))
-        alpha, beta, step = (graph.part(told, i * bumps, (i + 1) * bumps) for i in range(3))
+        parts = graph.apply("Softplus", exporters_layers.linear(graph, hidden, self._window.say))
+        alpha, beta, step = (graph.part(parts, i * bumps, (i + 1) * bumps) for i in range(3))
         places = graph.op("Add", place, graph.op("CumSum", step, 0))  # [T, B, K]
         off = graph.op("Sub", graph.op("Unsqueeze", places, [3]), self._numbers)  # [T, B, K, U]
         bend = graph.op("Mul", graph.op("Mul", off, off), graph.op("Unsqueeze", beta, [3]))
@@ -318,16 +318,16 @@ def _mixed(
 
 def _values(graph: StepGraph, head: nn.Module, features: GraphValue) -> dict[str, GraphValue]:
     assert isinstance(head, ValuesHead)
-    told, _ = _mixed(graph, head, features, len(head.centre))
-    return {name: told[name] for name in ("logits", "mean", "std")}
+    parts, _ = _mixed(graph, head, features, len(head.centre))
+    return {name: parts[name] for name in ("logits", "mean", "std")}
 
 
 def _pen(graph: StepGraph, head: nn.Module, features: GraphValue) -> dict[str, GraphValue]:
     assert isinstance(head, PenHead)
-    told, used = _mixed(graph, head, features, 2)
-    bent = graph.apply("Tanh", graph.part(told["raw"], used, used + head.count))
-    pen = graph.part(told["raw"], used + head.count, used + head.count + PEN_STATES)
-    named = {name: told[name] for name in ("logits", "mean", "std")}
+    parts, used = _mixed(graph, head, features, 2)
+    bent = graph.apply("Tanh", graph.part(parts["raw"], used, used + head.count))
+    pen = graph.part(parts["raw"], used + head.count, used + head.count + PEN_STATES)
+    named = {name: parts[name] for name in ("logits", "mean", "std")}
     return {**named, "rho": graph.apply("Mul", bent, MOST_CORRELATED), "pen": pen}
 
 
@@ -350,11 +350,11 @@ _HEADS: dict[type[Head], Callable[[StepGraph, nn.Module, GraphValue], dict[str, 
 }
 
 
-def _named(said: StepDistribution) -> Named:
+def _named(distribution: StepDistribution) -> Named:
     """What a distribution is made of, the parts of a mixture in one axis."""
     found: Named = {}
-    for field in fields(said):  # pyrefly: ignore[bad-argument-type]
-        value = getattr(said, field.name)
+    for field in fields(distribution):  # pyrefly: ignore[bad-argument-type]
+        value = getattr(distribution, field.name)
         if field.name in ("write", "read"):
             continue
         found[field.name] = value.flatten(-2) if value.ndim == 4 else value

@@ -21,6 +21,9 @@ from elman.tasks.draw.conditions import ClassCondition, Condition, TextCondition
 from elman.tasks.draw.settings import DrawConfig
 from elman.tasks.draw.step_types import StepType
 
+_PIECE = 1 << 14
+"""Steps of all sequences that are read at once of what was made before."""
+
 Advance = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 """A step [B, width] -> the features after it, [B, output_size], and what a window saw, [B, U], if any."""
 
@@ -262,6 +265,11 @@ class DrawNetwork(nn.Module):
         features, state, _ = self.body(Seq(x, seq.lengths), state)
         return self.head(self._dropped(features)), state
 
+    @property
+    def offset(self) -> list[float]:
+        """What was taken off each channel of the steps; see `StepType`."""
+        return self._kind.offset
+
     def begin(self, codes: Tensor) -> State:
         """The state before the first step, of codes [U, B]; training hides some of them."""
         codes = codes[: max(1, int((codes > 0).sum(0).max()))]
@@ -269,7 +277,7 @@ class DrawNetwork(nn.Module):
             codes = codes * (torch.rand(codes.shape[1], device=codes.device) >= self._free)
         return self.body.begin(codes)
 
-    def looks(self, steps: Tensor, codes: Tensor) -> Tensor | None:
+    def window(self, steps: Tensor, codes: Tensor) -> Tensor | None:
         """The weights [T, B, U] of the window at steps [T, B, C] of sequences with codes [U, B]."""
         return self.body(Seq(self.reader(steps)), self.begin(codes))[2]
 
@@ -278,8 +286,8 @@ class DrawNetwork(nn.Module):
         stepper = self.body.stepper(state)
 
         def step(made: Tensor) -> tuple[StepDistribution, Tensor | None]:
-            features, look = stepper(self.reader(made[None])[0])
-            return self.head(features), look
+            features, window = stepper(self.reader(made[None])[0])
+            return self.head(features), window
 
         return step
 
@@ -304,14 +312,15 @@ def generate(
         A step [B, C], and what the window saw when it was made, [B, U], if there is one.
     """
     state = network.begin(codes)
-    if len(steps) > 1:
-        _, state, _ = network.body(Seq(network.reader(steps[:-1])), state)
+    for piece in steps[:-1].split(max(1, _PIECE // steps.shape[1])) if len(steps) > 1 else ():
+        interruption.look()
+        _, state, _ = network.body(Seq(network.reader(piece)), state)
     advance, made = network.advance(state), steps[-1]
     while True:
         interruption.look()
-        said, look = advance(made)
+        said, window = advance(made)
         made = said.sample(generator, temperature)
-        yield made, look
+        yield made, window
 
 
 def _body(start: Condition, width: int, config: NetworkSettings, options: DrawConfig) -> Body:

@@ -14,6 +14,7 @@ import numpy as np
 
 from elman.core import atomic_files, optional
 from elman.core.errors import TaskError
+from elman.data.formats.base import exact
 from elman.plots import figures
 
 _CELL, _MARGIN = 120, 0.12
@@ -33,7 +34,7 @@ class GeneratedSequence(ABC):
     Args:
         steps: [T, C].
         start: the class or text that it starts from; empty for nothing.
-        looks: [T, U] what the window gave of each character of a text; None if there is none.
+        window: [T, U] what the window gave of each character of a text; None if there is none.
     """
 
     field: ClassVar[str]
@@ -41,7 +42,7 @@ class GeneratedSequence(ABC):
 
     steps: np.ndarray
     start: str = ""
-    looks: np.ndarray | None = None
+    window: np.ndarray | None = None
 
     @abstractmethod
     def paint(self, axes: Any) -> None:
@@ -181,6 +182,24 @@ class Curve(GeneratedSequence):
         return ["".join("▁▂▃▄▅▆▇█"[min(7, int(8 * (value - low) / wide))] for value in values)]
 
 
+class Drawings(list[GeneratedSequence]):
+    """What was drawn, in its order."""
+
+    def save(self, path: str | Path) -> None:
+        """Write them to a file, by its suffix: svg, png, pdf; mid for music; npz and jsonl for steps.
+
+        Raises:
+            TaskError: the suffix is unknown or not for such sequences, or a library is missing.
+            RunError: the file cannot be written.
+        """
+        save(Path(path), self)
+
+    def _repr_html_(self) -> str:
+        """Sketches as a picture for a notebook, other sequences as text."""
+        sketches = [one for one in self if isinstance(one, Sketch)]
+        return svg(sketches) if sketches else f"<pre>{escape(beside(self))}</pre>" if self else ""
+
+
 def save(path: Path, drawings: Sequence[GeneratedSequence]) -> None:
     """Write drawings as the path's name ends: svg, png, pdf, mid, npz, jsonl.
 
@@ -240,14 +259,14 @@ def sheet(figure: Any, rows: Mapping[str, Sequence[GeneratedSequence]]) -> None:
             axes.set_axis_off()
 
 
-def looks(figure: Any, drawings: Sequence[GeneratedSequence]) -> None:
+def draw_windows(figure: Any, drawings: Sequence[GeneratedSequence]) -> None:
     """Draw which share of what the window gave at each step came from which character, beside the drawing."""
-    shown = [one for one in drawings if one.looks is not None and one.looks.size]
+    shown = [one for one in drawings if one.window is not None and one.window.size]
     figure.set_size_inches(8, 1.9 * len(shown))
     grid = figure.subplots(len(shown), 2, squeeze=False, width_ratios=[3, 2])
     for (left, right), one in zip(grid, shown, strict=True):
-        assert one.looks is not None
-        shares = one.looks / np.maximum(one.looks.sum(1, keepdims=True), 1e-9)
+        assert one.window is not None
+        shares = one.window / np.maximum(one.window.sum(1, keepdims=True), 1e-9)
         left.imshow(shares.T, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         left.set_yticks(range(len(one.start)), [*map(figures.literal, one.start)], fontsize=8)
         left.set_xlabel("step", fontsize=8)
@@ -291,7 +310,7 @@ def _messages(pieces: Sequence[PianoRoll]) -> Iterable[tuple[str, int, int]]:
 def _write_arrays(path: Path, drawings: Sequence[GeneratedSequence]) -> None:
     """The steps of all behind each other, their lengths, and what they start from."""
     arrays = {
-        "x": np.concatenate([one.steps for one in drawings]).astype(np.float32),
+        "x": exact(np.concatenate([one.steps for one in drawings])),
         "lengths": np.array([len(one.steps) for one in drawings]),
     }
     if drawings[0].start:

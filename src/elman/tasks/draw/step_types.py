@@ -9,23 +9,29 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self, final
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from elman.core import json_schema
 from elman.core.errors import DataError, RunError, nearest
 from elman.core.records import RawValue, Seq
 from elman.core.run_config import SignalSettings
-from elman.data.formats.base import float32, read_array
+from elman.data.formats.base import exact, float32, read_array
 from elman.inputs.base import beside, named_in
-from elman.nn.mixture_densities import END, PEN_STATES, UP, MixtureScale
+from elman.nn.mixture_densities import END, PEN_STATES, UP, Gaussians, MixtureScale, StepDistribution
 from elman.nn.readers import InputLayer
 from elman.tasks.draw.baselines import Baseline, Frequencies, GaussianSteps, RandomWalk
+from elman.tasks.draw.features import FrameFeatures, Moves, NumberFeatures
 from elman.tasks.draw.heads import ChordHead, Head, NotesHead, PenHead, ValuesHead
 from elman.tasks.draw.result import Curve, GeneratedSequence, PianoRoll, Sketch
 from elman.tasks.draw.settings import DrawConfig
 
-_SMALLEST = 1e-6
-"""The least deviation that values are divided by: a channel that never changes stays small."""
+_SMALLEST, _TINY = 1e-6, 1e-30
+"""What a channel that never changes is divided by, so that it stays small; and the least of one that does."""
+
+_FAR = 100
+"""Deviations from 0 beyond which values are given less their mean, which float32 would round."""
+
+_PLACES = 1000
+"""Deviations from 0 beyond which moves of a pen are its places."""
 
 
 class StepType(ABC):
@@ -85,13 +91,26 @@ class StepType(ABC):
     def ends(self, step: Tensor) -> Tensor:
         """Which of the steps [B, C] are an end and no step any more, [B]."""
 
+    @property
+    def offset(self) -> list[float]:
+        """What is taken off each channel before the network sees it, in float64; nothing where that is 0."""
+        return []
+
     @abstractmethod
     def baselines(self) -> Mapping[str, Baseline]:
         """Trivial predictors by their names."""
 
     @abstractmethod
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
         """Steps [T, C] as something to be looked at."""
+
+    def centred(self, steps: np.ndarray) -> Tensor:
+        """Steps [T, C] as the network counts: less the offset, then rounded to float32."""
+        return torch.from_numpy(float32(steps))
+
+    def in_units(self, distribution: StepDistribution) -> StepDistribution:
+        """A distribution that the network gives, in the data's own units."""
+        return distribution
 
     def following(self, seq: Seq) -> Tensor:
         """What follows each row of data [T, B, C], of which `before` is the first: the next, or `after`."""
@@ -101,60 +120,6 @@ class StepType(ABC):
         values = values.masked_fill((steps >= last)[..., None].to(values.device), float("nan"))
         ends = (steps == last)[..., None].to(values.device)
         return values.where(~ends, self.after.to(values))
-
-
-class _Features(InputLayer):
-    """What the first layer reads of a step, disturbed in training as `signal.noise` says."""
-
-    def __init__(self, width: int, noise: float) -> None:
-        super().__init__(width)
-        self._noise = noise
-
-    def _disturbed(self, data: Tensor) -> Tensor:
-        return data + self._noise * torch.randn_like(data) if self.training and self._noise else data
-
-
-class Scaled(_Features):
-    """Values [T, B, C] with their centre taken off, divided by their deviation."""
-
-    centre: Tensor
-    deviation: Tensor
-
-    def __init__(self, width: int, noise: float, scale: MixtureScale) -> None:
-        super().__init__(width, noise)
-        self.register_buffer("centre", scale.centre, persistent=False)
-        self.register_buffer("deviation", scale.deviation, persistent=False)
-
-    def _scaled(self, data: Tensor) -> Tensor:
-        return self._disturbed((data - self.centre) / self.deviation)
-
-
-@final
-class Moves(Scaled):
-    """Moves of a pen: dx and dy scaled, and which state the pen is in."""
-
-    def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """[T, B, 2 + 3] of [T, B, 3]."""
-        states = F.one_hot(data[..., 2].long(), PEN_STATES).to(data)
-        return torch.cat([self._scaled(data[..., :2]), states], -1)
-
-
-@final
-class NumberFeatures(Scaled):
-    """Any numbers, scaled."""
-
-    def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """[T, B, C], the same shape as came in."""
-        return self._scaled(data)
-
-
-@final
-class FrameFeatures(_Features):
-    """Frames of notes as they are."""
-
-    def forward(self, data: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """[T, B, C], the same shape as came in."""
-        return self._disturbed(data)
 
 
 @final
@@ -181,7 +146,12 @@ class Strokes(StepType):
     @classmethod
     def learn(cls, sequences: Sequence[np.ndarray], options: DrawConfig) -> Self:
         moves = np.concatenate([steps[:, :2] for steps in sequences]).astype(np.float64)
-        return cls(max(float(np.sqrt((moves**2).mean())), _SMALLEST), options)
+        mean, deviation = moves.mean(0), _deviation(moves)
+        if (np.abs(mean) > _PLACES * deviation)[deviation > 0].any():
+            got = f"moves about {mean[0]:g}, {mean[1]:g} that differ by {deviation.max():.3g}"
+            remedy = "give the differences of the places, or set draw.kind = values"
+            raise DataError("strokes", got, expected="dx, dy from a point to the next", remedy=remedy)
+        return cls(max(float(np.sqrt((moves**2).mean())), _TINY) if moves.any() else _SMALLEST, options)
 
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
@@ -217,9 +187,9 @@ class Strokes(StepType):
             "random walk": RandomWalk(least, by_pen=False),
         }
 
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
         """See `Kind`; an end is a pen that is lifted."""
-        return Sketch(np.minimum(steps, np.array([np.inf, np.inf, UP], steps.dtype)), start, looks)
+        return Sketch(np.minimum(steps, np.array([np.inf, np.inf, UP], steps.dtype)), start, window)
 
 
 @final
@@ -280,8 +250,8 @@ class Music(StepType):
             "notes' frequencies": Frequencies(after=False),
         }
 
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
-        return PianoRoll(steps, start, looks, self._options.lowest, self._options.rate)
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
+        return PianoRoll(steps, start, window, self._options.lowest, self._options.rate)
 
 
 @final
@@ -289,13 +259,14 @@ class Values(StepType):
     """Any numbers, each channel with mean 0 and deviation 1 to the network.
 
     Args:
-        scale: of the channels.
+        scale: of the channels, less the offset.
+        offset: [C] float64, what is taken off before values are rounded to float32; 0 of what lies near 0.
     """
 
     name = "values"
 
-    def __init__(self, scale: MixtureScale) -> None:
-        self.channels, self._scale = len(scale.centre), scale
+    def __init__(self, scale: MixtureScale, offset: np.ndarray) -> None:
+        self.channels, self._scale, self._offset = len(scale.centre), scale, offset
         self.before, self.after = scale.centre, torch.full_like(scale.centre, float("nan"))
 
     @classmethod
@@ -305,18 +276,27 @@ class Values(StepType):
     @classmethod
     def learn(cls, sequences: Sequence[np.ndarray], options: DrawConfig) -> Self:
         steps = np.concatenate(sequences).astype(np.float64)
-        centre, deviation = (torch.tensor(part).float() for part in (steps.mean(0), steps.std(0)))
-        return cls(MixtureScale(centre, deviation.clamp(min=_SMALLEST), options.least))
+        off = steps - steps[0]  # exactly 0 where nothing changes
+        mean, wide = steps[0] + off.mean(0), _deviation(steps)
+        deviation = np.where(off.any(0), wide.clip(min=_TINY), _SMALLEST)
+        offset = np.where(np.abs(mean) > _FAR * deviation, mean, 0.0)
+        centre, deviation = (torch.tensor(part).float() for part in (mean - offset, deviation))
+        return cls(MixtureScale(centre, deviation, options.least), offset)
 
     @classmethod
     def restore(cls, content: Mapping[str, Any], options: DrawConfig) -> Self:
         learnt = json_schema.build(_StepTypesSpread, content)
         if len(learnt.centre) != len(learnt.deviation) or min(learnt.deviation, default=0.0) <= 0:
             raise ValueError(f"{len(learnt.centre)} channels with {len(learnt.deviation)} deviations above 0")
-        return cls(MixtureScale(torch.tensor(learnt.centre), torch.tensor(learnt.deviation), options.least))
+        offset = np.array(learnt.offset or [0.0] * len(learnt.centre))
+        if len(offset) != len(learnt.centre):
+            raise ValueError(f"{len(learnt.centre)} channels with {len(offset)} offsets")
+        scale = MixtureScale(torch.tensor(learnt.centre), torch.tensor(learnt.deviation), options.least)
+        return cls(scale, offset)
 
     def content(self) -> dict[str, Any]:
-        return {"centre": self._scale.centre.tolist(), "deviation": self._scale.deviation.tolist()}
+        scale = {"centre": self._scale.centre.tolist(), "deviation": self._scale.deviation.tolist()}
+        return {**scale, "offset": self._offset.tolist()} if self._offset.any() else scale
 
     def about(self) -> str:
         return f"{self.channels} values"
@@ -344,8 +324,25 @@ class Values(StepType):
             "one Gaussian": GaussianSteps(least, after=False),
         }
 
-    def drawing(self, steps: np.ndarray, start: str, looks: np.ndarray | None) -> GeneratedSequence:
-        return Curve(steps, start, looks)
+    def drawing(self, steps: np.ndarray, start: str, window: np.ndarray | None) -> GeneratedSequence:
+        return Curve(steps + self._offset if self._offset.any() else steps, start, window)
+
+    def centred(self, steps: np.ndarray) -> Tensor:
+        return torch.from_numpy(float32(steps - self._offset if self._offset.any() else steps))
+
+    def in_units(self, distribution: StepDistribution) -> StepDistribution:
+        """See `StepType`; in float64, where an offset is added."""
+        if not self._offset.any():
+            return distribution
+        assert isinstance(distribution, Gaussians)
+        offset = torch.from_numpy(self._offset).to(distribution.mean.device)
+        return Gaussians(
+            distribution.logits.double(), distribution.mean.double() + offset, distribution.std.double()
+        )
+
+    @property
+    def offset(self) -> list[float]:
+        return self._offset.tolist() if self._offset.any() else []
 
 
 KINDS: dict[str, type[StepType]] = {member.name: member for member in (Strokes, Music, Values)}
@@ -363,6 +360,7 @@ class _StepTypesNotes(NamedTuple):
 class _StepTypesSpread(NamedTuple):
     centre: list[float]
     deviation: list[float]
+    offset: list[float] | None = None
 
 
 class Named(NamedTuple):
@@ -417,7 +415,7 @@ def readable(value: Any) -> bool:
 
 
 def read(raw: RawValue) -> np.ndarray:
-    """The steps [T, C] float32 of a value; [T] is one channel.
+    """The steps [T, C] of a value, as `exact` has them; [T] is one channel.
 
     Raises:
         DataError: it holds no such numbers, one of them is none, or there is no step.
@@ -428,7 +426,7 @@ def read(raw: RawValue) -> np.ndarray:
         raise DataError(raw.where, repr(value)[:60], expected=expected)
     try:
         array = read_array(beside(raw.where, value)) if isinstance(value, str) else value
-        steps = float32(array)
+        steps = exact(array)
     except DataError as error:
         raise named_in(raw.where, error) from error
     except (TypeError, ValueError, OverflowError) as error:
@@ -444,6 +442,13 @@ def read(raw: RawValue) -> np.ndarray:
         got = f"{steps[step, column]} at step {step + 1}, column {column + 1}"
         raise DataError(raw.where, got, expected="a number", remedy="leave the drawing out, or mend it")
     return steps
+
+
+def _deviation(steps: np.ndarray) -> np.ndarray:
+    """The standard deviations [C] of steps [T, C] float64, exactly 0 where nothing changes."""
+    off = steps - steps[0]
+    widest = np.abs(off).max(0)
+    return widest * (off / np.where(widest > 0, widest, 1.0)).std(0)
 
 
 def _binary(numbers: np.ndarray) -> bool:

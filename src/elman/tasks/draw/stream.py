@@ -32,24 +32,26 @@ from elman.tasks.draw.step_types import StepType
 _WHERE = "a piece of a drawing"
 
 
-class StepSaid(NamedTuple):
+class StepOutput(NamedTuple):
     """The output of one step.
 
     Args:
         nats: the surprise of the step, after those before it.
         features: [size], from which the distribution of the next step is made.
         head: makes it.
+        kind: what a step is.
     """
 
     nats: Tensor
     features: Tensor
     head: Head
+    kind: StepType
 
     @property
     def following(self) -> StepDistribution:
-        """How the next step is distributed."""
+        """How the next step is distributed, in the data's own units."""
         with torch.no_grad():
-            return self.head(self.features)
+            return self.kind.in_units(self.head(self.features))
 
 
 @final
@@ -82,7 +84,7 @@ class DrawStreamer(Composer):
         return *state, features
 
     def ends(self, begin: Any) -> StreamCodec:
-        return StreamCodec(_Moves(self._kind), _Said(self._network.head))
+        return StreamCodec(_Moves(self._kind), _StepDecoder(self._network.head, self._kind))
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
@@ -101,9 +103,9 @@ class DrawStreamer(Composer):
         for length in lengths.unique().tolist():
             columns = (lengths == length).nonzero()[:, 0].to(data.device)
             some = tuple(s.index_select(1, columns) for s in state)
-            said, new = self.run(Seq(data[:length].index_select(1, columns)), some)
-            raw = data.new_zeros(*data.shape[:2], said.shape[-1]) if raw is None else raw
-            raw[:length, columns] = said
+            some_raw, new = self.run(Seq(data[:length].index_select(1, columns)), some)
+            raw = data.new_zeros(*data.shape[:2], some_raw.shape[-1]) if raw is None else raw
+            raw[:length, columns] = some_raw
             for mine, fresh in zip(after, new, strict=True):
                 mine[:, columns] = fresh
         assert raw is not None
@@ -112,7 +114,7 @@ class DrawStreamer(Composer):
     def runner(self, state: State) -> ModuleRunner:
         return ModuleRunner(self, state, self._like)
 
-    def answer(self, output: StepSaid) -> dict[str, Any]:
+    def answer(self, output: StepOutput) -> dict[str, Any]:
         """How surprising the step was, in nats, and its log probability."""
         nats = round(float(output.nats), 4)
         return {"prediction": nats, "logp": -nats, "steps": 1}
@@ -130,14 +132,14 @@ class DrawStreamer(Composer):
     def _drawn(self, state: State, generator: torch.Generator, temperature: float) -> Iterator[Tensor]:
         *inner, last = state
         with torch.no_grad():
-            advance, said = self._network.advance(tuple(inner)), self._network.head(last[0])
+            advance, distribution = self._network.advance(tuple(inner)), self._network.head(last[0])
         while True:
             with torch.no_grad():
-                made = said.sample(generator, temperature)
+                made = distribution.sample(generator, temperature)
                 if bool(self._kind.ends(made).any()):
                     return
-                said, _ = advance(made)
-            yield made[0].cpu()
+                distribution, _ = advance(made)
+            yield torch.from_numpy(self._kind.drawing(made.cpu().numpy(), "", None).steps[0])
 
 
 def _numbers(line: str) -> Any:
@@ -160,11 +162,11 @@ class _Moves(IncrementalEncoder):
     def __init__(self, kind: StepType) -> None:
         self._kind = kind
 
-    def one(self, x: Any) -> Tensor:
+    def encode_step(self, x: Any) -> Tensor:
         """See `IncrementalEncoder`: a step [C]."""
-        return self.take([x] if np.ndim(x) else [[x]])[0]
+        return self.encode([x] if np.ndim(x) else [[x]])[0]
 
-    def take(self, chunk: Any) -> Tensor:
+    def encode(self, chunk: Any) -> Tensor:
         """See `IncrementalEncoder`: steps [n, C]; or [C]."""
         if not isinstance(chunk, str) and not np.size(np.asarray(chunk, object)):
             return torch.zeros(0, self._kind.channels)
@@ -172,9 +174,9 @@ class _Moves(IncrementalEncoder):
             chunk = [chunk]
         steps = step_types.read(RawValue(chunk, _WHERE))
         self._kind.check(steps, _WHERE)
-        return torch.from_numpy(steps)
+        return self._kind.centred(steps)
 
-    def rest(self) -> Tensor:
+    def flush(self) -> Tensor:
         """See `IncrementalEncoder`: nothing is buffered."""
         return torch.zeros(0, self._kind.channels)
 
@@ -186,20 +188,21 @@ class _Moves(IncrementalEncoder):
 
 
 @final
-class _Said(IncrementalDecoder):
+class _StepDecoder(IncrementalDecoder):
     """Features and surprise, apart.
 
     Args:
         head: makes a distribution of features.
+        kind: what a step is.
     """
 
-    def __init__(self, head: Head) -> None:
-        self._head = head
+    def __init__(self, head: Head, kind: StepType) -> None:
+        self._head, self._kind = head, kind
 
-    def give(self, raw: Tensor) -> StepSaid:
-        return StepSaid(raw[-1], raw[:-1], self._head)
+    def decode(self, raw: Tensor) -> StepOutput:
+        return StepOutput(raw[-1], raw[:-1], self._head, self._kind)
 
-    def last(self) -> list[Any]:
+    def flush(self) -> list[Any]:
         return []
 
     def content(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ a class, from a text, or from where a sequence was left.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self, final
 
@@ -64,7 +65,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         self.columns, self.kind, self.start = chosen, kind, start
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether there is a column of strokes or notes; or nothing but moves of a pen or frames of notes."""
         if columns.drawable(record, step_types.readable):
             return True
@@ -112,7 +113,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """What a step is, and what a sequence starts from."""
         start = self.start.about()
         of = f", of column {self.columns.start!r}" if self.start.columns else ""
@@ -143,7 +144,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         )
 
     @property
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """The loss, which is the nats a step."""
         return "loss"
 
@@ -157,7 +158,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         """The loss itself."""
         return self.loss(scores, batch)
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """The surprise in nats a step, a mean over all steps of all sequences."""
         return {"nats_per_step": nats / max(1, count), "loss": nats / max(1, count)}
 
@@ -165,23 +166,25 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         """A random walk; notes by their frequencies, or as they follow themselves; Gaussians and lines."""
         seen = self._pairs(train.examples if isinstance(train, Transposed) else train)
         told: dict[str, dict[str, Scores]] = {}
-        for part, held in parts.items():
-            pairs = self._pairs(held)
+        for part, examples in parts.items():
+            pairs = self._pairs(examples)
             count = int(self.kind.counted(pairs[1]).sum())
             told[part] = {
-                name: self.scores(held, (), baseline.nats(seen, pairs), count)
+                name: self.scores(examples, (), baseline.nats(seen, pairs), count)
                 for name, baseline in self.kind.baselines().items()
             }
         return told
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Nothing beside the pictures."""
         return Findings({}, {})
 
-    def pictures(self, network: nn.Module, held: Sequence[Example]) -> Mapping[str, Callable[[Any], None]]:
+    def pictures(
+        self, network: nn.Module, examples: Sequence[Example]
+    ) -> Mapping[str, Callable[[Any], None]]:
         """Drawings beside held-out ones, from the same starts; and where the window stood."""
         ends = isinstance(self.kind, Strokes)
-        real = [self._real(example) for example in held[: _SHEET if ends else _ROLLS]]
+        real = [self._real(example) for example in examples[: _SHEET if ends else _ROLLS]]
         asked, seed = [one.start or None for one in real], self._run.training.seed
         length = _MOST_STEPS if ends else max(len(one.steps) for one in real)
         made = self._drawn(network, asked, self.kind.before[None], length, _TEMPERATURE, seed)
@@ -189,7 +192,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         shown = {"drawings": lambda figure: result.sheet(figure, rows)}
         if isinstance(self.start, TextCondition):
             longest = sorted(made, key=lambda one: len(one.start), reverse=True)[:_LOOKS]
-            shown["window"] = lambda figure: result.looks(figure, longest)
+            shown["window"] = lambda figure: result.draw_windows(figure, longest)
         return shown
 
     def tail(self, example: Example, steps: int) -> Example:
@@ -245,13 +248,15 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
             ("length", length, 1),
             ("temperature", temperature, 0),
         ):
-            if value < least:
+            if not value >= least:
                 raise ConfigError(name, str(value), expected=f"at least {least}")
+        if temperature == math.inf:
+            raise ConfigError("temperature", "inf", expected="a finite number")
         before = self.kind.before[None]
         if prefix is not None:
             steps = step_types.read(RawValue(prefix, "prefix"))
             self.kind.check(steps, "prefix")
-            before = torch.cat([before, torch.from_numpy(steps)])
+            before = torch.cat([before, self.kind.centred(steps)])
         return self._drawn(network, [start or None] * count, before, length, temperature, seed)
 
     def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
@@ -268,7 +273,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         assert isinstance(network, DrawNetwork)
         return DrawStreamer(self.kind, self.start, network)
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that draw, and say how surprising drawings are."""
         out = {"strokes": "drawing.svg", "notes": "music.mid", "values": "curves.png"}[self.kind.name]
         known = self.start.names()
@@ -278,7 +283,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
     def _example(self, record: Record, use: Purpose) -> Example:
         steps = step_types.read(RawValue(self.columns.read(record), record.where))
         self.kind.check(steps, record.where)
-        data = torch.cat([self.kind.before[None], torch.from_numpy(steps)])
+        data = torch.cat([self.kind.before[None], self.kind.centred(steps)])
         target = torch.cat([data[1:], self.kind.after[None]]) if use.labelled else data[:0]
         if self.start.columns:
             codes = self.start.codes(self._start(record, use), record.where)
@@ -326,7 +331,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         generator.manual_seed(seed) if seed is not None else generator.seed()
         codes = nn.utils.rnn.pad_sequence([self.start.codes(value, "start") for value in asked]).to(device)
         rows = before.to(device)[:, None].expand(-1, len(asked), -1)
-        made, looks = self._until_all_end(
+        made, window = self._until_all_end(
             generate(network, codes, rows, temperature=temperature, generator=generator), length
         )
         found = []
@@ -334,7 +339,7 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
             ended = self.kind.ends(made[:, place])
             count = max(int(ended.int().argmax()) if ended.any() else len(made), int(len(before) == 1))
             steps = torch.cat([before[1:], made[:count, place].cpu()]).numpy()
-            seen = None if looks is None else looks[:count, place, : len(str(value or ""))].cpu().numpy()
+            seen = None if window is None else window[:count, place, : len(str(value or ""))].cpu().numpy()
             found.append(self.kind.drawing(steps, str(value or ""), seen))
         return found
 
@@ -342,11 +347,11 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         self, steps: Iterator[tuple[Tensor, Tensor | None]], length: int
     ) -> tuple[Tensor, Tensor | None]:
         """The steps [T, B, C] until each sequence has had its end, `length` at most; what the window saw."""
-        made, looks, ended = list[Tensor](), list[Tensor](), torch.zeros(())
-        for step, look in steps:
+        made, window, ended = list[Tensor](), list[Tensor](), torch.zeros(())
+        for step, weights in steps:
             made.append(step)
-            looks += [] if look is None else [look]
+            window += [] if weights is None else [weights]
             ended = self.kind.ends(step) | ended.bool()
             if ended.all() or len(made) == length:
                 break
-        return torch.stack(made), torch.stack(looks) if looks else None
+        return torch.stack(made), torch.stack(window) if window else None

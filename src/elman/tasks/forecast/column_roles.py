@@ -181,7 +181,7 @@ def find(
     return ColumnRoles(form=form, time=time, id=id, values=values, **extras)
 
 
-def suits(fields: Mapping[str, object]) -> bool:
+def matches(fields: Mapping[str, object]) -> bool:
     """Whether these may be the fields of a series' row: a date and a number, or a usual name and numbers."""
     numbers = [name for name, cell in fields.items() if is_number(cell) and not times.is_date(cell)]
     if any(times.is_date(cell) for cell in fields.values()):
@@ -196,7 +196,7 @@ def reason(records: Sequence[Record]) -> str:
     names = list(head[0].fields)
     if _is_of_steps(head, names):
         return "a row for each series, its values below their times"
-    if not any(suits(record.fields) for record in head):
+    if not any(matches(record.fields) for record in head):
         return ""
     timed = [name for name in names if times.holds_times(name, [record.fields.get(name) for record in head])]
     other = [name for name in names if name not in timed]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from elman.core.errors import DataError
-from elman.core.json_schema import Schema
+from elman.core.errors import ConfigError, DataError
+from elman.core.json_schema import Schema, shown
 from elman.core.records import Example, Record
 from elman.core.run_config import Reading
 from elman.data.memory import records as memory
@@ -16,12 +17,14 @@ from elman.metrics.forecasting import LEVELS
 from elman.tasks import evaluation
 from elman.tasks.abilities import Ability, Predictor
 from elman.tasks.base import Purpose, Scores
-from elman.tasks.forecast.result import SeriesForecast
+from elman.tasks.forecast.result import Forecasts, SeriesForecast
 from elman.tasks.model import Model
 from elman.tasks.operations import TEXT, Operation, Request, RequestLimits, alone, list_of, object_of
 from elman.tasks.scoreboard import ScoreTable
 
 _LARGEST = 1e100  # of a number in a table
+_FURTHEST = 100_000
+"""Steps of a forecast, at most."""
 
 
 class ForecasterModel(Model):
@@ -33,7 +36,7 @@ class ForecasterModel(Model):
         *,
         horizon: int = 0,
         **reading: Unpack[Reading],
-    ) -> list[SeriesForecast]:
+    ) -> Forecasts:
         """The future of every series, after its last value.
 
         Args:
@@ -49,7 +52,7 @@ class ForecasterModel(Model):
         records = self.part(Purpose.TRAIN, source, **reading)
         return self.dated(reading).futures(records, horizon=horizon)
 
-    def futures(self, records: Sequence[Record], *, horizon: int = 0) -> list[SeriesForecast]:
+    def futures(self, records: Sequence[Record], *, horizon: int = 0) -> Forecasts:
         """The future of every series in the rows of a table, after its last value; see `forecast`.
 
         Args:
@@ -58,13 +61,16 @@ class ForecasterModel(Model):
 
         Raises:
             TaskError, DataError: as `forecast`.
+            ConfigError: a horizon out of bounds.
         """
         task = self._able(Forecaster)
         if not records:
             raise DataError("records", "none", expected="rows of a table")
+        if not isinstance(horizon, Integral) or not 0 <= horizon <= _FURTHEST:
+            raise ConfigError("horizon", shown(horizon), expected=f"a number from 0 to {_FURTHEST:,}")
         task = task.ahead(horizon) if horizon else task
         windows = task.encode(records, Purpose.PREDICT)
-        return task.futures(windows, evaluation.predict(task, self.network, windows))
+        return Forecasts(task.futures(windows, evaluation.predict(task, self.network, windows)))
 
     def backtest(
         self,
@@ -88,13 +94,13 @@ class ForecasterModel(Model):
             DataError: the data cannot be read, a series is too short, or there is no test part.
         """
         task = self._able(Forecaster)
-        held = self.dated(reading).task.encode(
+        examples = self.dated(reading).task.encode(
             self.part(Purpose.TEST, source, **reading),
             Purpose.TEST if source is None else Purpose.SCORE,
         )
-        scores = {"model": evaluation.evaluate(self.task, self.network, held).scores}
-        scores |= self.task.baselines([], {"held": held})["held"]
-        scores |= task.smoothing(held) if smoothing else {}
+        scores = {"model": evaluation.evaluate(self.task, self.network, examples).scores}
+        scores |= self.task.baselines([], {"held": examples})["held"]
+        scores |= task.smoothing(examples) if smoothing else {}
         name = "test" if source is None else Path(source).name if memory.is_path(source) else "these data"
         return ScoreTable(scores, name)
 
@@ -124,13 +130,13 @@ def _records(rows: Sequence[Mapping[str, Any]]) -> list[Record]:
 
 
 def _future(future: SeriesForecast) -> dict[str, Any]:
-    outlook = future.outlook
+    forecast = future.forecast
     return {
         "name": future.name,
         "times": list(future.times),
-        "mean": outlook.mean.tolist(),
-        "median": outlook.median.tolist(),
-        "quantiles": {f"{level:g}": outlook.quantiles[:, at].tolist() for at, level in enumerate(LEVELS)},
+        "mean": forecast.mean.tolist(),
+        "median": forecast.median.tolist(),
+        "quantiles": {f"{level:g}": forecast.quantiles[:, at].tolist() for at, level in enumerate(LEVELS)},
         "past": future.past.tolist(),
     }
 
@@ -181,5 +187,5 @@ class Forecaster(Predictor, Ability):
         """Rows of a made-up series, to try a model with; none where one cannot be made up."""
 
     @abstractmethod
-    def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
+    def smoothing(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """The scores of exponential smoothing on held-out examples, by its name."""

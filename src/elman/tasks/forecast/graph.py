@@ -66,7 +66,7 @@ class DirectPiece(ExportedGraph):
     def __init__(self, network: Direct) -> None:
         self._network = network
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         network, layout = self._network, self._network.layout
         data = _window(graph, layout, layout.origin + layout.horizon)
         graph = _tensors(graph)
@@ -136,18 +136,18 @@ class DirectPiece(ExportedGraph):
         return graph.linear(beside, network.each.weight)
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`; a window is as long as it was learnt."""
+        """See `ExportedGraph`; a window is as long as it was learnt."""
         layout = self._network.layout
         return {INPUT: _window_example(layout, layout.horizon, sizes.batch, generator)}
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
-        said, _ = self._network(Seq(given[INPUT]))
-        return {FORECAST: said.in_units(), _CENTRE: said.scaling.centre, _SCALE: said.scaling.scale}
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
+        found, _ = self._network(Seq(given[INPUT]))
+        return {FORECAST: found.in_units(), _CENTRE: found.scaling.centre, _SCALE: found.scaling.scale}
 
-    def heard(self, said: Named) -> Any:
-        """See `Piece`; the quantiles are in order already."""
-        scaling = Scaling(said[_CENTRE], said[_SCALE])
-        raw = (said[FORECAST] - scaling.centre[:, None]) / scaling.scale[:, None]
+    def as_scores(self, outputs: Named) -> Any:
+        """See `ExportedGraph`; the quantiles are in order already."""
+        scaling = Scaling(outputs[_CENTRE], outputs[_SCALE])
+        raw = (outputs[FORECAST] - scaling.centre[:, None]) / scaling.scale[:, None]
         return Quantiles(raw, scaling, self._network.levels)
 
     def about(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class WindowPiece(ExportedGraph):
     def __init__(self, network: Autoregressive) -> None:
         self._network = network
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         network, layout = self._network, self._network.layout
         data = _window(graph, layout, "T")
         graph = _tensors(graph)
@@ -192,14 +192,14 @@ class WindowPiece(ExportedGraph):
         return GraphValue(graph.op("Concat", *parts, axis=2).name, self._network.recurrent.input_size)
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`; of a window the horizon may have any number of steps."""
+        """See `ExportedGraph`; of a window the horizon may have any number of steps."""
         return {INPUT: _window_example(self._network.layout, sizes.steps, sizes.batch, generator)}
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
-        said, state = self._network(Seq(given[INPUT]), states(given))
-        assert isinstance(said, Densities)
-        scaling = {_CENTRE: said.scaling.centre, _SCALE: said.scaling.scale}
-        return {**_parameters(said.at(said.raw)), **scaling, **_named(state)}
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
+        found, state = self._network(Seq(given[INPUT]), states(given))
+        assert isinstance(found, Densities)
+        scaling = {_CENTRE: found.scaling.centre, _SCALE: found.scaling.scale}
+        return {**_parameters(found.at(found.raw)), **scaling, **_named(state)}
 
     def about(self) -> dict[str, Any]:
         return {"distribution": self._network.kind.__name__, **_about(self._network.layout)}
@@ -214,7 +214,7 @@ class NextPiece(ExportedGraph):
     def __init__(self, network: Autoregressive) -> None:
         self._network = network
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         network = self._network
         inputs = graph.features(INPUT, network.recurrent.input_size)
         hidden, _ = layers.recurrent(graph, network.recurrent, inputs)
@@ -223,12 +223,12 @@ class NextPiece(ExportedGraph):
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
         return {INPUT: layers.numbers(sizes, self._network.recurrent.input_size, generator)}
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
         network, seq = self._network, Seq(given[INPUT], lengths)
         hidden, state = network.recurrent(seq, states(given))
         one = torch.ones(seq.data.shape[1])
-        said = Densities(network.output(hidden.data), Scaling(0 * one, one), network.kind)
-        return {**_parameters(said.at(said.raw)), **_named(state)}
+        found = Densities(network.output(hidden.data), Scaling(0 * one, one), network.kind)
+        return {**_parameters(found.at(found.raw)), **_named(state)}
 
     def about(self) -> dict[str, Any]:
         """What the numbers of a step are, in order."""
@@ -403,9 +403,9 @@ _KINDS: dict[
 }
 
 
-def _parameters(said: Distribution) -> Named:
+def _parameters(found: Distribution) -> Named:
     """The parameters of a distribution, [T, B, 1] each."""
-    return {field.name: getattr(said, field.name)[..., None] for field in fields(said)}  # pyrefly: ignore
+    return {field.name: getattr(found, field.name)[..., None] for field in fields(found)}  # pyrefly: ignore
 
 
 GRAPHS: NetworkGraphs = {

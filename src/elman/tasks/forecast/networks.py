@@ -26,6 +26,9 @@ from elman.core.records import Seq, State
 from elman.nn.distributions import Distribution
 from elman.nn.recurrent import Recurrent
 
+_LARGE = 30.0
+"""From here on softplus gives its argument, to rounding."""
+
 
 class Scaling(NamedTuple):
     """What makes windows alike: (value - centre) / scale.
@@ -259,7 +262,8 @@ class Autoregressive(nn.Module):
     def _begin_counts(self, dispersion: float) -> None:
         """Begin with the mean of each window, and a shape: softplus(bias) = 1 and `dispersion`."""
         self.output.weight.zero_()
-        self.output.bias.copy_(torch.tensor([math.log(math.expm1(1)), math.log(math.expm1(dispersion))]))
+        shape = dispersion if dispersion > _LARGE else math.log(math.expm1(dispersion))
+        self.output.bias.copy_(torch.tensor([math.log(math.expm1(1)), shape]))
 
     def _inputs(self, data: Tensor, scaling: Scaling, start: int, end: int) -> Tensor:
         """What the recurrent network reads at the steps from `start` to before `end`: [end - start, B, I]."""

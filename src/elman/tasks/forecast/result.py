@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from elman.core import formatting
 from elman.metrics.forecasting import LEVELS, QuantileForecast, filled
 from elman.plots import figures
 
@@ -37,7 +38,7 @@ class SeriesForecast:
     Args:
         name: of the series; "" for an only one.
         times: [H] as texts.
-        outlook: mean [H] and quantiles [H, Q] at `LEVELS`.
+        forecast: mean [H] and quantiles [H, Q] at `LEVELS`.
         past: [T] the values before, not-a-number where one is missing.
         actual: [H] what came true; empty where that is not known.
         heads: the names of the columns of series, "" if there is but one, and of times.
@@ -47,7 +48,7 @@ class SeriesForecast:
 
     name: str
     times: Sequence[str]
-    outlook: QuantileForecast
+    forecast: QuantileForecast
     past: np.ndarray
     actual: np.ndarray
     heads: tuple[str, str]
@@ -57,11 +58,59 @@ class SeriesForecast:
     @property
     def median(self) -> np.ndarray:
         """[H]."""
-        return self.outlook.median
+        return self.forecast.median
 
     def quantile(self, level: float) -> np.ndarray:
         """[H] the values at one of `LEVELS`."""
-        return self.outlook.quantiles[:, LEVELS.index(level)]
+        return self.forecast.quantiles[:, LEVELS.index(level)]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each step: time, mean, median and the quantiles at `LEVELS`."""
+        return [
+            {
+                "time": time,
+                "mean": float(self.forecast.mean[step]),
+                "median": float(self.median[step]),
+                **{
+                    f"q{level:g}": float(self.forecast.quantiles[step, at]) for at, level in enumerate(LEVELS)
+                },
+            }
+            for step, time in enumerate(self.times)
+        ]
+
+    def _repr_html_(self) -> str:
+        """The steps for a notebook."""
+        rows = self.table()
+        return formatting.html_table(
+            [[*rows[0]], *([*row.values()] for row in rows)], self.title or self.name
+        )
+
+
+class Forecasts(list[SeriesForecast]):
+    """The forecasts of all series, in their order."""
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each series and step, for `pandas.DataFrame`: series, time, mean, median, quantiles."""
+        return [{"series": one.name, **row} for one in self for row in one.table()]
+
+    def to_csv(self) -> str:
+        """What `elman forecast` writes."""
+        return to_csv(self)
+
+    def save_picture(self, path: str | Path) -> None:
+        """Write a picture of the first series: png, svg or pdf, by the suffix of the file.
+
+        Raises:
+            TaskError: matplotlib is not installed, or does not know that kind of file.
+            RunError: the file cannot be written.
+        """
+        save_picture(Path(path), self)
+
+    def _repr_html_(self) -> str:
+        """The first series for a notebook, and how many there are."""
+        more = len(self) - _PANELS
+        tables = "".join(one._repr_html_() for one in self[:_PANELS])
+        return tables + formatting.html_paragraph(f"and {more:,} more series" if more > 0 else "")
 
 
 def to_csv(futures: Sequence[SeriesForecast]) -> str:
@@ -72,9 +121,9 @@ def to_csv(futures: Sequence[SeriesForecast]) -> str:
     head = [time_column, "mean", "median", *(f"q{level:g}" for level in LEVELS)]
     writer.writerow([id_column, *head] if id_column else head)
     for future in futures:
-        digits = significant(future.outlook.quantiles)
+        digits = significant(future.forecast.quantiles)
         for step, moment in enumerate(future.times):
-            numbers = [future.outlook.mean[step], future.median[step], *future.outlook.quantiles[step]]
+            numbers = [future.forecast.mean[step], future.median[step], *future.forecast.quantiles[step]]
             row = [moment, *(f"{number:.{digits}g}" for number in numbers)]
             writer.writerow([future.name, *row] if id_column else row)
     return out.getvalue()

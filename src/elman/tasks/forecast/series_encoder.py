@@ -115,10 +115,12 @@ class SeriesEncoder:
             raise ValueError(f"a table of the form {columns.form!r:.60}")
         if self.notation not in ("", *NOTATIONS):
             raise ValueError(f"times written as {self.notation!r:.60}")
+        if not self.frequency.cycles(np.zeros(1)).keys() >= {*self.cycles}:
+            raise ValueError(f"cycles {', '.join(self.cycles):.60} of another calendar")
         if any(std <= 0 for _, std in (self.standards or {}).values()):
             raise ValueError("a deviation that is not above 0")
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """The outline in words: the columns, the series, the windows."""
         layout, columns = self.layout, self.columns
         kinds = {"known ahead": columns.known, "past": columns.past, "static": columns.static}

@@ -45,7 +45,7 @@ class FirstTime(NamedTuple):
     style: TimeStyle
 
 
-class ForecastSaid(NamedTuple):
+class StepForecast(NamedTuple):
     """What comes after an observation.
 
     Args:
@@ -103,8 +103,8 @@ class ForecastStreamer(Streamer):
 
     def ends(self, begin: Any) -> StreamCodec:
         centre, scale = _standard(self._outline, begin)
-        intake = Observations(self._outline, self._horizon, centre, scale)
-        return StreamCodec(intake, _InUnits(intake, self._outline.frequency, centre, scale))
+        encoder = Observations(self._outline, self._horizon, centre, scale)
+        return StreamCodec(encoder, _InUnits(encoder, self._outline.frequency, centre, scale))
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
@@ -134,7 +134,7 @@ class ForecastStreamer(Streamer):
     def runner(self, state: State) -> ModuleRunner:
         return ModuleRunner(self, state, self._like)
 
-    def answer(self, output: ForecastSaid) -> dict[str, Any]:
+    def answer(self, output: StepForecast) -> dict[str, Any]:
         """Mean, median and quantiles of each step, and its time, where that is known."""
         digits = significant(output.numbers[:, 1:].numpy())
         columns = [[float(f"{x:.{digits}g}") for x in column] for column in output.numbers.t().tolist()]
@@ -193,12 +193,12 @@ class Observations(IncrementalEncoder):
         self.first: FirstTime | None = None
         self._count, self._last = 0, math.nan
 
-    def one(self, x: Any) -> Tensor | None:
+    def encode_step(self, x: Any) -> Tensor | None:
         """See `IncrementalEncoder`: an observation; a missing one is None, "" or not-a-number."""
         row = self._row(x, self.first, self._count, self._last)
         return None if row is None else self._kept([row])[0]
 
-    def take(self, chunk: Any) -> Tensor:
+    def encode(self, chunk: Any) -> Tensor:
         """See `IncrementalEncoder`: a list or array of observations."""
         if isinstance(chunk, str | Mapping) or not np.iterable(chunk):
             raise DataError("a piece of a series", f"{chunk!r:.40}", expected="a list or array")
@@ -210,7 +210,7 @@ class Observations(IncrementalEncoder):
                 at = row.first, at[1] + 1, row.value
         return self._kept(rows)
 
-    def rest(self) -> Tensor:
+    def flush(self) -> Tensor:
         """See `IncrementalEncoder`: nothing is buffered."""
         return self._kept([])
 
@@ -339,15 +339,15 @@ class _InUnits(IncrementalDecoder):
         self._observations, self._frequency = observations, frequency
         self._centre, self._scale, self._count = centre, scale, 0
 
-    def give(self, raw: Tensor) -> ForecastSaid | None:
+    def decode(self, raw: Tensor) -> StepForecast | None:
         self._count += 1
         if bool(raw[1, 0].isnan()):
             return None
         raw = raw.double().cpu()
         numbers = (raw[1:] + raw[0, :2].sum()) * self._scale + self._centre
-        return ForecastSaid(numbers, self._count - 1, self._observations.first, self._frequency)
+        return StepForecast(numbers, self._count - 1, self._observations.first, self._frequency)
 
-    def last(self) -> list[Any]:
+    def flush(self) -> list[Any]:
         return []
 
     def content(self) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from elman.metrics.forecasting import LEVELS, QuantileForecast
 from elman.nn import encoder
 from elman.nn.distributions import DISTRIBUTIONS, ScaledNegativeBinomial
 from elman.streaming.base import Streaming
-from elman.tasks.abilities import EdgeLoss, Exportable, Mistake, ShowsMistakes, largest
+from elman.tasks.abilities import EdgeLoss, Exportable, FitsLast, Mistake, ShowsMistakes, largest
 from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.forecast import column_roles, demo_rows, frequencies, windows
+from elman.tasks.forecast import column_roles, demo_rows, frequencies, spread, windows
 from elman.tasks.forecast.fit_encoder import between, cut, fit, too_short
 from elman.tasks.forecast.forecaster import Forecaster
 from elman.tasks.forecast.graph import GRAPHS
@@ -48,11 +48,11 @@ _NAME = 50
 _TOLD = 6
 """Steps of a forecast that a line tells."""
 
-_AT_ONCE = 20_000
-"""Paths that are drawn at once, for the sake of memory."""
+_AT_ONCE, _STEPS = 20_000, 200
+"""Paths of this many steps are drawn at once, for the sake of memory; fewer of longer ones."""
 
 
-class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Streaming, Exportable):
+class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, FitsLast, Streaming, Exportable):
     """The future of series in quantiles, learnt from windows at all origins of their pasts.
 
     Args:
@@ -73,9 +73,9 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         self.horizon = horizon or outline.layout.horizon
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether the record has a time and a number beside it."""
-        return column_roles.suits(record.fields)
+        return column_roles.matches(record.fields)
 
     @classmethod
     def reason(cls, records: Sequence[Record]) -> str:
@@ -119,9 +119,9 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         """The outline as JSON."""
         return self.outline.to_text()
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Columns, frequency, how windows are made."""
-        return self.outline.facts()
+        return self.outline.describe()
 
     def ahead(self, horizon: int) -> Self:
         """The same task, to forecast another number of steps.
@@ -143,9 +143,8 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         if options.model == "autoregressive":
             kind = DISTRIBUTIONS[options.distribution]
             kind = ScaledNegativeBinomial if options.counts and self.outline.is_old else kind
-            return Autoregressive(
-                layout, kind, SCALES[options.scale], body, drop, self._unit, self.outline.dispersion
-            )
+            dispersion = self.outline.dispersion if options.counts else 0.0
+            return Autoregressive(layout, kind, SCALES[options.scale], body, drop, self._unit, dispersion)
         return Direct(
             layout,
             LEVELS,
@@ -186,7 +185,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         )
 
     @property
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """As the settings say."""
         return self._options.watch
 
@@ -206,80 +205,91 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
             nats + scores.squares(batch.targets).sum() if isinstance(scores, Quantiles) else nats, count
         )
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def fit_last(self, network: nn.Module, valid: Sequence[Example]) -> str:
+        """How far values spread around what is forecast, where a distribution says that; see `spread`."""
+        if not isinstance(network, Autoregressive):
+            return ""
+        added = spread.fit(network, valid, self._run.training.seed)
+        return f"spread: {added:+.2f} added to its raw number, fitted on the validation part" if added else ""
+
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Those of `forecasting.forecast_scores`, mse and mae first where series are standardised; and the
         loss.
         """
-        found = self._scores(held, _joined(held, outputs)) if len(outputs) else {}
+        found = self._scores(examples, _joined(examples, outputs)) if len(outputs) else {}
         return {**found, "loss": nats / max(count, 1)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """Seasonal naive, naive and drift, each from the whole past of every window."""
-        return {part: self._naive(held) for part, held in parts.items()}
+        return {part: self._naive(examples) for part, examples in parts.items()}
 
-    def smoothing(self, held: Sequence[Example]) -> dict[str, Scores]:
+    def smoothing(self, examples: Sequence[Example]) -> dict[str, Scores]:
         """Exponential smoothing, fitted anew at every origin.
 
         Raises:
             TaskError: statsmodels is not installed.
         """
-        assert isinstance(held, RollingWindows)
+        assert isinstance(examples, RollingWindows)
         return {
-            "exponential smoothing": self._scores(held, held.outlook(naive_forecasts.exponential_smoothing))
+            "exponential smoothing": self._scores(
+                examples, examples.forecast(naive_forecasts.exponential_smoothing)
+            )
         }
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Scores by the step of the horizon, and a picture of some windows."""
-        assert isinstance(held, RollingWindows)
-        outlook = _joined(held, outputs)
+        assert isinstance(examples, RollingWindows)
+        forecast = _joined(examples, outputs)
         rows: list[Sequence[object]] = [("step", "wql", "coverage_80", "coverage_95")]
-        for step in sorted({round(share * (held.horizon - 1)) for share in (0, 0.25, 0.5, 0.75, 1)}):
-            cut = QuantileForecast(outlook.mean[:, step : step + 1], outlook.quantiles[:, step : step + 1])
-            at = forecasting.forecast_scores(held.actual[:, step : step + 1], cut, held.units)
+        for step in sorted({round(share * (examples.horizon - 1)) for share in (0, 0.25, 0.5, 0.75, 1)}):
+            cut = QuantileForecast(forecast.mean[:, step : step + 1], forecast.quantiles[:, step : step + 1])
+            at = forecasting.forecast_scores(examples.actual[:, step : step + 1], cut, examples.units)
             rows.append((step + 1, at["wql"], at["coverage_80"], at["coverage_95"]))
-        shown = np.linspace(0, len(held) - 1, min(len(held), 3)).astype(int).tolist()
+        shown = np.linspace(0, len(examples) - 1, min(len(examples), 3)).astype(int).tolist()
         futures = [
-            self._future(held, place, QuantileForecast(*(part[place] for part in outlook))) for place in shown
+            self._future(examples, place, QuantileForecast(*(part[place] for part in forecast)))
+            for place in shown
         ]
         return Findings({"By step of the horizon": rows}, {"forecast": lambda figure: draw(figure, futures)})
 
-    def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The windows that were missed most for how much their series move; they do not overlap.
 
         Single windows, which no longer know their series, have none.
         """
-        if not isinstance(held, RollingWindows):
+        if not isinstance(examples, RollingWindows):
             return []
-        outlook = _joined(held, outputs)
-        there = ~np.isnan(held.actual)
-        missed = np.nansum(np.abs(held.actual - outlook.median), 1) / np.maximum(there.sum(1), 1)
-        sizes = missed / np.where(held.units > 0, held.units, held.scale)
+        forecast = _joined(examples, outputs)
+        there = ~np.isnan(examples.actual)
+        missed = np.nansum(np.abs(examples.actual - forecast.median), 1) / np.maximum(there.sum(1), 1)
+        sizes = missed / np.where(examples.units > 0, examples.units, examples.scale)
         chosen: list[int] = []
-        for place in largest(np.nan_to_num(sizes).tolist(), len(held)):
-            which, at = held.places[place]
-            others = held.places[chosen]
-            if not ((others[:, 0] == which) & (np.abs(others[:, 1] - at) < held.horizon)).any():
+        for place in largest(np.nan_to_num(sizes).tolist(), len(examples)):
+            which, at = examples.places[place]
+            others = examples.places[chosen]
+            if not ((others[:, 0] == which) & (np.abs(others[:, 1] - at) < examples.horizon)).any():
                 chosen.append(place)
             if len(chosen) == most:
                 break
         return [
-            self._missed(held, place, outlook, float(missed[place]), float(sizes[place])) for place in chosen
+            self._missed(examples, place, forecast, float(missed[place]), float(sizes[place]))
+            for place in chosen
         ]
 
     def _missed(
-        self, held: RollingWindows, place: int, outlook: QuantileForecast, error: float, size: float
+        self, examples: RollingWindows, place: int, forecast: QuantileForecast, error: float, size: float
     ) -> Mistake:
         """A window with the first steps of its median and of what came true."""
-        future = self._future(held, place, QuantileForecast(*(part[place] for part in outlook)))
+        future = self._future(examples, place, QuantileForecast(*(part[place] for part in forecast)))
         told = {"mean error": error, "of its usual change": size}
         where = f"{future.name} from {future.times[0]}".strip()
-        return Mistake(place, _steps(future.median), _steps(held.actual[place]), told, where)
+        return Mistake(place, _steps(future.median), _steps(examples.actual[place]), told, where)
 
     def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
         """Return nothing: a forecast is not a line of text."""
         return ""
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that forecast with a model and measure it."""
         return [
             "elman forecast {name} --picture forecast.png",
@@ -295,7 +305,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         count = self._options.samples
         generator = torch.Generator(batch.seq.data.device).manual_seed(self._run.training.seed)
         found = []
-        for data in batch.seq.data.split(max(1, _AT_ONCE // count), 1):
+        for data in batch.seq.data.split(_beside(count, len(batch.seq.data)), 1):
             paths = network.paths(data, count, generator)
             levels = torch.tensor(LEVELS, device=paths.device)
             quantiles = torch.stack([part.quantile(levels, 0) for part in paths])  # [H, Q, B]
@@ -305,9 +315,11 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
     def futures(self, windows: Sequence[Example], outputs: Sequence[Any]) -> list[SeriesForecast]:
         """What was predicted for windows without targets, one at the end of each series."""
         assert isinstance(windows, RollingWindows)
-        outlook = _joined(windows, outputs)
+        forecast = _joined(windows, outputs)
         return [
-            self._future(windows, place, QuantileForecast(*(part[place, : self.horizon] for part in outlook)))
+            self._future(
+                windows, place, QuantileForecast(*(part[place, : self.horizon] for part in forecast))
+            )
             for place in range(len(windows))
         ]
 
@@ -393,23 +405,24 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         windows = sum(end - start - self._steps + 1 for start, end in bounds)
         return said or -(-windows // most)
 
-    def _naive(self, held: Sequence[Example]) -> dict[str, Scores]:
-        assert isinstance(held, RollingWindows)
+    def _naive(self, examples: Sequence[Example]) -> dict[str, Scores]:
+        assert isinstance(examples, RollingWindows)
         return {
-            name: self._scores(held, held.outlook(one)) for name, one in naive_forecasts.BASELINES.items()
+            name: self._scores(examples, examples.forecast(one))
+            for name, one in naive_forecasts.BASELINES.items()
         }
 
-    def _scores(self, held: Sequence[Example], outlook: QuantileForecast) -> Scores:
-        assert isinstance(held, RollingWindows)
-        found = held.scores(outlook)
+    def _scores(self, examples: Sequence[Example], forecast: QuantileForecast) -> Scores:
+        assert isinstance(examples, RollingWindows)
+        found = examples.scores(forecast)
         if self._options.standardise:
-            return {**forecasting.errors(held.actual, outlook, held.scale), **found}
+            return {**forecasting.errors(examples.actual, forecast, examples.scale), **found}
         return found
 
-    def _future(self, windows: RollingWindows, place: int, outlook: QuantileForecast) -> SeriesForecast:
+    def _future(self, windows: RollingWindows, place: int, forecast: QuantileForecast) -> SeriesForecast:
         which, at = windows.places[place].tolist()
         one, frequency = windows.tracks[which].series, self.outline.frequency
-        times = frequency.after(one.times[0], at + np.arange(len(outlook.mean)))
+        times = frequency.after(one.times[0], at + np.arange(len(forecast.mean)))
         actual = one.values[at : min(at + len(times), one.length)]
         shown = [frequencies.shown(frequency, one.style, time) for time in times]
         columns = self.outline.columns
@@ -420,7 +433,7 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         return SeriesForecast(
             one.name,
             shown,
-            outlook,
+            forecast,
             one.values[:at],
             actual,
             heads,
@@ -429,11 +442,16 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, Stream
         )
 
 
-def _joined(held: Sequence[Example], outputs: Sequence[Any]) -> QuantileForecast:
+def _beside(count: int, steps: int) -> int:
+    """Return how many windows of `steps` are drawn at once, `count` paths of each."""
+    return max(1, _AT_ONCE * _STEPS // (count * max(steps, _STEPS)))
+
+
+def _joined(examples: Sequence[Example], outputs: Sequence[Any]) -> QuantileForecast:
     """Outputs [H, 1 + Q] of windows, in the data's own units."""
-    assert isinstance(held, RollingWindows)
+    assert isinstance(examples, RollingWindows)
     numbers = torch.stack(list(outputs)).double().numpy()
-    return held.in_units(QuantileForecast(numbers[..., 0], numbers[..., 1:]))
+    return examples.in_units(QuantileForecast(numbers[..., 0], numbers[..., 1:]))
 
 
 def _steps(values: np.ndarray) -> str:

@@ -148,9 +148,9 @@ class RollingWindows(Sequence[Example]):
     @cached_property
     def naive2(self) -> dict[str, float]:
         """The scores of Naive2, which OWA compares with."""
-        return forecasting.forecast_scores(self.actual, self.outlook(naive_forecasts.naive2), self.units)
+        return forecasting.forecast_scores(self.actual, self.forecast(naive_forecasts.naive2), self.units)
 
-    def outlook(self, predictor: Predictor) -> QuantileForecast:
+    def forecast(self, predictor: Predictor) -> QuantileForecast:
         """What a predictor makes of the whole past of each window."""
         return QuantileForecast.joined(
             [
@@ -159,18 +159,18 @@ class RollingWindows(Sequence[Example]):
             ]
         )
 
-    def in_units(self, outlook: QuantileForecast) -> QuantileForecast:
+    def in_units(self, forecast: QuantileForecast) -> QuantileForecast:
         """Outlooks [N, H] of all windows, as the network counts, in the data's own units."""
         found = [(self.tracks[which], origin) for which, origin in self.places.tolist()]
         scale = self.scale[:, None]
         centres = [track.centre + track.scale * self._centre(track, at) for track, at in found]
         centre = np.array(centres)[:, None]
-        mean = outlook.mean * scale + centre
-        return QuantileForecast(mean, outlook.quantiles * scale[..., None] + centre[..., None])
+        mean = forecast.mean * scale + centre
+        return QuantileForecast(mean, forecast.quantiles * scale[..., None] + centre[..., None])
 
-    def scores(self, outlook: QuantileForecast) -> dict[str, float]:
+    def scores(self, forecast: QuantileForecast) -> dict[str, float]:
         """The scores of forecasts [N, H] in the data's own units, owa among them."""
-        found = forecasting.forecast_scores(self.actual, outlook, self.units)
+        found = forecasting.forecast_scores(self.actual, forecast, self.units)
         return {**found, "owa": forecasting.owa(found, self.naive2)}
 
 

@@ -22,7 +22,7 @@ class LanguagePiece(ExportedGraph):
     def __init__(self, network: LanguageNetwork) -> None:
         self._network = network
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         vectors = layers.read(graph, self._network.embedding)
         hidden, _ = layers.recurrent(graph, self._network.recurrent, vectors)
         graph.output(SCORES, layers.linear(graph, hidden, self._network.output))
@@ -30,10 +30,10 @@ class LanguagePiece(ExportedGraph):
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
         return {INPUT: layers.read_example(self._network.embedding, sizes, generator)}
 
-    def heard(self, said: Named) -> Any:
-        return said[SCORES]
+    def as_scores(self, outputs: Named) -> Any:
+        return outputs[SCORES]
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
         scores, state = self._network(Seq(given[INPUT], lengths), states(given))
         return {SCORES: scores, **named(state)}
 

@@ -104,9 +104,9 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
         logp = torch.stack(outputs)
         best, symbols = logp.topk(min(_TOLD, logp.shape[1]))
         p = best.cpu().double().exp().round(decimals=6)
-        return [self._told(*row) for row in zip(symbols.tolist(), p.tolist(), strict=True)]
+        return [self._row(*row) for row in zip(symbols.tolist(), p.tolist(), strict=True)]
 
-    def _told(self, symbols: list[int], p: list[float]) -> dict[str, Any]:
+    def _row(self, symbols: list[int], p: list[float]) -> dict[str, Any]:
         texts = self._texts
         named = {texts[symbol]: share for symbol, share in zip(symbols, p, strict=True)}
         return {"prediction": texts[symbols[0]], "probabilities": named}
@@ -114,7 +114,7 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
     def lines(self, state: State) -> LineProtocol:
         """Bits per character of a line after those before it, and the symbols that may follow."""
 
-        def tell(line: str, outputs: list[Tensor]) -> dict[str, Any]:
+        def answer(line: str, outputs: list[Tensor]) -> dict[str, Any]:
             said, symbols = [*self._next(state), *outputs], self._vocab.encode(line).tolist()
             told = self.answer(outputs[-1]) if outputs else {}
             if len(outputs) != len(symbols) or len(said) < 2:
@@ -125,7 +125,7 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
             bits = -sum(float(logp[symbol]) for logp, symbol in pairs) / math.log(2)
             return {"bits_per_char": round(bits / max(1, size), 4), **told}
 
-        return LineProtocol(read=str, tell=tell)
+        return LineProtocol(read=str, answer=answer)
 
     def _next(self, state: State) -> list[Tensor]:
         """Log probabilities [V] of the symbol after a state; none before the first symbol."""
@@ -148,8 +148,8 @@ class LanguageStreamer(Composer, Completer, BatchAnswers):
         return (decoder.feed(int(symbol)) for symbol in symbols)
 
     def complete(self, ends: StreamCodec, state: State, text: str, count: int) -> list[tuple[str, float]]:
-        assert isinstance(ends.intake, TextEncoder)
-        before, begun = completion.split_word(self._vocab.normal(ends.intake.held + text))
+        assert isinstance(ends.encoder, TextEncoder)
+        before, begun = completion.split_word(self._vocab.normal(ends.encoder.pending + text))
         begun = self._vocab.spaced(begun) if isinstance(self._vocab, WordVocab) else begun
         layers, scores = self._scores(state, before)
         width = max(_BEAM, 4 * count)

@@ -63,7 +63,7 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         self._run, self._options, self.vocab, self._spelling = run, run.options, symbols, spelling
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether the record is a text and nothing else."""
         return set(record.fields) == {"text"}
 
@@ -90,8 +90,7 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         data = run.data
         texts = [record.fields["text"] for record in records]
         unit = "char" if data.unit == "auto" else data.unit
-        counts = {"size": data.vocab_size, "min_count": data.min_count}
-        symbols = vocab.learn(unit, texts, **counts, form=data.normal_form)
+        symbols = vocab.learn_as(data, unit, texts)
         return cls(run, symbols, Spelling.learn(symbols, texts))
 
     @classmethod
@@ -112,7 +111,7 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         content = {**json.loads(vocab.to_text(self.vocab)), "spelling": self._spelling.counts}
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """What a symbol is, and how many there are."""
         return {"symbols": f"{len(self.vocab):,} of the unit {self.vocab.unit}"}
 
@@ -154,7 +153,7 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         return [LanguageExample(symbols[:-1], symbols[1:], size, len(strange), spelled)]
 
     @property
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """The loss, of which the scores are functions."""
         return "loss"
 
@@ -168,18 +167,18 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         """The loss itself."""
         return self.loss(scores, batch)
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Bits per character and perplexity per symbol; perplexity first for words and subwords.
 
         Where symbols are unknown, their share, and the bits per character with those of spelling them.
         """
-        size = max(1, sum(example.size for example in held))
+        size = max(1, sum(example.size for example in examples))
         named = {
             "bits_per_char": nats / math.log(2) / size,
             "perplexity": math.exp(min(nats / max(count, 1), 700.0)),
         }
         order = sorted(named, reverse=self.vocab.unit in ("word", "bpe"))
-        texts = [example for example in held if isinstance(example, LanguageExample)]
+        texts = [example for example in examples if isinstance(example, LanguageExample)]
         told = {name: named[name] for name in order}
         if unknown := sum(text.unknown for text in texts):
             spelled = sum(text.spelled for text in texts)
@@ -197,9 +196,9 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         ids, size = _ids(train[0]), len(self.vocab)
         order = ngram_lm.best_order(ids, size, _NGRAM_ORDER[self.vocab.unit])
         model = ngram_lm.KneserNeyLM(ids, size, order)
-        return {part: self._counted(model, held) for part, held in parts.items()}
+        return {part: self._counted(model, examples) for part, examples in parts.items()}
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Nothing: the scores say it all."""
         return Findings({}, {})
 
@@ -273,7 +272,7 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
         parts = network.embedding, network.recurrent, network.output
         return LanguageStreamer(self.vocab, *parts, self._start())
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that write with a model, complete, and evaluate it."""
         return [
             'elman sample {name} --prompt "The " --length 400',
@@ -281,11 +280,11 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
             "elman eval {name} other.txt",
         ]
 
-    def _counted(self, model: ngram_lm.KneserNeyLM, held: Sequence[Example]) -> dict[str, Scores]:
+    def _counted(self, model: ngram_lm.KneserNeyLM, examples: Sequence[Example]) -> dict[str, Scores]:
         """The scores of the lowest and of the highest order; the first symbol is not a target."""
-        nats, count = model.nats(_ids(held[0]), first=1), len(held[0].target)
+        nats, count = model.nats(_ids(examples[0]), first=1), len(examples[0].target)
         names = {"unigram": 0} | ({f"{model.order}-gram": model.order - 1} if model.order > 1 else {})
-        return {name: self.scores(held, (), float(nats[order]), count) for name, order in names.items()}
+        return {name: self.scores(examples, (), float(nats[order]), count) for name, order in names.items()}
 
     def _read(self, network: nn.Module, text: str) -> tuple[Tensor, State]:
         """Scores [1, V] of what follows `text`, and the state after it."""

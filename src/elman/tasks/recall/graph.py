@@ -35,7 +35,7 @@ class RecallPiece(ExportedGraph):
     def __init__(self, network: Store) -> None:
         self._network = network
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         got, remedy = "a memory, which runs until it comes to rest", "export the whole to ONNX"
         graph = exporters_layers.needs_tensors(graph, "the task", got, remedy)
         data = graph.features(INPUT, self._network.patterns.shape[1])
@@ -58,13 +58,13 @@ class RecallPiece(ExportedGraph):
             graph.give(name, value, kind, size)
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """See `Piece`: stored patterns with some signs turned."""
+        """See `ExportedGraph`: stored patterns with some signs turned."""
         patterns = self._network.patterns.detach()
         which = torch.randint(len(patterns), (sizes.batch,), generator=generator)
         turned = torch.rand(sizes.batch, patterns.shape[1], generator=generator) < 0.15
         return {INPUT: torch.where(turned, -patterns[which], patterns[which])[None]}
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
         found, _ = self._network(Seq(given[INPUT]))
         return {PATTERN: found.final, STEPS: found.steps, REST: found.settled}
 
@@ -165,8 +165,8 @@ def _attracted(graph: TensorGraph, network: Attractor, start: GraphValue) -> lis
     begun = exporters_layers.started(graph, exporters_layers.initial_states(layers))
 
     def body(inner: TensorGraph, states: Sequence[GraphValue], steps: Sequence[GraphValue]) -> Any:
-        said, taken, _, *before = states
-        x = GraphValue(inner.op("Unsqueeze", said, [0]).name, layers.input_size)
+        pattern, taken, _, *before = states
+        x = GraphValue(inner.op("Unsqueeze", pattern, [0]).name, layers.input_size)
         parts = [
             [
                 inner.rows(GraphValue(state.name, size), layer, 1)
@@ -176,20 +176,20 @@ def _attracted(graph: TensorGraph, network: Attractor, start: GraphValue) -> lis
         ]
         with exporters_layers.over(inner, inner.op("Identity", [1]), inner.batch, None):
             hidden, after = exporters_layers.stacked(inner, layers, x, parts)
-        told = inner.op(
+        settled = inner.op(
             "Tanh", inner.op("Squeeze", exporters_layers.linear(inner, hidden, network.output), [0])
         )
-        moved = inner.op("ReduceMax", inner.op("Abs", inner.op("Sub", told, said)), [1], keepdims=0)
+        moved = inner.op("ReduceMax", inner.op("Abs", inner.op("Sub", settled, pattern)), [1], keepdims=0)
         moves = inner.op("Greater", moved, STILL)
         taken = inner.op("Where", moves, inner.op("Add", steps[0], 1), taken)
         kept = [inner.op("Concat", *state, axis=0) for state in zip(*after, strict=True)]
-        return [told, taken, moves, *kept], [inner.op("Identity", True)]
+        return [settled, taken, moves, *kept], [inner.op("Identity", True)]
 
     none = graph.op("Expand", 0, graph.batch)
     moving = graph.op("Expand", True, graph.batch)
     kinds = torch.float32, torch.int64, torch.bool, *[torch.float32] * len(begun)
-    said, taken, moves, *_ = graph.loop(body, [start, none, moving, *begun], most, kinds)
-    return [said, taken, graph.op("Not", moves)]
+    pattern, taken, moves, *_ = graph.loop(body, [start, none, moving, *begun], most, kinds)
+    return [pattern, taken, graph.op("Not", moves)]
 
 
 GRAPHS: NetworkGraphs = {

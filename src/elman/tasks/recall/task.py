@@ -61,7 +61,7 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
         self._options = run.options
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether there is a column that calls itself a pattern."""
         return "pattern" in record.fields
 
@@ -88,7 +88,7 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
         """The layout and the names as JSON; the patterns are among the network's weights."""
         return json.dumps({"layout": asdict(self.layout), "names": self.names}, ensure_ascii=False) + "\n"
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """What is stored, by which rule, and how it is damaged to be scored."""
         options, count, size = self._options, len(self.names), self.layout.size
         parts = {"flipped": options.flip, "erased": options.erase, "noise": options.jitter}
@@ -126,7 +126,7 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
         return list[Example](queries.made(patterns, self.layout.names(records), self._options, seed))
 
     @property
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """The share that is recalled exactly."""
         return "recalled"
 
@@ -139,18 +139,20 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
         losses = [_error(state, batch.targets) for state in scores.states[1:]]
         return Loss(torch.stack([loss.nats for loss in losses]).mean(), losses[0].count)
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """The share recalled exactly, the overlap, and the share of numbers that are right; and the loss."""
-        pairs = [(cue, found.whole) for cue, found in _pairs(held, outputs) if cue.scored] if outputs else []
-        told = self._told(*zip(*pairs, strict=True)) if pairs else {}
+        pairs = (
+            [(cue, found.whole) for cue, found in _pairs(examples, outputs) if cue.scored] if outputs else []
+        )
+        told = self._named_scores(*zip(*pairs, strict=True)) if pairs else {}
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """The nearest stored pattern, than which no memory does better on average; and the damaged one."""
         patterns = self._stored(train)
 
-        def told(held: Sequence[Example]) -> dict[str, Scores]:
-            scored = [cue for cue in map(_cue, held) if cue.scored]
+        def part_scores(examples: Sequence[Example]) -> dict[str, Scores]:
+            scored = [cue for cue in map(_cue, examples) if cue.scored]
             asked = torch.cat([cue.data for cue in scored])
             wholes = torch.stack([cue.whole for cue in scored])
             said = {
@@ -159,15 +161,15 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
             }
             losses = {name: _error(states, wholes.t()) for name, states in said.items()}
             return {
-                name: {**self._told(scored, states), "loss": float(loss.nats) / loss.count}
+                name: {**self._named_scores(scored, states), "loss": float(loss.nats) / loss.count}
                 for (name, states), loss in zip(said.items(), losses.values(), strict=True)
             }
 
-        return {part: told(held) for part, held in parts.items()}
+        return {part: part_scores(examples) for part, examples in parts.items()}
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Recall by damage, recalls on their way, energy by step, and how much such a memory holds."""
-        pairs = _pairs(held, outputs)
+        pairs = _pairs(examples, outputs)
         ladder = {name: self._rungs(pairs, name) for name in ("flipped", "erased")}
         head = ("share", *(f"{name}: {score}" for name in ladder for score in ("recalled", "overlap")))
         table = [head, *((f"{share:g}", *_row(ladder, place)) for place, share in enumerate(LADDER))]
@@ -185,9 +187,9 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
             )
         return Findings({"recall by damage": table}, figures)
 
-    def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The damaged patterns whose recall is farthest from the whole one."""
-        pairs = _pairs(held, outputs)
+        pairs = _pairs(examples, outputs)
         overlaps = [float(queries.overlap(found.whole, cue.whole)) for cue, found in pairs]
         wrong = [cue.scored and not self._right(cue, found) for cue, found in pairs]
         sizes = [bad * (2 - overlap) for bad, overlap in zip(wrong, overlaps, strict=True)]
@@ -259,7 +261,7 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
             f"overlap {now:.3f} after {found.steps} steps"
         )
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that recall and measure."""
         return ["elman predict {name} DAMAGED", "elman eval {name} FILE"]
 
@@ -267,8 +269,8 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
         """The patterns [P, N], each once."""
         return torch.stack([example.target for example in train[: len(self.names)]])
 
-    def _told(self, held: Sequence[Query], states: Any) -> Scores:
-        said, wholes = torch.stack(list(states)), torch.stack([cue.whole for cue in held])
+    def _named_scores(self, examples: Sequence[Query], states: Any) -> Scores:
+        said, wholes = torch.stack(list(states)), torch.stack([cue.whole for cue in examples])
         right = queries.close(said, wholes, bits=self.layout.bits)
         return {
             "recalled": float(right.all(1).double().mean()),
@@ -283,7 +285,7 @@ class Recall(Task[RecallConfig], PredictsRecords, ComputesWeights, ShowsMistakes
         for share in LADDER:
             of = [(cue, found.whole) for cue, found in pairs if not cue.scored]
             of = [pair for pair in of if (getattr(pair[0], kind), getattr(pair[0], other)) == (share, 0.0)]
-            told = self._told(*zip(*of, strict=True))
+            told = self._named_scores(*zip(*of, strict=True))
             rungs.append((told["recalled"], told["overlap"]))
         return rungs
 
@@ -325,8 +327,8 @@ def _cue(example: Example) -> Query:
     return example
 
 
-def _pairs(held: Sequence[Example], outputs: Sequence[Any]) -> list[tuple[Query, RecallResult]]:
-    return [(_cue(example), found) for example, found in zip(held, outputs, strict=True)]
+def _pairs(examples: Sequence[Example], outputs: Sequence[Any]) -> list[tuple[Query, RecallResult]]:
+    return [(_cue(example), found) for example, found in zip(examples, outputs, strict=True)]
 
 
 def _row(ladder: dict[str, list[tuple[float, float]]], place: int) -> list[float]:

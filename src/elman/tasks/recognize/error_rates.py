@@ -18,29 +18,31 @@ def plain(text: str, *, lower: bool) -> str:
     return " ".join((text.lower() if lower else text).split())
 
 
-def rates(right: Sequence[str], said: Sequence[str], *, unit: str) -> dict[str, float]:
+def rates(right: Sequence[str], transcripts: Sequence[str], *, unit: str) -> dict[str, float]:
     """Word error rate, symbol error rate (characters, but words of the unit word) and exact matches.
 
     Args:
         right: the texts, plain.
-        said: the transcripts, plain.
+        transcripts: the transcripts, plain.
         unit: of the symbols.
     """
-    told = {
-        "word_error_rate": edit_distance.error_rate([t.split() for t in right], [t.split() for t in said])
+    found = {
+        "word_error_rate": edit_distance.error_rate(
+            [t.split() for t in right], [t.split() for t in transcripts]
+        )
     }
     if unit == "word":
-        told["symbol_error_rate"] = told["word_error_rate"]
+        found["symbol_error_rate"] = found["word_error_rate"]
     else:
-        told["symbol_error_rate"] = edit_distance.error_rate(right, said)
-    same = sum(a == b for a, b in zip(right, said, strict=True))
-    return {**told, "exact_match": same / max(1, len(right))}
+        found["symbol_error_rate"] = edit_distance.error_rate(right, transcripts)
+    same = sum(a == b for a, b in zip(right, transcripts, strict=True))
+    return {**found, "exact_match": same / max(1, len(right))}
 
 
-def confusions(right: Sequence[str], said: Sequence[str], *, unit: str) -> list[Sequence[object]]:
+def confusions(right: Sequence[str], transcripts: Sequence[str], *, unit: str) -> list[Sequence[object]]:
     """A table of the most frequent edits of symbols: what was there, what was recognised, how often."""
     counts: Counter[tuple[str, str]] = Counter()
-    wrong = [(a, b) for a, b in zip(right, said, strict=True) if a != b]
+    wrong = [(a, b) for a, b in zip(right, transcripts, strict=True) if a != b]
     for a, b in wrong[:_ALIGNED]:
         pair = (a.split(), b.split()) if unit == "word" else (a, b)
         counts.update(edit for edit in edit_distance.edits(*pair) if edit[0] != edit[1])
@@ -48,9 +50,11 @@ def confusions(right: Sequence[str], said: Sequence[str], *, unit: str) -> list[
     return [("there", "recognised", "times"), *rows]
 
 
-def errors(right: Sequence[str], said: Sequence[str], *, unit: str) -> list[int]:
+def errors(right: Sequence[str], transcripts: Sequence[str], *, unit: str) -> list[int]:
     """How many symbols of each line have to be changed."""
-    split = [(a.split(), b.split()) if unit == "word" else (a, b) for a, b in zip(right, said, strict=True)]
+    split = [
+        (a.split(), b.split()) if unit == "word" else (a, b) for a, b in zip(right, transcripts, strict=True)
+    ]
     return edit_distance.edit_distances(split).tolist()
 
 

@@ -21,16 +21,16 @@ class RecognizePiece(_Encoded):
         super().__init__(network.encoder, streams)
         self._network = network
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         hidden, _ = layers.encoder(graph, self._network.encoder)
         graph.output(SCORES, layers.linear(graph, hidden, self._network.output))
         if isinstance(graph, TensorGraph) and graph.lengths is not None:
             graph.give(FRAMES, graph.lengths, torch.int64, ["B"])
 
-    def heard(self, said: Named) -> Any:
-        return CtcScores(said[SCORES], said[FRAMES])
+    def as_scores(self, outputs: Named) -> Any:
+        return CtcScores(outputs[SCORES], outputs[FRAMES])
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
         vectors = self._vectors(given, lengths)
         hidden, state = self._network.encoder.run(vectors, states(given))
         counted = {} if hidden.lengths is None else {FRAMES: hidden.lengths}

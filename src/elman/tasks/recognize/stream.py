@@ -21,7 +21,7 @@ _LONGEST = 1 << 16
 """Characters of a text, the last ones, that its end tells again; memory is bounded by them."""
 
 
-class PartSaid(NamedTuple):
+class PartialTranscript(NamedTuple):
     """A part of the transcript, or at the end the whole.
 
     Args:
@@ -65,7 +65,8 @@ class RecognizeStreamer(Streamer):
 
     def ends(self, begin: Any) -> StreamCodec:
         return StreamCodec(
-            framed(self._input.intake(), self._encoder.frame), _BestPath(self._vocab, self._clock)
+            framed(self._input.incremental_encoder(), self._encoder.frame),
+            _BestPath(self._vocab, self._clock),
         )
 
     @torch.no_grad()
@@ -81,7 +82,7 @@ class RecognizeStreamer(Streamer):
     def runner(self, state: State) -> ModuleRunner:
         return ModuleRunner(self, state, self._output.weight)
 
-    def answer(self, output: PartSaid) -> dict[str, Any]:
+    def answer(self, output: PartialTranscript) -> dict[str, Any]:
         """Return the part, or at the end the whole text, and its times."""
         told = {"prediction" if output.final else "partial": output.text}
         return {**told, self._clock.unit: round(output.at, 3)}
@@ -89,13 +90,13 @@ class RecognizeStreamer(Streamer):
     def lines(self, state: State) -> LineProtocol:
         """Return the parts of the transcript of each line, or of some samples."""
 
-        def tell(_: str, outputs: list[PartSaid]) -> dict[str, Any]:
+        def answer(_: str, outputs: list[PartialTranscript]) -> dict[str, Any]:
             if outputs and outputs[-1].final:
                 return self.answer(outputs[-1])
             text = "".join(output.text for output in outputs)
             return self.answer(outputs[0]._replace(text=text)) if outputs else {}
 
-        return LineProtocol(read=self._input.parse, tell=tell, rate=self._input.rate)
+        return LineProtocol(read=self._input.parse, answer=answer, rate=self._input.rate)
 
 
 class _RecognizeKept(NamedTuple):
@@ -123,7 +124,7 @@ class _BestPath(IncrementalDecoder):
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._last, self._frames, self._text = len(symbols), 0, ""
 
-    def give(self, raw: Tensor) -> PartSaid | None:
+    def decode(self, raw: Tensor) -> PartialTranscript | None:
         """See `IncrementalDecoder`: what a frame adds to the text."""
         best, before = int(raw.argmax()), self._last
         self._last, self._frames = best, self._frames + 1
@@ -132,10 +133,10 @@ class _BestPath(IncrementalDecoder):
         text = self._utf8.decode(self._vocab.pieces[best])
         return self._part(text if self._text else text.lstrip())
 
-    def last(self) -> list[Any]:
+    def flush(self) -> list[Any]:
         """See `IncrementalDecoder`: what was not whole yet, and the whole text."""
         part = self._part(self._utf8.decode(b"", final=True))
-        whole = PartSaid(self._text.strip(), self._now(), True)
+        whole = PartialTranscript(self._text.strip(), self._now(), True)
         self._utf8.reset()
         self._last, self._frames, self._text = len(self._vocab), 0, ""
         return [whole] if part is None else [part, whole]
@@ -157,11 +158,11 @@ class _BestPath(IncrementalDecoder):
         self._last, self._frames, self._text = found.last, found.frames, found.text
         self._utf8.setstate((bytes(pending), 0))
 
-    def _part(self, text: str) -> PartSaid | None:
+    def _part(self, text: str) -> PartialTranscript | None:
         if not text:
             return None
         self._text = (self._text + text)[-_LONGEST:]
-        return PartSaid(text, self._now(), False)
+        return PartialTranscript(text, self._now(), False)
 
     def _now(self) -> float:
         return self._clock.span(max(0, self._frames - 1), max(1, self._frames))[0]

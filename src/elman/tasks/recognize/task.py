@@ -55,7 +55,7 @@ from elman.tasks.recognize.graph import GRAPHS
 from elman.tasks.recognize.network import CtcScores, RecognizeNetwork, frame_of
 from elman.tasks.recognize.settings import RecognizeConfig
 from elman.tasks.recognize.stream import RecognizeStreamer
-from elman.tasks.recognize.transcript import PANELS, FrameTimes, Transcript, draw, heard, pieces, rows
+from elman.tasks.recognize.transcript import PANELS, FrameTimes, Transcript, draw, pieces, rows, transcripts
 
 _TRANSCRIPTS = frozenset({"text", "transcript", "transcription", "sentence"})
 """Names of columns that make a sound beside them something to recognise."""
@@ -121,10 +121,10 @@ class Recognize(
     ) -> None:
         self._run, self._options = run, run.options
         self.columns, self.input, self.vocab, self._known = chosen, member, symbols, known
-        self._frame, self._guide = frame_of(run.options), _guide(symbols, known, run)
+        self._frame, self._scorer = frame_of(run.options), _scorer(symbols, known, run)
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether there is a transcript, and a sound, or a file of sound or a picture."""
         small = {name.lower(): value for name, value in record.fields.items()}
         others = [value for name, value in small.items() if name not in _TRANSCRIPTS]
@@ -139,7 +139,7 @@ class Recognize(
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
 
     @classmethod
-    def choose(cls, records: Sequence[Record], data: DataSettings) -> Columns:
+    def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Columns:
         """The columns to read and to write."""
         return columns.transcribed(records, data, _readable)
 
@@ -158,10 +158,8 @@ class Recognize(
         form = run.data.normal_form
         known = [words.normal(_text(chosen, record, run.data), form) for record in records]
         unit = "char" if run.data.unit == "auto" else run.data.unit
-        counted = run.data.min_count if unit in ("char", "word") else 1
-        size = run.data.vocab_size if unit != "byte" else 0
         ready = [prepared(text, unit, run.data.lower) for text in known]
-        symbols = vocab.learn(unit, ready, size=size, min_count=counted, form=form)
+        symbols = vocab.learn_as(run.data, unit, ready, strict=False)
         learnt = TrainingTexts(
             spaced=sum(" " in text for text in known) > len(known) / 2,
             words=tuple(_words(options, known, run.data)),
@@ -189,7 +187,7 @@ class Recognize(
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Which columns serve, what is read, what is written, and what guides the search."""
         size, hop = self._frame
         told = {
@@ -214,7 +212,7 @@ class Recognize(
         return [self._spoken(record, use) for record in records]
 
     @property
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """As the settings say."""
         if self._options.watch != "auto":
             return self._options.watch
@@ -243,9 +241,9 @@ class Recognize(
         said = CtcScores(scores.scores.index_select(1, kept), scores.lengths[enough])
         return self.loss(said, replace(batch, targets=batch.targets.index_select(1, kept)))
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """Word and symbol error rate, exact matches, and the loss a symbol; the watched one first."""
-        told = self._told(held, [self._plain(one) for one in outputs]) if outputs else {}
+        told = self._rates(examples, [self._plain(one) for one in outputs]) if outputs else {}
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
@@ -254,27 +252,27 @@ class Recognize(
         ((usual, _),) = Counter(known).most_common(1)
         mine = [_compared(example.data) for example in train]
         told: dict[str, dict[str, Scores]] = {}
-        for part, held in parts.items():
-            places = nearest(mine, [_compared(example.data) for example in held])
+        for part, examples in parts.items():
+            places = nearest(mine, [_compared(example.data) for example in examples])
             told[part] = {
-                "nearest training sequence": self._told(held, [known[place] for place in places]),
-                "most frequent text": self._told(held, [usual] * len(held)),
+                "nearest training sequence": self._rates(examples, [known[place] for place in places]),
+                "most frequent text": self._rates(examples, [usual] * len(examples)),
             }
         return told
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Return confused symbols, and the times of each symbol of some lines."""
-        right = [_spoken(example).text for example in held]
+        right = [_spoken(example).text for example in examples]
         said = [self._plain(one) for one in outputs]
         confused = error_rates.confusions(right, said, unit=self.vocab.unit)
         tables = {"confusions": confused} if len(confused) > 1 else {}
-        shown = self._shown(held, outputs)
+        shown = self._shown(examples, outputs)
         figures = {"alignment": lambda figure: draw(figure, shown, self._clock)} if shown else {}
         return Findings(tables, figures)
 
-    def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The lines with most wrong symbols for their length."""
-        right = [_spoken(example).text for example in held]
+        right = [_spoken(example).text for example in examples]
         said = [self._plain(one) for one in outputs]
         counts = error_rates.errors(right, said, unit=self.vocab.unit)
         shares = [count / max(1, len(text)) for count, text in zip(counts, right, strict=True)]
@@ -288,9 +286,11 @@ class Recognize(
             for place in largest(shares, most)
         ]
 
-    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+    def evidence(
+        self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
+    ) -> list[Evidence]:
         """Draw when each symbol of some lines was recognized."""
-        shown = self._shown(held, outputs)[:PANELS]
+        shown = self._shown(examples, outputs)[:PANELS]
         caption = (
             "What was read, and under it how likely each symbol of the text is at each frame. Between "
             "symbols the blank is likely, which stands for nothing."
@@ -299,16 +299,21 @@ class Recognize(
         drawn = Evidence("alignment", caption, numbers, lambda figure: draw(figure, shown, self._clock))
         return [drawn] if shown else []
 
+    def source_text(self, record: Record) -> str:
+        """The path that is read."""
+        value = self.columns.read(record)
+        return value if isinstance(value, str) else ""
+
     def predict(self, network: nn.Module, batch: Batch, scores: CtcScores) -> list[Transcript]:
         """The best text of each sequence, by the search that the settings ask for, and its frames."""
         said, lengths = scores
         if self.vocab.unknown is not None:
             never = torch.tensor([self.vocab.unknown], device=said.device)
             said = said.index_fill(2, never, -torch.inf)
-        if self._options.beam == 1 and self._guide is None:
-            return heard(said, lengths, ctc.greedy(said, lengths))
-        found = prefix_beam(said, lengths, width=self._options.beam, guide=self._guide)
-        return heard(said, lengths, [best.symbols for best, *_ in found])
+        if self._options.beam == 1 and self._scorer is None:
+            return transcripts(said, lengths, ctc.greedy(said, lengths))
+        found = prefix_beam(said, lengths, width=self._options.beam, scorer=self._scorer)
+        return transcripts(said, lengths, [best.symbols for best, *_ in found])
 
     def with_beam(self, width: int) -> Self:
         """The same task with another width of the beam."""
@@ -340,10 +345,10 @@ class Recognize(
         """The network as a stream, by the best path; see `Streaming`."""
         assert isinstance(network, RecognizeNetwork)
         in_one_direction(network.encoder.recurrent, "recognize", "recognize.bidirectional")
-        self.input.intake()  # raises where steps depend on the whole
+        self.input.incremental_encoder()  # raises where steps depend on the whole
         return RecognizeStreamer(self.input, self.vocab, self._clock, network.encoder, network.output)
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that recognise and measure."""
         return ["elman predict {name} FILE", "elman predict {name} FILE --beam 16", "elman eval {name} FILE"]
 
@@ -364,21 +369,21 @@ class Recognize(
         return Spoken(data, torch.from_numpy(numbers).long(), len(data), text)
 
     def _shown(
-        self, held: Sequence[Example], outputs: Sequence[Transcript]
+        self, examples: Sequence[Example], outputs: Sequence[Transcript]
     ) -> list[tuple[Tensor, Transcript, list[str]]]:
         """Draw the input, the transcript, and its symbols, where there are any."""
         return [
             (example.data, one, [self.vocab.describe(symbol) for symbol in one.symbols])
-            for example, one in zip(held, outputs, strict=True)
+            for example, one in zip(examples, outputs, strict=True)
             if one.symbols
         ]
 
     def _plain(self, one: Transcript) -> str:
         return error_rates.plain(self.vocab.decode(one.symbols), lower=self._run.data.lower)
 
-    def _told(self, held: Sequence[Example], said: Sequence[str]) -> Scores:
-        told = error_rates.rates([_spoken(example).text for example in held], said, unit=self.vocab.unit)
-        first = self.watch
+    def _rates(self, examples: Sequence[Example], texts: Sequence[str]) -> Scores:
+        told = error_rates.rates([_spoken(example).text for example in examples], texts, unit=self.vocab.unit)
+        first = self.selection_metric
         return {first: told.pop(first), **told} if first in told else told
 
 
@@ -432,7 +437,7 @@ def _words(options: RecognizeConfig, known: Sequence[str], data: DataSettings) -
     return list(error_rates.words(spelled))
 
 
-def _guide(symbols: Vocab, known: TrainingTexts, run: RunConfig[RecognizeConfig]) -> PrefixScorer | None:
+def _scorer(symbols: Vocab, known: TrainingTexts, run: RunConfig[RecognizeConfig]) -> PrefixScorer | None:
     """What guides the search; None: nothing does."""
     options = run.options
     found: list[PrefixScorer] = []

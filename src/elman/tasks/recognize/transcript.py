@@ -65,7 +65,7 @@ class TimedText(NamedTuple):
     end: float
 
 
-def heard(scores: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]]) -> list[Transcript]:
+def transcripts(scores: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]]) -> list[Transcript]:
     """What there is to tell of the texts that were found.
 
     Args:
@@ -79,12 +79,12 @@ def heard(scores: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]]) -> li
         targets[: len(text), column] = torch.tensor(text, dtype=torch.int64)
     nats = ctc.loss(scores, lengths, targets.to(scores.device), counts).tolist()
     spans = ctc.align(scores, lengths, targets, counts)
-    shares, told = scores.float().softmax(-1).cpu(), []
+    shares, found = scores.float().softmax(-1).cpu(), []
     for column, (text, frames) in enumerate(zip(texts, lengths.tolist(), strict=True)):
         starts, ends = (part[: len(text), column] for part in spans)
         own = shares[:frames, column][:, [*text, scores.shape[2] - 1]]
-        told.append(Transcript(list(text), -nats[column], starts, ends, own))
-    return told
+        found.append(Transcript(list(text), -nats[column], starts, ends, own))
+    return found
 
 
 def pieces(symbols: Sequence[str], one: Transcript, clock: FrameTimes, *, words: bool) -> list[TimedText]:

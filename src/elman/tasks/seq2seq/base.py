@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from torch import Tensor
 
 from elman.core import json_schema
-from elman.core.records import Batch
+from elman.core.records import Batch, Record
 from elman.core.run_config import RunConfig
 from elman.data.columns import Columns
 from elman.decoding.options import SearchOptions
@@ -70,9 +70,14 @@ class Seq2SeqTask(
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
+    def source_text(self, record: Record) -> str:
+        """The text or path that is read."""
+        value = self.columns.read(record)
+        return value if isinstance(value, str) else ""
+
     @property
-    def watch(self) -> str:
-        return self.wording.watch()
+    def selection_metric(self) -> str:
+        return self.wording.selection_metric()
 
     def loss(self, scores: DecoderContext, batch: Batch) -> Loss:
         return Loss(*self.wording.loss(scores, batch.targets))

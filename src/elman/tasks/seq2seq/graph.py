@@ -60,19 +60,19 @@ class EncoderPiece(ExportedGraph):
         self._network: Any = network
         self._decoder = network.decoder
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         tensors = _tensors(graph)
         source = self.source(tensors)
         self._give_memory(tensors, source)
         self._give_state(tensors, source.summary)
 
     def _give_memory(self, graph: TensorGraph, source: EncodedSource) -> None:
-        look, values = self._decoder.attention, source.values
-        if look is None:
+        attention, values = self._decoder.attention, source.values
+        if attention is None:
             values = GraphValue(graph.op("Unsqueeze", source.summary, [0]).name, source.summary.width)
             keys, inside = values, graph.op("Expand", True, graph.op("Concat", [1], graph.batch, axis=0))
         else:
-            keys = _KEYS[type(look)](graph, look, values)
+            keys = _KEYS[type(attention)](graph, attention, values)
             steps = graph.op("Gather", graph.op("Shape", values), [0])
             with exporters_layers.over(graph, steps, graph.batch, graph.lengths):
                 inside = graph.op("Squeeze", graph.inside(), [2])
@@ -88,7 +88,7 @@ class EncoderPiece(ExportedGraph):
     def source(self, graph: TensorGraph) -> EncodedSource:
         """What the encoder makes of its input."""
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
         if given[INPUT].shape[0] == 1:
             lengths = None
         reading, _ = self._network(Seq(given[INPUT], lengths))
@@ -114,7 +114,7 @@ class DecoderPiece(ExportedGraph):
     def __init__(self, network: Writes) -> None:
         self.decoder = network.decoder
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         graph, decoder = _tensors(graph), self.decoder
         symbols = graph.tensor(SYMBOLS, torch.int64, ["B"])
         row = graph.op("Unsqueeze", symbols, [0])
@@ -133,7 +133,7 @@ class DecoderPiece(ExportedGraph):
         if decoder.attention is None:
             context, seen = values, graph.op("Cast", inside, to=torch.float32)
         else:
-            context, seen = _look(graph, decoder.attention, hidden, _Memory(values, keys, inside))
+            context, seen = _attend(graph, decoder.attention, hidden, _Memory(values, keys, inside))
         features = exporters_layers.linear(graph, graph.concat([context, hidden]), decoder.readout)
         features = graph.apply("Tanh", features)
         if decoder.feed:
@@ -173,7 +173,7 @@ class DecoderPiece(ExportedGraph):
             **state,
         }
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
         memory = AttentionMemory(given[VALUES], given[KEYS], given[INSIDE])
         names = state_names(self.decoder)
         written = self.decoder(given[SYMBOLS][None], memory, tuple(given[name] for name in names))
@@ -214,40 +214,40 @@ def moving(graph: TensorGraph, encoder: Encoder, vectors: GraphValue, summary: P
 # Attention
 
 
-def _look(
-    graph: TensorGraph, look: Attention, hidden: GraphValue, memory: _Memory
+def _attend(
+    graph: TensorGraph, attention: Attention, hidden: GraphValue, memory: _Memory
 ) -> tuple[GraphValue, GraphValue]:
     """The context [1, B, M] of hidden states [1, B, H], and the weights [S, B] that it is a mean by."""
-    scores = _SCORES[type(look)](graph, look, hidden, memory.keys)  # [S, B]
+    scores = _SCORES[type(attention)](graph, attention, hidden, memory.keys)  # [S, B]
     there = graph.op("Where", memory.inside, scores, -1e30)
     weights = graph.op("Softmax", there, axis=0)
     shares = graph.op("Mul", memory.values, graph.op("Unsqueeze", weights, [2]))
     context = graph.op("ReduceSum", shares, [0], keepdims=1)
-    return GraphValue(context.name, look.value_size), weights
+    return GraphValue(context.name, attention.value_size), weights
 
 
-def _additive_keys(graph: TensorGraph, look: Attention, values: GraphValue) -> GraphValue:
-    assert isinstance(look, Additive)
-    return exporters_layers.linear(graph, values, look.key)
+def _additive_keys(graph: TensorGraph, attention: Attention, values: GraphValue) -> GraphValue:
+    assert isinstance(attention, Additive)
+    return exporters_layers.linear(graph, values, attention.key)
 
 
-def _general_keys(graph: TensorGraph, look: Attention, values: GraphValue) -> GraphValue:
-    assert isinstance(look, General)
-    return graph.linear(values, look.key.weight)
+def _general_keys(graph: TensorGraph, attention: Attention, values: GraphValue) -> GraphValue:
+    assert isinstance(attention, General)
+    return graph.linear(values, attention.key.weight)
 
 
-def _same_keys(graph: TensorGraph, look: Attention, values: GraphValue) -> GraphValue:
+def _same_keys(graph: TensorGraph, attention: Attention, values: GraphValue) -> GraphValue:
     return GraphValue(graph.op("Identity", values).name, values.width)
 
 
-def _additive(graph: TensorGraph, look: Attention, hidden: GraphValue, keys: GraphValue) -> GraphValue:
-    assert isinstance(look, Additive)
-    both = graph.apply("Add", graph.linear(hidden, look.query.weight), keys)
-    energy = graph.linear(graph.apply("Tanh", both), look.energy.weight)
+def _additive(graph: TensorGraph, attention: Attention, hidden: GraphValue, keys: GraphValue) -> GraphValue:
+    assert isinstance(attention, Additive)
+    both = graph.apply("Add", graph.linear(hidden, attention.query.weight), keys)
+    energy = graph.linear(graph.apply("Tanh", both), attention.energy.weight)
     return graph.op("Squeeze", energy, [2])
 
 
-def _products(graph: TensorGraph, look: Attention, hidden: GraphValue, keys: GraphValue) -> GraphValue:
+def _products(graph: TensorGraph, attention: Attention, hidden: GraphValue, keys: GraphValue) -> GraphValue:
     return graph.op("ReduceSum", graph.op("Mul", keys, hidden), [2], keepdims=0)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from elman.core import formatting
 from elman.core.errors import TaskError
 from elman.plots import figures
 
@@ -23,7 +24,7 @@ class GeneratedText(NamedTuple):
         score: what it was ranked by: logp / length**a.
         symbols: its T' symbols, printable, the end last.
         source: the T steps of the source, printable; or a picture, [H, W] or [H, W, C] uint8.
-        looks: [T', T] how much each symbol looked at each step of the source; rows sum to 1. Of a picture T
+        attention: [T', T] weights of the source's steps for each symbol; rows sum to 1. Of a picture T
             is rows x columns of a map over it. None without attention.
         map: the map's rows and columns; nothing where the source is not a picture.
     """
@@ -33,8 +34,26 @@ class GeneratedText(NamedTuple):
     score: float
     symbols: Sequence[str]
     source: Any
-    looks: np.ndarray | None
+    attention: np.ndarray | None
     map: tuple[int, int] | None = None
+
+
+class Translations(list[list[GeneratedText]]):
+    """For each source what was written for it, the best first."""
+
+    def save_picture(self, path: str | Path) -> None:
+        """Write a picture of where the symbols of the first ones came from: png, svg or pdf.
+
+        Raises:
+            TaskError: the model has no attention, matplotlib is missing, or does not know that kind of file.
+            RunError: the file cannot be written.
+        """
+        save_picture(Path(path), [several[0] for several in self if several])
+
+    def _repr_html_(self) -> str:
+        """The texts for a notebook, each with the number of its source and its score."""
+        rows = [(place, one.text, one.score) for place, several in enumerate(self, 1) for one in several]
+        return formatting.html_table([("source", "text", "score"), *rows])
 
 
 def save_picture(path: Path, translations: Sequence[GeneratedText]) -> None:
@@ -44,7 +63,7 @@ def save_picture(path: Path, translations: Sequence[GeneratedText]) -> None:
         TaskError: the model has no attention; or matplotlib is missing, or does not know that kind of file.
         RunError: the file cannot be written.
     """
-    if all(one.looks is None for one in translations):
+    if all(one.attention is None for one in translations):
         got = "a model without attention, which looks at nothing"
         raise TaskError("a picture", got, remedy="train with attention=general in the task's settings")
     figures.save_figure(path, lambda figure: draw(figure, translations))
@@ -52,7 +71,7 @@ def save_picture(path: Path, translations: Sequence[GeneratedText]) -> None:
 
 def draw(figure: Any, translations: Sequence[GeneratedText]) -> None:
     """Draw where the symbols of the first translations came from on a matplotlib Figure."""
-    shown = [one for one in translations if one.looks is not None][:_PANELS]
+    shown = [one for one in translations if one.attention is not None][:_PANELS]
     if shown[0].map is None:
         _grids(figure, shown)
     else:
@@ -71,9 +90,9 @@ def rows(translations: Sequence[GeneratedText]) -> list[dict[str, Any]]:
             "weight": float(weight),
         }
         for number, one in enumerate(translations)
-        if one.looks is not None
-        for step, (symbol, look) in enumerate(zip(one.symbols, one.looks, strict=False))
-        for place, weight in enumerate(look)
+        if one.attention is not None
+        for step, (symbol, weights) in enumerate(zip(one.symbols, one.attention, strict=False))
+        for place, weight in enumerate(weights)
     ]
 
 
@@ -86,7 +105,7 @@ def _grids(figure: Any, shown: Sequence[GeneratedText]) -> None:
     cell = 0.28
     figure.set_size_inches(wide * max(2.5, 1.2 + cell * across), high * max(2, 1 + cell * down))
     for axes, one in zip(figure.subplots(high, wide, squeeze=False).flat, shown, strict=False):
-        axes.imshow(one.looks, cmap="Blues", vmin=0, vmax=1)
+        axes.imshow(one.attention, cmap="Blues", vmin=0, vmax=1)
         turned = 90 * (max(map(len, one.source)) > 1)
         axes.set_xticks(
             range(len(one.source)), [*map(figures.literal, one.source)], rotation=turned, fontsize=8
@@ -107,13 +126,13 @@ def _maps(figure: Any, shown: Sequence[GeneratedText]) -> None:
         axes.set_axis_off()
     for row, one in zip(grid, shown, strict=True):
         assert one.map is not None
-        assert one.looks is not None
+        assert one.attention is not None
         picture = np.asarray(one.source)
         row[0].imshow(picture, cmap="gray")
-        for axes, symbol, look in zip(row[1:], one.symbols[:-1], one.looks, strict=False):
+        for axes, symbol, weights in zip(row[1:], one.symbols[:-1], one.attention, strict=False):
             axes.imshow(picture, cmap="gray")
             extent = (-0.5, picture.shape[1] - 0.5, picture.shape[0] - 0.5, -0.5)
-            light = look[: one.map[0] * one.map[1]].reshape(one.map)
+            light = weights[: one.map[0] * one.map[1]].reshape(one.map)
             shade = 1 - light / max(light.max(), 1e-9)
             axes.imshow(
                 np.zeros_like(light), alpha=0.75 * shade, cmap="gray", extent=extent, interpolation="bilinear"

@@ -48,13 +48,13 @@ class TextHypothesis(NamedTuple):
         symbols: its numbers, without the border.
         logp: its log probability, after the prefix where one was given.
         score: what it was ranked by.
-        looks: [T' + 1, T] how much each of its steps, the border last, looked at each of the source; or None.
+        attention: [T' + 1, T] weights of the source at each of its steps, the border last; or None.
     """
 
     symbols: list[int]
     logp: float
     score: float
-    looks: Tensor | None = None
+    attention: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -148,9 +148,9 @@ class TargetText:
 
     def text(self, line: TextHypothesis, words: Sequence[str] = ()) -> str:
         """The text that a line spells, with a source's `words` for what is unknown, if that is asked for."""
-        if line.looks is None or not words or self.vocab.unknown not in line.symbols:
+        if line.attention is None or not words or self.vocab.unknown not in line.symbols:
             return self.vocab.decode(line.symbols).strip()
-        read = line.looks.argmax(1).tolist()
+        read = line.attention.argmax(1).tolist()
         pieces = [
             words[read[place]].encode() if symbol == self.vocab.unknown else self.vocab.pieces[symbol]
             for place, symbol in enumerate(line.symbols)
@@ -168,7 +168,7 @@ class TargetText:
     def ending(self, reading: DecoderContext, targets: Tensor, *, last: bool) -> Tensor:
         """The nats of the last symbol of each target, which is the border, or of the first."""
         kept = edge(targets, last=last) != IGNORED
-        scores = reading.decoder.output(reading.teach(targets)[kept])
+        scores = reading.decoder.output(reading.teacher_force(targets)[kept])
         return F.cross_entropy(scores.float(), targets[kept], reduction="sum")
 
     def objective(self, reading: DecoderContext, targets: Tensor) -> tuple[Tensor, int]:
@@ -180,7 +180,7 @@ class TargetText:
         self, reading: DecoderContext, targets: Tensor, *, sampled: float, smoothing: float
     ) -> tuple[Tensor, int]:
         kept = targets != IGNORED  # the softmax takes most of the time: none for padding
-        scores = reading.decoder.output(reading.teach(targets, sampled)[kept])
+        scores = reading.decoder.output(reading.teacher_force(targets, sampled)[kept])
         nats = F.cross_entropy(scores.float(), targets[kept], reduction="sum", label_smoothing=smoothing)
         return nats, len(scores)
 
@@ -190,14 +190,14 @@ class TargetText:
 
     @torch.no_grad()
     def write(
-        self, reading: DecoderContext, how: SearchOptions, *, looks: bool = False
+        self, reading: DecoderContext, how: SearchOptions, *, attention: bool = False
     ) -> list[list[TextHypothesis]]:
         """For each source the best lines, or drawn ones, the best first.
 
         Args:
             reading: sources that were read.
             how: the search.
-            looks: whether to tell what each step looked at.
+            attention: whether to return the weights of each step.
 
         Raises:
             ConfigError: a setting of the search out of bounds.
@@ -210,7 +210,7 @@ class TargetText:
             [line._replace(symbols=before + line.symbols) for line in several]
             for several in find(reading, how, prefix)
         ]
-        return self._with_looks(reading, lines) if looks or self._has_unknown(lines) else lines
+        return self._with_attention(reading, lines) if attention or self._has_unknown(lines) else lines
 
     @property
     def _banned(self) -> list[int]:
@@ -230,9 +230,9 @@ class TargetText:
     def _found(
         self, reading: DecoderContext, how: SearchOptions, prefix: Tensor | None
     ) -> list[list[TextHypothesis]]:
-        scores, state = reading.begin(prefix)
+        scores, state = reading.start(prefix)
         found = beam(
-            reading.steps,
+            reading.step_fn,
             scores,
             state,
             len(self.vocab),
@@ -251,13 +251,13 @@ class TargetText:
     ) -> list[list[TextHypothesis]]:
         if how.count < 1:
             raise ConfigError("count", str(how.count), expected="at least 1")
-        scores, state = reading.begin(prefix)
+        scores, state = reading.start(prefix)
         border, sources = len(self.vocab), torch.arange(len(scores), device=scores.device)
         rows = sources.repeat_interleave(how.count)
         generator = torch.Generator(scores.device)
         generator.manual_seed(how.seed) if how.seed is not None else generator.seed()
         symbols = sampling.generate(
-            reading.steps(rows),
+            reading.step_fn(rows),
             scores[rows],
             tuple(part[:, rows] for part in state),
             generator=generator,
@@ -279,7 +279,7 @@ class TargetText:
         ]
         return [lines[start : start + how.count] for start in range(0, len(lines), how.count)]
 
-    def _with_looks(
+    def _with_attention(
         self, reading: DecoderContext, lines: Sequence[Sequence[TextHypothesis]]
     ) -> list[list[TextHypothesis]]:
         """The lines with what each step looked at, found by writing them once more."""
@@ -290,57 +290,59 @@ class TargetText:
         )
         symbols = [torch.cat([torch.tensor(line.symbols, dtype=torch.int64), border]) for line in flat]
         reading = reading.rows(owners)
-        weights = reading.looks(torch.nn.utils.rnn.pad_sequence(symbols).to(device)).float().cpu()
+        weights = reading.attention_weights(torch.nn.utils.rnn.pad_sequence(symbols).to(device)).float().cpu()
         lengths = reading.memory.inside.sum(0).tolist()
         made = iter(
-            line._replace(looks=weights[: len(own), row, :length])
+            line._replace(attention=weights[: len(own), row, :length])
             for row, (line, own, length) in enumerate(zip(flat, symbols, lengths, strict=True))
         )
         return [[next(made) for _ in several] for several in lines]
 
-    def scores(self, held: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
+    def scores(self, examples: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
         """BLEU and chrF (with sacreBLEU), exact matches, the symbol error rate; the watched one first.
 
         Examples of one source count once, by the first of them; the target of each is right for it.
         """
-        said, references = _by_source(held, texts)
-        told = _sentence_scores(said, references, lower=self._lower) if is_installed("sacrebleu") else {}
-        exact = sum(self._same(text, right) for text, right in zip(said, references, strict=True))
-        told["exact_match"] = exact / max(1, len(said))
-        told["symbol_error_rate"] = self._errors(said, references)
-        first = self.watch()
-        return {first: told.pop(first), **told} if first in told else told
+        hypotheses, references = _by_source(examples, texts)
+        found = (
+            _sentence_scores(hypotheses, references, lower=self._lower) if is_installed("sacrebleu") else {}
+        )
+        exact = sum(self._same(text, right) for text, right in zip(hypotheses, references, strict=True))
+        found["exact_match"] = exact / max(1, len(hypotheses))
+        found["symbol_error_rate"] = self._errors(hypotheses, references)
+        first = self.selection_metric()
+        return {first: found.pop(first), **found} if first in found else found
 
     def mistakes(
-        self, held: Sequence[Example], texts: Sequence[str], lines: Sequence[TextHypothesis], most: int
+        self, examples: Sequence[Example], texts: Sequence[str], lines: Sequence[TextHypothesis], most: int
     ) -> list[Mistake]:
         """The texts with most wrong symbols for their length, by the nearest reference, one for a source."""
-        said, references = _by_source(held, texts)
-        firsts = {_pair(pair).key: place for place, pair in reversed([*enumerate(held)])}
-        places = [firsts[key] for key in dict.fromkeys(_pair(pair).key for pair in held)]
+        hypotheses, references = _by_source(examples, texts)
+        firsts = {_pair(pair).key: place for place, pair in reversed([*enumerate(examples)])}
+        places = [firsts[key] for key in dict.fromkeys(_pair(pair).key for pair in examples)]
         sizes = [
             0.0 if any(self._same(text, [right]) for right in rights) else self._errors([text], [rights])
-            for text, rights in zip(said, references, strict=True)
+            for text, rights in zip(hypotheses, references, strict=True)
         ]
         return [
             Mistake(
                 places[at],
-                said[at],
+                hypotheses[at],
                 references[at][0],
                 {"symbol error rate": sizes[at], "probability": math.exp(lines[places[at]].logp)},
-                _pair(held[places[at]]).source,
+                _pair(examples[places[at]]).source,
             )
             for at in largest(sizes, most)
         ]
 
-    def by_length(self, held: Sequence[Example], texts: Sequence[str]) -> list[Sequence[object]]:
+    def by_length(self, examples: Sequence[Example], texts: Sequence[str]) -> list[Sequence[object]]:
         """Return a table of the first score by the length of the source; the first row is its header."""
-        order = sorted(range(len(held)), key=lambda place: len(held[place].data))
+        order = sorted(range(len(examples)), key=lambda place: len(examples[place].data))
         size = max(1, -(-len(order) // _LENGTHS))
         rows: list[Sequence[object]] = []
         for start in range(0, len(order), size):
             places = order[start : start + size]
-            some = [held[place] for place in places]
+            some = [examples[place] for place in places]
             scores = self.scores(some, [texts[place] for place in places])
             name = next(iter(scores))
             if not rows:
@@ -348,23 +350,23 @@ class TargetText:
             rows.append((f"{len(some[0].data)} to {len(some[-1].data)}", len(some), scores[name]))
         return rows
 
-    def shorter_bleus(self, held: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
+    def shorter_bleus(self, examples: Sequence[Example], texts: Sequence[str]) -> dict[str, float]:
         """BLEU of n-grams up to 1, 2 and 3 words (with sacreBLEU); `scores` has that of 4."""
         if not is_installed("sacrebleu"):
             return {}
-        said, references = _by_source(held, texts)
+        hypotheses, references = _by_source(examples, texts)
         scorers = {f"bleu_{order}": _bleu(self._lower, order) for order in (1, 2, 3)}
-        return _corpus_scores(scorers, said, references)
+        return _corpus_scores(scorers, hypotheses, references)
 
-    def baselines(self, train: Sequence[Example], held: Sequence[Example]) -> dict[str, dict[str, float]]:
+    def baselines(self, train: Sequence[Example], examples: Sequence[Example]) -> dict[str, dict[str, float]]:
         """The scores of a copy of the source, if that is a text, and of the target of the nearest source."""
-        places = nearest([example.data for example in train], [example.data for example in held])
-        said = {"nearest training source": [_pair(train[place]).text for place in places]}
-        if copies := [_pair(example).source for example in held if _pair(example).source]:
-            said["copy of the source"] = copies
-        return {name: self.scores(held, texts) for name, texts in said.items()}
+        places = nearest([example.data for example in train], [example.data for example in examples])
+        predictors = {"nearest training source": [_pair(train[place]).text for place in places]}
+        if copies := [_pair(example).source for example in examples if _pair(example).source]:
+            predictors["copy of the source"] = copies
+        return {name: self.scores(examples, texts) for name, texts in predictors.items()}
 
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """The score that selects the best epoch."""
         if self.options.watch != "auto":
             return self.options.watch
@@ -378,11 +380,11 @@ class TargetText:
         """The text as the vocabulary sees it, with one space where there are several."""
         return " ".join((text.lower() if self._lower else text).split())
 
-    def _errors(self, said: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    def _errors(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
         """Symbols to change, over those that should be there, by the nearest reference of each."""
         pairs = [
             (self._symbols(right), self._symbols(text))
-            for text, rights in zip(said, references, strict=True)
+            for text, rights in zip(hypotheses, references, strict=True)
             for right in rights
         ]
         distances = iter(zip(edit_distance.edit_distances(pairs).tolist(), pairs, strict=True))
@@ -398,11 +400,11 @@ class TargetText:
         return ready.split() if self.vocab.unit in ("word", "bpe") else ready
 
 
-def _by_source(held: Sequence[Example], texts: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+def _by_source(examples: Sequence[Example], texts: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """For each source the first text that was written for it, and all that are right."""
     rights: dict[Hashable, list[str]] = {}
     firsts: dict[Hashable, str] = {}
-    for pair, text in zip(held, texts, strict=True):
+    for pair, text in zip(examples, texts, strict=True):
         rights.setdefault(_pair(pair).key, []).append(_pair(pair).text)
         firsts.setdefault(_pair(pair).key, text)
     return list(firsts.values()), list(rights.values())
@@ -432,7 +434,7 @@ def bounded(numbers: Any, what: str, options: Seq2SeqSettings, where: str) -> An
 def _logps(reading: DecoderContext, targets: Tensor, prefix: Tensor | None) -> Tensor:
     """[B] log probabilities of targets [T', B] after a prefix [P]."""
     before = targets[:0] if prefix is None else prefix[:, None].expand(-1, targets.shape[1])
-    scores = reading.decoder.output(reading.teach(torch.cat([before, targets]))[len(before) :])
+    scores = reading.decoder.output(reading.teacher_force(torch.cat([before, targets]))[len(before) :])
     nats = F.cross_entropy(
         scores.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none"
     )
@@ -452,17 +454,17 @@ def _bleu(lower: bool, order: int) -> Any:
 
 
 def _sentence_scores(
-    said: Sequence[str], references: Sequence[Sequence[str]], *, lower: bool
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], *, lower: bool
 ) -> dict[str, float]:
     """BLEU and chrF in percent (Papineni et al. 2002; Popović 2015)."""
-    return _corpus_scores(_scorers(lower), said, references)
+    return _corpus_scores(_scorers(lower), hypotheses, references)
 
 
 def _corpus_scores(
-    scorers: Mapping[str, Any], said: Sequence[str], references: Sequence[Sequence[str]]
+    scorers: Mapping[str, Any], hypotheses: Sequence[str], references: Sequence[Sequence[str]]
 ) -> dict[str, float]:
     most = max(map(len, references))
     columns = [
         [several[place] if place < len(several) else None for several in references] for place in range(most)
     ]
-    return {name: scorer.corpus_score(list(said), columns).score for name, scorer in scorers.items()}
+    return {name: scorer.corpus_score(list(hypotheses), columns).score for name, scorer in scorers.items()}

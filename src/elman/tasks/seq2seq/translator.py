@@ -30,7 +30,7 @@ from elman.tasks.operations import (
     values_of,
     warm,
 )
-from elman.tasks.seq2seq.result import GeneratedText
+from elman.tasks.seq2seq.result import GeneratedText, Translations
 from elman.tasks.seq2seq.target_text import TextHypothesis
 
 
@@ -50,7 +50,7 @@ class TranslatorModel(Model):
         seed: int | None = None,
         prefix: str = "",
         names: Sequence[str] = (),
-    ) -> list[list[GeneratedText]]:
+    ) -> Translations:
         """What the model writes for each of some sources, the best first.
 
         Args:
@@ -71,7 +71,7 @@ class TranslatorModel(Model):
             ConfigError: a setting is out of bounds.
         """
         task = self._able(Translator)
-        check_counts(count=count, seed=seed)
+        check_counts(count=count, seed=seed, beam=beam)
         found = listed_values(values)
         names = names or [f"value {i}" for i in range(1, len(found) + 1)]
         records = [task.record(value, name) for value, name in zip(found, names, strict=True)]
@@ -88,10 +88,10 @@ class TranslatorModel(Model):
         )
         examples = self.task.encode(records, Purpose.PREDICT)
         written = search(task, self.network, examples, how)
-        return [
+        return Translations(
             [task.translation(line, record, example) for line in lines]
             for record, example, lines in zip(records, examples, written, strict=True)
-        ]
+        )
 
 
 def search(
@@ -130,7 +130,7 @@ def _line(line: GeneratedText) -> dict[str, Any]:
         "score": round(line.score, 4),
         "symbols": list(line.symbols),
         "source": list(line.source) if is_text else None,
-        "looks": None if line.looks is None else line.looks.round(4).tolist(),
+        "looks": None if line.attention is None else line.attention.round(4).tolist(),
         "map": None if line.map is None else list(line.map),
     }
 

@@ -33,7 +33,7 @@ class TagPiece(ExportedGraph):
     def __init__(self, network: TagNetwork) -> None:
         self._network = network
 
-    def describe(self, graph: StepGraph) -> None:
+    def build(self, graph: StepGraph) -> None:
         vectors = _words(graph, self._network.words)
         hidden, _ = layers.recurrent(graph, self._network.recurrent, vectors)
         graph.output(SCORES, layers.linear(graph, hidden, self._network.output))
@@ -47,12 +47,12 @@ class TagPiece(ExportedGraph):
         ends = torch.randint(1, 9, own.shape, generator=generator)
         return {INPUT: torch.cat([own, letters.where(torch.arange(8) < ends, 0)], 2)}
 
-    def heard(self, said: Named) -> Any:
-        return Tagged(said[SCORES], self._network.crf)
+    def as_scores(self, outputs: Named) -> Any:
+        return Tagged(outputs[SCORES], self._network.crf)
 
-    def says(self, given: Named, lengths: Tensor | None) -> Named:
-        said, state = self._network(Seq(given[INPUT], lengths), states(given))
-        return {SCORES: said.emissions, **named(state)}
+    def reference(self, given: Named, lengths: Tensor | None) -> Named:
+        tagged, state = self._network(Seq(given[INPUT], lengths), states(given))
+        return {SCORES: tagged.emissions, **named(state)}
 
     def about(self) -> dict[str, Any]:
         """The field over tags; null: forbidden."""

@@ -22,7 +22,7 @@ _LONGEST = 1 << 16
 """Characters, at most, that wait for the end of a token; memory is bounded by them."""
 
 
-class TokenSaid(NamedTuple):
+class TaggedToken(NamedTuple):
     """The output for a token: log probabilities [K] of its tags."""
 
     token: str
@@ -63,8 +63,8 @@ class TagStreamer(Streamer):
         return tuple(s.detach().clone() for s in self._recurrent.initial(1))
 
     def ends(self, begin: Any) -> StreamCodec:
-        intake = TokenEncoder(self._words)
-        return StreamCodec(intake, _Named(intake))
+        encoder = TokenEncoder(self._words)
+        return StreamCodec(encoder, _Named(encoder))
 
     @torch.no_grad()
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
@@ -74,7 +74,7 @@ class TagStreamer(Streamer):
     def runner(self, state: State) -> ModuleRunner:
         return ModuleRunner(self, state, self._recurrent.weight_hh_l0)
 
-    def answer(self, output: TokenSaid) -> dict[str, Any]:
+    def answer(self, output: TaggedToken) -> dict[str, Any]:
         """The likeliest tag and the token, under the names of their columns, and the tag's probability."""
         best = int(output.logp.argmax())
         p = round(float(output.logp[best].exp()), 6)
@@ -83,11 +83,11 @@ class TagStreamer(Streamer):
     def lines(self, state: State) -> LineProtocol:
         """The tags and tokens of each line."""
 
-        def tell(_: str, outputs: list[TokenSaid]) -> dict[str, Any]:
+        def answer(_: str, outputs: list[TaggedToken]) -> dict[str, Any]:
             tags = [self._tags[int(output.logp.argmax())] for output in outputs]
             return {self._columns.target: tags, self._columns.input: [output.token for output in outputs]}
 
-        return LineProtocol(read=str, tell=tell)
+        return LineProtocol(read=str, answer=answer)
 
 
 class _TagKept(NamedTuple):
@@ -106,43 +106,43 @@ class TokenEncoder(IncrementalEncoder):
     """
 
     def __init__(self, words: TaggerWords) -> None:
-        self._words, self._held = words, ""
+        self._words, self._pending = words, ""
         self.taken: deque[str] = deque()
 
-    def one(self, x: Any) -> Tensor:
+    def encode_step(self, x: Any) -> Tensor:
         """See `IncrementalEncoder`: a token."""
-        if self._held or not isinstance(x, str) or not x or x != x.strip():
-            after = f" after {self._held!r:.40}, a part of a token" if self._held else ""
+        if self._pending or not isinstance(x, str) or not x or x != x.strip():
+            after = f" after {self._pending!r:.40}, a part of a token" if self._pending else ""
             remedy = "feed(...) takes texts and lists of tokens"
             raise DataError("a step of tokens", f"{x!r:.40}{after}", expected="one token", remedy=remedy)
         return self._encoded([x])[0]
 
-    def take(self, chunk: Any) -> Tensor:
+    def encode(self, chunk: Any) -> Tensor:
         if not isinstance(chunk, str):
             return self._encoded(self._listed(chunk))
-        text = self._held + chunk
+        text = self._pending + chunk
         found = text.split()
         held = found.pop() if found and not text[-1].isspace() else ""
         if len(held) > _LONGEST:
             got = f"{len(held):,} characters without a space"
             raise DataError("a piece of tokens", got, expected=f"at most {_LONGEST:,}")
         data = self._encoded(found)
-        self._held = held
+        self._pending = held
         return data
 
-    def rest(self) -> Tensor:
-        found, self._held = [self._held] * bool(self._held), ""
+    def flush(self) -> Tensor:
+        found, self._pending = [self._pending] * bool(self._pending), ""
         return self._encoded(found)
 
     def content(self) -> dict[str, Any]:
-        return {"held": self._held}
+        return {"held": self._pending}
 
     def restore(self, content: dict[str, Any]) -> None:
-        (self._held,) = json_schema.build(_TagKept, content)
+        (self._pending,) = json_schema.build(_TagKept, content)
 
     def _listed(self, chunk: Any) -> list[str]:
-        if self._held:
-            got = f"a list after {self._held!r:.40}, a part of a token"
+        if self._pending:
+            got = f"a list after {self._pending!r:.40}, a part of a token"
             raise DataError("a piece of tokens", got, remedy="finish() first")
         if not isinstance(chunk, list | tuple) or not all(isinstance(t, str) and t.strip() for t in chunk):
             raise DataError("a piece of tokens", f"{chunk!r:.40}", expected="a text, or a list of tokens")
@@ -167,10 +167,10 @@ class _Named(IncrementalDecoder):
     def __init__(self, tokens: TokenEncoder) -> None:
         self._tokens = tokens
 
-    def give(self, raw: Tensor) -> TokenSaid:
-        return TokenSaid(self._tokens.taken.popleft(), raw)
+    def decode(self, raw: Tensor) -> TaggedToken:
+        return TaggedToken(self._tokens.taken.popleft(), raw)
 
-    def last(self) -> list[Any]:
+    def flush(self) -> list[Any]:
         return []
 
     def content(self) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class Tag(
         self.is_crf = run.options.output == "crf" or (run.options.output == "auto" and is_spans)
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether the record has a list of tokens and a list of as many tags."""
         lists = {name: len(value) for name, value in record.fields.items() if isinstance(value, list)}
         length = next((lists[name] for name in INPUTS if name in lists), None)
@@ -114,7 +114,7 @@ class Tag(
     @classmethod
     def reason(cls, records: Sequence[Record]) -> str:
         """Lists of tokens and of as many tags, or a token and a tag a row."""
-        if cls.suits(records[0]):
+        if cls.matches(records[0]):
             return "lists of tokens, and as many tags"
         small = {name.lower() for name in records[0].fields}
         if small.isdisjoint(INPUTS) or small.isdisjoint(token_columns.TARGETS):
@@ -136,8 +136,8 @@ class Tag(
 
     @property
     def roles(self) -> Mapping[str, Sequence[str]]:
-        """The columns that it learnt from."""
-        own = {"input": [self.columns.input], "target": [self.columns.target]}
+        """The column of tags that it learnt from; tokens may stand in a column of any name."""
+        own = {"target": [self.columns.target]}
         return self._rows.roles() | own if self._rows else own
 
     @classmethod
@@ -223,7 +223,7 @@ class Tag(
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """The columns, the tags and their scheme, and how many words are known."""
         vectors = sum(count >= self._run.data.min_count for count in self.words.counts.values())
         said = self._run.data.input and self._run.data.target
@@ -263,7 +263,7 @@ class Tag(
         return [Example(*parts) for parts in zip(words, targets, sizes, strict=True)]
 
     @property
-    def watch(self) -> str:
+    def selection_metric(self) -> str:
         """F1 of spans, or accuracy."""
         return "accuracy" if self.scheme == "none" else "span_f1"
 
@@ -294,23 +294,25 @@ class Tag(
         """The loss itself."""
         return self.loss(scores, batch)
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """F1, precision and recall of spans, if tags mean such; accuracy, of known and unknown words too."""
-        told = self._scores(held, outputs) if outputs else {}
+        told = self._scores(examples, outputs) if outputs else {}
         return {**told, "loss": nats / max(count, 1)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """Each word's most frequent tag; for a word that is not known the most frequent one."""
         table = torch.from_numpy(scores.frequent_tags(_flat(train), len(self.words)))
 
-        def told(held: Sequence[Example]) -> Scores:
-            return self._scores(held, [table[example.data[:, 0].long()] for example in held])
+        def part_scores(examples: Sequence[Example]) -> Scores:
+            return self._scores(examples, [table[example.data[:, 0].long()] for example in examples])
 
-        return {part: {"most frequent tag of the word": told(held)} for part, held in parts.items()}
+        return {
+            part: {"most frequent tag of the word": part_scores(examples)} for part, examples in parts.items()
+        }
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """Precision, recall and F1 of each tag and type of span, and which tags are taken for which."""
-        there, predicted = _targets(held), torch.cat(list(outputs)).numpy()
+        there, predicted = _targets(examples), torch.cat(list(outputs)).numpy()
         seen = there != _UNSEEN
         counts = classification.confusion(there[seen], predicted[seen], len(self.tags))
         tables = {
@@ -318,16 +320,16 @@ class Tag(
             "confusions": scores.confused(counts, self.tags),
         }
         if self.scheme != "none":
-            tables["spans"] = scores.span_rows(self._spans(held, outputs))
+            tables["spans"] = scores.span_rows(self._spans(examples, outputs))
         drawn = scores.frequent(counts, self.tags)
         return Findings(tables, {"confusion": lambda figure: draw_confusion(figure, *drawn)})
 
-    def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The sentences with most wrong tags, each wrong one beside its word."""
-        wrong = [(path != one.target).tolist() for one, path in zip(held, outputs, strict=True)]
+        wrong = [(path != one.target).tolist() for one, path in zip(examples, outputs, strict=True)]
         found = []
         for place in largest([sum(each) for each in wrong], most):
-            words, there, off = self.symbols(held[place]), held[place].target, wrong[place]
+            words, there, off = self.symbols(examples[place]), examples[place].target, wrong[place]
             said, right = (
                 " ".join(f"{word}/{tag}" for word, tag, bad in zip(words, tags, off, strict=True) if bad)
                 for tags in (self._named(outputs[place]), self._named(there))
@@ -335,6 +337,10 @@ class Tag(
             counts = {"wrong tags": sum(off), "words": len(off)}
             found.append(Mistake(place, said, right, counts, " ".join(words)))
         return found
+
+    def source_text(self, record: Record) -> str:
+        """The tokens, with spaces between them."""
+        return " ".join(token_columns.cells(record, self._input(record)))
 
     def predict(self, network: nn.Module, batch: Batch, scores: Tagged) -> list[Tensor]:
         """The numbers [T] of each sequence's tags: a field's likeliest sequence, or each likeliest tag."""
@@ -348,7 +354,9 @@ class Tag(
         """The words of a sentence, as far as their characters are known."""
         return self.words.spelled(example.data.numpy())
 
-    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+    def evidence(
+        self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
+    ) -> list[Evidence]:
         """The scores of moves from tag to tag."""
         assert isinstance(network, TagNetwork)
         return [] if network.crf is None else [plots.evidence(network.crf, self.tags)]
@@ -386,7 +394,7 @@ class Tag(
             raise TaskError("a stream of the task 'tag'", got, expected="a softmax", remedy=remedy)
         return TagStreamer(self.words, self.tags, self.columns, network, network.recurrent)
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that tag, and measure a model."""
         return ["elman predict {name} other.conllu", "elman eval {name} other.conllu"]
 
@@ -415,20 +423,20 @@ class Tag(
     def _named(self, numbers: Tensor) -> list[str]:
         return ["?" if number == _UNSEEN else self.tags[number] for number in numbers.tolist()]
 
-    def _spans(self, held: Sequence[Example], outputs: Sequence[Tensor]) -> dict[str, spans.SpanCounts]:
-        return spans.compare((self._named(e.target) for e in held), map(self._named, outputs))
+    def _spans(self, examples: Sequence[Example], outputs: Sequence[Tensor]) -> dict[str, spans.SpanCounts]:
+        return spans.compare((self._named(e.target) for e in examples), map(self._named, outputs))
 
-    def _scores(self, held: Sequence[Example], outputs: Sequence[Tensor]) -> Scores:
-        known = torch.cat([example.data[:, 0] > 0 for example in held]).numpy()
-        told = scores.accuracies(_targets(held), torch.cat(list(outputs)).numpy(), known)
+    def _scores(self, examples: Sequence[Example], outputs: Sequence[Tensor]) -> Scores:
+        known = torch.cat([example.data[:, 0] > 0 for example in examples]).numpy()
+        told = scores.accuracies(_targets(examples), torch.cat(list(outputs)).numpy(), known)
         if self.scheme == "none":
             return told
-        counts = spans.total(self._spans(held, outputs))
+        counts = spans.total(self._spans(examples, outputs))
         return {"span_f1": counts.f1, "precision": counts.precision, "recall": counts.recall, **told}
 
 
-def _targets(held: Sequence[Example]) -> Any:
-    return torch.cat([example.target for example in held]).numpy()
+def _targets(examples: Sequence[Example]) -> Any:
+    return torch.cat([example.target for example in examples]).numpy()
 
 
 def _flat(examples: Sequence[Example]) -> tuple[Any, Any]:

@@ -40,7 +40,7 @@ class TranslateNetwork(nn.Module):
         self.decoder = Decoder(
             symbols,
             config,
-            look=options.attention,
+            attention_kind=options.attention,
             value_size=recurrent.output_size,
             summary_size=self.summary.output_size,
             feed=options.feed,

@@ -51,7 +51,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
     formats = ("parallel", "jsonlines", "parquet", "sample", "table")
 
     @classmethod
-    def suits(cls, record: Record) -> bool:
+    def matches(cls, record: Record) -> bool:
         """Whether there are columns that are called source and target, question and answer and the like."""
         names = {name.lower() for name in record.fields}
         return any(names.issuperset(pair) for pair in columns.PAIRS)
@@ -59,13 +59,13 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
     @classmethod
     def reason(cls, records: Sequence[Record]) -> str:
         """The names of the columns; or that there are two columns of texts, and none that repeats."""
-        if cls.suits(records[0]):
+        if cls.matches(records[0]):
             return super().reason(records)
         pair = columns.free_texts(records)
         return f"texts in {pair[0]!r} and {pair[1]!r}, and no column whose values repeat" if pair else ""
 
     @classmethod
-    def choose(cls, records: Sequence[Record], data: DataSettings) -> Columns:
+    def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Columns:
         """The columns to read and to write."""
         return columns.pair(records, data)
 
@@ -108,7 +108,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         has_words = isinstance(member, text_input.Text) and member.vocab.unknown is not None
         return options.replace_unknown and has_words and options.attention != NO_ATTENTION
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Which columns serve, what is read, and what is written."""
         return {
             "columns": self.columns.about(),
@@ -134,47 +134,49 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         """
         return [self._pair(record, use) for record in records]
 
-    def scores(self, held: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
+    def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
         """BLEU, chrF, exact matches, the symbol error rate, and the loss a symbol."""
         told: Scores = {}
         if outputs:
             texts = [
                 self._text(line, pair.source)
-                for line, pair in zip(outputs, held, strict=True)
+                for line, pair in zip(outputs, examples, strict=True)
                 if isinstance(pair, Seq2SeqExample)
             ]
-            told = self.wording.scores(held, texts)
+            told = self.wording.scores(examples, texts)
         return {**told, "loss": nats / max(1, count)}
 
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
         """The source itself, if it is a text; and the target of the nearest source of the training part."""
-        return {part: self.wording.baselines(train, held) for part, held in parts.items()}
+        return {part: self.wording.baselines(train, examples) for part, examples in parts.items()}
 
-    def findings(self, held: Sequence[Example], outputs: Sequence[Any]) -> Findings:
+    def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
         """The score by the length of the source, and what some translations were made from."""
-        pairs = [pair for pair in held if isinstance(pair, Seq2SeqExample)]
+        pairs = [pair for pair in examples if isinstance(pair, Seq2SeqExample)]
         texts = [self._text(line, pair.source) for line, pair in zip(outputs, pairs, strict=True)]
-        rows = self.wording.by_length(held, texts)
+        rows = self.wording.by_length(examples, texts)
         shown = [
             self._shown(line, text, pair)
             for line, text, pair in zip(outputs, texts, pairs, strict=True)
-            if line.looks is not None
+            if line.attention is not None
         ]
         figures = {"attention": partial(result.draw, translations=shown[:_DRAWN])} if shown else {}
         return Findings({"score by length": rows}, figures)
 
-    def mistakes(self, held: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
+    def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
         """The translations with most wrong symbols for their length."""
-        pairs = [pair for pair in held if isinstance(pair, Seq2SeqExample)]
+        pairs = [pair for pair in examples if isinstance(pair, Seq2SeqExample)]
         texts = [self._text(line, pair.source) for line, pair in zip(outputs, pairs, strict=True)]
-        return self.wording.mistakes(held, texts, outputs, most)
+        return self.wording.mistakes(examples, texts, outputs, most)
 
-    def evidence(self, network: nn.Module, held: Sequence[Example], outputs: Sequence[Any]) -> list[Evidence]:
+    def evidence(
+        self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
+    ) -> list[Evidence]:
         """What each symbol of some translations was made from."""
         shown = [
             self._shown(line, "", example)
-            for example, line in zip(held[:_DRAWN], outputs, strict=False)
-            if line.looks is not None
+            for example, line in zip(examples[:_DRAWN], outputs, strict=False)
+            if line.attention is not None
         ]
         caption = (
             "The source along the top, what was written downwards: the darker, the more a symbol looked "
@@ -191,7 +193,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         self, network: nn.Module, batch: Batch, scores: DecoderContext, how: SearchOptions
     ) -> list[list[TextHypothesis]]:
         """For each source the best lines, or drawn ones, with what each of their steps looked at."""
-        return self.wording.write(scores, how, looks=self._options.attention != NO_ATTENTION)
+        return self.wording.write(scores, how, attention=self._options.attention != NO_ATTENTION)
 
     def translation(self, line: TextHypothesis, record: Record, example: Example) -> GeneratedText:
         """A line as text, with the symbols of both sides."""
@@ -212,7 +214,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         """Nothing: the scores tell more."""
         return ""
 
-    def use(self) -> list[str]:
+    def usage(self) -> list[str]:
         """Commands that translate and measure."""
         return ["elman translate {name} < FILE", "elman eval {name} FILE"]
 
@@ -230,8 +232,8 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
             source = self.input.shown(example.data)
         else:
             source = [str(step) for step in range(1, len(example.data) + 1)]
-        looks = None if line.looks is None else line.looks.numpy()
-        return GeneratedText(text, line.logp, line.score, self.wording.symbols(line), source, looks)
+        attention = None if line.attention is None else line.attention.numpy()
+        return GeneratedText(text, line.logp, line.score, self.wording.symbols(line), source, attention)
 
     def _text(self, line: TextHypothesis, source: str) -> str:
         words = self.input.words(source) if isinstance(self.input, text_input.Text) and source else ()
@@ -270,9 +272,7 @@ def _symbols(texts: Sequence[str], member: Input, run: RunConfig[TranslateConfig
         unit = member.vocab.unit if isinstance(member, text_input.Text) else data.unit
     unit = _unit(texts) if unit == "auto" else unit
     ready = [text_input.prepared(text, unit, data.lower) for text in texts]
-    counted = data.min_count if unit in ("char", "word") else 1
-    size = options.target_vocab_size or (data.vocab_size if unit != "byte" else 0)
-    return vocab.learn(unit, ready, size=size, min_count=counted, form=data.normal_form)
+    return vocab.learn_as(data, unit, ready, size=options.target_vocab_size, strict=False)
 
 
 def _unit(texts: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -31,30 +32,47 @@ def run_operation(cell: CellProtocol, job: ScanJob, differentiable: Kernel) -> R
 
 
 def differentiated(
-    kernel: Kernel, cell: CellProtocol, job: ScanJob, wanted: tuple[bool, ...], grads: Grads
+    kernel: Kernel,
+    cell: CellProtocol,
+    job: ScanJob,
+    wanted: tuple[bool, ...],
+    grads: Grads,
+    matrices: int = 4,
 ) -> list[Tensor | None]:
     """The gradients of what a job reads, by operations of torch, which can be differentiated.
 
-    They are those of x, four weights, the states and the cell's own parameters.
+    They are those of x, as many weights as `matrices`, the states and the cell's own parameters; `grads` of
+    outputs and last states.
     What is differentiated are views of the arguments, one for each place: the gradient of one place does not
     run into another, whether one argument is made from the other or both are one, while the gradient's own
     gradient goes through the views to where they come from.
     """
     again = torch.is_grad_enabled()
-    tensors = (job.x, *job.weights[:4], *job.state, *job.weights.own)
+    tensors = (job.x, *job.weights[:matrices], *job.state, *job.weights.own)
     with torch.enable_grad():
         views: list[Any] = [None if t is None else t.view_as(t) for t in tensors]
-        states = 5 + len(job.state)
-        weights = Weights(*views[1:5]).beside(tuple(views[states:]))
-        job = job._replace(x=views[0], weights=weights, state=tuple(views[5:states]))
-        (y,), last = kernel.run(cell, job)
-    given = [(out, grad) for out, grad in zip((y, *last), grads, strict=True) if grad is not None]
+        first, states = 1 + matrices, 1 + matrices + len(job.state)
+        weights = Weights(*views[1:first]).beside(tuple(views[states:]))
+        job = job._replace(x=views[0], weights=weights, state=tuple(views[first:states]))
+        ys, last = kernel.run(cell, job)
+    given = [(out, grad) for out, grad in zip((*ys, *last), grads, strict=True) if grad is not None]
     inputs = [view for view, want in zip(views, wanted, strict=True) if want and view is not None]
     if not given:
         return [None] * len(tensors)
     outs, values = zip(*given, strict=True)
     found = iter(torch.autograd.grad(outs, inputs, values, create_graph=again, allow_unused=True))
     return [next(found) if want and v is not None else None for v, want in zip(views, wanted, strict=True)]
+
+
+def is_free_of_zeros(found: Sequence[Tensor | None], y: Tensor | None, h: Tensor | None) -> bool:
+    """Whether no NaN in gradients can come from a hidden state that has none: zeros stand for it in kernels.
+
+    Args:
+        found: gradients of what a job reads.
+        y, h: those of the hidden state at all steps and after the last one, as they came.
+    """
+    given = y is not None or h is not None
+    return given or all(grad is None or bool(grad.isfinite().all()) for grad in found)
 
 
 def _job(arguments: Any) -> ScanJob:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-_INTERFACE = 7
+_INTERFACE = 8
 """Of the compiled module's functions, as they are called from here."""
 
 
@@ -37,8 +37,9 @@ GATES = tuple(gates for _, gates, _ in _TABLE)
 NUMBERS = {torch.float32: 0, torch.float64: 1}
 DTYPES = tuple(NUMBERS)
 
-Kind = tuple[Any, int, int, int]
-"""Cell (or a program), dtype, F and H: what decides how weights and gates are laid out."""
+Kind = tuple[Any, ...]
+"""Cell, dtype, F and H; of a list its program, dtype, F, H, P and whether products are layer-normalised: what
+decides how weights and gates are laid out."""
 
 
 @cache

@@ -19,24 +19,18 @@ from elman.nn.kernels.base import (
     ScanJob,
     StepFn,
     Weights,
+    is_autocast,
 )
 from elman.nn.kernels.native import packed_weights
-from elman.nn.kernels.native.custom_op import differentiated, run_operation
+from elman.nn.kernels.native.autocast import run_cast
+from elman.nn.kernels.native.custom_op import differentiated, is_free_of_zeros, run_operation
 from elman.nn.kernels.native.extension import CELLS, NUMBERS, missing, module
 from elman.nn.kernels.native.launch import KernelCall, step
-from elman.nn.kernels.native.lists import ListAdvance, ListStepper, run_list
+from elman.nn.kernels.native.lists import ListAdvance, ListStepper, is_surrounded, run_list
 from elman.nn.kernels.native.plain import is_operation_served, is_plain, is_traced, is_transformed
 from elman.nn.kernels.native.stepper import NativeAdvance, NativeStepper
 
 _is_compiled = torch.compiler.is_compiling
-
-_EXTRAS = (
-    ("normed", "layer normalisation inside the cell"),
-    ("projected", "projection"),
-    ("zoned", "zoneout"),
-    ("every", "cell states at every step"),
-)
-"""What a case may ask for, and these kernels do not have."""
 
 
 def available() -> str | None:
@@ -61,6 +55,17 @@ def use(instruction_set: str) -> None:
     packed_weights.clear()
 
 
+def lacks(case: KernelRequest) -> str | None:
+    """What a case asks for that these kernels do not have, built or not; None: they serve it."""
+    if case.unlisted:
+        return f"its list of operations cannot say {case.cell!r}: {case.unlisted}"
+    if case.device != "cpu":
+        return f"it runs on the CPU, not on {case.device!r}"
+    if case.dtype not in NUMBERS and not case.cast:
+        return f"it computes in float32 and float64, not in {case.dtype}"
+    return None
+
+
 class Native(Kernel):
     """The C++ kernels of this package.
 
@@ -75,26 +80,23 @@ class Native(Kernel):
         self.differentiable, self.named = differentiable, named or differentiable
 
     def refuses(self, case: KernelRequest) -> str | None:
-        """Other cells, devices and numbers than it is written for, and what it lacks inside the step."""
-        if module is None:
-            return missing
-        if case.cell not in CELLS and case.unlisted:
-            return f"its list of operations cannot say {case.cell!r}: {case.unlisted}"
-        if case.device != "cpu":
-            return f"it runs on the CPU, not on {case.device!r}"
-        if case.dtype not in NUMBERS:
-            return f"it computes in float32 and float64, not in {case.dtype}"
-        for asked, what in _EXTRAS:
-            if getattr(case, asked):
-                return f"it has no {what} yet"
+        """Other devices and numbers than it is written for, and steps that no list can say."""
+        return missing if module is None else lacks(case)
+
+    def prefers_other(self, case: KernelRequest) -> str | None:
+        """An LSTM under autocast, where torch's own uses what processors have for bfloat16."""
+        if case.cast and self.named.refuses(case) is None and case.cell == "lstm" and not case.projected:
+            return f"torch's LSTM in {case.dtype} is faster with many rows"
         return None
 
     def run(self, cell: CellProtocol, job: ScanJob) -> Result:
         """Run one layer in one direction; see `Kernel.run`."""
         x, state, weights, lengths, reverse, mask, reset, *_ = job
+        if is_autocast("cpu") and not _is_compiled() and x.dtype != torch.float64:
+            return run_cast(self, cell, job)
         if _is_compiled() or not is_plain(*_tensors(job)):
             return self._seen(cell, job)
-        if cell.name not in CELLS:
+        if cell.name not in CELLS or is_surrounded(job):
             return run_list(self.differentiable, cell, job)
         if _has_gradient(x, state, weights, mask):
             if mask is not None and mask.requires_grad:
@@ -110,18 +112,16 @@ class Native(Kernel):
         self, cell: CellProtocol, x: Tensor, state: tuple[Tensor, ...], weights: Weights
     ) -> tuple[Tensor, ...]:
         """Run one step; see `Kernel.step`."""
-        other = cell.name not in CELLS or _is_compiled() or _has_gradient(x, state, weights)
+        other = cell.name not in CELLS or _is_around(weights) or _is_compiled()
+        other = other or _has_gradient(x, state, weights)
         if other or not is_plain(x, *state, *weights[:4]):
             return super().step(cell, x, state, weights)
         return step(cell.name, x, state, weights)
 
     def _seen(self, cell: CellProtocol, job: ScanJob) -> Result:
         """Run a job by operations that others see, each as it wants: its own, torch's, or single ones."""
-        if is_traced():
-            masked, reset = job.hidden_mask is not None, job.reset is not None
-            refusal = self.named.refuses(
-                KernelRequest(cell.name, steps=len(job.x), masked=masked, reset=reset)
-            )
+        if is_traced() or is_surrounded(job):
+            refusal = self.named.refuses(_request(cell, job))
             return (self.differentiable if refusal else self.named).run(cell, job)
         if (
             cell.name not in CELLS
@@ -133,25 +133,47 @@ class Native(Kernel):
 
     def stepper(self, cell: CellProtocol, weights: Weights, state: tuple[Tensor, ...]) -> LayerStepper:
         """Make ready for step after step; see `Kernel.stepper`."""
-        if not is_plain(*weights[:4], *weights.own, *state):
+        if not is_plain(*weights, *weights.own, *state):
             return super().stepper(cell, weights, state)
-        if cell.name not in CELLS:
+        if cell.name not in CELLS or _is_around(weights):
             return ListStepper(cell, weights, state)
         return NativeStepper(cell.name, weights, state)
 
     def advance(self, cell: CellProtocol, weights: Weights) -> StepFn:
         """Make ready for steps of any batch; see `Kernel.advance`."""
-        if not is_plain(*weights[:4], *weights.own):
+        if not is_plain(*weights, *weights.own):
             return super().advance(cell, weights)
-        if cell.name not in CELLS:
+        if cell.name not in CELLS or _is_around(weights):
             return ListAdvance(cell, weights)
         return NativeAdvance(cell.name, weights)
 
 
 def _tensors(job: ScanJob) -> tuple[Tensor | None, ...]:
     """All that a native kernel reads."""
-    x, state, weights, lengths, _, mask, reset, *_ = job
-    return x, *state, *weights[:4], *weights.own, lengths, mask, reset
+    x, state, weights, lengths, _, mask, reset, zone, _ = job
+    if zone is None:
+        return x, *state, *weights, *weights.own, lengths, mask, reset
+    drawn = [z for z in zone if isinstance(z, Tensor)]
+    return x, *state, *weights, *weights.own, lengths, mask, reset, *drawn
+
+
+def _is_around(weights: Weights) -> bool:
+    """Whether the weights are more than a cell's own kernel reads."""
+    return weights.gain_ih is not None or weights.w_hr is not None
+
+
+def _request(cell: CellProtocol, job: ScanJob) -> KernelRequest:
+    """What other kernels may refuse of a job that this one serves, on the CPU."""
+    return KernelRequest(
+        cell.name,
+        steps=len(job.x),
+        normed=job.weights.gain_ih is not None,
+        masked=job.hidden_mask is not None,
+        projected=job.weights.w_hr is not None,
+        reset=job.reset is not None,
+        zoned=job.zone is not None,
+        every=job.every and len(job.state) > 1,
+    )
 
 
 def _has_gradient(x: Tensor, state: tuple[Tensor, ...], weights: Weights, mask: Tensor | None = None) -> bool:
@@ -190,7 +212,10 @@ class _WithGradient(torch.autograd.Function):
             kept = torch.empty_like(kept)
             call.forward(pack, kept)
         ctx.spent = True
-        return *(None,) * 6, *call.backward(pack, kept, wanted, grads)
+        found = call.backward(pack, kept, wanted, grads)
+        if not is_free_of_zeros(found, *grads[:2]):
+            found = differentiated(ctx.differentiable, ctx.cell, job, wanted, grads)
+        return *(None,) * 6, *found
 
 
 # Without what torch's own `apply` does for torch.func, which does not come here: a tenth of a small call.

@@ -14,14 +14,14 @@ from elman.nn.kernels.native.packed_weights import Pack, check, dense, packed
 
 _IN_CACHE = 1 << 20
 """Bytes of recurrent weights, up to which each thread runs its share of the batch with all of them."""
-_FEW = 8
+FEW = 8
 """Rows of a call (T B), up to which it reads the weights as they lie: to look whether they are still those
 that were laid out takes as long as to compute with them."""
 
 _LARGE = 16 << 20
 """Bytes of a tensor, from which on the C library asks the system for its memory each time."""
 
-_NOT_LAID_OUT = Pack(None, None)
+NOT_LAID_OUT = Pack(None, None)
 _NONE = None, None, None, None
 
 Grads = tuple[Tensor | None, ...]
@@ -84,7 +84,7 @@ class KernelCall:
     def pack(self, back: bool) -> Pack:
         """The weights as forward and, where it is wanted, backward read them."""
         steps, batch, _ = self.x.shape
-        return _NOT_LAID_OUT if steps * batch < _FEW else packed(self.kind, self._dense(), True, back)
+        return NOT_LAID_OUT if steps * batch < FEW else packed(self.kind, self._dense(), True, back)
 
     def forward(self, pack: Pack, kept: Tensor | None = None) -> tuple[Tensor, ...]:
         """y and the last states; fills what is kept.
@@ -139,7 +139,7 @@ class KernelCall:
         return y if self.lengths is None else y.zero_()
 
     def _as_they_lie(self, pack: Pack) -> tuple[Tensor | None, ...]:
-        return _NONE if pack is not _NOT_LAID_OUT else self._dense()[:4]
+        return _NONE if pack is not NOT_LAID_OUT else self._dense()[:4]
 
     def _dense(self) -> Weights:
         return dense(self.kind, self.weights)
@@ -171,7 +171,7 @@ def step(name: str, x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> t
     _check_state(state, x.dtype, (batch, hidden))
     kind = CELLS[name], NUMBERS[x.dtype], features, hidden
     weights, state = dense(kind, weights), tuple([s.contiguous() for s in state])
-    ahead = None if batch < _FEW else packed(kind, weights, True, False).ahead
+    ahead = None if batch < FEW else packed(kind, weights, True, False).ahead
     last = tuple([torch.empty_like(s) for s in state])
     step_to(
         kind, x.contiguous(), state, weights[:4], ahead, last[0], last
@@ -195,14 +195,20 @@ def step_to(
 
 
 def check_job(
-    x: Tensor, state: tuple[Tensor, ...], lengths: Tensor | None, mask: Tensor | None, reset: Tensor | None
+    x: Tensor,
+    state: tuple[Tensor, ...],
+    lengths: Tensor | None,
+    mask: Tensor | None,
+    reset: Tensor | None,
+    hidden: int | None = None,
 ) -> None:
-    """Raise where a tensor is not what the kernels may read."""
+    """Raise where a tensor is not what the kernels may read; hidden: H, where the first state has another."""
     if x.dim() != 3:
         raise DataError("x", f"shape {list(x.shape)}", expected="[T, B, F]")
     steps, batch, _ = x.shape
     shape, dtype = (batch, state[0].shape[-1]), x.dtype
-    _check_state(state, dtype, shape)
+    _check_state(state[:1], dtype, shape)
+    _check_state(state[1:], dtype, (batch, hidden or shape[1]))
     if mask is not None:
         check("the mask", mask, dtype, shape)
     if reset is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,11 +13,21 @@ from elman.core.errors import DataError
 from elman.nn.formula.listing import MOST_STATES, listed
 from elman.nn.formula.operations import Formula
 from elman.nn.formula.plan import Plan, planned
+from elman.nn.formula.surroundings import surrounded
 from elman.nn.kernels.base import CellProtocol, Kernel, LayerStepper, Result, ScanJob, Weights
-from elman.nn.kernels.native.custom_op import differentiated
+from elman.nn.kernels.native.custom_op import differentiated, is_free_of_zeros
 from elman.nn.kernels.native.extension import NUMBERS, module
-from elman.nn.kernels.native.launch import Grads, check_job, groups_of, like, quickly_filled, rows_dense
-from elman.nn.kernels.native.packed_weights import Pack, check, dense, packed
+from elman.nn.kernels.native.launch import (
+    FEW,
+    NOT_LAID_OUT,
+    Grads,
+    check_job,
+    groups_of,
+    like,
+    quickly_filled,
+    rows_dense,
+)
+from elman.nn.kernels.native.packed_weights import Pack, check, dense_of_list, packed
 from elman.nn.kernels.native.plain import is_plain
 
 
@@ -27,11 +38,19 @@ def _program(formula: Formula, training: bool, masked: bool) -> tuple[Plan, Any]
     return plan, module.program(*plan.encoded())
 
 
+def is_surrounded(job: ScanJob) -> bool:
+    """Whether something stands around a step that the kernels of single cells do not have."""
+    weights = job.weights
+    if weights.gain_ih is not None or weights.w_hr is not None or job.zone is not None:
+        return True
+    return job.every and len(job.state) > 1
+
+
 class ListCall:
     """One layer in one direction, of a cell that is a list.
 
     Args:
-        formula: the list.
+        formula: the list of the cell.
         job: what it runs over.
         training: whether backward follows.
         groups: how many parts of the batch run through time on their own; None: as many as is best.
@@ -41,21 +60,35 @@ class ListCall:
     """
 
     def __init__(self, formula: Formula, job: ScanJob, training: bool, groups: int | None = None) -> None:
-        x, state, self.weights, self.lengths, self.reverse, mask, reset, *_ = job
-        check_job(x, state, self.lengths, mask, reset)
+        x, state, self.weights, self.lengths, self.reverse, mask, reset, zone, every = job
+        self.hidden, (self.batch, self.inner) = job.hidden_size, state[0].shape
+        check_job(x, state, self.lengths, mask, reset, self.hidden)
         if len(state) != formula.states:
             raise DataError("the state", f"{len(state)} tensors", expected=str(formula.states))
-        self.formula, self.x = formula, rows_dense(x)
-        self.state = tuple([s.contiguous() for s in state])
+        self.x, self.state = rows_dense(x), tuple([s.contiguous() for s in state])
         self.around = tuple(None if t is None else t.contiguous() for t in (mask, reset))
-        _, self.batch, features = x.shape
-        self.hidden = state[0].shape[1]
+        self.given = self._given(zone or ())
+        self.asked = len(state) if every else 1
         self.groups = groups_of(self.batch, self.weights.w_hh) if groups is None else groups
+        projected, normed = self.weights.w_hr is not None, self.weights.gain_ih is not None
+        if zone is not None or projected:
+            shares = tuple(None if isinstance(z, Tensor) else z for z in zone or ())
+            formula = surrounded(formula, projected, shares)
+        self.formula = formula
         self.plan, program = _program(formula, training, mask is not None)
-        sizes = NUMBERS[x.dtype], features, self.hidden
+        sizes = NUMBERS[x.dtype], x.shape[2], self.hidden, self.inner, normed
         self.kind = program, *sizes
         self.layout = (_program(formula, False, False)[1], *sizes)
         self.learnt = self._learnt()
+
+    def _given(self, zone: tuple[Tensor | float, ...]) -> tuple[Tensor, ...]:
+        """What comes with each step."""
+        found = []
+        for z, s in zip(zone, self.state, strict=False):  # without zoneout there are none
+            if isinstance(z, Tensor):
+                check("a mask of zoneout", z, self.x.dtype, (len(self.x), *s.shape))
+                found.append(z.contiguous())
+        return tuple(found)
 
     def rows(self) -> int:
         """How many steps there are, of all sequences together.
@@ -73,43 +106,46 @@ class ListCall:
 
     def pack(self, back: bool) -> Pack:
         """The weights as forward and, where it is wanted, backward read them."""
-        gates = self.formula.gates, self.formula.recurrent_gates
-        return packed(self.layout, dense(self.layout, self.weights, gates), True, back)
+        return NOT_LAID_OUT if len(self.x) * self.batch < FEW else self.laid_out(back)
+
+    def laid_out(self, back: bool) -> Pack:
+        """The same, however few rows there are."""
+        return packed(self.layout, self._dense(), True, back)
 
     def room(self, rows: int) -> Tensor:
         """For what forward keeps for backward."""
-        row = module.list_sizes(*self.kind, self.batch, self.groups)[2]
-        planes = self.plan.planes + len(self.state) * (1 if self.around[1] is None else 2)
-        return quickly_filled(self.x.new_empty(rows * row * planes))
+        kept = module.list_sizes(*self.kind, self.batch, self.groups, self.around[1] is not None)[2]
+        return quickly_filled(self.x.new_empty(rows * kept))
 
     def forward(self, pack: Pack, kept: Tensor | None = None) -> tuple[Tensor, ...]:
-        """y and the last states; fills what is kept."""
+        """The states that are asked for at all steps, and the last ones; fills what is kept."""
         self.rows()
-        y = self.sequence(self.hidden)
-        last = tuple([torch.empty_like(s) for s in self.state])
-        module.list_forward(*self._arguments(kept), y, pack.ahead, *_four(last))
-        return y, *last
+        ys = [self.sequence(s.shape[1]) for s in self.state[: self.asked]]
+        last = [torch.empty_like(s) for s in self.state]
+        matrices = self._as_they_lie(pack)
+        module.list_forward(*self._arguments(kept), *_four(ys), *matrices, pack.ahead, *_four(last))
+        return *ys, *last
 
     def backward(
         self, pack: Pack, kept: Tensor, wanted: tuple[bool, ...], grads: Grads
     ) -> list[Tensor | None]:
-        """The gradients that are wanted, of x, four weights, the states and the cell's own parameters."""
-        dy, *dlast = grads
-        dy = None if dy is None else rows_dense(dy)
-        states = 5 + len(self.state)
+        """The gradients that are wanted, of x, seven weights, the states and the cell's own parameters."""
+        dys = [None if d is None else rows_dense(d) for d in grads[: self.asked]]
+        states = 8 + len(self.state)
         dx = self.sequence(self.x.shape[2], all(s.x < 0 for s in self.plan.slots)) if wanted[0] else None
         found = [
             self._room_of(w) if want and w is not None else None
-            for w, want in zip(self.weights[:4], wanted[1:5], strict=True)
+            for w, want in zip(self.weights[:7], wanted[1:8], strict=True)
         ]
-        dstate = [like(s) if want else None for s, want in zip(self.state, wanted[5:states], strict=True)]
+        dstate = [like(s) if want else None for s, want in zip(self.state, wanted[8:states], strict=True)]
         dlearnt = None if self.learnt is None else torch.empty_like(self.learnt)
+        strided = [part for d in _four(dys) for part in ((None, 0, 0) if d is None else (d, *d.stride()[:2]))]
         module.list_backward(
             *self._arguments(kept),
+            *self._as_they_lie(pack),
             pack.back,
-            dy,
-            *((0, 0) if dy is None else dy.stride()[:2]),
-            *_four([None if d is None else d.contiguous() for d in dlast]),
+            *strided,
+            *_four([None if d is None else d.contiguous() for d in grads[self.asked :]]),
             dx,
             *_four(dstate),
             *found,
@@ -131,9 +167,15 @@ class ListCall:
         """For a weight's gradient, which has zeros where no gate is read, or there is no step."""
         formula, slots = self.formula, self.plan.slots
         read = sum(s.x >= 0 for s in slots) == formula.gates
-        read = read and sum(s.u >= 0 for s in slots) == formula.recurrent_gates
+        read = read and sum(s.u >= 0 for s in slots) == formula.recurrent_gates + formula.projected
         steps = len(self.x) and (self.lengths is None or bool(self.lengths.any()))
         return like(weight) if read and steps and self.batch else torch.zeros_like(weight).contiguous()
+
+    def _dense(self) -> Weights:
+        return dense_of_list(self.layout, self.weights, self.formula.gates, self.formula.recurrent_gates)
+
+    def _as_they_lie(self, pack: Pack) -> tuple[Tensor | None, ...]:
+        return (None,) * 7 if pack is not NOT_LAID_OUT else self._dense()[:7]
 
     def _learnt(self) -> Tensor | None:
         """The cell's own parameters, [P, H]."""
@@ -148,7 +190,7 @@ class ListCall:
         """What forward and backward both begin with."""
         x, (mask, reset) = self.x, self.around
         sizes = torch.get_num_threads(), len(x), self.batch, self.groups, self.reverse
-        around = mask, reset, self.learnt, kept
+        around = mask, reset, *_four(self.given), self.learnt, kept
         return *self.kind, *sizes, self.lengths, x, *x.stride()[:2], *_four(self.state), *around
 
 
@@ -162,56 +204,65 @@ def run_list(kernel: Kernel, cell: CellProtocol, job: ScanJob) -> Result:
     """
     formula = listed(cell, job.hidden_size).formula
     assert formula is not None
-    x, state, weights, lengths, reverse, mask, reset, *_ = job
-    tensors = (x, *weights[:4], *state, *weights.own)
-    if not torch.is_grad_enabled() or not any(t is not None and t.requires_grad for t in (*tensors, mask)):
+    x, state, weights, *around = job
+    tensors, mask = (x, *weights[:7], *state, *weights.own), job.hidden_mask
+    drawn = (mask, *(z for z in job.zone or () if isinstance(z, Tensor)))
+    if not torch.is_grad_enabled() or not any(t is not None and t.requires_grad for t in (*tensors, *drawn)):
         call = ListCall(formula, job, False)
-        y, *last = call.forward(call.pack(back=False))
-        return (y,), tuple(last)
-    if mask is not None and mask.requires_grad:
+        out = call.forward(call.pack(back=False))
+    elif any(t is not None and t.requires_grad for t in drawn):
         return kernel.run(cell, job)
-    y, *last = _apply(kernel, cell, formula, lengths, reverse, mask, reset, *tensors)
-    return (y,), tuple(last)
+    else:
+        out = _apply(kernel, cell, formula, tuple(around), *tensors)
+    return out[: -len(state)], out[-len(state) :]
 
 
 class _ListWithGradient(torch.autograd.Function):
     """One layer in one direction, with its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, kernel: Kernel, cell: CellProtocol, formula: Formula, *arguments: Any) -> Any:
-        """Arguments: lengths, reverse, mask, reset, x, four weights, states, own parameters -> y, last."""
-        call = ListCall(formula, _job(formula, arguments), True)
+    def forward(
+        ctx: Any, kernel: Kernel, cell: CellProtocol, formula: Formula, around: tuple[Any, ...], *tensors: Any
+    ) -> Any:
+        """Tensors: x, seven weights, states, own parameters -> states at all steps, last states.
+
+        Around them stand lengths, reverse, mask, reset, zone and every.
+        """
+        call = ListCall(formula, _job(formula, around, tensors), True)
         kept, pack = call.room(call.rows()), call.pack(back=True)
         out = call.forward(pack, kept)
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*arguments[4:], kept)
-        ctx.kernel, ctx.cell, ctx.formula, ctx.around = kernel, cell, formula, arguments[:4]
+        ctx.save_for_backward(*tensors, kept)
+        ctx.kernel, ctx.cell, ctx.formula, ctx.around = kernel, cell, formula, around
         ctx.groups, ctx.pack, ctx.spent = call.groups, pack, False
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        """Gradients of y and of the last states -> of x, the weights, the states and the own parameters."""
-        wanted = ctx.needs_input_grad[7:]
+        """Gradients of the states at all steps and of the last ones -> of the tensors."""
+        wanted = ctx.needs_input_grad[4:]
         *tensors, kept = ctx.saved_tensors
-        job = _job(ctx.formula, (*ctx.around, *tensors))
+        job = _job(ctx.formula, ctx.around, tensors)
         if torch.is_grad_enabled() or not is_plain(*tensors, *grads):
-            return *(None,) * 7, *differentiated(ctx.kernel, ctx.cell, job, wanted, grads)
+            return *(None,) * 4, *differentiated(ctx.kernel, ctx.cell, job, wanted, grads, matrices=7)
         call, pack = ListCall(ctx.formula, job, True, ctx.groups), ctx.pack
         if ctx.spent:  # the first time, the gates gave place to their gradients
             kept = torch.empty_like(kept)
             call.forward(pack, kept)
         ctx.spent = True
-        return *(None,) * 7, *call.backward(pack, kept, wanted, grads)
+        found = call.backward(pack, kept, wanted, grads)
+        if not is_free_of_zeros(found, grads[0], grads[-len(job.state)]):
+            found = differentiated(ctx.kernel, ctx.cell, job, wanted, grads, matrices=7)
+        return *(None,) * 4, *found
 
 
 _apply = super(torch.autograd.Function, _ListWithGradient).apply  # pyrefly: ignore
 
 
-def _job(formula: Formula, arguments: tuple[Any, ...]) -> ScanJob:
-    lengths, reverse, mask, reset, x, w_ih, w_hh, b_ih, b_hh, *rest = arguments
-    state, own = tuple(rest[: formula.states]), tuple(rest[formula.states :])
-    return ScanJob(x, state, Weights(w_ih, w_hh, b_ih, b_hh).beside(own), lengths, reverse, mask, reset)
+def _job(formula: Formula, around: tuple[Any, ...], tensors: Sequence[Any]) -> ScanJob:
+    end = 8 + formula.states
+    weights = Weights(*tensors[1:8]).beside(tuple(tensors[end:]))
+    return ScanJob(tensors[0], tuple(tensors[8:end]), weights, *around)
 
 
 def _four(states: Any) -> tuple[Any, ...]:
@@ -222,7 +273,8 @@ class ListAdvance:
     """One step of any batch, of a cell that is a list, with the weights as they are now."""
 
     def __init__(self, cell: CellProtocol, weights: Weights) -> None:
-        formula = listed(cell, weights.w_hh.shape[1]).formula
+        wide = weights.w_hh if weights.w_hr is None else weights.w_hr
+        formula = listed(cell, wide.shape[1]).formula
         assert formula is not None
         self._formula, self._weights = formula, weights.each(lambda w: w.detach().clone())
         self._pack: Pack | None = None
@@ -233,7 +285,7 @@ class ListAdvance:
         if x.dim() != 2:
             raise DataError("x", f"shape {list(x.shape)}", expected="[B, F]")
         call = ListCall(self._formula, ScanJob(x.unsqueeze(0), state, self._weights), False)
-        self._pack = self._pack or call.pack(back=False)
+        self._pack = self._pack or call.laid_out(back=False)
         return call.forward(self._pack)[1:]
 
 
@@ -242,7 +294,7 @@ class ListStepper(LayerStepper):
 
     def __init__(self, cell: CellProtocol, weights: Weights, state: tuple[Tensor, ...]) -> None:
         self._advance, self._features = ListAdvance(cell, weights), weights.w_ih.shape[1]
-        self._like = weights.w_ih.dtype, tuple(state[0].shape)
+        self._dtype, self._shapes = weights.w_ih.dtype, [tuple(s.shape) for s in state]
         self.put(state)
 
     @property
@@ -252,8 +304,8 @@ class ListStepper(LayerStepper):
 
     def put(self, state: tuple[Tensor, ...]) -> None:
         """S tensors [B, H]; see `LayerStepper`."""
-        for s in state:
-            check("the state", s, *self._like)
+        for s, shape in zip(state, self._shapes, strict=True):
+            check("the state", s, self._dtype, shape)
         self._state = tuple([s.detach().clone() for s in state])
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -262,7 +314,6 @@ class ListStepper(LayerStepper):
 
     def advance(self, x: Tensor) -> Tensor:
         """One step; see `LayerStepper`."""
-        dtype, (batch, _) = self._like
-        check("x", x, dtype, (batch, self._features))
+        check("x", x, self._dtype, (self._shapes[0][0], self._features))
         self._state = self._advance(x, self._state)
         return self._state[0]

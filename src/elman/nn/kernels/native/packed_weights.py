@@ -50,7 +50,7 @@ def packed(kind: Kind, weights: Weights, ahead: bool, back: bool) -> Pack:
     w_hh, key = weights.w_hh, id(weights.w_hh)
     # Before they are laid out: where they change meanwhile, the next call finds another one.
     of_all = module.digest if type(kind[0]) is int else module.list_digest
-    digest = of_all(*kind, torch.get_num_threads(), *weights[:4])
+    digest = of_all(*kind, torch.get_num_threads(), *given(kind, weights))
     known = _known.get(key)
     pack = Pack(None, None)
     if known is not None and known.owner() is w_hh and known.kind == kind and known.digest == digest:
@@ -66,27 +66,52 @@ def packed(kind: Kind, weights: Weights, ahead: bool, back: bool) -> Pack:
     return pack
 
 
-def dense(kind: Kind, weights: Weights, gates: tuple[int, int] | None = None) -> Weights:
-    """Those four that the kernels read, each of them contiguous: the same tensors where they are.
+def given(kind: Kind, weights: Weights) -> tuple[Tensor | None, ...]:
+    """Those weights that the compiled functions of that kind are handed: four, of a list all seven."""
+    return weights[:4] if type(kind[0]) is int else weights[:7]
+
+
+def dense(kind: Kind, weights: Weights) -> Weights:
+    """Those four that the kernels of a cell read, each of them contiguous: the same tensors where they are.
 
     Args:
         kind: of the layer.
         weights: of the layer.
-        gates: how many W and U have; None: those of the kernel's own cell.
 
     Raises:
         DataError: a shape, dtype or device does not fit.
     """
     w_ih, w_hh, b_ih, b_hh, *_ = weights
     cell, number, features, hidden = kind
-    dtype = DTYPES[number]
-    wide, recurrent = (g * hidden for g in gates or (GATES[cell], GATES[cell]))
+    dtype, wide = DTYPES[number], GATES[cell] * hidden
     return Weights(
         _dense("w_ih", w_ih, dtype, (wide, features)),
-        _dense("w_hh", w_hh, dtype, (recurrent, hidden)),
+        _dense("w_hh", w_hh, dtype, (wide, hidden)),
         None if b_ih is None else _dense("b_ih", b_ih, dtype, (wide,)),
-        None if b_hh is None else _dense("b_hh", b_hh, dtype, (recurrent,)),
+        None if b_hh is None else _dense("b_hh", b_hh, dtype, (wide,)),
     )
+
+
+def dense_of_list(kind: Kind, weights: Weights, gates: int, recurrent_gates: int) -> Weights:
+    """Those seven that the kernels of a list read, likewise.
+
+    Args:
+        kind: of the layer.
+        weights: of the layer.
+        gates: how many W has.
+        recurrent_gates: how many U has.
+
+    Raises:
+        DataError: a shape, dtype or device does not fit.
+    """
+    _, number, features, hidden, inner, _ = kind
+    wide, recurrent = gates * hidden, recurrent_gates * hidden
+    shapes = (wide, features), (recurrent, inner), *[(wide,), (recurrent,)] * 2, (inner, hidden)
+    found = [
+        None if weight is None else _dense(name, weight, DTYPES[number], shape)
+        for name, weight, shape in zip(Weights._fields, weights[:7], shapes, strict=True)
+    ]
+    return Weights(*found)  # pyrefly: ignore
 
 
 def forget(*weights: Tensor | None) -> None:
@@ -123,9 +148,9 @@ def _dense(name: str, weight: Tensor, dtype: torch.dtype, shape: tuple[int, ...]
 
 def _pack(kind: Kind, weights: Weights, back: bool) -> Tensor:
     single = type(kind[0]) is int
-    layout = weights.w_hh.new_empty((sizes(kind) if single else module.list_sizes(*kind, 1, 1))[back])
+    layout = weights.w_hh.new_empty((sizes(kind) if single else module.list_sizes(*kind, 1, 1, 0))[back])
     pack = module.pack if single else module.list_pack
-    pack(*kind, torch.get_num_threads(), back, *weights[:4], layout)
+    pack(*kind, torch.get_num_threads(), back, *given(kind, weights), layout)
     return layout
 
 
