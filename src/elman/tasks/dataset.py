@@ -71,7 +71,7 @@ def load_parts(run: RunConfig, loaded: Loaded | None = None) -> Parts:
 
 
 def _is_unlabelled(test: Sequence[Record], columns: Any, data: DataSettings) -> bool:
-    """Whether records to test on lack what is to be predicted, as those of competitions do; it is said."""
+    """Whether records to test on lack the target, as those of competitions do; a note reports it."""
     wanted = (columns.targets or (columns.target,)) if isinstance(columns, Columns) else ()
     missing = [name for name in wanted if name not in test[0].fields]
     if not missing or data.strict:

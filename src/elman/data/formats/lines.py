@@ -23,7 +23,7 @@ class TextLines(Format):
     suffixes = ()
 
     def takes(self, source: str) -> bool:
-        """Whether it is a `.txt` file that is no table."""
+        """Whether it is a `.txt` file without the columns of a table."""
         is_table = has_tabs(source) or is_of_numbers(source)
         return has_suffix(source, (".txt", ".text")) and not is_table
 

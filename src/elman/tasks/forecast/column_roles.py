@@ -71,7 +71,7 @@ WHICH = "column of values"
 """Where several are forecast jointly, a column that says which one a series is of."""
 
 _CLOCK = re.compile(r"\s*\d{1,2}[:.]\d\d([:.]\d\d(\.\d+)?)?\s*")
-_MOST_NAMES = 3
+_MOST_NAMES = 4
 """Columns that may name a series where each row is one."""
 
 _LOOKED_AT = 200
@@ -266,7 +266,7 @@ def _is_rows(head: Sequence[Record], names: list[str]) -> bool:
 
 
 def _leading(head: Sequence[Record], names: list[str]) -> list[str]:
-    """The columns of texts before the first one of numbers, three at most; the first, if there is none."""
+    """The columns of texts before the first one of numbers, `_MOST_NAMES` at most; else the first."""
     texts = list(takewhile(lambda name: not _numeric(name, head), names[:_MOST_NAMES]))
     return texts or names[:1]
 
