@@ -26,6 +26,7 @@ from elman.core.run_config import DataSettings, RunConfig
 from elman.data import columns, splits
 from elman.data.batching import IGNORED, collate
 from elman.data.columns import Columns
+from elman.data.formats.base import read_text
 from elman.decoding import scorers
 from elman.decoding.ctc_beam import PrefixScorer, prefix_beam
 from elman.decoding.ngram_lm import KneserNeyLM
@@ -427,10 +428,7 @@ def _words(options: RecognizeConfig, known: Sequence[str], data: DataSettings) -
     listed: list[str] = []
     if options.word_list:
         path = Path(options.word_list)
-        try:
-            listed = path.read_text(encoding=data.encoding).splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(path, f"cannot be read: {error}", expected="a word a line") from error
+        listed = read_text(path, data.encoding).splitlines()
     spelled = [error_rates.plain(line, lower=data.lower) for line in listed]
     if options.words == "known":
         spelled += known
