@@ -357,6 +357,7 @@ class RunConfig(Generic[_Own]):
 
     Attributes:
         given: the settings that a user set, as section.name; all others may be chosen from the data.
+        columns: those guessed from all of the data, before they were split; see `Task.guess_columns`.
     """
 
     task: str
@@ -366,6 +367,7 @@ class RunConfig(Generic[_Own]):
     training: TrainingSettings
     options: _Own
     given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False)
+    columns: Any = dataclasses.field(default=None, compare=False, repr=False)
 
     @staticmethod
     def of(tables: Mapping[str, Any], own: type[_Section], where: object = "config") -> RunConfig[_Section]:

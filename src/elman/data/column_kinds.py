@@ -21,6 +21,7 @@ _COUNTED = 10
 
 _SURE = frozenset(("id", "ids", "uuid", "guid", "pk", "#"))
 _LIKELY = frozenset(("idx", "index", "key", "no", "nr", "num", "row", "rownum", "rowid", "nummer"))
+_COUNTERS = frozenset(("no", "nr", "num", "number", "idx", "index", "name", "code"))
 _ANSWERS = frozenset(
     (
         "answer",
@@ -49,7 +50,7 @@ _UNITS = frozenset(("s", "ms", "us", "ns", "utc", "sec", "seconds", "in"))
 _GROUP_WORDS = """
     case conversation device dialog dialogue document drive engine episode experiment file flight machine
     meter participant patient person recording run sample sensor sentence seq sequence series session speaker
-    station store subject track trajectory trial trip turbine unit user video
+    rec station store subject track trajectory trial trip turbine unit user video
 """
 _GROUPS = frozenset(_GROUP_WORDS.split())
 
@@ -68,6 +69,8 @@ def is_key_name(name: str) -> bool:
 def is_group_name(name: str) -> bool:
     """Whether a name is that of a key, or of something that has many rows: `subject`, `trial`, `session`."""
     found = words(name)
+    while len(found) > 1 and found[-1] in _COUNTERS:
+        del found[-1]
     return is_key_name(name) or (bool(found) and found[-1] in _GROUPS)
 
 

@@ -5,6 +5,7 @@ Works on names and values of columns, without tensors or tasks.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,9 @@ SOURCES = ("source", "src", "question", "input", "word", "text")
 
 WRITTEN = ("target", "tgt", "trg", "answer", "output", "translation", "caption", "text")
 """Names that a column to be written often has."""
+
+PAIRS = (("source", "target"), ("src", "tgt"), ("src", "trg"), ("question", "answer"), ("input", "output"))
+"""Names that two columns often have of which one is written from the other."""
 
 PICTURED = ("picture", "image", "path", "file", "filename", "photo", "frames", "video", "features")
 """Names that a column to be read often has where it is to be described."""
@@ -110,7 +114,7 @@ class Columns:
             DataError: the column is not there; or, of several, one holds neither 0 nor 1.
         """
         if not self.targets:
-            return cell(record, self.target)
+            return _listed(cell(record, self.target))
         found = [name for name in self.targets if is_on(record, name, cell(record, name))]
         if not self.one_hot:
             return found
@@ -142,6 +146,17 @@ class Columns:
                 record.where, f"{len(names)} columns to read", expected=str(self.steps), remedy=remedy
             )
         return _whole_numbers(record, names)
+
+
+def _listed(value: Any) -> Any:
+    """The list that a text is, as JSON or Python writes it: ["a", "b"]; else the value."""
+    if not (isinstance(value, str) and value.startswith("[") and value.endswith("]")):
+        return value
+    try:
+        found = json.loads(value.replace("'", '"'))
+    except (ValueError, RecursionError):
+        return value
+    return found if all(isinstance(each, str | int) for each in found) else value
 
 
 def _whole_numbers(record: Record, names: Sequence[str]) -> list[float]:
@@ -239,6 +254,10 @@ def pair(records: Sequence[Record], data: DataSettings) -> Columns:
         got = f"one column, {next(iter(first.fields))!r}"
         raise DataError(first.where, got, expected="one to read and one to write")
     names = _data(records, 2)
+    small = {name.lower(): name for name in names}
+    known = next((both for both in PAIRS if {*both} <= {*small}), None)
+    if known and not (data.input or data.target):
+        return Columns(small[known[0]], small[known[1]], True)
     left = [name for name in names if name != data.target]
     read = data.input or _named(SOURCES, left) or left[0]
     left = [name for name in names if name != read]
@@ -373,7 +392,7 @@ def _data(records: Sequence[Record], least: int) -> list[str]:
 
 def _called(records: Sequence[Record], names: Sequence[str]) -> str:
     """The column of a usual name, or the only one whose name has a word of such, or begins with is or has."""
-    if usual := _named(TARGETS, names):
+    if usual := usual_target(names):
         return usual
     likely = [name for name in names if not _ANSWERS.isdisjoint(column_kinds.words(name))]
     yes_or_no = [name for name in names if column_kinds.words(name)[:1] in (["is"], ["has"])]
@@ -402,13 +421,20 @@ def _guess_input(
         return usual
     words = _words(records, names)
     is_target = len(words) == 1 and not target and _repeats(records, words[0])
-    if len(names) - len(words) > 1 and (not words or is_target):
+    numbers = [name for name in names if name not in words]
+    alone = len(numbers) == 1 and readable(first.fields[numbers[0]]) and _has_fractions(records, numbers[0])
+    if (len(numbers) > 1 or alone) and (not words or is_target):
         return ALL
     lengths = {name: _content(records, name) for name in names if readable(first.fields[name])}
     if not lengths:
         remedy = "name the column to read with --input"
         raise DataError(first.where, f"columns {', '.join(map(repr, first.fields))}", remedy=remedy)
     return max(lengths, key=lengths.__getitem__)
+
+
+def _has_fractions(records: Sequence[Record], name: str) -> bool:
+    """Whether a column is one of numbers and not of texts of digits."""
+    return any("." in str(record.fields.get(name)) for record in records[:_PROBED])
 
 
 def _guess_target(records: Sequence[Record], names: Sequence[str], read: str) -> str:
@@ -420,12 +446,15 @@ def _guess_target(records: Sequence[Record], names: Sequence[str], read: str) ->
             remedy="name the column to predict with --target",
         )
     if read == ALL:
-        return (
-            _words(records, names)
-            or sorted((names[0], names[-1]), key=lambda name: _different(records, name))
-        )[0]
+        able = [name for name in names if not _is_of_rows(name)] or names
+        ends = sorted((able[0], able[-1]), key=lambda name: _different(records, name))
+        return (_words(records, names) or ends)[0]
     repeated = [name for name in names if _repeats(records, name)]
     return (repeated or list(names)[-1:])[0]
+
+
+def _is_of_rows(name: str) -> bool:
+    return column_kinds.is_group_name(name) or column_kinds.is_time_name(name)
 
 
 def _repeats(records: Sequence[Record], name: str) -> bool:
@@ -462,5 +491,10 @@ def is_numeric(records: Sequence[Record], name: str) -> bool:
 
 
 def usual_target(names: Sequence[str]) -> str:
-    """The name that a column to be predicted often has; "", if none is among them."""
-    return _named(TARGETS, names)
+    """The name that a column to be predicted often has; "", if none is among them.
+
+    Beside x, and z or a column of another such name, y is a coordinate.
+    """
+    small = {name.lower() for name in names}
+    answers = small & ({*TARGETS, "activity", "gesture", "state", "z"} - {"y"})
+    return _named(TARGETS, [name for name in names if name.lower() != "y" or not (answers and "x" in small)])

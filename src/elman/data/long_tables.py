@@ -261,12 +261,13 @@ def _group_and_time(
     first = records[0]
     group, (time, *_) = named(first, data.group), [*named(first, data.time), ""]
     names = [name for name in first.fields if name not in (*taken, *group, time)]
-    usual = [time] if time else [name for name in names if column_kinds.is_time_name(name)]
+    usual = [time] if time else [name for name in names if _is_time(records, name)]
     if group:
         parts = groups(records, group)
         known = next((each for each in usual if time or _is_order(parts, each)), "") or _counter(parts, names)
         return (group, known) if known or asked else ([], "")
-    for name in [name for name in names if column_kinds.is_group_name(name)]:
+    called = [name for name in names if column_kinds.is_group_name(name)]
+    for name in called:
         parts = groups(records, [name])
         if len(parts) < 2 or len(records) < (1 if asked else _FEWEST) * len(parts) + asked:
             continue
@@ -274,7 +275,20 @@ def _group_and_time(
         known = known or _counter(parts, [other for other in names if other != name])
         if known or asked:
             return [name], known
+    if len(called) > 1:  # such as subject and trial, of which none is enough
+        parts = groups(records, called)
+        known = next((each for each in usual if each not in called and _is_order(parts, each)), "")
+        if known and len(records) >= _FEWEST * len(parts):
+            return called, known
     return _by_restarts(records, names, usual)
+
+
+def _is_time(records: Sequence[Record], name: str) -> bool:
+    """Whether a column is one of times, as its name or all of its first cells say."""
+    cells = [record.fields.get(name) for record in records[:_PROBED]]
+    return column_kinds.is_time_name(name) or (
+        all(map(times.is_date, cells)) and not columns.is_numeric(records, name)
+    )
 
 
 def _by_restarts(

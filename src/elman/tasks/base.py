@@ -141,6 +141,11 @@ class Task(ABC, Generic[TaskSettings]):
         """How records that are steps are joined to sequences before they are split; None, if they are not."""
         return None
 
+    @classmethod
+    def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Any:
+        """The columns of all records, which `prepare` finds in the settings of the run; None: it guesses."""
+        return None
+
     @property
     def arrangement(self) -> LongTable | None:
         """How the records that it learnt from were joined."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
+from elman.core import notes
 from elman.core.records import Record
 from elman.core.run_config import DataSettings, RunConfig
 from elman.data import renaming
+from elman.data.columns import Columns
 from elman.data.formats import registry
 from elman.data.formats.base import ReadingHints
 from elman.data.long_tables import LongTable
@@ -22,10 +25,12 @@ class Loaded(NamedTuple):
     Args:
         records: those of data.path that can be used, with rows that are steps joined to sequences.
         table: how they were joined; None: they were not.
+        columns: those guessed from all of the records, as `Task.guess_columns` has them.
     """
 
     records: list[Record]
     table: LongTable | None
+    columns: Any
 
 
 def load(run: RunConfig) -> Loaded:
@@ -34,9 +39,11 @@ def load(run: RunConfig) -> Loaded:
     Raises:
         DataError: a file cannot be read.
     """
-    given = records(run.data.path, run.data, run.task)
-    table = tasks_registry.get(run.task).arrange(given, run.data)
-    return Loaded(_whole(table.join(given) if table else given, "in all", run), table)
+    kind, given = tasks_registry.get(run.task), records(run.data.path, run.data, run.task)
+    table = kind.arrange(given, run.data)
+    given = joined(given, table)
+    columns = kind.guess_columns(given, run.data)
+    return Loaded(_whole(given, "in all", replace(run, columns=columns)), table, columns)
 
 
 def load_parts(run: RunConfig, loaded: Loaded | None = None) -> Parts:
@@ -50,17 +57,28 @@ def load_parts(run: RunConfig, loaded: Loaded | None = None) -> Parts:
         DataError: a file cannot be read, or is too small for its parts.
     """
     data, task = run.data, run.task
-    given, table = loaded or load(run)
-    rest = data.but(
-        valid=0.0 if data.valid_path else data.valid,
-        test=0.0 if data.test_path else data.test,
-    )
+    given, table, columns = loaded or load(run)
+    test = records(data.test_path, data, task, table) if data.test_path else []
+    if test and _is_unlabelled(test, columns, data):
+        test = []
+    rest = data.but(valid=0.0 if data.valid_path else data.valid, test=0.0 if test else data.test)
     parts = tasks_registry.get(task).split(given, rest)
     return Parts(
-        _whole(parts.train, "to learn from", run),
+        _whole(parts.train, "to learn from", replace(run, columns=columns)),
         records(data.valid_path, data, task, table) if data.valid_path else parts.valid,
-        records(data.test_path, data, task, table) if data.test_path else parts.test,
+        test or parts.test,
     )
+
+
+def _is_unlabelled(test: Sequence[Record], columns: Any, data: DataSettings) -> bool:
+    """Whether records to test on lack the target, as those of competitions do; a note reports it."""
+    wanted = (columns.targets or (columns.target,)) if isinstance(columns, Columns) else ()
+    missing = [name for name in wanted if name not in test[0].fields]
+    if not missing or data.strict:
+        return False
+    share = f"a share of {data.path} is tested on" if data.test else "nothing is tested on"
+    notes.note(f"{data.test_path}: no column {missing[0]!r} to test on; {share} (elman predict reads it)")
+    return True
 
 
 def _whole(given: list[Record], use: str, run: RunConfig) -> list[Record]:

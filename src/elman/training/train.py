@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,13 @@ def begin(
         noted: list[str] = []
         with _others_named(run, choice), reading_once(), _noted(noted, show):
             loaded, kind = dataset.load(run), tasks_registry.get(run.task)
-            chosen = recipe.follow(run, loaded.records)
-            run = _bounded(chosen.run)
+            chosen = recipe.follow(replace(run, columns=loaded.columns), loaded.records)
+            whole = _bounded(chosen.run)
+            run = replace(whole, columns=None)
             reads = SettingReads(run.data, run.signal, run.network)
             parts = dataset.load_parts(run, loaded)
             task, train = selection.fitted(
-                parts.train, lambda records: kind.prepare(records, run), strict=run.data.strict
+                parts.train, lambda records: kind.prepare(records, whole), strict=run.data.strict
             )
             path = out or _free_folder(run, team)
             parts = parts._replace(train=train)
@@ -127,7 +129,8 @@ def explain(
 def recipe_of(run: RunConfig, choice: TaskChoice) -> Recipe:
     """Return the settings of a run with what is chosen from its data."""
     with _others_named(run, choice):
-        return recipe.follow(run, dataset.load(run).records)
+        loaded = dataset.load(run)
+        return recipe.follow(replace(run, columns=loaded.columns), loaded.records)
 
 
 def _bounded(run: RunConfig) -> RunConfig:

@@ -380,6 +380,18 @@ def _looks_like_conllu(begin: bytes) -> bool:
     return bool(rows) and all(len(row) == len(COLUMNS) and _ID.fullmatch(row[0]) for row in rows[:-1] or rows)
 
 
+_SPAN = re.compile(r"(O|[BIESLU][-_]\S+)")
+
+
+def looks_tagged(source: str) -> bool:
+    """Whether the first lines of a file are columns parted by empty lines, the last one of tags of spans."""
+    begin = head(source)
+    if not _looks_like_columns(begin):
+        return False
+    rows = [_CELL.findall(line) for line in _first_lines(begin)[:-1] if line.strip() and line[0] != "#"]
+    return all(_SPAN.fullmatch(row[-1]) for row in rows)
+
+
 def _looks_like_columns(begin: bytes) -> bool:
     lines = _first_lines(begin)
     widths = {len(_CELL.findall(line)) for line in lines[:-1] if line.strip() and line[0] != "#"}

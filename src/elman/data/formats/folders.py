@@ -15,6 +15,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, final
 
+from elman.core.errors import DataError
 from elman.core.records import Record
 from elman.data.formats import archives
 from elman.data.formats.base import Format, ReadingHints
@@ -25,6 +26,7 @@ _DATA = (*_TABLES, ".conllu", ".conll", ".iob", ".iob2", ".bio", ".txt", ".token
 
 _ABOUT = re.compile(
     r"(readme|licen[cs]e|copying|citation|changelog)\b.*|\..*|dataset_(info|infos|dict)\.json|state\.json"
+    r"|.*submission.*\.csv"
     r"|.*\.(md|rst|py|ya?ml|toml|cff|bib|sha256|md5)",
     re.IGNORECASE,
 )
@@ -73,8 +75,15 @@ class SeveralFiles(Format):
 
     def read(self, source: str, encoding: str) -> Iterator[Record]:
         """The records of all files."""
+        first: Record | None = None
         for file in self._files:
-            yield from self._member.read(file, encoding)
+            for place, record in enumerate(self._member.read(file, encoding)):
+                first = first or record
+                if not place and set(record.fields) != set(first.fields):
+                    got = f"columns {', '.join(record.fields)}"
+                    expected = f"{', '.join(first.fields)}, as in {self._files[0]}"
+                    raise DataError(file, got, expected=expected, remedy="name one of the files")
+                yield record
 
     def write(self, rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
         """As the format of the files does."""
@@ -125,6 +134,15 @@ def _parts(folder: Path) -> FolderParts | None:
     if not all(patterns.values()):
         return None
     return FolderParts(*(patterns.get(word, "") for word in ("train", "valid", "test")))
+
+
+def is_of_classes(folder: Path) -> bool:
+    """Whether a folder is the part of one beside it, with folders of the same names in both: the classes."""
+    if folder.name.lower() not in _WORDS:
+        return False
+    beside = [each for each in _entries(folder.parent)[0] if each.name.lower() in _WORDS and each != folder]
+    own = {each.name for each in _entries(folder)[0]}
+    return any(len(own & {each.name for each in _entries(other)[0]}) > 1 for other in beside)
 
 
 def _files(folder: Path) -> list[str]:

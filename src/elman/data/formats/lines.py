@@ -9,6 +9,7 @@ from typing import Any, TextIO, final
 from elman.core.errors import DataError
 from elman.core.records import Record
 from elman.data.formats.base import Format, has_suffix, read_text, write_json_lines
+from elman.data.formats.table import has_tabs, is_of_numbers
 
 
 @final
@@ -22,8 +23,9 @@ class TextLines(Format):
     suffixes = ()
 
     def takes(self, source: str) -> bool:
-        """Whether it is a `.txt` file."""
-        return has_suffix(source, (".txt", ".text"))
+        """Whether it is a `.txt` file without the columns of a table."""
+        is_table = has_tabs(source) or is_of_numbers(source)
+        return has_suffix(source, (".txt", ".text")) and not is_table
 
     def read(self, source: str, encoding: str) -> Iterator[Record]:
         """A record a line.

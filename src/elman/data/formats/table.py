@@ -159,7 +159,7 @@ def _layout(source: str, text: str) -> TableLayout:
         return TableLayout("\t", quoted=_has_quoted_cells(text))
     delimiter = _delimiter(text) or ","
     is_csv = has_suffix(source, (".csv",))
-    return TableLayout(delimiter, quoted=delimiter != "\t" or is_csv or _has_quoted_cells(text))
+    return TableLayout(delimiter, quoted=delimiter not in "\t " or is_csv or _has_quoted_cells(text))
 
 
 def _delimiter(text: str) -> str:
@@ -177,7 +177,14 @@ def _delimiter(text: str) -> str:
         for delimiter in able
         if delimiter != "," and decimals.are_numbers(cell for row in able[delimiter] for cell in row)
     ]
-    return next(iter([*others, *able]), "")
+    return next(iter([*others, *able]), " " if _are_spaced_numbers(text) else "")
+
+
+def _are_spaced_numbers(text: str) -> bool:
+    """Whether the first rows are numbers with spaces between them, as many in each, two or more."""
+    rows = [line.split() for line in text.split("\n")[:_PROBED] if line.strip()]
+    widths = {len(row) for row in rows}
+    return len(widths) == 1 and widths.pop() > 1 and all(is_number(cell) for row in rows for cell in row)
 
 
 def _probed(rows: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -219,8 +226,20 @@ def is_of_numbers(source: str) -> bool:
     if not _looks_like_one(begin):
         return False
     text = begin.decode("latin-1").replace("\r", "").rsplit("\n", 1)[0]
+    if _delimiter(text) == " ":
+        return True
     rows = [row.split(_delimiter(text)) for row in text.split("\n")[:_PROBED]]
     return all(is_number(cell) for row in rows for cell in row)
+
+
+def has_tabs(source: str) -> bool:
+    """Whether the first lines of a file, three or more, have as many tabs each, between filled cells."""
+    begin = head(source)
+    if nul(begin, "ascii") >= 0:
+        return False
+    lines = begin.decode("latin-1").replace("\r", "").strip("\n").split("\n")
+    rows = [line.split("\t") for line in (lines[:-1] if len(begin) == HEAD else lines)]
+    return len(rows) > 2 and {*map(len, rows)} == {len(rows[0])} != {1} and all(map(all, rows))
 
 
 def _looks_like_one(begin: bytes) -> bool:
@@ -242,7 +261,8 @@ def _rows(path: Path, text: str, layout: TableLayout) -> Iterator[Line]:
 
 
 def _unquoted(text: str, delimiter: str) -> Iterator[Line]:
-    return ((line, row.split(delimiter)) for line, row in enumerate(text.split("\n"), 1) if row)
+    cut = None if delimiter == " " else delimiter  # spaces align columns
+    return ((line, row.split(cut)) for line, row in enumerate(text.split("\n"), 1) if row)
 
 
 def _quoted(path: Path, text: str, delimiter: str) -> Iterator[Line]:

@@ -111,7 +111,7 @@ def _is_value(cell: str) -> bool:
     return _WORD.search(cell) is None and times.resembles(cell)  # "May 2020" may be a name
 
 
-def _counts_on(row: Sequence[str], most: int) -> bool:
+def counts_on(row: Sequence[str], most: int) -> bool:
     """Whether at least this many cells are values, and count on: 1960, 1961, 1962; or dates, each later."""
     values = [cell for cell in row if _is_value(cell)]
     try:
@@ -126,9 +126,9 @@ def _counts_on(row: Sequence[str], most: int) -> bool:
 def _is_scale(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether the first row has the steps of the rows below it, most of which do not count on as it does."""
     named = any(cell and not _is_value(cell) for cell in first)
-    if not below or not _counts_on(first, 3 if named else 5):
+    if not below or not counts_on(first, 3 if named else 5):
         return False
-    return 2 * sum(_counts_on(row, 3) for row in below) < len(below)
+    return 2 * sum(counts_on(row, 3) for row in below) < len(below)
 
 
 def _are_short_above_long(pairs: Sequence[tuple[str, Sequence[str]]]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, TextIO, final
 
 from elman.core.errors import DataError
 from elman.core.records import Record
+from elman.data.formats import folders
 from elman.data.formats.base import (
     HEAD,
     MEDIA,
@@ -21,7 +22,8 @@ from elman.data.formats.base import (
     unreadable,
     write_json_lines,
 )
-from elman.data.formats.table import is_of_numbers
+from elman.data.formats.conll import looks_tagged
+from elman.data.formats.table import has_tabs, is_of_numbers
 
 _ENOUGH = 1000  # files that tell what a folder is made of
 
@@ -40,8 +42,8 @@ class TextFormat(Format):
         """Whether its suffix means text and it is not a table of numbers; or a folder with little media."""
         path = Path(source)
         if has_suffix(source, self.suffixes):
-            return not (has_suffix(source, (".txt",)) and is_of_numbers(source))
-        return path.is_dir() and _is_texts(path)
+            return not (has_suffix(source, (".txt",)) and _is_table(source))
+        return path.is_dir() and _is_texts(path) and not folders.is_of_classes(path)
 
     def read(self, source: str, encoding: str) -> Iterator[Record]:
         """The text of a file, or of all text files in a folder and those below it.
@@ -61,6 +63,11 @@ class TextFormat(Format):
     def write(self, rows: Iterable[tuple[Record, Mapping[str, Any]]], out: TextIO) -> None:
         """JSON lines."""
         write_json_lines(rows, out)
+
+
+def _is_table(source: str) -> bool:
+    """Whether a text is a table of numbers or between tabs, or has a token and its tags in each line."""
+    return is_of_numbers(source) or has_tabs(source) or looks_tagged(source)
 
 
 def _is_texts(folder: Path) -> bool:

@@ -75,16 +75,21 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
 
     @classmethod
+    def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Columns:
+        """The columns to read and to write."""
+        return columns.described(records, data, _readable)
+
+    @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[CaptionConfig]) -> dict[int, DataError]:
         """Those without a caption."""
-        chosen = columns.described(records, run.data, _readable)
+        chosen = run.columns or columns.described(records, run.data, _readable)
         return selection.checked(records, lambda record: _captions(chosen, record))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[CaptionConfig]) -> Self:
         """The task with its columns, its input and the symbols of its captions."""
         options = run.options
-        chosen = columns.described(records, run.data, _readable)
+        chosen = run.columns or columns.described(records, run.data, _readable)
         texts = [text for record in records for text in _captions(chosen, record)]
         member = _input([RawValue(chosen.read(record), record.where) for record in records], run)
         return cls(run, chosen, member, TargetText.learn(_symbols(texts, run.data), texts, options, run.data))

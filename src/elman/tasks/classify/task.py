@@ -109,6 +109,11 @@ class Classify(
         """How the rows that it learnt from were joined."""
         return self._rows
 
+    @classmethod
+    def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Columns:
+        """The columns to read and to predict."""
+        return _columns(records, data)
+
     @property
     def roles(self) -> Mapping[str, Sequence[str]]:
         """The columns that it learnt from."""
@@ -127,7 +132,7 @@ class Classify(
     @classmethod
     def recipe(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Sequence[Choice]:
         """Return the settings for what is read: see `elman.tasks.classify.recipe`."""
-        chosen, data = _columns(records, run.data), run.data
+        chosen, data = run.columns or _columns(records, run.data), run.data
         values = [_raw(chosen, record) for record in records]
         wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
         share = 1 - (0 if data.test_path else data.test)
@@ -137,7 +142,7 @@ class Classify(
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> dict[int, DataError]:
         """Those without a label, and the only one of a class."""
-        chosen = _columns(records, run.data)
+        chosen = run.columns or _columns(records, run.data)
         wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
         return targets.TARGETS[targets.guess(wanted, run.options)].faults(wanted, run.options)
 
@@ -145,7 +150,7 @@ class Classify(
     def prepare(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Self:
         """The task with its columns, its input and its classes."""
         options = run.options
-        chosen = _columns(records, run.data)
+        chosen = run.columns or _columns(records, run.data)
         wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
         target = targets.TARGETS[targets.guess(wanted, options)].learn(wanted, options)
         if run.training.calibrate and isinstance(target, NumberTarget):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any, Self
 
 from elman.core.errors import DataError, nearest
@@ -13,6 +14,7 @@ from elman.core.records import Record
 from elman.data import times
 from elman.data.cells import is_empty, named
 from elman.data.cells import is_number as cell_holds_number
+from elman.data.formats import table_head
 
 _TIMES = (
     "ds",
@@ -67,6 +69,10 @@ _NO_NUMBER = (
 )
 WHICH = "column of values"
 """Where several are forecast jointly, a column that says which one a series is of."""
+
+_CLOCK = re.compile(r"\s*\d{1,2}[:.]\d\d([:.]\d\d(\.\d+)?)?\s*")
+_MOST_NAMES = 4
+"""Columns that may name a series where each row is one."""
 
 _LOOKED_AT = 200
 """Rows that are looked at to tell what a column holds."""
@@ -157,9 +163,10 @@ def find(
     extras = {"known": tuple(known), "past": tuple(past), "static": tuple(static)}
     taken = {*known, *past, *static}
     if form == "rows" or (not form and not time and _is_rows(head, names)):
-        return ColumnRoles(form="rows", id=id or names[0])
+        return ColumnRoles(form="rows", id=id or ",".join(_leading(head, names)))
     free = [name for name in names if name not in taken and not _is_counter(name, head)]
     time = time or _time(free, head, {*ids, *values})
+    _check_whole(time, free, head)
     free = [name for name in free if name != time]
     if not ids and form != "wide":
         ids = list(filter(None, [_id(records, time, free, values)]))
@@ -187,6 +194,8 @@ def reason(records: Sequence[Record]) -> str:
     """Why a table probably holds series: its times; "", if it does not, or has texts or classes."""
     head = records[:_LOOKED_AT]
     names = list(head[0].fields)
+    if _is_of_steps(head, names):
+        return "a row for each series, its values below their times"
     if not any(matches(record.fields) for record in head):
         return ""
     timed = [name for name in names if times.holds_times(name, [record.fields.get(name) for record in head])]
@@ -248,11 +257,24 @@ def _is_rows(head: Sequence[Record], names: list[str]) -> bool:
     """Whether each row is a series: a name of its own, then many numbers, and no times."""
     if len(names) < 9 or names[0].lower() in _TIMES or any(_timed(name, head) for name in names[:3]):
         return False
-    firsts = [str(record.fields.get(names[0])) for record in head]
-    if len(set(firsts)) < len(firsts) or all(is_number(first) for first in firsts):
+    apart = _leading(head, names)
+    firsts = [tuple(str(record.fields.get(name)) for name in apart) for record in head]
+    if len(set(firsts)) < len(firsts) or all(is_number(each) for first in firsts for each in first):
         return False
-    cells = (record.fields.get(name) for record in head[:20] for name in names[1:])
+    cells = (record.fields.get(name) for record in head[:20] for name in names[len(apart) :])
     return all(no_number(cell) or is_number(cell) for cell in cells)
+
+
+def _leading(head: Sequence[Record], names: list[str]) -> list[str]:
+    """The columns of texts before the first one of numbers, `_MOST_NAMES` at most; else the first."""
+    texts = list(takewhile(lambda name: not _numeric(name, head), names[:_MOST_NAMES]))
+    return texts or names[:1]
+
+
+def _is_of_steps(head: Sequence[Record], names: list[str]) -> bool:
+    """Whether each row is a series whose values stand below their times: years, dates, numbers of steps."""
+    times_of = names[len(_leading(head, names)) :]
+    return _is_rows(head, names) and table_head.counts_on(times_of, len(times_of))
 
 
 def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:
@@ -271,6 +293,16 @@ def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:
         times.read([record.fields.get(named[0]) for record in head], lambda row: head[row].where)
     got = f"no column of times among {', '.join(map(repr, names))}"
     raise DataError(head[0].where, got, remedy="name it: --time COLUMN")
+
+
+def _check_whole(time: str, free: list[str], head: Sequence[Record]) -> None:
+    """See that the times are not dates whose times of day stand in another column."""
+    cells = [str(record.fields.get(time)) for record in head]
+    clocks = [name for name in free if all(_CLOCK.fullmatch(str(record.fields.get(name))) for record in head)]
+    if clocks and len(set(cells)) < len(cells) and all(map(times.is_date, cells)):
+        got = f"dates in {time!r} and times of day in {clocks[0]!r}"
+        remedy = f"join them, such as in pandas: table[{time!r}] += ' ' + table.pop({clocks[0]!r})"
+        raise DataError(head[0].where, got, expected="one column of times", remedy=remedy)
 
 
 def _id(records: Sequence[Record], time: str, free: list[str], values: Sequence[str]) -> str:

@@ -172,7 +172,7 @@ def number(cell: object, where: str, column: str) -> float:
 
 def _row(record: Record, columns: ColumnRoles) -> Series:
     """A row that is a series: its name, then its values up to the last that is there."""
-    cells = {name: cell for name, cell in record.fields.items() if name != columns.id}
+    cells = {name: cell for name, cell in record.fields.items() if name not in columns.ids}
     values = np.array([number(cell, record.where, name) for name, cell in cells.items()])
     length = _length(values)
     if not length:

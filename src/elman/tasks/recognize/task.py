@@ -139,16 +139,21 @@ class Recognize(
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
 
     @classmethod
+    def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Columns:
+        """The columns to read and to write."""
+        return columns.transcribed(records, data, _readable)
+
+    @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[RecognizeConfig]) -> dict[int, DataError]:
         """Those without a text."""
-        chosen = columns.transcribed(records, run.data, _readable)
+        chosen = run.columns or columns.transcribed(records, run.data, _readable)
         return selection.checked(records, lambda record: _text(chosen, record, run.data))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[RecognizeConfig]) -> Self:
         """The task with its columns, its input, the symbols of its texts, and what may be written."""
         options = run.options
-        chosen = columns.transcribed(records, run.data, _readable)
+        chosen = run.columns or columns.transcribed(records, run.data, _readable)
         member = _input([RawValue(chosen.read(record), record.where) for record in records], run)
         form = run.data.normal_form
         known = [words.normal(_text(chosen, record, run.data), form) for record in records]

@@ -54,8 +54,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
     def matches(cls, record: Record) -> bool:
         """Whether there are columns that are called source and target, question and answer and the like."""
         names = {name.lower() for name in record.fields}
-        pairs = [("source", "target"), ("src", "tgt"), ("src", "trg"), ("question", "answer")]
-        return any(names.issuperset(pair) for pair in pairs)
+        return any(names.issuperset(pair) for pair in columns.PAIRS)
 
     @classmethod
     def reason(cls, records: Sequence[Record]) -> str:
@@ -66,9 +65,14 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         return f"texts in {pair[0]!r} and {pair[1]!r}, and no column whose values repeat" if pair else ""
 
     @classmethod
+    def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Columns:
+        """The columns to read and to write."""
+        return columns.pair(records, data)
+
+    @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[TranslateConfig]) -> dict[int, DataError]:
         """Those without a source or a target."""
-        chosen = columns.pair(records, run.data)
+        chosen = run.columns or columns.pair(records, run.data)
         return selection.checked(records, lambda record: (_source(chosen, record), _target(chosen, record)))
 
     @classmethod
@@ -81,7 +85,7 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
     def prepare(cls, records: Sequence[Record], run: RunConfig[TranslateConfig]) -> Self:
         """The task with its columns, its input and the symbols of its targets."""
         options = run.options
-        chosen = columns.pair(records, run.data)
+        chosen = run.columns or columns.pair(records, run.data)
         sources = [RawValue(chosen.read(record), record.where) for record in records]
         targets = [_target(chosen, record) for record in records]
         if not options.shared:
