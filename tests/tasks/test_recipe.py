@@ -14,13 +14,23 @@ from elman.tasks.classify import recipe
 from elman.tasks.classify.recipe import Facts
 from elman.tasks.classify.settings import ClassifyConfig
 
-SERIES = Facts("series", 200, 427, "", 0, classes=True)
-WORDS = Facts("text", 5_000, 10, "word", 9_000, classes=True)
-NAMES = Facts("text", 18_000, 7, "char", 60, classes=True)
-DNA = Facts("text", 2_500, 60, "char", 8, classes=True)
-SOUND = Facts("sound", 2_700, 43, "", 0, classes=True)
-PICTURES = Facts("picture", 60_000, 28, "", 0, classes=True)
-KINDS = [SERIES, WORDS, NAMES, DNA, SOUND, PICTURES, SERIES._replace(count=90_000), WORDS._replace(count=40)]
+SERIES = Facts("series", 200, 427, "", 0, classes=True, streams=False)
+WORDS = Facts("text", 5_000, 10, "word", 9_000, classes=True, streams=False)
+NAMES = Facts("text", 18_000, 7, "char", 60, classes=True, streams=False)
+DNA = Facts("text", 2_500, 60, "char", 8, classes=True, streams=False)
+SOUND = Facts("sound", 2_700, 43, "", 0, classes=True, streams=False)
+PICTURES = Facts("picture", 60_000, 28, "", 0, classes=True, streams=False)
+KINDS = [
+    SERIES,
+    SERIES._replace(steps=24),
+    WORDS,
+    NAMES,
+    DNA,
+    SOUND,
+    PICTURES,
+    SERIES._replace(count=90_000),
+    WORDS._replace(count=40),
+]
 
 
 def usual() -> RunConfig[ClassifyConfig]:
@@ -48,7 +58,11 @@ def test_training_is_neither_endless_nor_nothing(data):
 
 
 def test_kinds_of_data_have_recipes_of_their_own():
-    assert chosen(SERIES)["classify.frames"] == 32
+    assert chosen(SERIES)["signal.kernels"] > 0
+    assert chosen(SERIES)["classify.pool"] == "mean"
+    assert "signal.kernels" not in chosen(SERIES._replace(streams=True))
+    assert chosen(SERIES._replace(steps=24))["classify.frames"] == 32
+    assert chosen(SERIES._replace(steps=24))["classify.pool"] == "max"
     assert chosen(DNA)["classify.frame"] == 8
     assert chosen(WORDS)["data.char_ngrams"] == 6
     assert chosen(NAMES)["data.ngrams"] == 3

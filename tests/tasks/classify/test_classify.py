@@ -285,6 +285,15 @@ def test_a_number_has_the_mean_and_a_ridge():
     assert rows[name]["mae"] < 1
 
 
+def test_shapes_have_a_baseline_and_so_has_the_nearest_example(plain):
+    labels, series = list("ab") * 32, waves(64)
+    task = prepared(labels[:48], series[:48])
+    train, held = (task.encode(records(labels[a:b], series[a:b])) for a, b in ((0, 48), (48, 64)))
+    rows = baselines(task, train, held)
+    assert rows["logistic regression on random convolutions"]["accuracy"] >= 0.9
+    assert baselines(task, train, train)["nearest neighbour"]["accuracy"] == 1
+
+
 def test_several_have_baselines_too():
     labels = [["a"], ["a", "b"], ["b"], []] * 10
     texts = [f"{' '.join(label)} text" for label in labels]

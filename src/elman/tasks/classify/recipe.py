@@ -29,6 +29,9 @@ _SOME = 3000
 _STEPS_OF_FEW, _STEPS = 400, 1700
 """Optimiser steps that few short series take, and other data."""
 
+_LONG = 64
+"""Steps from which on a series is read by the shapes in it, not by its values."""
+
 _SHORT = 40
 """Symbols of a short string, such as a name or a word."""
 
@@ -46,6 +49,7 @@ class Facts(NamedTuple):
         unit: of text.
         symbols: how many different ones the probed texts have.
         classes: whether a class is predicted, not several or a value.
+        streams: whether layers of one direction are asked for, which can read a stream.
     """
 
     kind: str
@@ -54,19 +58,21 @@ class Facts(NamedTuple):
     unit: str
     symbols: int
     classes: bool
+    streams: bool
 
 
 def facts(values: Sequence[RawValue], share: float, run: RunConfig[ClassifyConfig], target: str) -> Facts:
     """Return what is known of the values that are read, a share of which is learnt from."""
     count, kind = round(share * len(values)), kind_of(values[0].value)
+    streams = not run.options.bidirectional
     if kind in _FILES:
-        return Facts(kind, count, 0, "", 0, target == "class")
+        return Facts(kind, count, 0, "", 0, target == "class", streams)
     probed = values[:: max(1, len(values) // _PROBED)]
     member = registry.learn(probed, run)
     steps = median(len(member.encode(raw)) for raw in probed)
     vocab = member.vocab if isinstance(member, Text) else None
     unit = vocab.unit if vocab else ""
-    return Facts(member.kind, count, steps, unit, len(vocab) if vocab else 0, target == "class")
+    return Facts(member.kind, count, steps, unit, len(vocab) if vocab else 0, target == "class", streams)
 
 
 def choices(data: Facts, run: RunConfig[ClassifyConfig]) -> Iterator[Choice]:
@@ -96,7 +102,8 @@ def _common(data: Facts) -> Iterator[Choice]:
     yield Choice("training.beta2", 0.99, "training is short: Adam must know the gradients' size soon")
     yield Choice("training.warmup", 0.1, "the same")
     yield Choice("training.final_lr", 0.0, "weights that come to rest are averaged")
-    yield Choice("classify.pool", "max", "a class shows somewhere in a sequence, wherever that is")
+    if not _is_shaped(data):
+        yield Choice("classify.pool", "max", "a class shows somewhere in a sequence, wherever that is")
     if data.classes and data.count < _SOME:
         yield Choice(
             "data.split", "stratified", f"{data.count:,} examples: each part gets its share of each class"
@@ -117,16 +124,28 @@ def _epochs(data: Facts, steps: int, batch: int, low: int, high: int) -> Iterato
     )
 
 
+def _is_shaped(data: Facts) -> bool:
+    """Whether series are read by shapes, which need the whole of them."""
+    return data.kind == "series" and data.steps >= _LONG and not data.streams
+
+
 def _series(data: Facts) -> Iterator[Choice]:
     few = data.count < _FEW
     steps = _STEPS_OF_FEW if few else _STEPS
     yield Choice("network.cell", "gru", "as good as an LSTM on series, with three quarters of the weights")
-    yield Choice("network.hidden", 128, "series, long or short")
     yield Choice("network.dropout", 0.3, f"{data.count:,} examples")
-    yield Choice("classify.frames", 32, "read as 32 overlapping frames of any length, a step each")
     yield Choice("classify.mixup", 0.3, "mixtures of series are as good as more series")
-    yield Choice("signal.noise", 0.1, "series that differ by noise are the same")
-    yield Choice("signal.scaling", 0.1, "series that differ by a factor are nearly the same")
+    if _is_shaped(data):
+        yield Choice("signal.kernels", 1344, f"{data.steps:g} steps: shapes tell more than single values")
+        yield Choice("classify.frames", 16, "the kernels are counted in 16 overlapping frames of any length")
+        yield Choice("classify.pool", "mean", "shapes are counted")
+        yield Choice("network.hidden", 64, "the kernels have done half of the work")
+        yield Choice("network.input_dropout", 0.5, "there are more kernels than examples need")
+    else:
+        yield Choice("network.hidden", 128, "series")
+        yield Choice("classify.frames", 32, "read as 32 overlapping frames of any length, a step each")
+        yield Choice("signal.noise", 0.1, "series that differ by noise are the same")
+        yield Choice("signal.scaling", 0.1, "series that differ by a factor are nearly the same")
     yield Choice("training.lr", 0.003, "the rate for these")
     yield Choice(
         "training.ema", 0.99 if few else 0.998, "the mean of the last weights is better than the last"
