@@ -204,7 +204,7 @@ class SignalSettings(Settings):
     )
     kernels: int = option(
         0,
-        "read a series by about so many features: the shares of steps at which fixed convolutions exceed "
+        "read a series by about this many features: the shares of steps at which fixed convolutions exceed "
         "thresholds (Dempster et al. 2021); 0: by its values",
         low=0,
         most=100_000,

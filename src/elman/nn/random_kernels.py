@@ -60,7 +60,7 @@ class KernelBank(NamedTuple):
         return len(self.dilations) * PATTERNS * len(self.thresholds[0][0])
 
     def check(self, width: int) -> None:
-        """See that the parts fit each other and steps of so many features.
+        """See that the parts fit each other and steps of `width` features.
 
         Raises:
             ValueError: they do not.
@@ -81,7 +81,7 @@ class KernelBank(NamedTuple):
         return torch.cat([(1 - each).repeat_interleave(PATTERNS) for each in quantiles])
 
     def weight(self, place: int, width: int) -> Tensor:
-        """Return the kernels [PATTERNS, width, LENGTH] of a dilation over sequences of so many channels."""
+        """Return the kernels [PATTERNS, width, LENGTH] of a dilation over sequences of `width` channels."""
         mixed = torch.zeros(PATTERNS, width)
         for kernel, channels in enumerate(self.channels[place]):
             mixed[kernel, channels] = 1
@@ -89,7 +89,7 @@ class KernelBank(NamedTuple):
 
 
 def learn(sequences: Sequence[Tensor], features: int, seed: int) -> KernelBank:
-    """Return a bank of about so many features for sequences [T, F] such as these.
+    """Return a bank of about `features` features for sequences [T, F] such as these.
 
     Args:
         sequences: standardised.

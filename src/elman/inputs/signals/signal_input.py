@@ -122,7 +122,7 @@ class Signal(Input):
         plain = cls(kind, width, scale, run, rate)
         if kind != "series" or not run.signal.kernels:
             return plain
-        bank = random_kernels.learn(_Encoded(plain, values), run.signal.kernels, run.training.seed)
+        bank = random_kernels.learn(_EncodedValues(plain, values), run.signal.kernels, run.training.seed)
         return cls(kind, width, scale, run, rate, bank)
 
     @classmethod
@@ -212,7 +212,7 @@ class Signal(Input):
         return (self._settings.rate or self._rate) if self._kind == "sound" else 0
 
 
-class _Encoded(Sequence[Tensor]):
+class _EncodedValues(Sequence[Tensor]):
     """Values as an input encodes them, each when it is asked for."""
 
     def __init__(self, member: Signal, values: Sequence[RawValue]) -> None:
