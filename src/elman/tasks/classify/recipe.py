@@ -11,6 +11,7 @@ from elman.core.run_config import RunConfig
 from elman.inputs import registry
 from elman.inputs.signals.signal_input import kind_of
 from elman.inputs.text.text_input import Text
+from elman.tasks import training_length
 from elman.tasks.base import Choice
 from elman.tasks.classify.settings import ClassifyConfig
 
@@ -116,14 +117,6 @@ def _common(data: Facts) -> Iterator[Choice]:
         yield Choice("data.valid", 0.05, f"of {data.count:,} examples most are to be learnt from")
 
 
-def _epochs(data: Facts, steps: int, batch: int, low: int, high: int) -> Iterator[Choice]:
-    epochs = min(max(round(steps * batch / max(1, data.count)), low), high)
-    yield Choice("training.batch_size", batch, f"{data.count:,} examples")
-    yield Choice(
-        "training.epochs", epochs, f"some {steps:,} steps of {batch} examples, {low} to {high} epochs"
-    )
-
-
 def _is_shaped(data: Facts) -> bool:
     """Whether series are read by shapes, which need the whole of them."""
     return data.kind == "series" and data.steps >= _LONG and not data.streams
@@ -150,7 +143,7 @@ def _series(data: Facts) -> Iterator[Choice]:
     yield Choice(
         "training.ema", 0.99 if few else 0.998, "the mean of the last weights is better than the last"
     )
-    yield from _epochs(data, steps, 16 if few else 32, 4, 200)
+    yield from training_length.choices(data.count, steps, 16 if few else 32, 4, 200)
 
 
 def _sound(data: Facts) -> Iterator[Choice]:
@@ -162,7 +155,7 @@ def _sound(data: Facts) -> Iterator[Choice]:
     yield Choice("signal.mask_features", 0.2, "a sound is known by some of its bands, too")
     yield Choice("training.lr", 0.003, "the rate for these")
     yield Choice("training.ema", 0.998, "the mean of the last weights is better than the last")
-    yield from _epochs(data, _STEPS, 32, 4, 60)
+    yield from training_length.choices(data.count, _STEPS, 32, 4, 60)
 
 
 def _pictures(data: Facts) -> Iterator[Choice]:
@@ -172,7 +165,7 @@ def _pictures(data: Facts) -> Iterator[Choice]:
     yield Choice("network.hidden", 128, "rows of pixels")
     yield Choice("training.lr", 0.002, "the rate for these")
     yield Choice("training.ema", 0.998, "the mean of the last weights is better than the last")
-    yield from _epochs(data, 2200, 100 if data.count > 5_000 else 32, 4, 40)
+    yield from training_length.choices(data.count, 2200, 100 if data.count > 5_000 else 32, 4, 40)
 
 
 def _words(data: Facts) -> Iterator[Choice]:
@@ -189,7 +182,7 @@ def _words(data: Facts) -> Iterator[Choice]:
     yield Choice("network.variational", True, "what is dropped is dropped for a whole text")
     yield Choice("classify.adversarial", 0.1, "near vectors should mean the same")
     yield Choice("training.ema", 0.998, "the mean of the last weights is better than the last")
-    yield from _epochs(data, 900, 32, 4, 40)
+    yield from training_length.choices(data.count, 900, 32, 4, 40)
 
 
 def _symbols(data: Facts) -> Iterator[Choice]:
@@ -203,7 +196,7 @@ def _symbols(data: Facts) -> Iterator[Choice]:
         yield Choice("classify.frame", 8, f"{data.steps:g} symbols: a step is 8 of them, which overlap")
         yield Choice("classify.hop", 2, "the same")
         yield Choice("training.lr", 0.003, "the rate for these")
-        yield from _epochs(data, _STEPS, 32, 4, 60)
+        yield from training_length.choices(data.count, _STEPS, 32, 4, 60)
         return
     yield Choice("data.ngrams", 3, "n-grams of symbols have vectors of their own")
     yield Choice("network.hidden", 192, "short strings")
@@ -213,4 +206,4 @@ def _symbols(data: Facts) -> Iterator[Choice]:
     yield Choice("network.variational", True, "what is dropped is dropped for a whole string")
     yield Choice("classify.smoothing", 0.1, "many a short string belongs to several classes")
     yield Choice("classify.adversarial", 0.05, "near vectors should mean the same")
-    yield from _epochs(data, 3_400, 64 if data.count > 4_000 else 32, 4, 60)
+    yield from training_length.choices(data.count, 3_400, 64 if data.count > 4_000 else 32, 4, 60)
