@@ -12,7 +12,7 @@ _FEW, _MANY = 500, 10_000
 
 
 def choices(kind: str, count: int) -> Iterator[Choice]:
-    """Yield the settings that suit so many sequences to learn from.
+    """Yield the settings that suit `count` sequences to learn from.
 
     Args:
         kind: what a step is: strokes, notes or else.
