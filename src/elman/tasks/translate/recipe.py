@@ -12,7 +12,7 @@ _MANY = 5_000
 """Pairs of sentences from which on subwords can be learnt."""
 
 _FEW_SYMBOLS = 200
-"""Different words of targets that are no language, but symbols apart, such as phonemes."""
+"""Most different words of targets that are symbols with spaces between, such as phonemes."""
 
 
 class PairFacts(NamedTuple):
