@@ -204,6 +204,14 @@ class SignalSettings(Settings):
     masks: int = option(
         1, "number of masked spans of steps, and of features", low=1, needs=("mask_steps", "mask_features")
     )
+    kernels: int = option(
+        0,
+        "read a series by about this many features: the shares of steps at which fixed convolutions exceed "
+        "thresholds (Dempster et al. 2021); 0: by its values",
+        low=0,
+        most=100_000,
+        later=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
