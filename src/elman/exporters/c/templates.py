@@ -1,7 +1,8 @@
 """The parts of a C file: functions that it may need, numbers, and the frame around a step."""
 
 from __future__ import annotations
-
+import math
+import math
 import re
 
 import numpy as np
@@ -139,7 +140,9 @@ def functions(body: str) -> str:
 
 
 def number(value: float) -> str:
-    """A number in single precision, with all of its digits."""
+    """A number in single precision, with all of its digits; of those that are not finite the macro of math.h."""
+    if not math.isfinite(value):
+        return "NAN" if math.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
     text = f"{value:.9g}"
     return f"{text}f" if re.search(r"[.e]", text) else f"{text}.0f"
 
