@@ -1,7 +1,7 @@
 """The parts of a C file: functions that it may need, numbers, and the frame around a step."""
 
 from __future__ import annotations
-import math
+
 import math
 import re
 
@@ -140,7 +140,7 @@ def functions(body: str) -> str:
 
 
 def number(value: float) -> str:
-    """A number in single precision, with all of its digits; of those that are not finite the macro of math.h."""
+    """A number in single precision, with all of its digits; one that is not finite by its name in math.h."""
     if not math.isfinite(value):
         return "NAN" if math.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
     text = f"{value:.9g}"

@@ -67,8 +67,8 @@ class Cell(ABC):
         states: S, how many tensors [B, H] the state has; the first, the hidden state, is the output.
         gate_names: of the G gates, in the order of the weights; none where they have no names.
         keeps: the one of `opened` that says which share of its memory a unit keeps; "" where none does.
-        writes: the gate that says which share of what is new a unit takes; "" where none does. Without one that
-            keeps, the rest is kept.
+        writes: the gate that says which share of what is new a unit takes; "" where none does. Without one
+            that keeps, the rest is kept.
     """
 
     gates: ClassVar[int]

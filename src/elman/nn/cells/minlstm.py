@@ -11,7 +11,6 @@ from torch import Tensor
 from elman.nn.cells.base import Cell, Recur
 from elman.nn.cells.mingru import positive
 
-
 _LEAST = 1e-30
 """Beside gates that are both shut the state is kept, not divided by zero."""
 

@@ -21,8 +21,9 @@ class QRNNEquations(Cell):
         h' = o * c'
 
     Shapes:
-        x [B, F], of a window of inputs side by side where there is one; h, c [B, H]; W [3 * H, F] in the
-        order z, f, o; there is no U
+        x [B, F]; h, c [B, H]; W [3 * H, F] in the order z, f, o; there is no U
+
+    The published W reads a window of inputs: give them side by side as x.
 
     Source: Bradbury et al. (2017), Quasi-recurrent neural networks.
     """

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from elman.nn.cells.base import Cell, Learnt, Recur
 
-
 _LEAST = 1e-12
 """Below which the root of what is written is flat: its slope at 0 is not finite."""
 

@@ -14,7 +14,7 @@ from elman.nn.cells.base import Cell, Learnt, Recur
 
 @dataclass(frozen=True)
 class S5Equations(Cell):
-    """A diagonal state space, complex, in steps of its own: a linear system held between inputs.
+    """A diagonal state space, complex, in steps of its own: a linear system, its input constant in a step.
 
     Equation, with z complex, of the parts h and s:
         a = -exp(alpha) + i * omega, d = exp(delta)
@@ -60,7 +60,12 @@ class S5Equations(Cell):
         # exp(a d) - 1 with its digits, which are few where d is small.
         less = rest * torch.cos(angle) - 2 * torch.sin(angle / 2).square()
         size = (fall.square() + omega.square()) / 2
-        return real, imaginary, (less * fall + imaginary * omega) / size, (imaginary * fall - less * omega) / size
+        return (
+            real,
+            imaginary,
+            (less * fall + imaginary * omega) / size,
+            (imaginary * fall - less * omega) / size,
+        )
 
     def decay(self, own: tuple[Tensor, ...]) -> Tensor:
         """|exp(a d)|, [H]."""
