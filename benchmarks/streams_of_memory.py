@@ -2,7 +2,7 @@
 
     python benchmarks/streams_of_memory.py [--threads 1]
 
-Prints a table in Markdown: milliseconds of a call with its backward of the recurrent layer, of the products of
+Prints a table in Markdown: milliseconds of a call of the layer and its backward, of the products of
 the input alone in torch, of a scan in torch that takes these products, and of the floor: the time in which as
 many bytes are copied. Medians of seven, by turns. Then microseconds of a step in a stream.
 """
