@@ -15,10 +15,11 @@ from torch import nn
 from elman.core import formatting, json_schema
 from elman.core.errors import ConfigError, DataError, MissingMethodError, TaskError
 from elman.core.records import Record
-from elman.core.run_config import Reading, RunConfig, reading_of
+from elman.core.run_config import DataSettings, Reading, RunConfig, reading_of
 from elman.data import renaming
 from elman.data.formats import registry
 from elman.data.formats.base import write_json_lines
+from elman.data.long_tables import LongTable
 from elman.data.memory import records as memory
 from elman.data.memory.answers import in_kind
 from elman.nn import parameters
@@ -330,7 +331,7 @@ class Model:
         return type(self)(self._path, self._config, self._resolved(reading)[1], self.network, self._learnt)
 
     def _resolved(self, reading: Reading) -> tuple[DataSettings, Task, LongTable | None]:
-        """Return the settings of a file's data, and the task and the table of steps in its notation of times."""
+        """Return the settings of a file's data, and the task and the table with its notation of times."""
         data, task, table = reading_of(self.config.data, reading), self.task, self.task.arrangement
         if "dates" not in reading:
             return data, task, table
