@@ -30,7 +30,7 @@ class ContextCurve:
         return self.losses.mean(1)
 
     def reach(self, share: float = 0.95) -> int:
-        """The least context that gains this share of what the longest one gains over the shortest."""
+        """Return the least context that gains this share of what the longest one gains over the shortest."""
         mean = self.mean
         enough = mean <= mean[0] - share * (mean[0] - mean[-1])
         return self.lengths[int(enough.nonzero()[0])]
@@ -42,7 +42,7 @@ class ContextCurve:
         return float(apart.mean()), float(apart.std(correction=0)) / len(apart) ** 0.5
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each length: the mean loss, and the standard error of its difference to the longest."""
+        """Return a row for each length: the mean loss, and the error of its difference to the longest."""
         apart = self.losses - self.losses[-1]
         errors = apart.std(1, correction=0) / apart.shape[1] ** 0.5
         return [
@@ -51,7 +51,7 @@ class ContextCurve:
         ]
 
     def plot(self) -> Any:
-        """A matplotlib Figure: the loss by context, on a logarithmic axis.
+        """Plot the loss by context, on a logarithmic axis, as a matplotlib Figure.
 
         Raises:
             TaskError: matplotlib is not installed.
@@ -71,7 +71,7 @@ class ContextCurve:
 
 
 def context_curve(loss: Callable[[int], Tensor], lengths: Sequence[int]) -> ContextCurve:
-    """The loss by the length of the context.
+    """Measure the loss by the length of the context.
 
     Args:
         loss: gives the loss of each target [N] if the network starts afresh that many steps before it.

@@ -77,7 +77,7 @@ class GateUse:
     each: tuple[UnitUse, ...]
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each unit: mean memory time, deviation and mean of its state, saturation of its gates."""
+        """Return a row for each unit: mean memory time, spread and mean of its state, gates' saturation."""
         return [
             {
                 "layer": use.name,
@@ -93,7 +93,7 @@ class GateUse:
         ]
 
     def plot(self) -> Any:
-        """A matplotlib Figure: a row a layer; how far the gates open, and how long the units remember.
+        """Plot how far the gates open and how long the units remember, a row a layer.
 
         Raises:
             TaskError: matplotlib is not installed.
@@ -117,7 +117,7 @@ class GateUse:
 
 
 def gate_use(tracks: Sequence[LayerTrace]) -> GateUse:
-    """How the gates and units of each layer are used.
+    """Measure how the gates and units of each layer are used.
 
     Args:
         tracks: what `trace` gave.
@@ -127,7 +127,7 @@ def gate_use(tracks: Sequence[LayerTrace]) -> GateUse:
 
 @torch.no_grad()
 def opened(track: LayerTrace) -> dict[str, Tensor]:
-    """The values of a track's gates at each step, name -> [T, B, H]; padding is not-a-number."""
+    """Return the values of a track's gates by step, name -> [T, B, H]; padding is not-a-number."""
     steps, before = StepwiseScan(track.cell, track.job), track.before()
     return {
         name: values.masked_fill(~track.live[..., None], torch.nan)
@@ -155,14 +155,14 @@ def _kept(track: LayerTrace, values: dict[str, Tensor]) -> Tensor | None:
 
 
 def _gate(name: str, values: Tensor) -> Gate:
-    """The use of a gate that had these values [N, H]."""
+    """Summarise a gate that had these values [N, H]."""
     shares = torch.histc(values.float(), _BINS, 0, 1) / values.numel()
     shut, wide = (values < LOW).float().mean(0), (values > HIGH).float().mean(0)
     return Gate(name, shares, shut, wide)
 
 
 def _draw_spread(axes: Any, use: UnitUse) -> None:
-    """Where the states of the units lie, for a cell without gates."""
+    """Draw where the states of the units lie, for a cell without gates."""
     order = use.mean.argsort()
     mean, wide = use.mean[order], use.deviation[order]
     rank = range(1, len(mean) + 1)
@@ -172,7 +172,7 @@ def _draw_spread(axes: Any, use: UnitUse) -> None:
 
 
 def _draw_units(axes: Any, use: UnitUse) -> None:
-    """Memory times by rank; where no gate keeps, how much each state moves."""
+    """Draw memory times by rank; where no gate keeps, how much each state moves."""
     values = use.deviation if use.memory is None else use.memory
     ranked = values.sort(descending=True).values.clamp(min=1e-6)
     axes.semilogy(range(1, len(ranked) + 1), ranked)

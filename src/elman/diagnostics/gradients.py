@@ -39,7 +39,7 @@ class Flow:
     judged: str = ""
 
     def quantile(self, share: float) -> Tensor:
-        """That quantile over the sequences, [K]."""
+        """Return that quantile over the sequences, [K]."""
         return self.norms.nanquantile(share, dim=1)
 
     @property
@@ -91,7 +91,7 @@ class GradientFlow:
     flows: tuple[Flow, ...]
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each layer, direction and k: median and quartiles."""
+        """Return a row for each layer, direction and k: median and quartiles."""
         return [
             {
                 "layer": flow.name,
@@ -105,7 +105,7 @@ class GradientFlow:
         ]
 
     def plot(self) -> Any:
-        """A matplotlib Figure: the norms by k, on a logarithmic scale, with their quartiles.
+        """Plot the norms by k, on a logarithmic scale, with their quartiles, as a matplotlib Figure.
 
         Raises:
             TaskError: matplotlib is not installed.
@@ -137,7 +137,7 @@ class Comparison:
     flows: Mapping[str, Flow]
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each network and k: the median, and its share of that of k = 0."""
+        """Return a row for each network and k: the median, and its share of that of k = 0."""
         return [
             {"network": name, "layer": self.name, "k": k, "median": float(value), "share": float(share)}
             for name, flow in self.flows.items()
@@ -145,7 +145,7 @@ class Comparison:
         ]
 
     def plot(self) -> Any:
-        """A matplotlib Figure: medians in shares of the last step's, on a logarithmic scale.
+        """Plot medians in shares of the last step's, on a logarithmic scale, as a matplotlib Figure.
 
         Raises:
             TaskError: matplotlib is not installed.
@@ -170,7 +170,7 @@ class Comparison:
 
 
 def gradient_flow(network: nn.Module, run: Run) -> GradientFlow:
-    """How the loss of each sequence changes with the states k steps before its end.
+    """Measure how the loss of each sequence changes with the states k steps before its end.
 
         | d loss / d s_(t - k) |, t the last step, s all of the state (an LSTM's h and c)
 
@@ -201,12 +201,12 @@ def _word(flow: Flow) -> str:
 
 
 def _drawn(values: Tensor) -> Tensor:
-    """Values as a logarithmic axis takes them: what is nothing, and what is beyond all, is left out."""
+    """Return values as a logarithmic axis takes them: zeros and infinities are left out."""
     return values.where((values > _LEAST) & values.isfinite(), math.nan)
 
 
 def _shares(flow: Flow) -> Tensor:
-    """The medians, divided by the first that is not nothing."""
+    """Divide the medians by the first that is not zero."""
     median = flow.median
     first = (median > _LEAST).nonzero().flatten()
     return median / median[first[0]] if len(first) else median

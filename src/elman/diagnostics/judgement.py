@@ -20,22 +20,22 @@ _WHOLE = 0.25
 
 
 def gradient_explodes(flow: Flow) -> bool:
-    """Whether the gradient grows more than a hundredfold over the sequence."""
+    """Return whether the gradient grows more than a hundredfold over the sequence."""
     return flow.growth > 1 and math.log(flow.growth) * (flow.steps - 1) > math.log(_BLOWN)
 
 
 def disturbance_explodes(jacobians: Jacobians, steps: int) -> bool:
-    """Whether a small disturbance of the state grows more than a hundredfold over N steps."""
+    """Return whether a small disturbance of the state grows more than a hundredfold over N steps."""
     return jacobians.exponent > max(_GROWING, math.log(_BLOWN) / steps)
 
 
 def vanishes(flow: Flow) -> bool:
-    """Whether the gradient is lost in rounding for most of the sequence."""
+    """Return whether the gradient is lost in rounding for most of the sequence."""
     return flow.horizon < flow.steps * _WHOLE
 
 
 def words(flow: Flow, jacobians: Jacobians) -> Iterator[str]:
-    """What is the matter with a layer, in a word each; or that nothing is."""
+    """Yield what is the matter with a layer, in a word each; or that nothing is."""
     if flow.steps < TOO_FEW:
         yield SHORT
         return
@@ -44,7 +44,7 @@ def words(flow: Flow, jacobians: Jacobians) -> Iterator[str]:
 
 
 def judged(flow: GradientFlow, dynamics: Dynamics) -> tuple[GradientFlow, Dynamics]:
-    """The same, whose every layer knows what is the matter with it, so that its legend says so.
+    """Return the same with the verdict on each layer, so that its legend says so.
 
     Args:
         flow: of the layers' gradients.

@@ -59,7 +59,7 @@ class LayerTrace:
         return step_mask(self.job.x, self.job.lengths)
 
     def only(self, b: int) -> LayerTrace:
-        """The track of one sequence, without gradients."""
+        """Return the track of one sequence, without gradients."""
         one, job = slice(b, b + 1), self.job
         job = job._replace(
             x=job.x[:, one],
@@ -70,7 +70,7 @@ class LayerTrace:
         return LayerTrace(self.name, self.cell, job, tuple(s[:, one] for s in self.states))
 
     def before(self) -> tuple[Tensor, ...]:
-        """The state that enters each step, S tensors [T, B, H]."""
+        """Return the state that enters each step, S tensors [T, B, H]."""
         if self.job.reverse:
             return tuple(torch.cat([s[1:], first[None]]) for s, first in self._with_first())
         return tuple(torch.cat([first[None], s[:-1]]) for s, first in self._with_first())
@@ -80,7 +80,7 @@ class LayerTrace:
 
 
 def has_layers(network: nn.Module) -> bool:
-    """Whether there is a recurrent layer of `elman.nn`, `elman.nn.recurrent` or torch.nn in a network."""
+    """Return whether a network has a recurrent layer of `elman.nn`, `elman.nn.recurrent` or torch.nn."""
     return any(isinstance(module, Recurrent | nn.RNNBase) for module in network.modules())
 
 
@@ -132,7 +132,7 @@ class _Recorder(Kernel):
         self.runs: list[_LayerCall] = []
 
     def refuses(self, case: KernelRequest) -> str | None:
-        """Nothing."""
+        """Refuse no case: whatever ran is recorded."""
         return None
 
     def run(self, cell: Any, job: ScanJob) -> Result:
@@ -153,14 +153,14 @@ class _Apart(StepwiseScan):
 
 
 def _gradients(losses: Tensor, runs: Sequence[_LayerCall]) -> dict[int, Tensor]:
-    """The gradient of each state, by the state's id; none for those that change nothing."""
+    """Return the gradient of each state, by the state's id; none for those that change nothing."""
     states = [state for call in runs for after in call.seen for state in after]
     found = torch.autograd.grad(losses.sum(), states, allow_unused=True)
     return {id(state): grad for state, grad in zip(states, found, strict=True) if grad is not None}
 
 
 def _alike(runs: Sequence[_LayerCall]) -> list[list[_LayerCall]]:
-    """The calls of each layer and direction; a decoder calls its layers step by step."""
+    """Group the calls of each layer and direction; a decoder calls its layers step by step."""
     groups: dict[tuple[int, bool], list[_LayerCall]] = {}
     for call in runs:
         groups.setdefault((id(call.job.weights.w_hh), call.job.reverse), []).append(call)
@@ -182,6 +182,6 @@ def _track(calls: list[_LayerCall], names: dict[int, str], grads: dict[int, Tens
 
 
 def _title(parameter: str) -> str:
-    """`encoder.recurrent l0 reverse` of `encoder.recurrent.weight_hh_l0_reverse`."""
+    """Return `encoder.recurrent l0 reverse` of `encoder.recurrent.weight_hh_l0_reverse`."""
     place, _, weight = parameter.rpartition(".")
     return " ".join([*filter(None, [place]), *weight.removeprefix("weight_hh_").split("_")]) or "layer"

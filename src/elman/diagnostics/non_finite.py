@@ -9,7 +9,7 @@ from elman.diagnostics.layer_trace import LayerTrace, Run, trace
 
 
 def first_non_finite(network: nn.Module, run: Run) -> str | None:
-    """The first thing in a training step that is not finite, in words; None where all is.
+    """Name the first thing in a training step that is not finite; None where all is.
 
     Weights come first, then inputs and states in the order in which layers run, then the losses, then the
     gradients that go back through the layers.
@@ -47,7 +47,7 @@ def first_non_finite(network: nn.Module, run: Run) -> str | None:
 
 
 def _first(values: tuple[Tensor, ...], track: LayerTrace, *, backwards: bool) -> int | None:
-    """The first step, in the order of computing, at which one of S tensors [T, B, H] is not finite."""
+    """Return the first step, in order of computing, at which one of S tensors [T, B, H] is not finite."""
     if not values:
         return None
     bad = torch.stack([~value.isfinite().flatten(1).all(1) for value in values]).any(0)

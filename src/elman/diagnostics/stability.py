@@ -50,7 +50,7 @@ class Spectra:
     each: tuple[Spectrum, ...]
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each eigenvalue."""
+        """Return a row for each eigenvalue."""
         return [
             {"layer": one.name, "gate": one.gate, "real": float(value.real), "imaginary": float(value.imag)}
             for one in self.each
@@ -58,7 +58,7 @@ class Spectra:
         ]
 
     def plot(self) -> Any:
-        """A matplotlib Figure: eigenvalues in the plane, a row a layer, a panel a gate, with the unit circle.
+        """Plot eigenvalues in the plane with the unit circle, a row a layer, a panel a gate.
 
         Raises:
             TaskError: matplotlib is not installed.
@@ -116,7 +116,7 @@ class Dynamics:
     each: tuple[Jacobians, ...]
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each layer and direction: exponent, regime, and singular values."""
+        """Return a row for each layer and direction: exponent, regime, and singular values."""
         return [
             {
                 "layer": one.name,
@@ -130,7 +130,7 @@ class Dynamics:
         ]
 
     def plot(self) -> Any:
-        """A matplotlib Figure: singular values by rank, the median over steps, and their range.
+        """Plot singular values by rank, the median over steps, and their range, as a matplotlib Figure.
 
         Raises:
             TaskError: matplotlib is not installed.
@@ -157,7 +157,7 @@ class Dynamics:
 
 @torch.no_grad()
 def spectra(tracks: Sequence[LayerTrace]) -> Spectra:
-    """The eigenvalues of the recurrent matrix of each gate.
+    """Compute the eigenvalues of the recurrent matrix of each gate.
 
     Args:
         tracks: what `trace` gave. A projected hidden state has no square matrix: such layers are left out.
@@ -175,7 +175,7 @@ def spectra(tracks: Sequence[LayerTrace]) -> Spectra:
 
 
 def dynamics(tracks: Sequence[LayerTrace], *, steps: int = 8, seed: int = 1) -> Dynamics:
-    """The step's Jacobian along the states of real sequences: singular values and Lyapunov exponents.
+    """Measure the step's Jacobian along real sequences: singular values and Lyapunov exponents.
 
         J_t = d s_t / d s_(t - 1), s all of the state
         exponent = lim 1 / T sum_t ln |J_t v_t|, with v_(t + 1) = J_t v_t / |J_t v_t|
@@ -193,7 +193,7 @@ def dynamics(tracks: Sequence[LayerTrace], *, steps: int = 8, seed: int = 1) -> 
 
 
 def jacobian(track: LayerTrace, t: int) -> Tensor:
-    """d s_t / d s_(t - 1) of each sequence, [B, S * H, S * H], at the state that the track has before."""
+    """Return d s_t / d s_(t - 1) of each sequence, [B, S * H, S * H], at the state before it."""
     job = track.job._replace(weights=track.job.weights.each(Tensor.detach))
     stepper, wide = StepwiseScan(track.cell, job), [s.shape[-1] for s in track.states]
     before = torch.cat([s[t] for s in track.before()], -1).requires_grad_()
@@ -206,7 +206,7 @@ def jacobian(track: LayerTrace, t: int) -> Tensor:
 
 
 def lyapunov(track: LayerTrace, seed: int = 1) -> Tensor:
-    """The largest Lyapunov exponent along each sequence, in nats a step, [B]."""
+    """Estimate the largest Lyapunov exponent along each sequence, in nats a step, [B]."""
     stepper, wide = StepwiseScan(track.cell, track.job), [s.shape[-1] for s in track.states]
     before = torch.cat(track.before(), -1).detach()
     v = torch.randn(before.shape[1:], dtype=before.dtype, generator=torch.Generator().manual_seed(seed))

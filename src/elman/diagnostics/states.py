@@ -42,7 +42,7 @@ class StateMap:
     symbols: tuple[str, ...] = ()
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each step: its symbol, and the state of each unit."""
+        """Return a row for each step: its symbol, and the state of each unit."""
         names = [f"unit_{unit}" for unit in self.units.tolist()]
         return [
             {
@@ -54,7 +54,7 @@ class StateMap:
         ]
 
     def plot(self) -> Any:
-        """A matplotlib Figure: units by steps, red above zero and blue below, with the symbols.
+        """Plot units by steps, red above zero and blue below, with the symbols, as a matplotlib Figure.
 
         Raises:
             TaskError: matplotlib is not installed.
@@ -129,7 +129,7 @@ class Probes:
     each: tuple[ProbeResult, ...]
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each layer and property: scores, and the units with the largest weights in order."""
+        """Return a row for each layer and property: scores, and the units in order of weight."""
         return [
             {
                 "layer": result.layer,
@@ -145,7 +145,7 @@ class Probes:
         ]
 
     def plot(self) -> Any:
-        """A matplotlib Figure: a dot for each held-out score, and a line where chance is.
+        """Plot a dot for each held-out score, and a line where chance is, as a matplotlib Figure.
 
         Raises:
             TaskError: matplotlib is not installed.
@@ -175,7 +175,7 @@ class Probes:
 
 
 def state_map(states: Tensor, symbols: Sequence[str] = ()) -> StateMap:
-    """The map of the hidden state over one sequence.
+    """Map the hidden state over one sequence.
 
     The order of units is that of their angles in the plane of the two leading singular vectors: those that
     rise and fall together stand side by side.
@@ -231,13 +231,13 @@ def _squares(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def _share(found: Tensor, known: Tensor, unseen: Tensor) -> tuple[float, float]:
-    """The share that is right, and that of the more frequent of the two."""
+    """Return the share that is right, and that of the more frequent of the two."""
     often = float(known.mean() >= 0.5)
     return float(((found > 0) == (unseen > 0)).double().mean()), float((unseen == often).double().mean())
 
 
 def _explained(found: Tensor, known: Tensor, unseen: Tensor) -> tuple[float, float]:
-    """R^2, and that of the mean."""
+    """Return R^2, and that of the mean."""
     spread = (unseen - unseen.mean()).square().sum()
     error, usual = (unseen - found).square().sum(), (unseen - known.mean()).square().sum()
     return float(1 - error / spread), float(1 - usual / spread)

@@ -37,7 +37,7 @@ class LayerMonitor(Kernel):
         self._seen: dict[tuple[int, bool], tuple[Cell, ScanJob, Result]] = {}
 
     def refuses(self, case: KernelRequest) -> str | None:
-        """Nothing."""
+        """Refuse no case: whatever ran is looked at."""
         return None
 
     def run(self, cell: Any, job: ScanJob) -> Result:
@@ -48,7 +48,7 @@ class LayerMonitor(Kernel):
 
     @torch.no_grad()
     def stats(self) -> LayerStats | None:
-        """What it saw; None where no recurrent layer ran."""
+        """Return what it saw; None where no recurrent layer ran."""
         if not self._seen:
             return None
         gates, norms, growths = list[Tensor](), list[float](), list[float]()
@@ -66,7 +66,7 @@ class LayerMonitor(Kernel):
 
 
 def _gates(cell: Cell, job: ScanJob, hidden: Tensor) -> list[Tensor]:
-    """The values of the gates at some of the steps, each [N, H]."""
+    """Return the values of the gates at some of the steps, each [N, H]."""
     if not cell.gate_names:
         return []
     steps, rows = len(job.x), min(_ROWS, job.x.shape[1])
@@ -85,7 +85,7 @@ def _gates(cell: Cell, job: ScanJob, hidden: Tensor) -> list[Tensor]:
 
 
 def _growth(cell: Cell, job: ScanJob) -> list[float]:
-    """The growth of a disturbance of the first state over some of the sequences; empty if they are short.
+    """Return how a disturbance of the first state grows in some sequences; empty if they are short.
 
     Both runs, with it and without, are one batch in float64, cut to the shortest of them.
     """

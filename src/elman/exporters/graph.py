@@ -61,11 +61,11 @@ class StepGraph(ABC):
 
     @abstractmethod
     def symbols(self, name: str, count: int) -> GraphValue:
-        """An input of symbols [T, B], each below `count`."""
+        """Add an input of symbols [T, B], each below `count`."""
 
     @abstractmethod
     def features(self, name: str, width: int) -> GraphValue:
-        """An input of numbers [T, B, width]."""
+        """Add an input of numbers [T, B, width]."""
 
     @abstractmethod
     def output(self, name: str, value: GraphValue) -> None:
@@ -73,61 +73,61 @@ class StepGraph(ABC):
 
     @abstractmethod
     def state(self, name: str, initial: Tensor) -> GraphValue:
-        """A state [R, B, W] that is carried from call to call, from `initial` [R, W] on."""
+        """Add a state [R, B, W] that is carried from call to call, from `initial` [R, W] on."""
 
     @abstractmethod
     def keep(self, name: str, values: Sequence[GraphValue]) -> None:
-        """What that state is after the call: its rows, one value after the other."""
+        """Set what that state is after the call: its rows, one value after the other."""
 
     @abstractmethod
     def rows(self, state: GraphValue, first: int, count: int) -> GraphValue:
-        """Some rows [count, B, W] of a state."""
+        """Return some rows [count, B, W] of a state."""
 
     @abstractmethod
     def row(self, state: GraphValue, place: int) -> GraphValue:
-        """One row [B, W] of a state."""
+        """Return one row [B, W] of a state."""
 
     @abstractmethod
     def lookup(self, symbols: GraphValue, table: Tensor) -> GraphValue:
-        """The rows of a table [N, width] that stand at the symbols."""
+        """Look up the rows of a table [N, width] that stand at the symbols."""
 
     @abstractmethod
     def linear(self, x: GraphValue, weight: Tensor, bias: Tensor | None = None) -> GraphValue:
-        """W x + b of each row; weight [out, in]."""
+        """Return W x + b of each row; weight [out, in]."""
 
     @abstractmethod
     def apply(self, name: str, *operands: GraphValue | Tensor | float) -> GraphValue:
-        """A function element by element, by its name in ONNX; a single column stands beside any width."""
+        """Apply a function element by element, by its ONNX name; a single column stands beside any width."""
 
     @abstractmethod
     def concat(self, values: Sequence[GraphValue]) -> GraphValue:
-        """Values side by side along the last axis; one without time stands beside every step."""
+        """Join values along the last axis; one without time stands beside every step."""
 
     @abstractmethod
     def part(self, x: GraphValue, start: int, end: int) -> GraphValue:
-        """Features from `start` to before `end`."""
+        """Return the features from `start` to before `end`."""
 
     @abstractmethod
     def same(self, x: GraphValue, symbol: int) -> GraphValue:
-        """1 where a number of the last axis is `symbol`, else 0."""
+        """Return 1 where a number of the last axis is `symbol`, else 0."""
 
     @abstractmethod
     def total(self, x: GraphValue) -> GraphValue:
-        """The sum [B, width] of all steps within a sequence."""
+        """Return the sum [B, width] of all steps within a sequence."""
 
     @abstractmethod
     def most(self, x: GraphValue) -> GraphValue:
-        """The greatest [B, width] of all steps within a sequence."""
+        """Return the greatest [B, width] of all steps within a sequence."""
 
     @abstractmethod
     def count(self) -> GraphValue:
-        """How many steps a sequence has, [B, 1], as a number."""
+        """Return the number of steps of a sequence, [B, 1]."""
 
     @abstractmethod
     def layer(
         self, cell: Cell, weights: Sequence[Weights], x: GraphValue, before: Sequence[GraphValue], merge: str
     ) -> tuple[GraphValue, tuple[GraphValue, ...]]:
-        """One layer in one or two directions.
+        """Run one layer in one or two directions.
 
         Args:
             cell: the algebra of a step.
@@ -156,7 +156,7 @@ class TensorGraph(StepGraph, ABC):
 
     @abstractmethod
     def tensor(self, name: str, kind: torch.dtype, shape: Sequence[str | int]) -> GraphValue:
-        """An input of that shape; a size with a name may be any."""
+        """Add an input of that shape; a size with a name may be any."""
 
     @abstractmethod
     def timed(self, value: GraphValue) -> None:
@@ -164,11 +164,11 @@ class TensorGraph(StepGraph, ABC):
 
     @abstractmethod
     def inside(self) -> GraphValue:
-        """[T, B, 1]: whether a step is within its sequence."""
+        """Return whether each step is within its sequence, [T, B, 1]."""
 
     @abstractmethod
     def op(self, name: str, *operands: Any, outputs: int = 1, **attributes: Any) -> Any:
-        """An operator of ONNX on values, tensors and numbers: a value, or `outputs` of them."""
+        """Apply an ONNX operator to values, tensors and numbers; return a value, or `outputs` of them."""
 
     @abstractmethod
     def give(self, name: str, value: GraphValue, kind: torch.dtype, shape: Sequence[str | int]) -> None:
@@ -240,22 +240,22 @@ class ExportedGraph(ABC):
 
     @abstractmethod
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
-        """Random inputs that the network takes, without lengths and states."""
+        """Draw random inputs that the network takes, without lengths and states."""
 
     @abstractmethod
     def reference(self, given: Named, lengths: Tensor | None) -> Named:
-        """What the network says of inputs and, where they are there, states; states after it too."""
+        """Run the network on inputs and, where given, states; return the states after it too."""
 
     def as_scores(self, outputs: Named) -> Any:
-        """What the network would have given a task as its scores; None where several graphs make them."""
+        """Return what the network would give a task as scores; None where several graphs make them."""
         return None
 
     def starts(self) -> Named:
-        """States to start from beside the usual one, such as those of K classes: name -> [K, R, W]."""
+        """Return states to start from beside the usual one, such as one a class: name -> [K, R, W]."""
         return {}
 
     def about(self) -> dict[str, Any]:
-        """What who uses the graph has to know beside the names, in terms of JSON."""
+        """Return what a user of the graph must know beside the names, as JSON values."""
         return {}
 
 
@@ -264,13 +264,13 @@ NetworkGraphs = Mapping[type[nn.Module], Callable[[Any, bool], list[ExportedGrap
 
 
 def states(given: Mapping[str, Tensor], names: Sequence[str] = STATES) -> State | None:
-    """The states among inputs; None where there are none."""
+    """Return the states among inputs; None where there are none."""
     found = tuple(given[name] for name in names if name in given)
     return found or None
 
 
 def refused(part: str, got: str, *, expected: str = "", remedy: str = "") -> TaskError:
-    """What to raise for a part of a network that a target cannot compute."""
+    """Return the error to raise for a part of a network that a target cannot compute."""
     return TaskError(f"export of {part}", got, expected=expected, remedy=remedy)
 
 
@@ -283,12 +283,12 @@ def on_cpu(network: nn.Module) -> None:
 
 
 def sequence(given: Tensor, lengths: Tensor | None) -> Seq:
-    """Sequences, dense ones without lengths."""
+    """Return the inputs as sequences, dense ones without lengths."""
     return Seq(given, lengths)
 
 
 def formula_of(cell: Cell, hidden: int) -> Formula:
-    """The list of operations of a cell.
+    """Return the list of operations of a cell.
 
     Args:
         cell: of the layers.

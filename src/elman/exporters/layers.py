@@ -35,7 +35,7 @@ def recurrent(
     states: Sequence[str] = STATES,
     initial: Sequence[Tensor] = (),
 ) -> tuple[GraphValue, list[GraphValue]]:
-    """Recurrent layers that carry their state from call to call, by the names of its tensors.
+    """Run recurrent layers that carry their state from call to call, by the names of its tensors.
 
     Returns:
         The outputs of all steps, and for each tensor of the state that of the last layer, [D, B, H].
@@ -53,7 +53,7 @@ def recurrent(
 
 
 def initial_states(layers: Recurrent) -> tuple[Tensor, ...]:
-    """What layers start from: S tensors [L * D, H]."""
+    """Return what layers start from: S tensors [L * D, H]."""
     return tuple(state[:, 0].detach().contiguous() for state in layers.initial(1))
 
 
@@ -76,7 +76,7 @@ def stacked(
     *,
     within: bool = False,
 ) -> tuple[GraphValue, list[tuple[GraphValue, ...]]]:
-    """Layers above each other from their states; the outputs of all steps, and each layer's states.
+    """Run stacked layers from their states; return all steps' outputs, and each layer's states.
 
     What is read may lie `within` a step, such as the letters of a word: then it is there as a whole.
     """
@@ -110,7 +110,7 @@ def stacked(
 
 
 def started(graph: TensorGraph, initial: Sequence[Tensor]) -> list[GraphValue]:
-    """States [R, B, W] that nobody carries, from `initial` [R, W] each."""
+    """Return states [R, B, W] that nobody carries, from `initial` [R, W] each."""
     shape = graph.op("Concat", [1], graph.batch, [1], axis=0)
     return [GraphValue(graph.op("Expand", one[:, None], shape).name, one.shape[1]) for one in initial]
 
@@ -119,7 +119,7 @@ def started(graph: TensorGraph, initial: Sequence[Tensor]) -> list[GraphValue]:
 def over(
     graph: TensorGraph, steps: GraphValue, batch: GraphValue, lengths: GraphValue | None
 ) -> Iterator[None]:
-    """Meanwhile time and batch are others, such as a word's letters and all words."""
+    """Set time and batch to others meanwhile, such as a word's letters and all words."""
     before = graph.steps, graph.batch, graph.lengths
     graph.steps, graph.batch, graph.lengths = steps, batch, lengths
     yield
@@ -127,7 +127,7 @@ def over(
 
 
 def fresh(graph: TensorGraph, layers: Recurrent, x: GraphValue) -> tuple[GraphValue, list[GraphValue]]:
-    """Recurrent layers over whole sequences, whose state nobody asks for; see `recurrent`."""
+    """Run recurrent layers over whole sequences, whose state is not needed; see `recurrent`."""
     starts = started(graph, initial_states(layers))
     runs = [
         [graph.rows(start, layer * layers.directions, layers.directions) for start in starts]
@@ -138,12 +138,12 @@ def fresh(graph: TensorGraph, layers: Recurrent, x: GraphValue) -> tuple[GraphVa
 
 
 def linear(graph: StepGraph, x: GraphValue, layer: nn.Linear) -> GraphValue:
-    """A linear layer."""
+    """Apply a linear layer."""
     return graph.linear(x, layer.weight, layer.bias)
 
 
 def pooled(graph: StepGraph, pool: Pool, hidden: GraphValue, last: GraphValue) -> GraphValue:
-    """The steps of a sequence as one vector [B, size]; in a stream, those of all calls so far."""
+    """Pool a sequence's steps to one vector [B, size]; in a stream, those of all calls so far."""
     if pool.attention is not None:
         return _attended(graph, pool.attention.key, pool.attention.query, hidden)
     if pool.parts == ("last",):
@@ -152,7 +152,7 @@ def pooled(graph: StepGraph, pool: Pool, hidden: GraphValue, last: GraphValue) -
 
 
 def last_states(graph: StepGraph, last: GraphValue, directions: int) -> GraphValue:
-    """The states [D, B, H] of a layer side by side, [B, D * H]."""
+    """Return the states [D, B, H] of a layer side by side, [B, D * H]."""
     return graph.concat([graph.row(last, direction) for direction in range(directions)])
 
 
@@ -171,7 +171,7 @@ _LEAST = -1e30
 
 
 def _attended(graph: StepGraph, key: nn.Linear, query: nn.Linear, hidden: GraphValue) -> GraphValue:
-    """sum_t exp(s_t) h_t / sum_t exp(s_t), with the greatest s_t so far taken off all of them."""
+    """Return sum_t exp(s_t) h_t / sum_t exp(s_t), with the greatest s_t so far taken off all of them."""
     score = graph.linear(graph.apply("Tanh", linear(graph, hidden, key)), query.weight)
     top = graph.most(score)
     before = None
@@ -197,7 +197,7 @@ def _faded(graph: StepGraph, name: str, added: GraphValue, fade: GraphValue) -> 
 
 
 def _carried(graph: StepGraph, name: str, how: str, value: GraphValue, start: float) -> GraphValue:
-    """A number of all steps so far, where a sequence comes in pieces."""
+    """Return a number of all steps so far, where a sequence comes in pieces."""
     if not graph.streams:
         return value
     before = graph.row(graph.state(name, torch.full((1, value.width), start)), 0)
@@ -210,7 +210,7 @@ def _carried(graph: StepGraph, name: str, how: str, value: GraphValue, start: fl
 
 
 def encoder(graph: StepGraph, network: Encoder) -> tuple[GraphValue, list[GraphValue]]:
-    """An encoder: hidden states, and for each tensor of the state that of the last layer.
+    """Run an encoder; return hidden states, and for each state tensor that of the last layer.
 
     A stream comes in frames already, for a frame may overlap the one before.
     """
@@ -226,7 +226,7 @@ def encoder(graph: StepGraph, network: Encoder) -> tuple[GraphValue, list[GraphV
 
 
 def read(graph: StepGraph, reader: InputLayer) -> GraphValue:
-    """The vectors [T, B, width] of an input."""
+    """Return the vectors [T, B, width] of an input."""
     for kind, description in READERS.items():
         if isinstance(reader, kind):
             return description(graph, reader)
@@ -249,7 +249,7 @@ def _whole(graph: StepGraph, frame: Frame) -> TensorGraph:
 
 
 def needs_tensors(graph: StepGraph, part: str, got: str, remedy: str) -> TensorGraph:
-    """The graph, if it computes whole sequences."""
+    """Return the graph, if it computes whole sequences."""
     if not isinstance(graph, TensorGraph) or graph.streams:
         raise refused(part, got, expected="what needs no more than a step", remedy=remedy)
     return graph
@@ -277,7 +277,7 @@ def _embedding(graph: StepGraph, reader: InputLayer) -> GraphValue:
 
 
 def _ngrams(graph: TensorGraph, ngrams: NGramEmbedding, symbols: GraphValue) -> GraphValue:
-    """The sum of the vectors of the n-grams that end at each step, of symbols [T, B]."""
+    """Sum the vectors of the n-grams that end at each step, of symbols [T, B]."""
     found = []
     for length, keys, first in ngrams.known.tables():
         # Before the first symbol stands none: a key below 0 is unknown.
@@ -289,7 +289,7 @@ def _ngrams(graph: TensorGraph, ngrams: NGramEmbedding, symbols: GraphValue) -> 
 
 
 def _spelled(graph: TensorGraph, ngrams: CharNGrams, letters: GraphValue) -> GraphValue:
-    """The sum of the vectors of a word's n-grams over the root of their number, of letters [T, B, C]."""
+    """Sum the vectors of a word's n-grams over the root of their number, of letters [T, B, C]."""
     count = graph.op("Slice", graph.op("Shape", letters), [2], [3], [0])
     found = []
     for length, keys, first in ngrams.known.tables():
@@ -306,7 +306,7 @@ def _spelled(graph: TensorGraph, ngrams: CharNGrams, letters: GraphValue) -> Gra
 def _place(
     graph: TensorGraph, symbols: GraphValue, length: int, size: int, count: GraphValue, axis: int
 ) -> GraphValue:
-    """The keys of the n-grams that begin at the first `count` places of an axis."""
+    """Return the keys of the n-grams that begin at the first `count` places of an axis."""
     key: GraphValue | None = None
     for offset in range(length):
         end = graph.op("Add", count, [offset])
@@ -317,7 +317,7 @@ def _place(
 
 
 def _table_rows(graph: TensorGraph, keys: GraphValue, known: np.ndarray, first: int) -> GraphValue:
-    """The rows, from `first` on, of known keys; 0 of others."""
+    """Return the rows, from `first` on, of known keys; 0 of others."""
     if not len(known):
         return graph.op("Mul", keys, 0)
     rows = range(first, first + len(known))
@@ -327,7 +327,7 @@ def _table_rows(graph: TensorGraph, keys: GraphValue, known: np.ndarray, first: 
 
 
 def _summed(graph: TensorGraph, places: Sequence[GraphValue], weight: Tensor) -> GraphValue:
-    """The sum of the rows of a table at some places [T, B] each."""
+    """Sum the rows of a table at some places [T, B] each."""
     table, total = _without_first(weight), None
     for place in places:
         one = GraphValue(graph.op("Gather", table, place).name, weight.shape[1])
@@ -337,7 +337,7 @@ def _summed(graph: TensorGraph, places: Sequence[GraphValue], weight: Tensor) ->
 
 
 def _without_first(weight: Tensor) -> Tensor:
-    """A table whose first row, that of what is unknown, is zero."""
+    """Return a table whose first row, that of what is unknown, is zero."""
     table = weight.detach().clone()
     table[0] = 0
     return table
@@ -363,17 +363,17 @@ READERS: dict[type[InputLayer], Callable[[StepGraph, InputLayer], GraphValue]] =
 
 
 def symbols(sizes: Sizes, count: int, generator: torch.Generator) -> Tensor:
-    """Random symbols [T, B]."""
+    """Draw random symbols [T, B]."""
     return torch.randint(count, (sizes.steps, sizes.batch), generator=generator)
 
 
 def numbers(sizes: Sizes, width: int, generator: torch.Generator) -> Tensor:
-    """Random numbers [T, B, width]."""
+    """Draw random numbers [T, B, width]."""
     return torch.randn(sizes.steps, sizes.batch, width, generator=generator)
 
 
 def read_example(reader: InputLayer, sizes: Sizes, generator: torch.Generator) -> Tensor:
-    """What a reader may be given."""
+    """Draw an example of what a reader takes."""
     if isinstance(reader, Embedding):
         own = symbols(sizes, len(reader.weight), generator)
         return own if reader.spelled is None else _spelled_example(reader.spelled, own, generator)
@@ -384,7 +384,7 @@ def read_example(reader: InputLayer, sizes: Sizes, generator: torch.Generator) -
 
 
 def _spelled_example(ngrams: CharNGrams, own: Tensor, generator: torch.Generator) -> Tensor:
-    """Symbols with letters: words of known n-grams, and zeros after them."""
+    """Draw symbols with letters: words of known n-grams, and zeros after them."""
     letters = torch.randint(ngrams.known.symbols, (*own.shape, 8), generator=generator)
     ends = torch.randint(1, 9, (*own.shape, 1), generator=generator)
     return torch.cat([own[..., None], letters.where(torch.arange(8) < ends, 0)], 2)

@@ -18,7 +18,7 @@ SCORES, FRAMES = "scores", "frames"
 
 
 def named(state: State) -> Named:
-    """The state after a call, by the names of its tensors."""
+    """Return the state after a call, by the names of its tensors."""
     return dict(zip(STATES, state, strict=False))
 
 

@@ -45,7 +45,7 @@ class _Traced(nn.Module):
 
 
 def trace_program(network: nn.Module, piece: ExportedGraph) -> TorchProgram:
-    """One of a network's graphs as a program; time and batch are of any size if torch can trace that.
+    """Trace one of a network's graphs; time and batch are of any size if torch can trace that.
 
     Raises:
         TaskError: torch cannot trace it, or the program says something else than the network.

@@ -138,12 +138,12 @@ class Task(ABC, Generic[TaskSettings]):
 
     @classmethod
     def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:
-        """Join records that are steps to sequences before they are split; return None if they are no steps."""
+        """Join records that are steps to sequences before they are split; return None if they are not."""
         return None
 
     @classmethod
     def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Any:
-        """Return the columns of all records, for `prepare` to find in the run's settings; None: it guesses."""
+        """Return all records' columns, which `prepare` finds in the run's settings; None: it guesses."""
         return None
 
     @property
@@ -224,7 +224,7 @@ class Task(ABC, Generic[TaskSettings]):
 
     @abstractmethod
     def objective(self, scores: Any, batch: Batch) -> Loss:
-        """Return what training minimises: the loss, or one that differs by weights, smoothing and the like."""
+        """Return what training minimises: the loss, or one that differs by weights, smoothing and such."""
 
     @abstractmethod
     def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:

@@ -15,10 +15,11 @@ from torch import nn
 from elman.core import formatting, json_schema
 from elman.core.errors import ConfigError, DataError, MissingMethodError, TaskError
 from elman.core.records import Record
-from elman.core.run_config import Reading, RunConfig, reading_of
+from elman.core.run_config import DataSettings, Reading, RunConfig, reading_of
 from elman.data import renaming
 from elman.data.formats import registry
 from elman.data.formats.base import write_json_lines
+from elman.data.long_tables import LongTable
 from elman.data.memory import records as memory
 from elman.data.memory.answers import in_kind
 from elman.nn import parameters
@@ -314,24 +315,27 @@ class Model:
             ConfigError: an unknown word of `reading`.
             DataError: the data cannot be read.
         """
-        data, task = reading_of(self.config.data, reading), self.task
+        data, task, table = self._resolved(reading)
         for name in _NAMING:
             if reading.get(name) and name not in task.roles:
                 got = f"{reading.get(name)!r} for a model that learnt from no such column"
                 raise ConfigError(f"data.{name}", got, remedy="leave it out")
-        table = task.arrangement
-        if table and "dates" in reading:
-            table = replace(table, dates=data.dates)
         if memory.is_path(source):
             return dataset.records(str(source), data, self.config.task, table, task.roles)
         return dataset.joined(renaming.matched(memory.records(source), task.roles, data), table)
 
     def dated(self, reading: Reading) -> Self:
-        """Return the same model for data whose times are written as the settings of a file say."""
+        """Return the same model, for data whose times are written as the settings of a file say."""
         if "dates" not in reading:
             return self
-        task = self.task.dated(reading_of(self.config.data, reading).dates)
-        return type(self)(self._path, self._config, task, self.network, self._learnt)
+        return type(self)(self._path, self._config, self._resolved(reading)[1], self.network, self._learnt)
+
+    def _resolved(self, reading: Reading) -> tuple[DataSettings, Task, LongTable | None]:
+        """Return the settings of a file's data, and the task and the table with its notation of times."""
+        data, task, table = reading_of(self.config.data, reading), self.task, self.task.arrangement
+        if "dates" not in reading:
+            return data, task, table
+        return data, task.dated(data.dates), table and replace(table, dates=data.dates)
 
     def able(self, ability: type) -> str:
         """Return the names of the tasks that inherit an ability, joined for a message."""

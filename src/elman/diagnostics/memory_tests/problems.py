@@ -60,7 +60,7 @@ class Problem:
         return self.trivial * (_SOLVED_NUMBERS if self.outputs == 1 else _SOLVED_CLASSES)
 
     def loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
-        """The squared error of numbers, the cross-entropy in nats of classes; a mean over all answers."""
+        """Return the squared error of numbers, or the cross-entropy in nats of classes, as a mean."""
         if self.outputs == 1:
             return F.mse_loss(outputs, answers)
         return F.cross_entropy(outputs.flatten(0, 1), answers.flatten())
@@ -154,7 +154,7 @@ PROBLEMS = {
 
 
 def get(name: str) -> Problem:
-    """The problem of that name.
+    """Return the problem of that name.
 
     Raises:
         ConfigError: there is none; it tells the nearest one.

@@ -64,7 +64,7 @@ class Survey:
                 )
 
     def tries(self) -> Iterator[tuple[str, int, int]]:
-        """Cell, length and seed of each attempt, in the order in which they are made: short ones first."""
+        """Yield cell, length and seed of each attempt, in the order in which they are made: short first."""
         for length in sorted(self.lengths):
             for cell in self.cells:
                 for seed in self.seeds:
@@ -84,11 +84,11 @@ class SurveyResult:
     attempts: tuple[Trial, ...]
 
     def of(self, cell: str, length: int) -> list[Trial]:
-        """The attempts of a cell at a length, one for each seed."""
+        """Return the attempts of a cell at a length, one for each seed."""
         return [each for each in self.attempts if (each.cell, each.length) == (cell, length)]
 
     def reach(self, cell: str) -> int:
-        """How far a cell remembers: the longest length up to which most seeds solve each; 0 for none."""
+        """Return the longest length up to which most seeds of a cell solve each; 0 for none."""
         reach = 0
         for length in sorted(self.survey.lengths):
             made = self.of(cell, length)
@@ -98,11 +98,11 @@ class SurveyResult:
         return reach
 
     def table(self) -> list[dict[str, Any]]:
-        """A row for each attempt."""
+        """Return a row for each attempt."""
         return [row(each) for each in self.attempts]
 
     def _repr_html_(self) -> str:
-        """The attempts for a notebook."""
+        """Format the attempts for a notebook."""
         head = ("cell", "length", "seed", "loss", "trivial loss", "solved")
         rows = [
             (one.cell, one.length, one.seed, one.loss, one.trivial, "yes" if one.solved else "no")
@@ -111,7 +111,7 @@ class SurveyResult:
         return formatting.html_table([head, *rows], self.survey.problem)
 
     def plot(self) -> Any:
-        """A matplotlib Figure: loss by length for each cell, and how far each remembers.
+        """Plot the loss by length for each cell, and how far each remembers, as a matplotlib Figure.
 
         Raises:
             TaskError: matplotlib is not installed.
@@ -197,7 +197,7 @@ def run(
 
 
 def read(folder: Path) -> list[Trial]:
-    """The attempts that a folder holds, of any survey.
+    """Read the attempts that a folder holds, of any survey.
 
     Raises:
         RunError: the table is damaged.
@@ -210,7 +210,7 @@ def read(folder: Path) -> list[Trial]:
 
 
 def network(folder: Path, attempt: Trial) -> TrialNetwork:
-    """The trained network of an attempt that a folder holds.
+    """Load the trained network of an attempt that a folder holds.
 
     Raises:
         RunError: its weights are not there, or damaged.
@@ -222,7 +222,7 @@ def network(folder: Path, attempt: Trial) -> TrialNetwork:
 
 
 def row(attempt: Trial) -> dict[str, Any]:
-    """An attempt as a row of the table: what was asked, then what came out."""
+    """Return an attempt as a row of the table: its settings, then its results."""
     effort = asdict(attempt.effort)
     return {
         "problem": attempt.problem,
@@ -318,7 +318,7 @@ def _conclude(folder: Path, found: SurveyResult) -> None:
 
 
 def _draw_losses(axes: Any, found: SurveyResult) -> None:
-    """The share of the trivial loss by length: a point for each seed, a line through the medians."""
+    """Draw the share of the trivial loss by length: a point for each seed, a line through the medians."""
     for number, cell in enumerate(found.survey.cells):
         lengths = [length for length in sorted(found.survey.lengths) if found.of(cell, length)]
         shares = [[_share(each) for each in found.of(cell, length)] for length in lengths]
@@ -345,7 +345,7 @@ def _share(attempt: Trial) -> float:
 
 
 def _draw_reaches(axes: Any, found: SurveyResult) -> None:
-    """A bar for each cell: the longest length that it solved."""
+    """Draw a bar for each cell: the longest length that it solved."""
     names = list(found.survey.cells)
     reaches = [found.reach(cell) for cell in names]
     bars = axes.barh(names, reaches, color=[f"C{number}" for number in range(len(names))], height=0.6)

@@ -43,7 +43,7 @@ class TrialNetwork(nn.Module):
         self.output = nn.Linear(hidden, problem.outputs)
 
     def forward(self, drawn: ProblemBatch) -> Tensor:
-        """Scores [S, B, outputs] at the steps that are answered."""
+        """Return scores [S, B, outputs] at the steps that are answered."""
         hidden, _ = self.recurrent(Seq(drawn.inputs))
         return self.output(hidden.data[-len(drawn.answers) :])
 
@@ -88,7 +88,7 @@ class Trial:
 
 
 def hidden_for(cell: str, problem: Problem, parameters: int) -> int:
-    """The H with which a network of that cell has the number of parameters nearest to the one given."""
+    """Return the H with which a network of that cell comes nearest to the given number of parameters."""
     own = registry.get(cell)
 
     def count(hidden: int) -> int:
@@ -99,7 +99,7 @@ def hidden_for(cell: str, problem: Problem, parameters: int) -> int:
 
 
 def checked(length: int) -> int:
-    """The length, if sequences may be as short as that.
+    """Check that sequences may be as short as that length, and return it.
 
     Raises:
         ConfigError: it is too short for the problems, or longer than any network is tried on.
@@ -112,7 +112,7 @@ def checked(length: int) -> int:
 
 
 def new(problem: Problem, cell: str, length: int, effort: TrialSettings, *, seed: int = 1) -> TrialNetwork:
-    """The network with which an `attempt` begins."""
+    """Make the network with which an `attempt` begins."""
     steps = len(problem.draw(checked(length), 1, torch.Generator()).inputs)
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)

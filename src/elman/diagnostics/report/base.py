@@ -69,7 +69,7 @@ class Measurements:
 
 
 def loss_of(material: Subject, network: nn.Module, *, last: bool) -> Tensor:
-    """The nats [1] that a network loses at the last step of each sequence, or at the first, summed.
+    """Return the summed nats [1] that a network loses at each sequence's last step, or its first.
 
     Where a sequence has one target, or targets that are not made in step with it, that is all of its loss.
     """
@@ -87,12 +87,12 @@ def ending(task: Task, scores: Any, batch: Batch, *, last: bool) -> Tensor:
 
 
 def place(track: LayerTrace) -> str:
-    """The module that a layer is in, such as "encoder.recurrent"."""
+    """Return the module that a layer is in, such as "encoder.recurrent"."""
     return track.name.split(" l")[0]
 
 
 def tops(material: Subject, tracks: Sequence[LayerTrace]) -> list[LayerTrace]:
-    """Of each module the highest layer that runs forward; none of one that reads other sequences."""
+    """Return the highest forward layer of each module; none of one that reads other sequences."""
     found: dict[str, LayerTrace] = {}
     for track in tracks:
         if not track.job.reverse and track.states[0].shape[1] == len(material.examples):
@@ -101,6 +101,6 @@ def tops(material: Subject, tracks: Sequence[LayerTrace]) -> list[LayerTrace]:
 
 
 def symbols(material: Subject, track: LayerTrace, b: int) -> list[str]:
-    """What stands at each step that a layer had of an example, as text; nothing where that is not known."""
+    """Return the text of each step that a layer had of an example; nothing where that is not known."""
     texts = material.task.symbols(material.examples[b]) if isinstance(material.task, NamesSteps) else []
     return texts if len(texts) == int(track.lengths[b]) else []

@@ -25,7 +25,7 @@ _LEAD = (
 
 
 def section(material: Subject, measured: Measurements) -> Section:
-    """The curve, where a sequence can be cut."""
+    """Draw the curve, where a sequence can be cut."""
     if not all(_can_be_cut(example) for example in material.more):
         reason = "Its sequences cannot be cut and keep their targets."
         return Section(TITLE, _LEAD, missing=reason)
@@ -53,7 +53,7 @@ def _losses(material: Subject) -> Callable[[int], Tensor]:
 
 
 def _loss(material: Subject, example: Example) -> Tensor:
-    """The nats of the last target of an example: one at a time, for a task tells the sum of a batch."""
+    """Return the nats of an example's last target: one at a time, for a task gives a batch's sum."""
     batch = batching.collate([example])
     return ending(material.task, material.network(batch.seq)[0], batch, last=True)
 

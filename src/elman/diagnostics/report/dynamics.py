@@ -20,7 +20,7 @@ _STRETCHED = (
 
 
 def section(material: Subject, measured: Measurements) -> Section:
-    """Eigenvalues in the plane; singular values by rank."""
+    """Draw eigenvalues in the plane, and singular values by rank."""
     if not measured.tracks:
         return Section(TITLE, _LEAD, missing=NOTHING)
     jacobians = Figure("jacobians", "Singular values of a step's Jacobian", _STRETCHED, measured.dynamics)

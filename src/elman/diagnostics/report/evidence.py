@@ -27,11 +27,11 @@ class Shown:
     evidence: Evidence
 
     def table(self) -> list[dict[str, Any]]:
-        """Its rows."""
+        """Return its rows."""
         return [dict(row) for row in self.evidence.rows]
 
     def plot(self) -> Any:
-        """Its picture.
+        """Plot it.
 
         Raises:
             TaskError: matplotlib is not installed.
@@ -42,7 +42,7 @@ class Shown:
 
 
 def section(material: Subject, measured: Measurements) -> Section:
-    """What the task shows of some examples."""
+    """Show the task's evidence on some examples."""
     found = _evidence(material)
     exhibits = tuple(
         Figure(one.name, one.name.capitalize(), one.caption, Shown(one)) for one in found if one.rows

@@ -15,7 +15,7 @@ _LEAD = (
 
 
 def section(material: Subject, measured: Measurements) -> Section:
-    """The distributions, and the memory of the units."""
+    """Draw the distributions, and the memory of the units."""
     if not measured.tracks:
         return Section(TITLE, _LEAD, missing=NOTHING)
     caption = (

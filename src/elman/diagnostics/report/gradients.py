@@ -16,7 +16,7 @@ _LEAD = (
 
 
 def section(material: Subject, measured: Measurements) -> Section:
-    """The curves of all layers, and of the top ones beside fresh networks."""
+    """Draw the curves of all layers, and of the top ones beside fresh networks."""
     if not measured.tracks:
         return Section(TITLE, _LEAD, missing=NOTHING)
     whole = Figure(
@@ -31,7 +31,7 @@ def section(material: Subject, measured: Measurements) -> Section:
 
 
 def _beside(material: Subject, measured: Measurements, names: list[str]) -> list[Figure]:
-    """The top layers beside fresh ones, with the same numbers of units, before any training."""
+    """Draw the top layers beside fresh ones of as many units, before any training."""
     flows = {flow.name: flow for flow in measured.flow.flows}
     exhibits = []
     for number, name in enumerate(names):

@@ -87,7 +87,7 @@ class Inspection:
         return self.page.sections
 
     def _repr_html_(self) -> str:
-        """The summary and the numbers by layer for a notebook."""
+        """Format the summary and the numbers by layer for a notebook."""
         said = [(one.name, one.text) for one in self.verdicts]
         tables = [formatting.html_table([("summary", ""), *said], self.warning)]
         tables += [formatting.html_table(self.page.overview)] * bool(self.page.overview)
@@ -184,7 +184,7 @@ class _MarkedColumns:
 
 
 def _records(model: Model, source: str | Path | None, reading: Reading) -> tuple[list[Record], Purpose, str]:
-    """What is looked at, what use that is of, and where it comes from in words."""
+    """Return the records to look at, their use, and a description of where they come from."""
     config = model.config
     if source is not None:
         return model.records(str(source), **reading), Purpose.SCORE, str(source)
@@ -212,7 +212,7 @@ def _material(
 
 
 def _fitting(whole: Sequence[Example], count: int) -> int:
-    """How many of the examples are not too much to look at."""
+    """Return how many of the examples are not too much to look at."""
     longest = max(len(whole[place].data) for place in _spread(len(whole), _MORE * count))
     return max(1, min(count, _STEPS // longest))
 
@@ -225,7 +225,7 @@ def _spread(total: int, count: int) -> list[int]:
 def _windows(
     stream: Example, bptt: int, count: int, told: Mapping[str, list[list[Any]]]
 ) -> tuple[list[Example], list[Example], dict[str, list[list[Any]]]]:
-    """Windows of a stream, more of them, and the marks of the first ones."""
+    """Return windows of a stream, more of them, and the marks of the first ones."""
     size = min(len(stream.data), max(_SHORTEST, min(bptt or _LONGEST, _LONGEST)))
     starts = [_starts(len(stream.data) - size, many) for many in (min(count, _STEPS // size), _MORE * count)]
     picked, more = (
@@ -239,7 +239,7 @@ def _starts(last: int, count: int) -> list[int]:
 
 
 def _measured(material: Subject, show: Reporter) -> Measurements:
-    """What the layers do; nothing, where there are none."""
+    """Measure what the layers do; nothing, where there are none."""
     if not layer_trace.has_layers(material.network):
         empty = gates.gate_use(()), stability.spectra(()), stability.dynamics(())
         return Measurements((), GradientFlow(()), {}, empty[1], empty[2], empty[0])
@@ -261,7 +261,7 @@ def _measured(material: Subject, show: Reporter) -> Measurements:
 
 
 def _flow(material: Subject, network: nn.Module) -> GradientFlow:
-    """From the last step; of layers that run backwards, from the first."""
+    """Measure the flow from the last step; of layers that run backwards, from the first."""
     ahead = gradients.gradient_flow(network, lambda copied: loss_of(material, copied, last=True)).flows
     if not any(_backwards(flow.name) for flow in ahead):
         return GradientFlow(ahead)
@@ -276,7 +276,7 @@ def _backwards(name: str) -> bool:
 
 
 def _fresh(material: Subject, cell: str) -> nn.Module:
-    """A network of the same sizes and of that cell, before any training."""
+    """Make a network of the same sizes and of that cell, before any training."""
     network, others = material.run.network, {"memory": 0, "projection": 0}  # which not every cell can have
     network = network if cell == network.cell else replace(network, cell=cell, **others)
     run = replace(material.run, network=network)
@@ -294,6 +294,6 @@ def _facts(model: Model, material: Subject) -> dict[str, str]:
 
 
 def _lengths(material: Subject) -> str:
-    """The least and the most steps of the sequences."""
+    """Format the least and the most steps of the sequences."""
     lengths = [len(example.data) for example in material.examples]
     return " to ".join(str(length) for length in sorted({min(lengths), max(lengths)}))

@@ -19,7 +19,7 @@ _LEAD = (
 
 
 def section(material: Subject, measured: Measurements) -> Section:
-    """Tables of scores, and of mistakes."""
+    """Make the tables of scores, and of mistakes."""
     tables = (*_scores(material), *_mistakes(material))
     reason = "" if tables else "This run has no results: it was stopped before anything was scored."
     return Section(TITLE, _LEAD, (), reason, tables)
@@ -31,7 +31,7 @@ def _scores(material: Subject) -> Iterator[ReportTable]:
 
 
 def _mistakes(material: Subject) -> Iterator[ReportTable]:
-    """Those that training kept; of other data, or where it kept none, those of the sequences looked at."""
+    """Yield the mistakes that training kept; where it kept none, those of the sequences looked at."""
     kept = material.results.findings if material.results and material.own else {}
     found = [(title, rows) for title, rows in kept.items() if title.startswith(mistakes.TITLE)]
     if not found and isinstance(material.task, Predictor):

@@ -32,7 +32,7 @@ _FEWEST, _RAREST = 80, 8
 
 
 def maps(material: Subject, measured: Measurements) -> Section:
-    """The top layer of each module over one sequence, or its first steps."""
+    """Draw the top layer of each module over one sequence, or its first steps."""
     if not measured.tracks:
         return Section(MAPS, _MAP, missing=NOTHING)
     exhibits = []
@@ -46,7 +46,7 @@ def maps(material: Subject, measured: Measurements) -> Section:
 
 
 def _telling(material: Subject, track: LayerTrace) -> tuple[int, list[str]]:
-    """The sequence that shows most steps, and of these the one with the most symbols; and its symbols."""
+    """Choose the sequence with most steps, and of these the one with most symbols; return those too."""
     texts = [
         [step_annotations.printable(text) for text in symbols(material, track, b)[:_SHOWN]]
         for b in range(len(track.lengths))
@@ -57,7 +57,7 @@ def _telling(material: Subject, track: LayerTrace) -> tuple[int, list[str]]:
 
 
 def probes(material: Subject, measured: Measurements) -> Section:
-    """What the top layers tell of built-in properties and of those that were marked."""
+    """Probe the top layers for built-in properties and for those that were marked."""
     if not measured.tracks:
         return Section(PROBES, _PROBE, missing=NOTHING)
     told = [one for track in tops(material, measured.tracks) for one in _results(material, track)]
@@ -95,7 +95,7 @@ def _properties(found: Mapping[str, Sequence[Any]]) -> dict[str, Tensor]:
 
 
 def _varies(values: Tensor) -> bool:
-    """Whether a property is there often enough, and not always, in both parts that a probe is made of."""
+    """Return whether a property varies in both parts that a probe is made of."""
     if len(values) < _FEWEST:
         return False
     cut = len(values) - round(len(values) / 4)

@@ -24,7 +24,7 @@ _MOST = 12
 
 
 def built_in(symbols: Sequence[str], steps: int) -> dict[str, list[Any]]:
-    """The properties of each step that are there without a mark.
+    """Return the properties of each step that are there without a mark.
 
     Args:
         symbols: the text of each step, or none.
@@ -37,18 +37,18 @@ def built_in(symbols: Sequence[str], steps: int) -> dict[str, list[Any]]:
 
 
 def printable(symbol: str) -> str:
-    """A symbol as it can stand below a picture: white space by a sign, but not that before a word."""
+    """Show a symbol below a picture: white space by a sign, but not that before a word."""
     shown = symbol.strip(" ") or symbol
     return "".join(_SIGNS.get(c, c) for c in shown)
 
 
 def stretched(values: Sequence[Any], steps: int) -> list[Any]:
-    """Values of a sequence for layers that have another number of steps: each has the one in its middle."""
+    """Stretch a sequence's values to another number of steps: each has the one in its middle."""
     return [values[min(len(values) - 1, int((step + 0.5) * len(values) / steps))] for step in range(steps)]
 
 
 def tensors(name: str, values: Sequence[Any]) -> dict[str, Tensor]:
-    """A property as tensors: numbers as they are, what is 0 or 1 as bool, else a bool for each usual value.
+    """Return a property as tensors: numbers as they are, 0 or 1 as bool, else a bool per usual value.
 
     Raises:
         DataError: a number that is not finite.
@@ -66,7 +66,7 @@ def tensors(name: str, values: Sequence[Any]) -> dict[str, Tensor]:
 
 
 def of_records(records: Sequence[Record], name: str, lengths: Sequence[int]) -> list[list[Any]]:
-    """A column of records as marks, one for each step.
+    """Return a column of records as marks, one for each step.
 
     A list has a mark an entry. A text has one a word, or else one a character.
 
@@ -82,7 +82,7 @@ def of_records(records: Sequence[Record], name: str, lengths: Sequence[int]) -> 
 
 
 def of_rows(rows: Sequence[Record], name: str, source: str, lengths: Sequence[int]) -> list[list[Any]]:
-    """A column of a table with a row for each step of sequences one after the other.
+    """Return as marks a column of a table with a row for each step of consecutive sequences.
 
     Args:
         rows: of the table.
@@ -130,7 +130,7 @@ def _number(value: Any) -> float | None:
 
 
 def _in_line(symbols: Sequence[str]) -> list[int]:
-    """How many characters stand before the end of each symbol in its line."""
+    """Count the characters before the end of each symbol in its line."""
     found, column = [], 0
     for symbol in symbols:
         _, newline, rest = symbol.rpartition("\n")
@@ -140,7 +140,7 @@ def _in_line(symbols: Sequence[str]) -> list[int]:
 
 
 def _in_word(symbols: Sequence[str]) -> list[int]:
-    """How many letters and digits of the present word have been read."""
+    """Count the letters and digits of the present word that have been read."""
     found, letters = [], 0
     for symbol in symbols:
         for character in symbol:
@@ -151,7 +151,7 @@ def _in_word(symbols: Sequence[str]) -> list[int]:
 
 
 def _in_quotes(symbols: Sequence[str]) -> list[bool]:
-    """Whether an odd number of double quotes has been read in the line."""
+    """Return whether an odd number of double quotes has been read in the line."""
     found, inside = [], False
     for symbol in symbols:
         for character in symbol:
@@ -161,7 +161,7 @@ def _in_quotes(symbols: Sequence[str]) -> list[bool]:
 
 
 def _in_brackets(symbols: Sequence[str]) -> list[bool]:
-    """Whether more brackets have been opened than shut, of what was read of the sequence."""
+    """Return whether more brackets have been opened than shut in what was read."""
     found, depth = [], 0
     for symbol in symbols:
         for character in symbol:

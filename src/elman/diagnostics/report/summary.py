@@ -20,7 +20,7 @@ _DEAD, _SATURATED = 0.25, 0.9
 
 
 def findings(material: Subject, measured: Measurements, sections: Sequence[Section]) -> list[Finding]:
-    """What stands out, the worst first; what is healthy, if nothing is wrong."""
+    """Return what stands out, the worst first; what is healthy, if nothing is wrong."""
     if not measured.tracks:
         return [Finding("no recurrent layer", NOTHING)]
     pairs = list(zip(measured.flow.flows, measured.dynamics.each, strict=True))
@@ -36,7 +36,7 @@ def findings(material: Subject, measured: Measurements, sections: Sequence[Secti
 
 
 def overview(measured: Measurements) -> list[Sequence[object]]:
-    """A row for each layer: half-life, exponent, spectral radius of its widest gate, units."""
+    """Return a row for each layer: half-life, exponent, spectral radius of its widest gate, units."""
     head = (
         "layer", "steps", "half-life of the gradient", "Lyapunov exponent", "spectral radius",
         "saturated gates", "dead", "always on",
@@ -62,13 +62,13 @@ def overview(measured: Measurements) -> list[Sequence[object]]:
 
 
 def _calm(run: RunConfig) -> str:
-    """What to do against gradients that explode."""
+    """Return what to do against gradients that explode."""
     clip = "a smaller --clip" if run.training.clip else "clip gradients (--clip 1)"
     return ", ".join([clip, "lower --lr", *_otherwise(run)])
 
 
 def _hold(run: RunConfig) -> str:
-    """What to do against gradients that vanish."""
+    """Return what to do against gradients that vanish."""
     return ", ".join([*_otherwise(run), "cut shorter sequences"])
 
 

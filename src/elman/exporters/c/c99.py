@@ -40,7 +40,7 @@ class CSource(NamedTuple):
 
 
 def generate(piece: ExportedGraph, stem: str, about: str, version: str) -> CSource:
-    """A network as C.
+    """Write a network as C.
 
     Args:
         piece: what it computes.
@@ -91,7 +91,7 @@ def _source(graph: CGraph, starts: Named, common: dict[str, str], read: str) -> 
 
 
 def _sizes(graph: CGraph, guard: str) -> str:
-    """How many symbols or numbers there are, for who declares arrays."""
+    """Write how many symbols or numbers there are, for those who declare arrays."""
     assert graph.input is not None
     what = "symbols that a step may read, from 0 on" if graph.input.symbol else "numbers that a step reads"
     sizes = [(f"{guard}_{'SYMBOLS' if graph.input.symbol else 'INPUT'}", graph.input.size, what)]
@@ -108,7 +108,7 @@ def _guarded(graph: CGraph) -> str:
 
 
 def _start(graph: CGraph) -> tuple[str, list[str]]:
-    """What is done before the first step, and the constants for it."""
+    """Return what is done before the first step, and the constants for it."""
     lines, constants = ["    memset(state, 0, sizeof *state);"], []
     for name, initial in graph.states.items():
         if bool(initial.any()):
@@ -129,7 +129,7 @@ def _declared(name: str, starts: Named) -> str:
 
 
 def _starts(graph: CGraph, name: str, starts: Named) -> tuple[str, list[str]]:
-    """The function that starts from one of several states, and its tables."""
+    """Write the function that starts from one of several states, and its tables."""
     if not starts:
         return "", []
     count, tables = len(next(iter(starts.values()))), []
@@ -150,7 +150,7 @@ def _starts(graph: CGraph, name: str, starts: Named) -> tuple[str, list[str]]:
 
 
 def _program(graph: CGraph, name: str) -> str:
-    """A loop that reads steps and writes outputs."""
+    """Write a loop that reads steps and writes outputs."""
     assert graph.input is not None
     symbol, size = graph.input.symbol, graph.input.size
     lines = ["    int i;", "    int input;" if symbol else f"    static float input[{size}];"]
@@ -174,13 +174,13 @@ def _program(graph: CGraph, name: str) -> str:
 
 
 def compiler() -> str | None:
-    """A C compiler; None where there is none."""
+    """Return a C compiler; None where there is none."""
     return next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
 
 
 @torch.no_grad()
 def check(piece: ExportedGraph, network: CSource, with_: str) -> float:
-    """The greatest difference of a network in C from itself, compiled with that compiler, on random input.
+    """Return the greatest difference of a network from itself in C, compiled, on random input.
 
     Raises:
         TaskError: it does not compile, or differs by more than `CLOSE`.
@@ -209,7 +209,7 @@ def check(piece: ExportedGraph, network: CSource, with_: str) -> float:
 
 
 def run(network: CSource, folder: Path, data: Tensor, with_: str, flags: tuple[str, ...] = ("-O1",)) -> Named:
-    """What a network's program writes for steps [T, F]: each output [T, width].
+    """Return what a network's program writes for steps [T, F]: each output [T, width].
 
     Args:
         network: it in C.

@@ -80,11 +80,11 @@ class ListInC:
         self.places = dict[int, str]()
 
     def stages(self) -> int:
-        """How many loops there are."""
+        """Return the number of loops."""
         return 1 + max((self.level[value] for value in self.alive), default=0)
 
     def loop(self, stage: int) -> list[str]:
-        """The lines of a loop; none where there is nothing to do."""
+        """Return the lines of a loop; none where there is nothing to do."""
         lines = []
         for value in self.alive:
             op = self.formula.operations[value]

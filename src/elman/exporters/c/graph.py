@@ -162,11 +162,11 @@ class CGraph(StepGraph):
         return found[0], found
 
     def wx(self, each: Weights, x: GraphValue) -> GraphValue:
-        """W x + b."""
+        """Return W x + b."""
         return self._normed(x, each.w_ih, each.b_ih, each.gain_ih, each)
 
     def uh(self, each: Weights, h: GraphValue, first: int, end: int) -> GraphValue:
-        """U h + b', rows `first` to before `end`."""
+        """Return U h + b', rows `first` to before `end`."""
         rows = slice(first, end)
         bias, gain = (None if part is None else part[rows] for part in (each.b_hh, each.gain_hh))
         return self._normed(h, each.w_hh[rows], bias, gain, each)

@@ -135,12 +135,12 @@ int main(void)
 
 
 def functions(body: str) -> str:
-    """The functions that a body calls."""
+    """Return the functions that a body calls."""
     return "".join(text for name, text in _FUNCTIONS.items() if NEEDS[name] in body)
 
 
 def number(value: float) -> str:
-    """A number in single precision, with all of its digits; one that is not finite by its name in math.h."""
+    """Write a number in single precision, with all of its digits; one that is not finite by its name in math.h."""
     if not math.isfinite(value):
         return "NAN" if math.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
     text = f"{value:.9g}"
@@ -148,7 +148,7 @@ def number(value: float) -> str:
 
 
 def array(name: str, tensor: Tensor) -> str:
-    """A constant array."""
+    """Write a constant array."""
     flat = tensor.detach().float().contiguous().numpy().ravel()
     texts = [number(value) for value in flat.tolist()]
     lines = [", ".join(texts[place : place + 8]) for place in range(0, len(texts), 8)]
@@ -156,11 +156,11 @@ def array(name: str, tensor: Tensor) -> str:
 
 
 def finite(tensor: Tensor) -> bool:
-    """Whether C can say all of these numbers."""
+    """Return whether C can write all of these numbers."""
     return bool(np.isfinite(tensor.detach().numpy()).all())
 
 
 def identifier(stem: str) -> str:
-    """A name that C takes, from that of a file."""
+    """Return a name that C takes, from that of a file."""
     name = re.sub(r"\W", "_", stem, flags=re.ASCII)
     return name if re.match(r"[A-Za-z]", name) else f"elman_{name}"

@@ -31,7 +31,7 @@ class Operator(NamedTuple):
     activations: tuple[str, ...]
 
     def arrays(self, weights: Sequence[Weights]) -> tuple[Tensor, Tensor, Tensor]:
-        """W [D, G * H, F], R [D, G * H, H] and B [D, 2 G * H], gates in its order."""
+        """Return W [D, G * H, F], R [D, G * H, H] and B [D, 2 G * H], gates in its order."""
         w, u, b = [], [], []
         for each in weights:
             rows = len(each.w_ih)
@@ -74,7 +74,7 @@ def operated(
     state: Sequence[GraphValue],
     learnt: Sequence[Tensor],
 ) -> list[GraphValue]:
-    """A step by the operators of ONNX: W x, products, states and the cell's own parameters -> states."""
+    """Take a step by ONNX operators: W x, products, states and the cell's own parameters -> states."""
     size = state[0].width
     gates = _gates(graph, wx, formula.gates, size)
     values: list[Any] = []
@@ -111,7 +111,7 @@ def _gates(graph: TensorGraph, both: GraphValue, count: int, size: int) -> list[
 
 
 def has_operator(cell: Cell) -> bool:
-    """Whether a cell is one of ONNX's own operators."""
+    """Return whether a cell is one of ONNX's own operators."""
     return cell.name in OPERATORS and cell == registry.get(cell.name)
 
 
@@ -123,7 +123,7 @@ def scanned(
     before: Sequence[GraphValue],
     direction: int,
 ) -> tuple[GraphValue, list[GraphValue]]:
-    """A layer of a list of operations in one direction: y [T, B, H], and the states [1, B, H] after it."""
+    """Run a list of operations in one direction: y [T, B, H], and the states [1, B, H] after it."""
     each, size = weights[direction], weights[0].w_hh.shape[1]
     wx = product(graph, x, each.w_ih, each.gain_ih, each.b_ih, formula.gates)
     starts = [GraphValue(graph.row(state, direction).name, size) for state in before]
@@ -153,7 +153,7 @@ def scanned(
 def product(
     graph: TensorGraph, x: GraphValue, weight: Tensor, gain: Tensor | None, bias: Tensor | None, gates: int
 ) -> GraphValue:
-    """`W x + b`; with a gain, each gate is normalised over its H before it (Ba et al. 2016)."""
+    """Return `W x + b`; with a gain, each gate is normalised over its H before it (Ba et al. 2016)."""
     size = len(weight) // gates
     y = graph.op("MatMul", x, weight.detach().t().contiguous())
     if gain is None:

@@ -48,7 +48,7 @@ class OnnxSession:
         self.outputs = [one.name for one in self._session.get_outputs()]
 
     def __call__(self, given: Named) -> Named:
-        """What it gives out, for what of `given` it has an input for; bytes of pictures become numbers."""
+        """Run the graph on what of `given` it has an input for; bytes of pictures become numbers."""
         arrays = {
             name: tensor.numpy().astype(self.inputs[name], casting="same_kind", copy=False)
             for name, tensor in given.items()
@@ -80,7 +80,7 @@ class CheckCase(NamedTuple):
 
 @torch.no_grad()
 def check(piece: ExportedGraph, graph: OnnxGraph, data: bytes) -> float:
-    """The greatest difference of a graph from its network.
+    """Return the greatest difference of a graph from its network.
 
     Raises:
         TaskError: an output is missing, or differs by more than `CLOSE`, with the place.
@@ -137,7 +137,7 @@ def _in_pieces(session: OnnxSession, graph: OnnxGraph, given: Named, cuts: Seque
 
 
 def _compare(piece: ExportedGraph, graph: OnnxGraph, trial: CheckCase) -> float:
-    """The greatest difference of a trial."""
+    """Return the greatest difference of a trial."""
     expected = piece.reference(trial.given, trial.passed)
     got = {name: _found(piece, trial, name, value) for name, value in expected.items()}
     off = {name: _off(got[name], value, graph, trial, expected) for name, value in expected.items()}
@@ -155,7 +155,7 @@ def _compare(piece: ExportedGraph, graph: OnnxGraph, trial: CheckCase) -> float:
 
 
 def _found(piece: ExportedGraph, trial: CheckCase, name: str, expected: Tensor) -> Tensor:
-    """What a graph gives for an output of its network."""
+    """Return what a graph gives for an output of its network."""
     key = name if name in trial.got else NEXT + name
     if key not in trial.got:
         raise failed(piece, name, "no such output", trial.about)
@@ -166,7 +166,7 @@ def _found(piece: ExportedGraph, trial: CheckCase, name: str, expected: Tensor) 
 
 
 def _moved(piece: ExportedGraph) -> ExportedGraph:
-    """The same with the last bit of its weights moved."""
+    """Return the same with the last bit of its weights moved."""
     other, generator = deepcopy(piece), torch.Generator().manual_seed(1)
     for module in [one for one in vars(other).values() if isinstance(one, nn.Module)]:
         for weight in module.parameters():
@@ -176,7 +176,7 @@ def _moved(piece: ExportedGraph) -> ExportedGraph:
 
 
 def _off(got: Tensor, expected: Tensor, graph: OnnxGraph, trial: CheckCase, outputs: Named) -> Tensor:
-    """How far numbers are off, over what they may be off for; nothing beyond a length."""
+    """Return how far numbers are off, over the tolerance; nothing beyond a length."""
     if not expected.is_floating_point():
         return (got != expected).double()
     off = (got.double() - expected.double()).abs() / (1 + expected.double().abs())
@@ -186,7 +186,7 @@ def _off(got: Tensor, expected: Tensor, graph: OnnxGraph, trial: CheckCase, outp
 
 
 def failed(piece: ExportedGraph, name: str, got: str, about: str) -> TaskError:
-    """What to raise for a graph that says something else than its network."""
+    """Return the error to raise for a graph whose outputs differ from its network's."""
     where = f"check of {piece.name + ' ' if piece.name else ''}output {name!r} ({about})"
     expected = f"the network's numbers to {CLOSE:g}"
     remedy = "nothing was written; tell Elman's authors, with the run's config.toml"

@@ -38,11 +38,11 @@ class _File:
         self._known: dict[tuple[Any, ...], tuple[str, Tensor]] = {}
 
     def name(self, kind: str) -> str:
-        """A name that no other has."""
+        """Return a name that no other has."""
         return f"{kind}_{next(self._numbers)}"
 
     def constant(self, number: Any) -> str:
-        """The name of a constant: one for each tensor, and for each number."""
+        """Return the name of a constant: one for each tensor, and for each number."""
         tensor = _tensor(number)
         small = tuple(tensor.flatten().tolist()) if tensor.numel() < 8 else tensor.data_ptr()
         key = small, tuple(tensor.shape), tensor.stride(), tensor.dtype
@@ -143,7 +143,7 @@ class OnnxGraph(TensorGraph):
         self.give(NEXT + name, both, torch.float32, [rows, "B", width])
 
     def _default(self, name: str, number: Tensor, shape: Sequence[str | int]) -> None:
-        """An input that may be left out: it then has one column, which stands for all."""
+        """Make an input optional: left out, it has one column, which stands for all."""
         self._inputs[name] = helper.make_tensor_value_info(name, _KINDS[number.dtype], list(shape))
         self._file.constants[name] = numpy_helper.from_array(number.detach().contiguous().numpy(), name)
 
@@ -162,14 +162,14 @@ class OnnxGraph(TensorGraph):
     def operator(
         self, name: str, inputs: Sequence[GraphValue | None], outputs: int, **attributes: Any
     ) -> list[GraphValue]:
-        """An operator some of whose inputs are left out."""
+        """Add an operator some of whose inputs are left out."""
         results = [self._file.name(name.lower()) for _ in range(outputs)]
         names = ["" if one is None else one.name for one in inputs]
         self._nodes.append(helper.make_node(name, names, results, **attributes))
         return [GraphValue(result) for result in results]
 
     def constant(self, number: Any) -> GraphValue:
-        """A constant as a value."""
+        """Return a constant as a value."""
         return GraphValue(self._file.constant(number))
 
     def rows(self, state: GraphValue, first: int, count: int) -> GraphValue:
@@ -255,7 +255,7 @@ class OnnxGraph(TensorGraph):
     def _own_layer(
         self, cell: Cell, weights: Sequence[Weights], x: GraphValue, before: Sequence[GraphValue]
     ) -> tuple[GraphValue, list[GraphValue]]:
-        """By RNN, LSTM or GRU: y [T, D, B, H] and the states [D, B, H] after it."""
+        """Run RNN, LSTM or GRU: y [T, D, B, H] and the states [D, B, H] after it."""
         own = OPERATORS[cell.name]
         w, u, b = own.arrays(weights)
         lengths = None if self.lengths is None else self.op("Cast", self.lengths, to=torch.int32)
@@ -346,7 +346,7 @@ class OnnxGraph(TensorGraph):
     # The file
 
     def model(self, notes: dict[str, str]) -> onnx.ModelProto:
-        """The graph as a model, with notes among its metadata, without what nothing needs."""
+        """Return the graph as a model, with notes in its metadata, without what nothing needs."""
         nodes, needed = self._needed()
         inputs = [info for name, info in self._inputs.items() if name in needed]
         constants = [tensor for name, tensor in self._file.constants.items() if name in needed]
@@ -360,7 +360,7 @@ class OnnxGraph(TensorGraph):
         return model
 
     def _needed(self) -> tuple[list[onnx.NodeProto], set[str]]:
-        """The nodes that an output depends on, and the names that these read."""
+        """Return the nodes that an output depends on, and the names that these read."""
         needed, kept = set(self._outputs), []
         for node in reversed(self._nodes):
             if needed & set(node.output):
@@ -371,7 +371,7 @@ class OnnxGraph(TensorGraph):
 
 
 def _read(node: onnx.NodeProto) -> set[str]:
-    """What a node reads, in its bodies too."""
+    """Return what a node reads, in its bodies too."""
     found = set(node.input)
     for attribute in node.attribute:
         for inner in attribute.g.node:

@@ -31,7 +31,7 @@ class OnnxModel(NamedTuple):
 
 
 def made(piece: ExportedGraph, notes: dict[str, str], *, streams: bool) -> OnnxModel:
-    """One of a network's graphs, checked.
+    """Build one of a network's graphs, and check it.
 
     Raises:
         TaskError: a part of it cannot be expressed in ONNX, or its outputs differ from the network's.

@@ -16,7 +16,7 @@ QUANTISED = ("MatMul", "LSTM")
 
 
 def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A model with the weights of its products and LSTMs in 8 bits, those of a product by column."""
+    """Quantise the weights of a model's products and LSTMs to 8 bits, those of a product by column."""
     with TemporaryDirectory() as folder, _quiet():
         before, after = Path(folder) / "before.onnx", Path(folder) / "after.onnx"
         before.write_bytes(model.SerializeToString())
@@ -32,7 +32,7 @@ def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the advice to prepare the model, which ours needs not."""
+    """Silence the advice to prepare the model, which ours does not need."""
 
     def is_others(record: logging.LogRecord) -> bool:
         return Path(record.pathname).parent.name != "quantization"
