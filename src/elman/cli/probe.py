@@ -38,7 +38,7 @@ def probe(
     Parameters
     ----------
     problem
-        adding, copy, order, parity or recall (see docs/probe.md).
+        adding, copy, order, parity, recall, modulo5, s5 or a5 (see docs/probe.md).
     cell
         Cells, with commas between.
     lengths

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elman.core.errors import ConfigError, nearest
+from elman.diagnostics.memory_tests import groups
 
 SYMBOLS = 8
 """Of copy memory and sequential recall."""
@@ -105,6 +106,17 @@ def _recall(length: int, batch: int, generator: torch.Generator) -> ProblemBatch
     return ProblemBatch(F.one_hot(symbols, SYMBOLS + 1).float(), symbols_shown)
 
 
+def _group(name: str, about: str) -> Problem:
+    """Words of a group, letter by letter."""
+    size = groups.SIZES[name]
+
+    def draw(length: int, batch: int, generator: torch.Generator) -> ProblemBatch:
+        letters, products = groups.words(name, length, batch, generator)
+        return ProblemBatch(F.one_hot(letters, size).float(), products)
+
+    return Problem(name, about, size, size, draw, math.log(size))
+
+
 PROBLEMS = {
     problem.name: problem
     for problem in (
@@ -148,6 +160,9 @@ PROBLEMS = {
             _recall,
             math.log(SYMBOLS),
         ),
+        _group("modulo5", "the sum modulo 5 of the digits so far, at every step"),
+        _group("s5", "the product of the permutations of five so far, at every step (Merrill et al. 2024)"),
+        _group("a5", "the product of the even permutations of five so far, at every step"),
     )
 }
 """Name -> test of memory."""

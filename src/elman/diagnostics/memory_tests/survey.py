@@ -136,7 +136,7 @@ def probe(
     """Train networks of one size on a test of memory, and return which cells solve it at which lengths.
 
     Args:
-        problem: adding, copy, order, parity or recall.
+        problem: adding, copy, order, parity, recall, modulo5, s5 or a5.
         cells: names of cells.
         lengths: of the sequences.
         seeds: of weights and sequences; each is an attempt of its own.
