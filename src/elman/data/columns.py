@@ -18,19 +18,7 @@ from elman.data import column_kinds
 from elman.data.cells import ALL, cell, is_empty, is_number, is_on, joined, named, number
 from elman.data.formats.base import MEDIA
 
-INPUTS = (
-    "text",
-    "sentence",
-    "sequence",
-    "series",
-    "audio",
-    "picture",
-    "frames",
-    "path",
-    "file",
-    "tokens",
-    "inputs",
-)
+INPUTS = ("text", "sentence", "sequence", "series", "audio", "picture", "frames", "path", "file", "tokens")
 """Names that a column to be read often has, the likeliest first."""
 
 TARGETS = ("label", "labels", "class", "target", "category", "y", "tags", "sentiment")

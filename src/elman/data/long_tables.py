@@ -258,6 +258,8 @@ def find_labelled(records: Sequence[Record], data: DataSettings) -> LongTable | 
     able = [name for name in free if name not in keys or name in target]
     answer = (target or [step_target(records, able) or next(reversed(able), "")])[0]
     numbers = inputs or [name for name in able if name != answer and columns.is_numeric(records, name)]
+    if not (numbers or data.rows == "steps" or data.time):
+        return None  # but paths of files, or lists
     if not answer:
         raise _no_column(first, "a target at each step", "--target")
     if not numbers:

@@ -1,4 +1,4 @@
-"""A damped oscillator that noise drives: of its noisy speed and the noisy force its position is to be told.
+"""A damped oscillator that noise drives: its position is to be inferred from measurements of its speed.
 
 x'' = -w^2 x - 2 z w x' + f, w = 2 pi / 20 steps, z = 0.05, f white noise; solved by semi-implicit steps.
 """

@@ -25,7 +25,7 @@ class LabelConfig(Settings):
         True, "bidirectional layers (a smoother); false: answers depend on the past only (a filter)"
     )
     lag: int = option(
-        0, "steps that an answer waits for: what is said of a step is said so many steps later", low=0
+        0, "steps that an answer is delayed by, so that it also depends on as many later steps", low=0
     )
     window: int = option(
         0, "steps of the pieces that sequences are cut in to be learnt from; 0: whole sequences", low=0

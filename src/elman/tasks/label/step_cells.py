@@ -22,7 +22,7 @@ _TARGETS = frozenset((*TARGETS, "targets"))
 
 
 def of(chosen: Columns, record: Record) -> StepCells:
-    """The targets of a record's steps; an entry that is no number is None.
+    """The targets of a record's steps; a missing entry is None.
 
     Raises:
         DataError: the column is not there, or holds no list.
@@ -34,7 +34,7 @@ def of(chosen: Columns, record: Record) -> StepCells:
         value = value.squeeze().tolist() if value.ndim > 1 else value.tolist()
     if not isinstance(value, list | tuple) or any(isinstance(cell, list) for cell in value):
         expected = "a list, with a class or a number for each step"
-        remedy = "for one answer to a whole sequence say --task classify"
+        remedy = "name another column with --target; one answer to a whole sequence is another task"
         raise DataError(
             record.where, f"{value!r:.60} in column {chosen.target!r}", expected=expected, remedy=remedy
         )

@@ -66,11 +66,11 @@ class LabelStreamer(Streamer):
         return ModuleRunner(self, state, self._network.output.weight)
 
     def answer(self, output: Tensor) -> dict[str, Any]:
-        """Return what is said of one step."""
+        """Return the answer to one step."""
         return {name: cells[0] for name, cells in self._target.answer(output[None]).items()}
 
     def lines(self, state: State) -> LineProtocol:
-        """Return the output of the last step of a line; with a lag, of the step so many steps before it."""
+        """Return the output of the last step of a line; with a lag, of the step that it now answers."""
         rate = self._input.rate if isinstance(self._input, Signal) else 0
         return latest(self, self._input.parse, rate)
 
