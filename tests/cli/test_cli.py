@@ -294,7 +294,7 @@ def test_lists(capsys):
         (["train", "{tmp}/none.txt"], "none.txt"),
         (["train", "sample:python-dosc"], "did you mean 'sample:python-docs'?"),
         (["train", "{tmp}/binary.txt"], "binary"),
-        (["train", "{tmp}/latin.txt"], "--encoding"),
+        (["train", "{tmp}/latin.txt", "--encoding", "utf-8"], "such as --encoding latin-1"),
         (["train", "{tmp}/empty.txt"], "empty"),
         (["train", "{tmp}/one.txt"], "one.txt: expected enough for a train part, got 1 characters"),
         (["train", "{tmp}/short.txt"], "training part: expected at least one window of 64, got"),

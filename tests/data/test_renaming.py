@@ -72,7 +72,7 @@ def test_numbers_are_read_by_the_names_of_their_columns_in_any_order():
 
 def test_a_file_has_settings_of_its_own():
     data = DataSettings.of({"encoding": "cp1252", "header": "no"})
-    assert reading_of(data, Reading()).encoding == "utf-8"
+    assert reading_of(data, Reading()).encoding == "auto"
     assert reading_of(data, {"form": "table", "header": "yes"}).but(path="").header == "yes"
     with pytest.raises(ConfigError, match=r"hedaer: an unknown word; did you mean 'header'\?"):
         reading_of(data, {"hedaer": "yes"})  # pyrefly: ignore

@@ -342,6 +342,24 @@ def test_a_tagger_brings_its_field():
     assert json.loads(json.dumps(field)) == field
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_kernels_of_whole_series_are_in_a_graph_and_in_no_step(bidirectional):
+    generator = torch.Generator().manual_seed(0)
+    rows = [
+        Record({"series": torch.randn(40 + i, 2, generator=generator).numpy(), "label": "ab"[i % 2]}, "l")
+        for i in range(8)
+    ]
+    tables = {"classify": {"frames": 5, "bidirectional": bidirectional}, "signal": {"kernels": 300}}
+    task = tasks.get("classify").prepare(rows, RunConfig.of(tables, tasks.get("classify").Config))
+    made = task.build().eval()
+    assert in_runtime(made)  # its numbers are compared with the network's
+    if not bidirectional:
+        with pytest.raises(TaskError, match="export the whole to ONNX"):
+            in_runtime(made, streams=True)
+        with pytest.raises(TaskError, match="export the whole to ONNX"):
+            in_c.generate(pieces(made, streams=True)[0], "net", "", "0")
+
+
 # 8 bits
 
 

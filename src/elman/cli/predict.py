@@ -80,7 +80,7 @@ def predict(
     said = given(reading)
     form = said.get("format", "auto")
     if data == "-" and form == "auto":
-        _set_encoding(said.get("encoding", "utf-8"))
+        _set_encoding(said.get("encoding", "auto"))
         model.answer_lines(sys.stdin, sys.stdout)
         return
     with _spooled(form) if data == "-" else nullcontext(data) as source:
@@ -88,16 +88,16 @@ def predict(
 
 
 def _set_encoding(name: str) -> None:
-    """Decode standard input with this encoding; other bytes are kept, and reported with their line.
+    """Decode standard input with this encoding (auto: UTF-8); other bytes are kept and reported.
 
     Raises:
         DataError: there is no such encoding.
     """
-    from elman.data.formats.base import check_encoding
+    from elman.data.formats.base import check_file_encoding
 
-    check_encoding(name)
+    check_file_encoding(name)
     if isinstance(sys.stdin, TextIOWrapper):
-        sys.stdin.reconfigure(encoding=name, errors="surrogateescape")
+        sys.stdin.reconfigure(encoding="utf-8" if name == "auto" else name, errors="surrogateescape")
 
 
 @contextmanager

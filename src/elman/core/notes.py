@@ -17,14 +17,16 @@ def note(text: str) -> None:
 
 @contextmanager
 def forward(report: Callable[[str], None]) -> Iterator[None]:
-    """Pass every note in the `with` block to `report`; other warnings go where they went."""
+    """Pass each new note in the `with` block to `report`; other warnings go where they went."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)
-        others = warnings.showwarning
+        others, last = warnings.showwarning, ""
 
         def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            nonlocal last
             if issubclass(category, DataWarning):
-                report(str(message))
+                if str(message) != last:
+                    report(last := str(message))
             else:
                 others(message, category, *where, **more)
 

@@ -33,7 +33,9 @@ class DataSettings(Settings):
     valid_path: str = option("", "file or folder to validate on, instead of a share of path")
     test_path: str = option("", "file or folder to test on, instead of a share of path")
     format: str = option("auto", "file format (see docs/formats.md); auto: detected from name and content")
-    encoding: str = option("utf-8", "text encoding of the file")
+    encoding: str = option(
+        "auto", "text encoding of the files; auto: UTF-8 or UTF-16, else Windows-1252, which is reported"
+    )
     strict: bool = option(
         False, "refuse data with a record that cannot be used, instead of leaving it out and saying so"
     )
@@ -131,7 +133,7 @@ class Reading(TypedDict, total=False):
     time: str
 
 
-_READING: Reading = {"format": "auto", "encoding": "utf-8", "strict": False}
+_READING: Reading = {"format": "auto", "encoding": "auto", "strict": False}
 """The defaults of a single file; all else is as in the run."""
 
 
@@ -201,6 +203,14 @@ class SignalSettings(Settings):
     )
     masks: int = option(
         1, "number of masked spans of steps, and of features", low=1, needs=("mask_steps", "mask_features")
+    )
+    kernels: int = option(
+        0,
+        "read a series by about this many features: the shares of steps at which fixed convolutions exceed "
+        "thresholds (Dempster et al. 2021); 0: by its values",
+        low=0,
+        most=100_000,
+        later=True,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elman.exporters import frames
 from elman.exporters.graph import MOST, STATES, GraphValue, Sizes, StepGraph, TensorGraph, refused
 from elman.nn.augmentation import SignalAugmentation
 from elman.nn.embedding import CharNGrams, Embedding, NGramEmbedding
@@ -17,6 +18,7 @@ from elman.nn.encoder import Encoder
 from elman.nn.framing import EACH_STEP, Frame
 from elman.nn.layer_stack import stack_layers
 from elman.nn.pooling import Pool
+from elman.nn.random_kernels import RandomKernels
 from elman.nn.readers import InputLayer, PixelInput
 from elman.nn.recurrent import Recurrent
 
@@ -212,10 +214,14 @@ def encoder(graph: StepGraph, network: Encoder) -> tuple[GraphValue, list[GraphV
 
     A stream comes in frames already, for a frame may overlap the one before.
     """
-    if graph.streams and network.frame != EACH_STEP:
-        vectors = graph.features(INPUT, network.reader.width * network.frame.size)
+    if isinstance(network.reader, RandomKernels):
+        vectors = _shares(graph, network.reader, network.frame)
+    elif graph.streams and network.frame != EACH_STEP:
+        vectors = graph.features(INPUT, network.reader.frame_width(network.frame))
     else:
-        vectors = framed(graph, read(graph, network.reader), network.frame)
+        vectors = read(graph, network.reader)
+        if network.frame != EACH_STEP:
+            vectors = frames.side_by_side(_whole(graph, network.frame), vectors, network.frame)
     return recurrent(graph, network.recurrent, vectors)
 
 
@@ -226,6 +232,20 @@ def read(graph: StepGraph, reader: InputLayer) -> GraphValue:
             return description(graph, reader)
     got, remedy = f"a reader of the type {type(reader).__name__}", "put its description into READERS"
     raise refused("the first layer", got, remedy=remedy)
+
+
+def _shares(graph: StepGraph, reader: RandomKernels, frame: Frame) -> GraphValue:
+    got, remedy = (
+        "convolutions of a whole series",
+        "export the whole to ONNX, or train with signal.kernels = 0",
+    )
+    whole = needs_tensors(graph, "the first layer", got, remedy)
+    return frames.kernel_shares(whole, whole.features(INPUT, reader.input_width), reader, frame)
+
+
+def _whole(graph: StepGraph, frame: Frame) -> TensorGraph:
+    got, remedy = f"frames of {frame.size} steps", "give it frames: export with --streaming"
+    return needs_tensors(graph, "the frames", got, remedy)
 
 
 def needs_tensors(graph: StepGraph, part: str, got: str, remedy: str) -> TensorGraph:
@@ -339,42 +359,6 @@ READERS: dict[type[InputLayer], Callable[[StepGraph, InputLayer], GraphValue]] =
 """How the first layers are described, by class."""
 
 
-def framed(graph: StepGraph, x: GraphValue, frame: Frame) -> GraphValue:
-    """Steps side by side in frames; from then on time is counted in frames."""
-    if frame == EACH_STEP:
-        return x
-    got, remedy = f"frames of {frame.size} steps", "give it frames: export with --streaming"
-    tensors = needs_tensors(graph, "the frames", got, remedy)
-    size, hop = frame
-    x = inside_only(tensors, x)
-    last = tensors.op("Max", tensors.op("Sub", _lengths(tensors), [size]), [0])
-    counts = tensors.op("Add", tensors.op("Div", tensors.op("Add", last, [hop - 1]), [hop]), [1])
-    most = tensors.op("ReduceMax", counts, [0], keepdims=1)
-    reach = tensors.op("Mul", tensors.op("Sub", most, [1]), [hop])
-    missing = tensors.op("Sub", tensors.op("Add", reach, [size]), tensors.steps)
-    after = tensors.op("Concat", [0, 0, 0], tensors.op("Max", missing, [0]), [0, 0], axis=0)
-    padded = tensors.op("Pad", x, after)
-    rows = [
-        tensors.op("Slice", padded, [place], tensors.op("Add", reach, [place + 1]), [0], [hop])
-        for place in range(size)
-    ]
-    tensors.steps = most
-    tensors.lengths = None if tensors.lengths is None else counts
-    return GraphValue(tensors.op("Concat", *rows, axis=2).name, x.width * size)
-
-
-def _lengths(graph: TensorGraph) -> GraphValue:
-    """[B], T where there are no lengths."""
-    return graph.lengths if graph.lengths is not None else graph.op("Expand", graph.steps, graph.batch)
-
-
-def inside_only(graph: TensorGraph, x: GraphValue) -> GraphValue:
-    """Steps [T, B, width] that are zero beyond a length."""
-    if graph.lengths is None:
-        return x
-    return graph.apply("Where", graph.inside(), x, 0.0)
-
-
 # Examples
 
 
@@ -396,7 +380,7 @@ def read_example(reader: InputLayer, sizes: Sizes, generator: torch.Generator) -
     if isinstance(reader, PixelInput):
         shape = sizes.steps, sizes.batch, reader.width
         return torch.randint(256, shape, generator=generator).float()
-    return numbers(sizes, reader.width, generator)
+    return numbers(sizes, reader.input_width, generator)
 
 
 def _spelled_example(ngrams: CharNGrams, own: Tensor, generator: torch.Generator) -> Tensor:

@@ -30,7 +30,7 @@ class _Encoded(ExportedGraph):
 
     def example(self, sizes: Sizes, generator: torch.Generator) -> Named:
         if self._framed:
-            width = self._encoder.reader.width * self._encoder.frame.size
+            width = self._encoder.reader.frame_width(self._encoder.frame)
             return {INPUT: layers.numbers(sizes, width, generator)}
         return {INPUT: layers.read_example(self._encoder.reader, sizes, generator)}
 

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from elman.core.errors import TaskError
 from elman.core.records import Seq, State
 from elman.core.run_config import NetworkSettings
-from elman.nn.framing import EACH_STEP, Frame, framed
+from elman.nn.framing import EACH_STEP, Frame
 from elman.nn.layer_stack import dropout
-from elman.nn.masks import step_mask
 from elman.nn.readers import InputLayer
 from elman.nn.recurrent import Recurrent
 from elman.nn.stepping import LayerStackStepper, StackStep
@@ -109,7 +108,7 @@ class Encoder(nn.Module):
         super().__init__()
         self._config, self.frame = config, frame
         self.reader = reader
-        self.recurrent = layers(config, reader.width * frame.size, bidirectional=bidirectional)
+        self.recurrent = layers(config, reader.frame_width(frame), bidirectional=bidirectional)
 
     def forward(self, seq: Seq, state: State | None = None) -> tuple[Seq, State]:
         """Hidden states [T', B, output_size], zero beyond a length, and the state at the end."""
@@ -117,10 +116,7 @@ class Encoder(nn.Module):
 
     def read(self, seq: Seq) -> Seq:
         """Vectors [T', B, width] of symbols [T, B] or features [T, B, F], T' frames; zero beyond a length."""
-        vectors = Seq(self.reader(seq.data, seq.lengths), seq.lengths)
-        if seq.lengths is not None:
-            vectors = Seq(vectors.data * step_mask(seq.data, seq.lengths)[..., None], seq.lengths)
-        return framed(vectors, self.frame)
+        return self.reader.frames(seq, self.frame)
 
     def read_frames(self, data: Tensor) -> Tensor:
         """Vectors [T', B, size * width] of steps that are in frames already.

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 import elman
-from elman.core.errors import ConfigError, DataError, RunError
+from elman.core.errors import ConfigError, DataError, RunError, TaskError
 from elman.core.records import Example, Record
 from elman.core.run_config import RunConfig
 from elman.data import batching
@@ -285,6 +285,15 @@ def test_a_number_has_the_mean_and_a_ridge():
     assert rows[name]["mae"] < 1
 
 
+def test_shapes_have_a_baseline_and_so_has_the_nearest_example(plain):
+    labels, series = list("ab") * 32, waves(64)
+    task = prepared(labels[:48], series[:48])
+    train, held = (task.encode(records(labels[a:b], series[a:b])) for a, b in ((0, 48), (48, 64)))
+    rows = baselines(task, train, held)
+    assert rows["logistic regression on random convolutions"]["accuracy"] >= 0.9
+    assert baselines(task, train, train)["nearest neighbour"]["accuracy"] == 1
+
+
 def test_several_have_baselines_too():
     labels = [["a"], ["a", "b"], ["b"], []] * 10
     texts = [f"{' '.join(label)} text" for label in labels]
@@ -335,6 +344,44 @@ def test_frames_are_fewer_steps_and_kept(plain, own, frame, steps):
     other.load_state_dict(network.state_dict())
     seq = batching.collate(examples).seq
     assert torch.equal(network(seq)[0], other(seq)[0])
+
+
+def waves(count: int) -> list[np.ndarray]:
+    """Noise of another level each, in every second of which a short wave stands anywhere."""
+    generator, found = np.random.default_rng(0), []
+    for place in range(count):
+        series = generator.normal(0, 0.3, 70 + place % 7) + generator.normal()
+        if place % 2:
+            start = generator.integers(50)
+            series[start : start + 16] += 2 * np.sin(np.arange(16))
+        found.append(series[:, None].astype(np.float32))
+    return found
+
+
+def test_kernels_find_a_shape_wherever_it_stands(plain):
+    tables = {"signal": {"kernels": 200}, "classify": {"frames": 8, "pool": "mean"}}
+    labels, series = list("ab") * 32, waves(64)
+    torch.manual_seed(0)
+    task = Classify.prepare(records(labels[:48], series[:48]), run(**tables))
+    network, batch = task.build(), batching.collate(task.encode(records(labels[:48], series[:48])))
+    optimizer = torch.optim.Adam(network.parameters(), 0.01)
+    for _ in range(40):
+        optimizer.zero_grad()
+        task.objective(network(batch.seq)[0], batch).nats.backward()
+        optimizer.step()
+    held = batching.collate(task.encode(records(labels[48:], series[48:])))
+    again = Classify.restore(task.to_text(), run(**tables), "vocab.json")
+    other = again.build().eval()
+    other.load_state_dict(network.eval().state_dict())
+    assert torch.equal(other(held.seq)[0], network(held.seq)[0])
+    assert (network(held.seq)[0].argmax(-1) == held.targets).float().mean() >= 0.9
+
+
+def test_kernels_do_not_stream(plain):
+    own = {"classify": {"bidirectional": False}, "signal": {"kernels": 100}}
+    task = Classify.prepare(records(list("abab"), waves(4)), run(**own))
+    with pytest.raises(TaskError, match=r"signal\.kernels = 100.*looks at the whole"):
+        task.streamer(task.build()).ends(None)
 
 
 @pytest.mark.parametrize("labels", [list("abab"), [["a"], ["b"], ["a", "b"], []], [0.5, 1.5, 2.5, 3.0]])

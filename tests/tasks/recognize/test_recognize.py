@@ -327,7 +327,7 @@ def test_known_words_and_a_word_list_bound_the_beam(tmp_path):
     again = Recognize.restore(listed.to_text(), listed._run, "v")
     assert task_text(again, scores) == "cab ba"
     assert again.describe()["search"] == "a beam of 20, 2 words"
-    with pytest.raises(DataError, match=r"none.txt: expected a word a line, got cannot be read"):
+    with pytest.raises(DataError, match=r"none.txt: no such file or folder"):
         prepared(recognize={"word_list": str(tmp_path / "none.txt")})
 
 

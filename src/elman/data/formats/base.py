@@ -193,11 +193,12 @@ def has_suffix(source: str, suffixes: tuple[str, ...]) -> bool:
 
 
 def head(source: str) -> bytes:
-    """The first bytes of what a file holds, packed or not; none, if there is no file."""
+    """The first bytes of what a file holds, packed or not, UTF-16 as UTF-8; none, if there is no file."""
     path = Path(source)
     if not path.is_file():
         return b""
-    return packed.begin(path, HEAD) if packed.is_packed(path) else first_bytes(path, HEAD)
+    begin = packed.begin(path, HEAD) if packed.is_packed(path) else first_bytes(path, HEAD)
+    return likely_encoding.as_utf8(begin)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -213,18 +214,23 @@ def read_bytes(path: Path) -> bytes:
     return packed.unpack(path, data) if packed.is_packed(path) else data
 
 
-def read_text(path: Path, encoding: str) -> str:
+def read_text(path: Path, encoding: str, folder: Path | None = None) -> str:
     """What a text file holds: newlines as they are, but CR LF made LF; at least one character.
+
+    Args:
+        path: of the file.
+        encoding: that Python knows, or `auto`.
+        folder: what a note names, where the file is one of many in it.
 
     Raises:
         DataError: there is no such file, it cannot be read, is binary, is not so encoded, or is empty.
     """
-    check_encoding(encoding)
+    check_file_encoding(encoding)
     data = read_bytes(path)
     if (offset := nul(data, encoding)) >= 0:
         got = f"a binary file (NUL byte at offset {offset:,})"
         raise DataError(path, got, remedy="name a plain-text file; if it is UTF-16, say --encoding utf-16")
-    text = decode(data, path, encoding)
+    text = decode(data, path, encoding, folder)
     if not text:
         raise DataError(path, "the file is empty", remedy="name a file that holds text")
     return text
@@ -232,15 +238,27 @@ def read_text(path: Path, encoding: str) -> str:
 
 def nul(data: bytes, encoding: str) -> int:
     """Where the first zero byte is, which no text has; -1 if there is none, or the encoding has them."""
-    return -1 if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")) else data.find(b"\0")
+    guessed = encoding == likely_encoding.AUTO
+    name = likely_encoding.wide_name(data) if guessed else codecs.lookup(encoding).name
+    return -1 if name.startswith(("utf-16", "utf-32")) else data.find(b"\0")
 
 
-def decode(data: bytes, path: Path, encoding: str) -> str:
+def decode(data: bytes, path: Path, encoding: str, folder: Path | None = None) -> str:
     """The text that bytes of a file are, without the mark of its encoding, and CR LF made LF.
+
+    Args:
+        data: all bytes of the file.
+        path: of the file.
+        encoding: that Python knows, or `auto`.
+        folder: what a note names, where the file is one of many in it.
 
     Raises:
         DataError: a byte is not of that encoding; with its line.
     """
+    if encoding == likely_encoding.AUTO:
+        encoding = likely_encoding.guess(data)
+        if not encoding.startswith("utf"):
+            notes.note(f"{folder or path}: not UTF-8, read as Windows-1252; --encoding sets another")
     if likely_encoding.is_latin_1(encoding) and likely_encoding.has_controls(data):
         notes.note(f"{path}: control characters of ISO 8859-1; it is rather Windows-1252: --encoding cp1252")
     try:
@@ -248,7 +266,7 @@ def decode(data: bytes, path: Path, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         got = f"not {encoding.upper()}: byte 0x{data[error.start]:02X} at offset {error.start:,}"
-        remedy = f"name the encoding it has, {likely_encoding.likely(data, encoding)}"
+        remedy = likely_encoding.likely(data, encoding)
         raise DataError(f"{path}:{line}", got, remedy=remedy) from error
 
 
@@ -265,6 +283,16 @@ def check_encoding(name: str) -> None:
         raise _no_encoding(f"unknown encoding {name!r}", name) from error
     if known in _NO_TEXT:
         raise _no_encoding(f"{name!r}, an encoding of names and literals", name)
+
+
+def check_file_encoding(name: str) -> None:
+    """See that a file can be read so: by an encoding, or by a guess of it.
+
+    Raises:
+        DataError: it is unknown; the nearest known one is named.
+    """
+    if name != likely_encoding.AUTO:
+        check_encoding(name)
 
 
 def _no_encoding(got: str, name: str) -> DataError:

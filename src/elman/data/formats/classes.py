@@ -18,7 +18,7 @@ from elman.data.formats.base import (
     MEDIA,
     Format,
     as_series,
-    check_encoding,
+    check_file_encoding,
     read_array,
     read_text,
     unreadable,
@@ -58,7 +58,7 @@ class Classes(Format):
         Raises:
             DataError: fewer than two classes, a class without input, or files of two kinds.
         """
-        check_encoding(encoding)
+        check_file_encoding(encoding)
         path = Path(source)
         try:
             yield from _folder(path, encoding)
@@ -112,7 +112,7 @@ def _class(folder: Path, encoding: str) -> Iterator[tuple[str, Record]]:
 
 def _input(kind: str, path: Path, encoding: str) -> Any:
     if kind == "text":
-        return read_text(path, encoding)
+        return read_text(path, encoding, path.parent.parent)
     return as_series(read_array(path), path) if kind == "series" else str(path)
 
 
@@ -137,7 +137,7 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[str, Record]]:
             path, "a file that is not text", expected=expected, remedy="put it in its class's folder"
         )
     found = False
-    for number, line in enumerate(read_text(path, encoding).split("\n"), 1):
+    for number, line in enumerate(read_text(path, encoding, path.parent).split("\n"), 1):
         if text := line.strip():
             found = True
             yield "text", Record({"text": text, "label": path.stem}, f"{path}:{number}")

@@ -69,7 +69,7 @@ def _is_records(source: str, begin: str) -> bool:
     if not begin.lstrip().startswith("{"):
         return False
     try:
-        return _rows(from_json(read_text(Path(source), "utf-8"), source)) is not None
+        return _rows(from_json(read_text(Path(source), "auto"), source)) is not None
     except DataError:
         return False
 

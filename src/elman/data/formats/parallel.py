@@ -12,7 +12,7 @@ from elman.core import notes
 from elman.core.errors import DataError
 from elman.core.formatting import one_line
 from elman.core.records import Record
-from elman.data.formats.base import Format, ReadingHints, check_encoding, read_text, to_json, unreadable
+from elman.data.formats.base import Format, ReadingHints, check_file_encoding, read_text, to_json, unreadable
 
 _COLUMN = re.compile(r"([A-Za-z][\w-]{0,29})(?:\.gz)?", re.IGNORECASE)
 
@@ -67,7 +67,7 @@ class Parallel(Format):
             DataError: there are fewer than two files, one of two cannot be read, is empty, binary or not so
                 encoded, or no two have equally many lines; of strict ones, the same of any.
         """
-        check_encoding(encoding)
+        check_file_encoding(encoding)
         try:
             files = self._columns(source)
         except OSError as error:

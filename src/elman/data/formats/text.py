@@ -14,7 +14,7 @@ from elman.data.formats.base import (
     HEAD,
     MEDIA,
     Format,
-    check_encoding,
+    check_file_encoding,
     decode,
     has_suffix,
     nul,
@@ -50,7 +50,7 @@ class TextFormat(Format):
 
         In a folder, what is hidden, empty or binary is left out.
         """
-        check_encoding(encoding)
+        check_file_encoding(encoding)
         path = Path(source)
         if not path.is_dir():
             yield Record({"text": read_text(path, encoding)}, str(path))
@@ -79,7 +79,7 @@ def _folder(folder: Path, encoding: str) -> Iterator[Record]:
     found = False
     for path in _files(folder):
         data = _text_bytes(path, encoding)
-        if text := decode(data, path, encoding):
+        if text := decode(data, path, encoding, folder):
             found = True
             yield Record({"text": text}, str(path))
     if not found:

@@ -141,7 +141,7 @@ def inspect(
         raise ConfigError("examples", str(examples), expected="at least 1")
     show.line("reading data")
     records, use, words = _records(model, source, reading)
-    marks = _MarkedColumns(tuple(mark), marks_file, reading.get("encoding", "utf-8"))
+    marks = _MarkedColumns(tuple(mark), marks_file, reading.get("encoding", "auto"))
     material = _material(model, records, use, words, examples, marks)
     with torch.random.fork_rng([]):
         measured = _measured(material, show)

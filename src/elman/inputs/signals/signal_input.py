@@ -20,7 +20,9 @@ from elman.inputs.base import Input, beside, named_in
 from elman.inputs.file_cache import once
 from elman.inputs.signals import audio, images
 from elman.inputs.signals.incremental import RowSource, SignalEncoder, samples
+from elman.nn import random_kernels
 from elman.nn.augmentation import SignalAugmentation
+from elman.nn.random_kernels import KernelBank, RandomKernels
 from elman.nn.readers import InputLayer
 
 
@@ -68,6 +70,7 @@ class _SignalInputLearnt(NamedTuple):
     mean: list[float]
     deviation: list[Annotated[float, ("exclusiveMinimum", 0)]]
     rate: Annotated[int, ("minimum", 0), ("maximum", 1 << 24)] = 0
+    kernels: KernelBank | None = None
 
 
 @final
@@ -80,13 +83,22 @@ class Signal(Input):
         scale: of the channels; nothing is done where it is empty.
         run: the settings.
         rate: samples a second that a sound must have; 0: any.
+        bank: the convolutions that the steps are read by, if they are.
     """
 
     name = "signal"
 
-    def __init__(self, kind: str, width: int, scale: ChannelScale, run: RunConfig, rate: int = 0) -> None:
+    def __init__(
+        self,
+        kind: str,
+        width: int,
+        scale: ChannelScale,
+        run: RunConfig,
+        rate: int = 0,
+        bank: KernelBank | None = None,
+    ) -> None:
         self._kind, self._width, self._scale, self._run = kind, width, scale, run
-        self._settings, self._rate = run.signal, rate
+        self._settings, self._rate, self._bank = run.signal, rate, bank
 
     @classmethod
     def takes(cls, value: Any) -> bool:
@@ -106,9 +118,12 @@ class Signal(Input):
             width = width or features.shape[1]
             _check_width(features, width, raw.where)
             moments.add(features.reshape(-1, 1) if how == "all" else features)
-        if how in ("sequence", "none"):
-            return cls(kind, width, ChannelScale([], []), run, rate)
-        return cls(kind, width, moments.scale(), run, rate)
+        scale = ChannelScale([], []) if how in ("sequence", "none") else moments.scale()
+        plain = cls(kind, width, scale, run, rate)
+        if kind != "series" or not run.signal.kernels:
+            return plain
+        bank = random_kernels.learn(_EncodedValues(plain, values), run.signal.kernels, run.training.seed)
+        return cls(kind, width, scale, run, rate, bank)
 
     @classmethod
     def restore(cls, content: dict[str, Any], run: RunConfig, where: object) -> Self:
@@ -117,9 +132,11 @@ class Signal(Input):
             scale = ChannelScale(content["mean"], content["deviation"])
             learnt = json_schema.build(_SignalInputLearnt, content)
             _check_scale(scale, learnt.width)
+            if learnt.kernels is not None:
+                learnt.kernels.check(_features(learnt.width, run.signal))
         if learnt.kind not in KINDS:
             raise RunError(where, f"an input of the kind {learnt.kind!r:.60}", remedy="update Elman")
-        return cls(learnt.kind, learnt.width, scale, run, learnt.rate)
+        return cls(learnt.kind, learnt.width, scale, run, learnt.rate, learnt.kernels)
 
     @property
     def kind(self) -> str:
@@ -127,8 +144,9 @@ class Signal(Input):
         return self._kind
 
     def content(self) -> dict[str, Any]:
-        """Kind, width, rate and scale."""
-        return {"kind": self._kind, "width": self._width, "rate": self._rate, **self._scale._asdict()}
+        """Kind, width, rate, scale, and the convolutions that it is read by."""
+        known = {"kind": self._kind, "width": self._width, "rate": self._rate, **self._scale._asdict()}
+        return known if self._bank is None else {**known, "kernels": self._bank._asdict()}
 
     @property
     def seconds(self) -> float:
@@ -166,16 +184,19 @@ class Signal(Input):
         return _finite(torch.cat(parts, 1), raw.where)
 
     def reader(self) -> InputLayer:
-        """The features as they are; disturbed in training, as the settings say."""
-        settings = self._settings
-        return SignalAugmentation(self._width * (1 + settings.differences) * (1 + settings.deltas), settings)
+        """The features, or what convolutions find in them; disturbed in training, as the settings say."""
+        plain = SignalAugmentation(_features(self._width, self._settings), self._settings)
+        return plain if self._bank is None else RandomKernels(self._bank, plain)
 
     def incremental_encoder(self) -> SignalEncoder:
         """Steps, scaled, as they come; sound by its samples, pictures by their rows; see `Input`."""
         settings = self._settings
-        if settings.normalise == "sequence" or settings.level:
-            wrong = "signal.level = true" if settings.level else "signal.normalise = sequence"
-            remedy = "train with signal.level = false and signal.normalise = channel"
+        if settings.normalise == "sequence" or settings.level or self._bank is not None:
+            wrong = (
+                "signal.normalise = sequence" if settings.normalise == "sequence" else "signal.level = true"
+            )
+            wrong = wrong if self._bank is None else f"signal.kernels = {settings.kernels}"
+            remedy = "train with signal.level = false, signal.kernels = 0 and signal.normalise = channel"
             raise TaskError("a stream of a signal", f"{wrong}, which looks at the whole", remedy=remedy)
         rate = settings.rate or self._rate
         source = (
@@ -189,6 +210,19 @@ class Signal(Input):
     def rate(self) -> int:
         """Samples a second of the sound that it reads; 0 if it does not read sound."""
         return (self._settings.rate or self._rate) if self._kind == "sound" else 0
+
+
+class _EncodedValues(Sequence[Tensor]):
+    """Values as an input encodes them, each when it is asked for."""
+
+    def __init__(self, member: Signal, values: Sequence[RawValue]) -> None:
+        self._member, self._values = member, values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._member.encode(self._values[place])
 
 
 class SignalKind(NamedTuple):
@@ -357,6 +391,11 @@ def _files(raw: RawValue) -> Path | tuple[Path, ...] | None:
 
 def _path(raw: RawValue) -> Path:
     return beside(raw.where, raw.value)
+
+
+def _features(width: int, settings: SignalSettings) -> int:
+    """Return how many features a step of `width` numbers has, with differences and slopes."""
+    return width * (1 + settings.differences) * (1 + settings.deltas)
 
 
 def _check_scale(scale: ChannelScale, width: int) -> None:

@@ -25,16 +25,17 @@ from elman.decoding.options import SearchOptions
 from elman.inputs import base
 from elman.inputs.base import Input
 from elman.inputs.image import Image
-from elman.inputs.signals.signal_input import Signal
+from elman.inputs.signals.signal_input import Signal, kind_of
 from elman.inputs.text import vocab
 from elman.inputs.text.text_input import prepared
 from elman.inputs.text.vocab import Vocab
 from elman.metrics.baselines import nearest_neighbour
 from elman.nn.convolution import map_size
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
-from elman.tasks import selection
+from elman.tasks import selection, training_length
 from elman.tasks.abilities import Mistake
-from elman.tasks.base import Evidence, Findings, Parted, Parts, Purpose, Scores
+from elman.tasks.base import Choice, Evidence, Findings, Parted, Parts, Purpose, Scores
+from elman.tasks.caption import recipe
 from elman.tasks.caption.graph import GRAPHS
 from elman.tasks.caption.network import CaptionNetwork
 from elman.tasks.caption.settings import CaptionConfig
@@ -84,6 +85,15 @@ class Caption(Seq2SeqTask[CaptionConfig]):
         """Those without a caption."""
         chosen = run.columns or columns.described(records, run.data, _readable)
         return selection.checked(records, lambda record: _captions(chosen, record))
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[CaptionConfig]) -> Sequence[Choice]:
+        """Return the settings that suit the data: see `elman.tasks.caption.recipe`."""
+        chosen, count = (
+            run.columns or columns.described(records, run.data, _readable),
+            training_length.learnt_from(len(records), run.data),
+        )
+        return list(recipe.choices(kind_of(chosen.read(records[0])), count))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[CaptionConfig]) -> Self:

@@ -1,23 +1,42 @@
-"""Trivial classifiers: what is most frequent, and linear models of simple features."""
+"""Trivial classifiers: what is most frequent, the nearest example, and linear models of simple features."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from statistics import median
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from elman.core import ngrams
-from elman.core.records import Example
-from elman.metrics.baselines import linear
+from elman.core.records import Example, Seq
+from elman.core.run_config import SignalSettings
+from elman.metrics.baselines import linear, nearest_neighbour
 from elman.metrics.baselines.linear import Features
+from elman.nn import random_kernels
+from elman.nn.augmentation import SignalAugmentation
+from elman.nn.framing import Frame
+from elman.nn.random_kernels import LENGTH, RandomKernels
 from elman.tasks.classify.targets import OneClass, Several, Target
 
 """A vocabulary of more symbols has words, of which shorter n-grams are counted."""
 _LONGEST = 500
 """Most steps of sequences of one length whose positions serve as features."""
+
+_KERNELS = 1344
+"""Features by random convolutions."""
+
+_AT_ONCE = 32
+"""Sequences whose convolutions are made at once."""
+
+_MOST_NUMBERS = 5_000_000
+"""Numbers of the training part, in all, beyond which convolutions and comparisons would take minutes."""
+
+_SURE = 0.9
+"""How probable the class of the nearest neighbour is."""
 
 Predictor: TypeAlias = Callable[[Sequence[Example]], Tensor]
 """Examples -> what a predictor says of each: outputs [N, ...]."""
@@ -34,7 +53,18 @@ def learnt(target: Target, train: Sequence[Example]) -> dict[str, Predictor]:
     kind = "logistic regression" if isinstance(target, OneClass | Several) else "ridge regression"
     for features, extract in _features(sequences):
         predictors[f"{kind} on {features}"] = _fitted(target, wanted, extract, sequences)
+    if isinstance(target, OneClass) and sequences[0].is_floating_point() and _is_small(sequences):
+        predictors["nearest neighbour"] = _nearest(wanted, target.size, sequences)
     return predictors
+
+
+def _nearest(wanted: Tensor, classes: int, sequences: Sequence[Tensor]) -> Predictor:
+    known = F.one_hot(wanted.long(), classes) * _SURE + (1 - _SURE) / classes
+    return lambda examples: known[nearest_neighbour.nearest(sequences, _data(examples))]
+
+
+def _is_small(sequences: Sequence[Tensor]) -> bool:
+    return sum(sequence.numel() for sequence in sequences) <= _MOST_NUMBERS
 
 
 def _fitted(target: Target, wanted: Tensor, extract: Extract, sequences: Sequence[Tensor]) -> Predictor:
@@ -65,6 +95,8 @@ def _features(sequences: Sequence[Tensor]) -> Iterator[tuple[str, Extract]]:
             "last value, mean, deviation, extremes",
             lambda asked: linear.Dense((linear.statistics(asked) - mean) / deviation),
         )
+        if _is_small(sequences) and median(map(len, sequences)) >= LENGTH:
+            yield "random convolutions", _shapes(sequences)
         return
     size = 1 + max(int(sequence.max()) for sequence in sequences)
     order = ngrams.order(size)
@@ -73,6 +105,26 @@ def _features(sequences: Sequence[Tensor]) -> Iterator[tuple[str, Extract]]:
     length = len(sequences[0])
     if size <= ngrams.FEW_SYMBOLS and length <= _LONGEST and all(len(s) == length for s in sequences):
         yield "positions", lambda asked: linear.positions([s.numpy() for s in asked], size, length)
+
+
+def _shapes(sequences: Sequence[Tensor]) -> Extract:
+    """Return what takes out the shares of steps at which random convolutions exceed thresholds."""
+    bank = random_kernels.learn(sequences, _KERNELS, seed=0)
+    width = sequences[0].shape[1]
+    kernels = RandomKernels(bank, SignalAugmentation(width, SignalSettings())).eval()
+
+    def shares(asked: Sequence[Tensor]) -> Tensor:
+        found = []
+        for first in range(0, len(asked), _AT_ONCE):
+            some = asked[first : first + _AT_ONCE]
+            lengths = torch.tensor([len(sequence) for sequence in some])
+            whole = Frame(int(lengths.max()), int(lengths.max()))
+            found.append(kernels.frames(Seq(pad_sequence(list(some)), lengths), whole).data[0])
+        return torch.cat(found)
+
+    known = shares(sequences)
+    mean, deviation = known.mean(0), known.std(0, correction=0).clamp(min=0.01)
+    return lambda asked: linear.Dense((shares(asked) - mean) / deviation)
 
 
 def _data(examples: Sequence[Example]) -> list[Tensor]:

@@ -11,6 +11,7 @@ from elman.core.run_config import RunConfig
 from elman.inputs import registry
 from elman.inputs.signals.signal_input import kind_of
 from elman.inputs.text.text_input import Text
+from elman.tasks import training_length
 from elman.tasks.base import Choice
 from elman.tasks.classify.settings import ClassifyConfig
 
@@ -29,6 +30,9 @@ _SOME = 3000
 _STEPS_OF_FEW, _STEPS = 400, 1700
 """Optimiser steps that few short series take, and other data."""
 
+_LONG = 64
+"""Steps from which on a series is read by the shapes in it, not by its values."""
+
 _SHORT = 40
 """Symbols of a short string, such as a name or a word."""
 
@@ -46,6 +50,7 @@ class Facts(NamedTuple):
         unit: of text.
         symbols: how many different ones the probed texts have.
         classes: whether a class is predicted, not several or a value.
+        streams: whether layers of one direction are asked for, which can read a stream.
     """
 
     kind: str
@@ -54,19 +59,21 @@ class Facts(NamedTuple):
     unit: str
     symbols: int
     classes: bool
+    streams: bool
 
 
 def facts(values: Sequence[RawValue], share: float, run: RunConfig[ClassifyConfig], target: str) -> Facts:
     """Return what is known of the values that are read, a share of which is learnt from."""
     count, kind = round(share * len(values)), kind_of(values[0].value)
+    streams = not run.options.bidirectional
     if kind in _FILES:
-        return Facts(kind, count, 0, "", 0, target == "class")
+        return Facts(kind, count, 0, "", 0, target == "class", streams)
     probed = values[:: max(1, len(values) // _PROBED)]
     member = registry.learn(probed, run)
     steps = median(len(member.encode(raw)) for raw in probed)
     vocab = member.vocab if isinstance(member, Text) else None
     unit = vocab.unit if vocab else ""
-    return Facts(member.kind, count, steps, unit, len(vocab) if vocab else 0, target == "class")
+    return Facts(member.kind, count, steps, unit, len(vocab) if vocab else 0, target == "class", streams)
 
 
 def choices(data: Facts, run: RunConfig[ClassifyConfig]) -> Iterator[Choice]:
@@ -96,7 +103,8 @@ def _common(data: Facts) -> Iterator[Choice]:
     yield Choice("training.beta2", 0.99, "training is short: Adam must know the gradients' size soon")
     yield Choice("training.warmup", 0.1, "the same")
     yield Choice("training.final_lr", 0.0, "weights that come to rest are averaged")
-    yield Choice("classify.pool", "max", "a class shows somewhere in a sequence, wherever that is")
+    if not _is_shaped(data):
+        yield Choice("classify.pool", "max", "a class shows somewhere in a sequence, wherever that is")
     if data.classes and data.count < _SOME:
         yield Choice(
             "data.split", "stratified", f"{data.count:,} examples: each part gets its share of each class"
@@ -109,29 +117,33 @@ def _common(data: Facts) -> Iterator[Choice]:
         yield Choice("data.valid", 0.05, f"of {data.count:,} examples most are to be learnt from")
 
 
-def _epochs(data: Facts, steps: int, batch: int, low: int, high: int) -> Iterator[Choice]:
-    epochs = min(max(round(steps * batch / max(1, data.count)), low), high)
-    yield Choice("training.batch_size", batch, f"{data.count:,} examples")
-    yield Choice(
-        "training.epochs", epochs, f"some {steps:,} steps of {batch} examples, {low} to {high} epochs"
-    )
+def _is_shaped(data: Facts) -> bool:
+    """Whether series are read by shapes, which need the whole of them."""
+    return data.kind == "series" and data.steps >= _LONG and not data.streams
 
 
 def _series(data: Facts) -> Iterator[Choice]:
     few = data.count < _FEW
     steps = _STEPS_OF_FEW if few else _STEPS
     yield Choice("network.cell", "gru", "as good as an LSTM on series, with three quarters of the weights")
-    yield Choice("network.hidden", 128, "series, long or short")
     yield Choice("network.dropout", 0.3, f"{data.count:,} examples")
-    yield Choice("classify.frames", 32, "read as 32 overlapping frames of any length, a step each")
     yield Choice("classify.mixup", 0.3, "mixtures of series are as good as more series")
-    yield Choice("signal.noise", 0.1, "series that differ by noise are the same")
-    yield Choice("signal.scaling", 0.1, "series that differ by a factor are nearly the same")
+    if _is_shaped(data):
+        yield Choice("signal.kernels", 1344, f"{data.steps:g} steps: shapes tell more than single values")
+        yield Choice("classify.frames", 16, "the kernels are counted in 16 overlapping frames of any length")
+        yield Choice("classify.pool", "mean", "shapes are counted")
+        yield Choice("network.hidden", 64, "the kernels have done half of the work")
+        yield Choice("network.input_dropout", 0.5, "there are more kernels than examples need")
+    else:
+        yield Choice("network.hidden", 128, "series")
+        yield Choice("classify.frames", 32, "read as 32 overlapping frames of any length, a step each")
+        yield Choice("signal.noise", 0.1, "series that differ by noise are the same")
+        yield Choice("signal.scaling", 0.1, "series that differ by a factor are nearly the same")
     yield Choice("training.lr", 0.003, "the rate for these")
     yield Choice(
         "training.ema", 0.99 if few else 0.998, "the mean of the last weights is better than the last"
     )
-    yield from _epochs(data, steps, 16 if few else 32, 4, 200)
+    yield from training_length.choices(data.count, steps, 16 if few else 32, 4, 200)
 
 
 def _sound(data: Facts) -> Iterator[Choice]:
@@ -143,7 +155,7 @@ def _sound(data: Facts) -> Iterator[Choice]:
     yield Choice("signal.mask_features", 0.2, "a sound is known by some of its bands, too")
     yield Choice("training.lr", 0.003, "the rate for these")
     yield Choice("training.ema", 0.998, "the mean of the last weights is better than the last")
-    yield from _epochs(data, _STEPS, 32, 4, 60)
+    yield from training_length.choices(data.count, _STEPS, 32, 4, 60)
 
 
 def _pictures(data: Facts) -> Iterator[Choice]:
@@ -153,7 +165,7 @@ def _pictures(data: Facts) -> Iterator[Choice]:
     yield Choice("network.hidden", 128, "rows of pixels")
     yield Choice("training.lr", 0.002, "the rate for these")
     yield Choice("training.ema", 0.998, "the mean of the last weights is better than the last")
-    yield from _epochs(data, 2200, 100 if data.count > 5_000 else 32, 4, 40)
+    yield from training_length.choices(data.count, 2200, 100 if data.count > 5_000 else 32, 4, 40)
 
 
 def _words(data: Facts) -> Iterator[Choice]:
@@ -170,7 +182,7 @@ def _words(data: Facts) -> Iterator[Choice]:
     yield Choice("network.variational", True, "what is dropped is dropped for a whole text")
     yield Choice("classify.adversarial", 0.1, "near vectors should mean the same")
     yield Choice("training.ema", 0.998, "the mean of the last weights is better than the last")
-    yield from _epochs(data, 900, 32, 4, 40)
+    yield from training_length.choices(data.count, 900, 32, 4, 40)
 
 
 def _symbols(data: Facts) -> Iterator[Choice]:
@@ -184,7 +196,7 @@ def _symbols(data: Facts) -> Iterator[Choice]:
         yield Choice("classify.frame", 8, f"{data.steps:g} symbols: a step is 8 of them, which overlap")
         yield Choice("classify.hop", 2, "the same")
         yield Choice("training.lr", 0.003, "the rate for these")
-        yield from _epochs(data, _STEPS, 32, 4, 60)
+        yield from training_length.choices(data.count, _STEPS, 32, 4, 60)
         return
     yield Choice("data.ngrams", 3, "n-grams of symbols have vectors of their own")
     yield Choice("network.hidden", 192, "short strings")
@@ -194,4 +206,4 @@ def _symbols(data: Facts) -> Iterator[Choice]:
     yield Choice("network.variational", True, "what is dropped is dropped for a whole string")
     yield Choice("classify.smoothing", 0.1, "many a short string belongs to several classes")
     yield Choice("classify.adversarial", 0.05, "near vectors should mean the same")
-    yield from _epochs(data, 3_400, 64 if data.count > 4_000 else 32, 4, 60)
+    yield from training_length.choices(data.count, 3_400, 64 if data.count > 4_000 else 32, 4, 60)

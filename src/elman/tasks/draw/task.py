@@ -23,9 +23,10 @@ from elman.data import columns, splits
 from elman.inputs.base import identity
 from elman.nn.mixture_densities import StepDistribution
 from elman.streaming.base import Composing
+from elman.tasks import training_length
 from elman.tasks.abilities import Crops, Exportable, Illustrated, PredictsRecords
-from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.draw import conditions, result, step_types
+from elman.tasks.base import Choice, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.draw import conditions, recipe, result, step_types
 from elman.tasks.draw.conditions import Condition, TextCondition
 from elman.tasks.draw.drawer import Drawer
 from elman.tasks.draw.graph import GRAPHS
@@ -41,6 +42,9 @@ _SHEET, _ROLLS, _LOOKS, _PREVIEWED = 16, 2, 3, 6
 _MOST_STEPS, _HEARD = 300, 48
 """Of a drawing in a report or a preview; of what does not end by itself in a preview."""
 _TEMPERATURE = 0.8
+
+_PROBED = 20
+"""Sequences that are read to know what a step is."""
 
 
 class _DrawContent(NamedTuple):
@@ -79,6 +83,14 @@ class Draw(Task[DrawConfig], PredictsRecords, Drawer, Illustrated, Crops, Compos
         """The records in shares; identical sequences stay on one side, if they are drawn at random."""
         chosen = columns.drawn(records, data, step_types.readable)
         return Parts(*splits.split_records(records, data, lambda record: identity(chosen.read(record))))
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[DrawConfig]) -> Sequence[Choice]:
+        """Return the settings that suit the data: see `elman.tasks.draw.recipe`."""
+        chosen = columns.drawn(records, run.data, step_types.readable)
+        known = [step_types.read(RawValue(chosen.read(one), one.where)) for one in records[:_PROBED]]
+        kind = step_types.learn([Named(steps, "") for steps in known], run.options)
+        return list(recipe.choices(kind.name, training_length.learnt_from(len(records), run.data)))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[DrawConfig]) -> Self:

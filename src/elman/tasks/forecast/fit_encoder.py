@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,45 @@ from elman.tasks.forecast.series_encoder import SeriesEncoder
 from elman.tasks.forecast.settings import ForecastConfig
 
 
+class Survey(NamedTuple):
+    """What the series are, before anything of them is learnt.
+
+    Args:
+        columns: which column is what.
+        series: all of them.
+        frequency: of their steps.
+        season: in steps.
+        horizon: steps to forecast.
+        ends: at which step the training part of each ends.
+    """
+
+    columns: ColumnRoles
+    series: list[Series]
+    frequency: Frequency
+    season: int
+    horizon: int
+    ends: list[int]
+
+
+def survey(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> Survey:
+    """Return what the series are.
+
+    Raises:
+        DataError: the records are not regular series.
+    """
+    options, found = run.options, _columns(records, run)
+    all_series, frequency = series.read(
+        records, found, fill=options.fill, notation=run.data.dates, resample=options.resample
+    )
+    all_series = between(all_series, options)
+    season = options.season or frequencies.season(frequency, all_series[0].times)
+    horizon, ends = _cut(all_series, run, season)
+    if not options.season and season + 1 + horizon > min(ends):  # too short to look a season back
+        season = 1
+        horizon, ends = _cut(all_series, run, season)
+    return Survey(found, all_series, frequency, season, horizon, ends)
+
+
 def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEncoder:
     """The outline that fits the records.
 
@@ -31,16 +71,7 @@ def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEnco
         ConfigError: a setting that does not fit the others.
     """
     options = run.options
-    found = _columns(records, run)
-    all_series, frequency = series.read(
-        records, found, fill=options.fill, notation=run.data.dates, resample=options.resample
-    )
-    all_series = between(all_series, options)
-    season = options.season or frequencies.season(frequency, all_series[0].times)
-    horizon, ends = _cut(all_series, run, season)
-    if not options.season and season + 1 + horizon > min(ends):  # too short to look a season back
-        season = 1
-        horizon, ends = _cut(all_series, run, season)
+    found, all_series, frequency, season, horizon, ends = survey(records, run)
     layout = _layout(options, horizon, season, min(ends))
     _check(all_series, ends, layout, options)
     return SeriesEncoder(

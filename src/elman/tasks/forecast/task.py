@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman.core.errors import TaskError, shortened
+from elman.core.errors import DataError, TaskError, shortened
 from elman.core.formatting import number
 from elman.core.records import Batch, Example, Record, Seq
 from elman.core.run_config import DataSettings, RunConfig
@@ -23,8 +23,8 @@ from elman.nn import encoder
 from elman.nn.distributions import DISTRIBUTIONS, ScaledNegativeBinomial
 from elman.streaming.base import Streaming
 from elman.tasks.abilities import EdgeLoss, Exportable, FitsLast, Mistake, ShowsMistakes, largest
-from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.forecast import column_roles, demo_rows, frequencies, spread, windows
+from elman.tasks.base import Choice, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.forecast import column_roles, demo_rows, frequencies, recipe, spread, windows
 from elman.tasks.forecast.fit_encoder import between, cut, fit, too_short
 from elman.tasks.forecast.forecaster import Forecaster
 from elman.tasks.forecast.graph import GRAPHS
@@ -95,6 +95,14 @@ class Forecast(Task[ForecastConfig], Forecaster, EdgeLoss, ShowsMistakes, FitsLa
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
         """All records for every part: a series is cut by time, and a context may lie in an earlier part."""
         return Parts(list(records), list(records) if data.valid else [], list(records) if data.test else [])
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[ForecastConfig]) -> Sequence[Choice]:
+        """Return the settings for such series: see `elman.tasks.forecast.recipe`."""
+        try:
+            return list(recipe.choices(recipe.facts(records, run), run))
+        except DataError:
+            return ()  # `prepare` says more
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[ForecastConfig]) -> Self:

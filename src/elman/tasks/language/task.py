@@ -25,7 +25,8 @@ from elman.inputs.text import vocab
 from elman.inputs.text.vocab import Vocab, WordVocab
 from elman.streaming.base import Completing, Composing
 from elman.tasks.abilities import Calibratable, Exportable, NamesSteps
-from elman.tasks.base import Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.base import Choice, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.language import recipe
 from elman.tasks.language.graph import GRAPHS
 from elman.tasks.language.network import LanguageNetwork
 from elman.tasks.language.settings import LanguageConfig
@@ -83,6 +84,15 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
                     where, f"{len(text)} characters", expected=f"enough for a {name} part", remedy=remedy
                 )
         return Parts(*([Record({"text": piece}, where)] if piece else [] for piece in pieces))
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[LanguageConfig]) -> Sequence[Choice]:
+        """Return the settings that suit the data: see `elman.tasks.language.recipe`."""
+        share = (
+            1 - (0 if run.data.valid_path else run.data.valid) - (0 if run.data.test_path else run.data.test)
+        )
+        length = round(share * sum(len(record.fields["text"]) for record in records))
+        return list(recipe.choices(length)) if run.data.unit in ("auto", "char") else []
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[LanguageConfig]) -> Self:

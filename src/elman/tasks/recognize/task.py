@@ -26,11 +26,12 @@ from elman.core.run_config import DataSettings, RunConfig
 from elman.data import columns, splits
 from elman.data.batching import IGNORED, collate
 from elman.data.columns import Columns
+from elman.data.formats.base import read_text
 from elman.decoding import scorers
 from elman.decoding.ctc_beam import PrefixScorer, prefix_beam
 from elman.decoding.ngram_lm import KneserNeyLM
 from elman.inputs import base, registry
-from elman.inputs.signals.signal_input import Signal
+from elman.inputs.signals.signal_input import Signal, kind_of
 from elman.inputs.text import vocab
 from elman.inputs.text.text_input import prepared
 from elman.inputs.text.vocab import Vocab
@@ -38,7 +39,7 @@ from elman.metrics.baselines.nearest_neighbour import nearest
 from elman.nn import ctc
 from elman.nn.encoder import in_one_direction
 from elman.streaming.base import Streaming
-from elman.tasks import selection
+from elman.tasks import selection, training_length
 from elman.tasks.abilities import (
     EdgeLoss,
     Exportable,
@@ -49,8 +50,8 @@ from elman.tasks.abilities import (
     ShowsMistakes,
     largest,
 )
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.recognize import error_rates
+from elman.tasks.base import Choice, Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.recognize import error_rates, recipe
 from elman.tasks.recognize.graph import GRAPHS
 from elman.tasks.recognize.network import CtcScores, RecognizeNetwork, frame_of
 from elman.tasks.recognize.settings import RecognizeConfig
@@ -148,6 +149,15 @@ class Recognize(
         """Those without a text."""
         chosen = run.columns or columns.transcribed(records, run.data, _readable)
         return selection.checked(records, lambda record: _text(chosen, record, run.data))
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[RecognizeConfig]) -> Sequence[Choice]:
+        """Return the settings that suit the data: see `elman.tasks.recognize.recipe`."""
+        chosen, count = (
+            run.columns or columns.transcribed(records, run.data, _readable),
+            training_length.learnt_from(len(records), run.data),
+        )
+        return list(recipe.choices(kind_of(chosen.read(records[0])), count, run))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[RecognizeConfig]) -> Self:
@@ -427,10 +437,7 @@ def _words(options: RecognizeConfig, known: Sequence[str], data: DataSettings) -
     listed: list[str] = []
     if options.word_list:
         path = Path(options.word_list)
-        try:
-            listed = path.read_text(encoding=data.encoding).splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(path, f"cannot be read: {error}", expected="a word a line") from error
+        listed = read_text(path, data.encoding).splitlines()
     spelled = [error_rates.plain(line, lower=data.lower) for line in listed]
     if options.words == "known":
         spelled += known

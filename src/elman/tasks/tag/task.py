@@ -30,7 +30,7 @@ from elman.nn.crf import Crf
 from elman.nn.embedding import LARGEST_EMBEDDING
 from elman.plots.classification import draw_confusion
 from elman.streaming.base import Streaming
-from elman.tasks import selection
+from elman.tasks import selection, training_length
 from elman.tasks.abilities import (
     EdgeLoss,
     Exportable,
@@ -41,8 +41,8 @@ from elman.tasks.abilities import (
     ShowsMistakes,
     largest,
 )
-from elman.tasks.base import Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
-from elman.tasks.tag import plots, scores, spans, token_columns
+from elman.tasks.base import Choice, Evidence, Findings, Loss, Parted, Parts, Purpose, Scores, Task
+from elman.tasks.tag import plots, recipe, scores, spans, token_columns
 from elman.tasks.tag.graph import GRAPHS
 from elman.tasks.tag.network import Tagged, TagNetwork, WordInput
 from elman.tasks.tag.settings import TagConfig
@@ -160,6 +160,11 @@ class Tag(
             token_columns.cells(record, columns.target, len(tokens))
 
         return selection.checked(records, check)
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[TagConfig]) -> Sequence[Choice]:
+        """Return the settings that suit the data: see `elman.tasks.tag.recipe`."""
+        return list(recipe.choices(training_length.learnt_from(len(records), run.data), run))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[TagConfig]) -> Self:

@@ -27,13 +27,14 @@ from elman.inputs.text import text_input, vocab
 from elman.inputs.text.vocab import Vocab
 from elman.nn import embedding
 from elman.nn.decoder import NO_ATTENTION, DecoderContext
-from elman.tasks import selection
+from elman.tasks import selection, training_length
 from elman.tasks.abilities import Mistake, NamesSteps
-from elman.tasks.base import Evidence, Findings, Parted, Parts, Purpose, Scores
+from elman.tasks.base import Choice, Evidence, Findings, Parted, Parts, Purpose, Scores
 from elman.tasks.seq2seq import result, target_text
 from elman.tasks.seq2seq.base import Seq2SeqTask
 from elman.tasks.seq2seq.result import GeneratedText
 from elman.tasks.seq2seq.target_text import Seq2SeqExample, TargetText, TextHypothesis
+from elman.tasks.translate import recipe
 from elman.tasks.translate.graph import GRAPHS
 from elman.tasks.translate.network import TranslateNetwork
 from elman.tasks.translate.settings import TranslateConfig
@@ -80,6 +81,17 @@ class Translate(Seq2SeqTask[TranslateConfig], NamesSteps):
         """The records in shares; identical sources stay on one side, if they are drawn at random."""
         chosen = columns.pair(records, data)
         return Parts(*splits.split_records(records, data, lambda record: base.identity(chosen.read(record))))
+
+    @classmethod
+    def recipe(cls, records: Sequence[Record], run: RunConfig[TranslateConfig]) -> Sequence[Choice]:
+        """Return the settings that suit the data: see `elman.tasks.translate.recipe`."""
+        chosen, count = (
+            run.columns or columns.pair(records, run.data),
+            training_length.learnt_from(len(records), run.data),
+        )
+        sources = [chosen.read(record) for record in records]
+        targets = [_target(chosen, record) for record in records]
+        return list(recipe.choices(recipe.facts(sources, targets, count)))
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[TranslateConfig]) -> Self:
