@@ -21,8 +21,8 @@ _FEW = 16
 _PIECE = 200
 """Steps of a piece."""
 
-_STEPS = 1500
-"""Optimiser steps of a training."""
+_STEPS, _STEPS_DOWN = 1500, 600
+"""Optimiser steps of a training; and of one on targets that count down, which overfits soon."""
 
 
 class LabelFacts(NamedTuple):
@@ -59,19 +59,21 @@ def choices(data: LabelFacts) -> Iterator[Choice]:
         pieces = max(1, data.total // _PIECE)
         yield Choice("label.window", _PIECE, f"{data.count} long sequences are learnt from in pieces")
     batch = 16 if pieces >= 64 else max(1, min(8, pieces // 4))
-    epochs = min(max(round(_STEPS * batch / max(1, pieces)), 10), 300)
+    steps = _STEPS_DOWN if data.counts_down else _STEPS
+    epochs = min(max(round(steps * batch / max(1, pieces)), 10), 300)
     if data.counts_down:
         yield Choice("label.bidirectional", False, "targets count down to an end that is not known in time")
+        yield Choice("network.zoneout", 0.4, "what remains shows slowly, in many steps")
     yield Choice("network.cell", "gru", "as good as an LSTM on signals, with three quarters of the weights")
-    yield Choice("network.hidden", 64, f"{data.total:,} steps")
+    yield Choice("network.hidden", 32 if data.counts_down else 64, f"{data.total:,} steps")
     yield Choice("network.layers", 2, "what a step means depends on what its neighbours mean")
-    yield Choice("network.dropout", 0.2, f"{data.count:,} sequences")
+    yield Choice("network.dropout", 0.3 if data.counts_down else 0.2, f"{data.count:,} sequences")
     yield Choice("training.lr", 0.003, "the rate for these")
     yield Choice("training.clip", 1.0, "one bad batch cannot undo many good ones")
     yield Choice("training.warmup", 0.1, "the first steps are small until the gradients' size is known")
     yield Choice("training.ema", 0.99, "the mean of the last weights is better than the last")
     yield Choice("training.batch_size", batch, f"{pieces:,} sequences or pieces")
-    yield Choice("training.epochs", epochs, f"some {_STEPS:,} steps of {batch} sequences, 10 to 300 epochs")
+    yield Choice("training.epochs", epochs, f"some {steps:,} steps of {batch} sequences, 10 to 300 epochs")
 
 
 def _falls(cells: Sequence[object]) -> bool:
