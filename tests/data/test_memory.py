@@ -61,6 +61,38 @@ def test_a_frame_keeps_its_index(model):
     assert told.loc[7, "prediction"] == model.predict(TEXTS[:1])[0]["prediction"]
 
 
+def test_times_and_names_of_an_index_are_columns(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    days = pandas.date_range("2023-01-01", periods=60)
+    values = np.sin(np.arange(60.0))
+    first = {"time": "2023-01-01 00:00:00"}
+    for data, fields in (
+        (pandas.DataFrame({"y": values}, index=days), first | {"y": 0.0}),
+        (pandas.Series(values, index=days), first | {"value": 0.0}),
+        (pandas.Series(values, index=days, name="y"), first | {"y": 0.0}),
+        (pandas.DataFrame({"time": values}, index=days), {"time of the index": first["time"], "time": 0.0}),
+        (pandas.DataFrame({"y": values}, index=days.to_period("D")), {"time": "2023-01-01", "y": 0.0}),
+        (pandas.DataFrame({"y": [0.0]}, index=pandas.Index(["a"], name="shop")), {"shop": "a", "y": 0.0}),
+        (pandas.DataFrame({"y": [0.0]}, index=["row"]), {"y": 0.0}),
+        (pandas.Series(["a text"]), {"text": "a text"}),
+    ):
+        assert records.records(data)[0].fields == fields
+    pairs = pandas.MultiIndex.from_product([["a"], days], names=["shop", None])
+    assert records.records(pandas.DataFrame({"y": values}, index=pairs))[0].fields == (
+        {"shop": "a", **first, "y": 0.0}
+    )
+    for data in (pandas.DataFrame({"y": values}, index=days), pandas.Series(values, index=days)):
+        model = elman.train(data, out=tmp_path / str(data.ndim), **TINY)
+        assert model.task.Config.section == "forecast"
+        assert len(model.forecast(data)) == 1
+
+
+def test_other_tasks_are_named_as_python_names_them(tmp_path):
+    rows = [{"text": "so good", "label": "a"}] * 9
+    with pytest.raises(DataError, match=r"task classify was guessed; other tasks .*: task='language'"):
+        elman.train(rows, out=tmp_path / "run", quiet=True)
+
+
 def test_what_is_no_frame_is_answered_in_kind_too(model):
     answers = model.predict(TEXTS[:2])
     assert model.predict([{"text": text} for text in TEXTS[:2]]) == answers

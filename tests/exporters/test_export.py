@@ -188,6 +188,20 @@ def test_what_tasks_may_be_made_of(name, tables):
     assert all(one.off <= 1e-5 for one in in_runtime(network(name, **tables)))
 
 
+@pytest.mark.parametrize("scale", ["last", "mean", "size"])
+def test_a_forecast_is_of_a_window_less_its_last_value(scale):
+    """As `about` says; of a counter beyond 2**30 float32 leaves nothing else."""
+    (piece,) = pieces(network("forecast", forecast={"scale": scale}), streams=False)
+    assert piece.about().get("offset", "") == ("" if scale == "size" else "last known value")
+    (window,) = piece.example(Sizes(4, torch.tensor([4, 4])), torch.Generator().manual_seed(1)).values()
+    origin = piece.about()["before"] + piece.about()["context"]
+    last = window[origin - 1, :, 0].clone()
+    whole = piece.reference({"input": window}, None)["forecast"]
+    window[:, :, 0] -= last
+    less = piece.reference({"input": window}, None)["forecast"] + last[:, None]
+    assert torch.allclose(whole, less, atol=1e-4) == (scale != "size")
+
+
 def long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Graphs are tried with up to 1,000 steps."""
     monkeypatch.setattr(onnx_check, "SIZES", ((1, 2), (2, 2), (333, 2), (1000, 3)))

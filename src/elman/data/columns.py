@@ -5,7 +5,6 @@ Works on names and values of columns, without tensors or tasks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.core.run_config import DataSettings
-from elman.data import column_kinds
+from elman.data import column_kinds, label_lists
 from elman.data.cells import ALL, cell, is_empty, is_number, is_on, joined, named, number
 from elman.data.formats.base import MEDIA
 
@@ -30,7 +29,8 @@ SOURCES = ("source", "src", "question", "input", "word", "text")
 WRITTEN = ("target", "tgt", "trg", "answer", "output", "translation", "caption", "text")
 """Names that a column to be written often has."""
 
-PAIRS = (("source", "target"), ("src", "tgt"), ("src", "trg"), ("question", "answer"), ("input", "output"))
+_PROMPTS = (("instruction", "output"), ("prompt", "completion"), ("prompt", "response"), ("input", "output"))
+PAIRS = (("source", "target"), ("src", "tgt"), ("src", "trg"), ("question", "answer"), *_PROMPTS)
 """Names that two columns often have of which one is written from the other."""
 
 PICTURED = ("picture", "image", "path", "file", "filename", "photo", "frames", "video", "features")
@@ -77,6 +77,7 @@ class Columns:
         targets: the names of several columns that are predicted, each with 0 or 1.
         one_hot: whether just one of these is 1 in each row.
         names: where all other columns are read, which they are; none: it was not kept.
+        separator: what stands between several labels in a cell of the target; "": each is one.
     """
 
     input: str
@@ -88,6 +89,7 @@ class Columns:
     targets: tuple[str, ...] = ()
     one_hot: bool = False
     names: tuple[str, ...] = ()
+    separator: str = ""
 
     def roles(self) -> dict[str, tuple[str, ...]]:
         """The columns by the settings that name them."""
@@ -114,7 +116,7 @@ class Columns:
             DataError: the column is not there; or, of several, one holds neither 0 nor 1.
         """
         if not self.targets:
-            return _listed(cell(record, self.target))
+            return label_lists.listed(cell(record, self.target), self.separator)
         found = [name for name in self.targets if is_on(record, name, cell(record, name))]
         if not self.one_hot:
             return found
@@ -129,6 +131,8 @@ class Columns:
         said = f"{words}, {self.target!r} is predicted"
         if self.left_out:
             said += "".join(f", {name!r} is left out as {kind}" for name, kind in self.left_out)
+        if self.separator:
+            said += f" as several labels with {self.separator!r} between them (--kind class: as one)"
         return f"{said} (guessed; --input and --target set them)" if self.guessed else said
 
     def _numbers(self, record: Record) -> list[float]:
@@ -146,17 +150,6 @@ class Columns:
                 record.where, f"{len(names)} columns to read", expected=str(self.steps), remedy=remedy
             )
         return _whole_numbers(record, names)
-
-
-def _listed(value: Any) -> Any:
-    """The list that a text is, as JSON or Python writes it: ["a", "b"]; else the value."""
-    if not (isinstance(value, str) and value.startswith("[") and value.endswith("]")):
-        return value
-    try:
-        found = json.loads(value.replace("'", '"'))
-    except (ValueError, RecursionError):
-        return value
-    return found if all(isinstance(each, str | int) for each in found) else value
 
 
 def _whole_numbers(record: Record, names: Sequence[str]) -> list[float]:
@@ -235,7 +228,9 @@ def infer_columns(records: Sequence[Record], data: DataSettings, readable: Calla
         inputs=tuple(inputs[: len(inputs) if len(inputs) > 1 else 0]),
         targets=tuple(targets[: len(targets) if len(targets) > 1 else 0]),
     )
-    return replace(chosen, one_hot=bool(chosen.targets) and _is_one_hot(records, chosen))
+    cells = [] if chosen.targets else [record.fields.get(known) for record in records]
+    mark = label_lists.separator(cells)
+    return replace(chosen, separator=mark, one_hot=bool(chosen.targets) and _is_one_hot(records, chosen))
 
 
 def pair(records: Sequence[Record], data: DataSettings) -> Columns:

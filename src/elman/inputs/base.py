@@ -13,6 +13,7 @@ from torch import Tensor
 from elman.core.errors import DataError
 from elman.core.records import RawValue
 from elman.core.run_config import RunConfig
+from elman.data.formats.base import MEDIA_FOLDERS
 from elman.inputs.incremental import IncrementalEncoder
 from elman.nn.readers import InputLayer
 
@@ -92,12 +93,13 @@ def identity(value: Any) -> bytes:
 
 
 def beside(where: str, path: str) -> Path:
-    """A path as a file names it: beside that file, or else as it stands.
+    """A path as a file names it: beside that file or in a folder of media there, or else as it stands.
 
     A name that no file can have is not there, as is what may not be looked at; reading it tells why.
     """
-    near = Path(where.rsplit(":", 1)[0]).parent / path
-    return near if os.path.exists(near) or not os.path.exists(path) else Path(path)  # noqa: PTH110, see above
+    folder = Path(where.rsplit(":", 1)[0]).parent
+    places = [folder / path, *(folder / name / path for name in MEDIA_FOLDERS), Path(path)]
+    return next((place for place in places if os.path.exists(place)), places[0])  # noqa: PTH110, see above
 
 
 def named_in(where: str, error: DataError) -> DataError:

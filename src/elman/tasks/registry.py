@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from elman.core import plugins
 from elman.core.errors import TaskError
+from elman.data import unlearnt
 
 if TYPE_CHECKING:
     from elman.core.records import Record
@@ -114,7 +115,9 @@ def choose(format_name: str, records: Sequence[Record]) -> tuple[str, str]:
 
     Raises:
         TaskError: they suggest none.
+        DataError: they are of a known layout that no task learns.
     """
+    unlearnt.check(records[0])
     found = readers(format_name)
     if len(found) == 1:
         return next(iter(found)), "no other task reads this format"

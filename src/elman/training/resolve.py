@@ -150,7 +150,10 @@ def with_others(error: ElmanError, data: DataSettings, guessed: str) -> ElmanErr
     if not others:
         return error
     was = f"task {guessed} was guessed; " if guessed else ""
-    commands = " or ".join(f"elman train {data.path} --task {name}" for name in others)
+    in_memory = data.path.startswith(PREFIX)
+    commands = " or ".join(
+        f"task={name!r}" if in_memory else f"elman train {data.path} --task {name}" for name in others
+    )
     remedy = f"{error.remedy}; {was}other tasks read the data: {commands}".removeprefix("; ")
     return type(error)(error.where, error.got, expected=error.expected, remedy=remedy)
 

@@ -42,6 +42,9 @@ MEDIA = {
 }
 """The suffix of a file that is one input and no text, and the field that it becomes."""
 
+MEDIA_FOLDERS = ("clips", "wavs", "wav", "audio", "images", "pictures", "media")
+"""Names of folders beside a table that hold the files that it names."""
+
 _MAGIC = b"\x93NUMPY"
 
 HEAD = 1 << 16

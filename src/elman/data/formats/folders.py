@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TextIO, final
 from elman.core.errors import DataError
 from elman.core.records import Record
 from elman.data.formats import archives
-from elman.data.formats.base import Format, ReadingHints
+from elman.data.formats.base import MEDIA_FOLDERS, Format, ReadingHints
 from elman.data.formats.packed import inner_name
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet")
@@ -33,6 +33,9 @@ _ABOUT = re.compile(
 """Names of files that tell about the data."""
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+_MORE = re.compile(r"((in|un)?validated(_sentences)?|other|reported|clip_durations|times)\.tsv", re.I)
+"""Names, in lower case or not, of files beside the parts of a data set of Common Voice."""
 
 _WORDS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
@@ -123,6 +126,7 @@ def _parts(folder: Path) -> FolderParts | None:
         return FolderParts(*(str(named.get(word, "")) for word in ("train", "valid", "test")))
     if not there and [each.name for each in folders] == ["data"]:
         return _parts(folders[0])
+    there = [file for file in there if not _MORE.fullmatch(file.name)]
     found: dict[str, list[Path]] = {}
     for file in there:
         if (word := _word(file)) and _suffix(file):
@@ -162,7 +166,10 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     """The folders and files in a folder, without what is hidden or tells about the data."""
     seen = sorted(folder.iterdir())
     folders = [each for each in seen if each.is_dir() and not each.name.startswith((".", "__"))]
-    return folders, [each for each in seen if each.is_file() and not _ABOUT.fullmatch(each.name)]
+    files = [each for each in seen if each.is_file() and not _ABOUT.fullmatch(each.name)]
+    if any(map(_suffix, files)):  # which name what the folders hold
+        folders = [each for each in folders if each.name.lower() not in MEDIA_FOLDERS]
+    return folders, files
 
 
 def _suffix(file: Path) -> str:

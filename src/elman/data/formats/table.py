@@ -21,7 +21,7 @@ from elman.core import notes
 from elman.core.errors import DataError
 from elman.core.records import Record
 from elman.data.cells import is_number
-from elman.data.formats import decimals
+from elman.data.formats import decimals, table_extras
 from elman.data.formats.base import (
     HEAD,
     Format,
@@ -111,10 +111,16 @@ class Table(Format):
             del lines[0]
         if not lines:
             raise DataError(path, "the table has a head and no row", remedy="add rows")
+        if not self._hints.strict:
+            lines = table_extras.without(path, lines, named=layout.head is not None)
         names = _names(layout, len(cells), f"{path}:{first}")
+        if recorded := layout.head is None and len(cells) in (2, 3) and table_extras.recording(path, cells):
+            names = ["path", *["transcript"] * (len(cells) - 2), "text"]
         commas = self._commas(path, [cells for _, cells in lines], names, layout)
         for line, cells in lines:
             written = {names[place]: cells[place] for place in commas} if commas else _AS_READ
+            if recorded:
+                written, cells[0] = {names[0]: cells[0]}, table_extras.recording(path, cells) or cells[0]
             for place, kind in commas.items():
                 cells[place] = decimals.plain(cells[place], kind)
             yield Record(Row(zip(names, cells, strict=True), layout, written), f"{path}:{line}")
@@ -177,7 +183,8 @@ def _delimiter(text: str) -> str:
         for delimiter in able
         if delimiter != "," and decimals.are_numbers(cell for row in able[delimiter] for cell in row)
     ]
-    return next(iter([*others, *able]), " " if _are_spaced_numbers(text) else "")
+    found = next(iter([*others, *able]), " " if _are_spaced_numbers(text) else "")
+    return "|" if found == "," and len(able.get("|", ((),))[0]) >= len(able[","][0]) else found
 
 
 def _are_spaced_numbers(text: str) -> bool:

@@ -45,6 +45,7 @@ def records(data: object, where: str = "row") -> list[Record]:
     Raises:
         DataError: data of another type, or none.
     """
+    data = _framed(data) if hasattr(data, "iloc") and not hasattr(data, "columns") else data
     found = rows(data)
     found = list(_items(data)) if found is None else found
     if not found:
@@ -73,6 +74,8 @@ def plain(value: Any) -> Any:
 
 def _other(value: Any) -> Any:
     """Convert a number or an array of another library; anything else stays, and is reported later."""
+    if type(value).__name__ == "Period":  # of pandas
+        return str(value)
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else str(value).replace("T", " ")
     if hasattr(value, "detach") or type(value).__module__.startswith("PIL"):
@@ -92,10 +95,29 @@ def _frame_rows(data: Any) -> list[Mapping[str, Any]] | None:
     if hasattr(data, "to_dicts"):  # polars
         return data.to_dicts()
     if hasattr(data, "iloc") and hasattr(data, "columns"):  # pandas
-        return data.to_dict("records")
+        return _with_index(data).to_dict("records")
     if hasattr(data, "column_names") and hasattr(data, "features"):  # Hugging Face
         return list(data)
     return None
+
+
+def _with_index(frame: Any) -> Any:
+    """A frame of pandas with its index as columns, where that has names or times."""
+    levels = getattr(frame.index, "levels", [frame.index])
+    timed = ["datetime" in str(level.dtype) or "period" in str(level.dtype) for level in levels]
+    if not any(timed) and all(name is None for name in frame.index.names):
+        return frame
+    usual = ("time" if is_time else f"level {place}" for place, is_time in enumerate(timed))
+    names = [new if old is None else old for old, new in zip(frame.index.names, usual, strict=True)]
+    clear = [f"{name} of the index" if name in frame.columns else name for name in names]
+    return frame.rename_axis(clear).reset_index()
+
+
+def _framed(series: Any) -> Any:
+    """A series of pandas as a frame; texts without a name are texts."""
+    if series.name is not None:
+        return series.to_frame()
+    return series.to_frame("text" if len(series) and isinstance(series.iloc[0], str) else "value")
 
 
 def _columns(data: Mapping[Any, Any]) -> list[dict[str, Any]]:

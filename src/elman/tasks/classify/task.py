@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Annotated, Any, NamedTuple, Self, final
 
@@ -132,7 +133,7 @@ class Classify(
     @classmethod
     def recipe(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Sequence[Choice]:
         """Return the settings for what is read: see `elman.tasks.classify.recipe`."""
-        chosen, data = run.columns or _columns(records, run.data), run.data
+        chosen, data = _chosen(records, run), run.data
         values = [_raw(chosen, record) for record in records]
         wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
         share = 1 - (0 if data.test_path else data.test)
@@ -142,7 +143,7 @@ class Classify(
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> dict[int, DataError]:
         """Those without a label, and the only one of a class."""
-        chosen = run.columns or _columns(records, run.data)
+        chosen = _chosen(records, run)
         wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
         return targets.TARGETS[targets.guess(wanted, run.options)].faults(wanted, run.options)
 
@@ -150,7 +151,7 @@ class Classify(
     def prepare(cls, records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Self:
         """The task with its columns, its input and its classes."""
         options = run.options
-        chosen = run.columns or _columns(records, run.data)
+        chosen = _chosen(records, run)
         wanted = [RawValue(chosen.wanted(record), record.where) for record in records]
         target = targets.TARGETS[targets.guess(wanted, options)].learn(wanted, options)
         if run.training.calibrate and isinstance(target, NumberTarget):
@@ -337,6 +338,13 @@ def _frame(member: Input, values: Sequence[RawValue], options: ClassifyConfig) -
         return Frame(options.frame, options.hop or options.frame)
     hop = max(1, round(median(len(member.encode(raw)) for raw in values) / options.frames))
     return Frame(_HOPS * hop, hop)
+
+
+def _chosen(records: Sequence[Record], run: RunConfig[ClassifyConfig]) -> Columns:
+    """The columns of a run; labels in one cell are parted unless the settings tell what the cell is."""
+    chosen = run.columns or _columns(records, run.data)
+    parted = run.options.kind in ("auto", "several") and not run.options.separator
+    return chosen if parted else replace(chosen, separator="")
 
 
 def _columns(records: Sequence[Record], data: DataSettings) -> Columns:

@@ -152,7 +152,7 @@ class DirectPiece(ExportedGraph):
 
     def about(self) -> dict[str, Any]:
         levels = [round(level, 4) for level in self._network.levels.tolist()]
-        return {"levels": levels, **_about(self._network.layout)}
+        return {"levels": levels, **_about(self._network)}
 
 
 @final
@@ -202,7 +202,7 @@ class WindowPiece(ExportedGraph):
         return {**_parameters(found.at(found.raw)), **scaling, **_named(state)}
 
     def about(self) -> dict[str, Any]:
-        return {"distribution": self._network.kind.__name__, **_about(self._network.layout)}
+        return {"distribution": self._network.kind.__name__, **_about(self._network)}
 
 
 @final
@@ -263,8 +263,11 @@ def _window(graph: StepGraph, layout: WindowLayout, steps: str | int) -> GraphVa
     return data
 
 
-def _about(layout: WindowLayout) -> dict[str, Any]:
-    return {"before": layout.before, "context": layout.context, "horizon": layout.horizon}
+def _about(network: Direct | Autoregressive) -> dict[str, Any]:
+    """The steps of a window, and what is taken off its values, in float64, before they become float32."""
+    layout = network.layout
+    offset = {} if network.scale is by_size else {"offset": "last known value"}
+    return {"before": layout.before, "context": layout.context, "horizon": layout.horizon, **offset}
 
 
 def _window_example(layout: WindowLayout, horizon: int, batch: int, generator: torch.Generator) -> Tensor:
