@@ -82,7 +82,7 @@ def test_nobody_reads_them(words):
 
 SOURCE = SCRIPTS.parent / "src" / "elman"
 # The rooms in which the first line of a function's docstring is in the imperative: "Return ...", "Write ...".
-IMPERATIVE = ["core", "decoding", "runs"]
+IMPERATIVE = ["cli", "core", "decoding", "metrics", "plots", "runs", "server", "streaming", "training"]
 # How first lines begin that are a noun phrase or a question instead.
 NO_VERB = re.compile(
     r"A|All|An|Another|As|At|By|Each|Every|For|From|How|If|In"
