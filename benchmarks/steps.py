@@ -1,6 +1,6 @@
 """Answers at each step of signals: remaining life of engines (C-MAPSS FD001), and which digit sounds now.
 
-python benchmarks/steps.py DATA [cmapss|digits]: DATA has folders `cmapss` (train_FD001.txt, test_FD001.txt and
+python benchmarks/steps.py DATA [cmapss|digits]: DATA has folders `cmapss` (train_FD001.txt, test_FD001.txt,
 RUL_FD001.txt) and `fsdd` (recordings `7_jackson_32.wav`). Tables are made in a temporary folder, models are
 trained by default settings, and the scores of the test part are printed.
 """
