@@ -202,7 +202,7 @@ def test_standard_input_in_another_format(capsys, monkeypatch, classifier):
         (["eval", "{run}", "{tmp}/columns.csv"], "columns.csv:2: no column 'text'; did you mean 'texts'?"),
         (
             ["predict", "{language}", "{tmp}/films.csv"],
-            "task 'language': expected tag, draw, translate, caption, recognize, recall or classify, "
+            "task 'language': expected tag, label, draw, translate, caption, recognize, recall or classify, "
             "got a task that does not predict; use elman sample ",
         ),
         (

@@ -48,6 +48,7 @@ ONE_WAY = {
     "classify": {"bidirectional": False},
     "tag": {"bidirectional": False},
     "recognize": {"bidirectional": False},
+    "label": {"bidirectional": False},
     "forecast": {"model": "autoregressive"},
     "draw": {"mixture": 2},
 }
@@ -159,6 +160,7 @@ def test_pools_whole_and_streaming(pool):
         ("classify", {"data": {"ngrams": 3}}),
         ("classify", {"data": {"unit": "word", "char_ngrams": 4}}),
         ("recognize", {"recognize": {"frame": 4, "hop": 2}}),
+        ("label", {}),
         ("tag", {"tag": {"char_hidden": 0}}),
         ("language", {"language": {"tie": True}}),
         *(("forecast", {"forecast": {"scale": scale, "patch": 2}}) for scale in ("last", "mean", "size")),
@@ -424,7 +426,7 @@ def put(given: list[ExportedGraph], graphs: list[Any]) -> torch.nn.Module:
     return found
 
 
-@pytest.mark.parametrize("name", ["language", "classify", "tag", "recognize", "forecast"])
+@pytest.mark.parametrize("name", ["language", "classify", "tag", "recognize", "label", "forecast"])
 def test_a_graph_in_a_networks_place_has_its_scores(name):
     made = network(name)
     (piece,), (one,) = pieces(made, streams=False), in_runtime(made)
@@ -509,6 +511,7 @@ C_CASES = [
     ("classify", {"classify": {"frame": 3, "hop": 2, "bidirectional": False}}),
     ("tag", {"tag": {"char_hidden": 0, "bidirectional": False}}),
     ("recognize", {"recognize": {"bidirectional": False}}),
+    ("label", {"label": {"bidirectional": False}}),
     ("forecast", {"forecast": {"model": "autoregressive"}}),
     ("draw", {"draw": {"start": "none", "mixture": 2}}),
     ("draw", {"draw": {"start": "class", "mixture": 2}}),

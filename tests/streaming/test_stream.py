@@ -54,6 +54,7 @@ FORWARD = {
     "classify": {"classify": {"bidirectional": False}},
     "tag": {"tag": {"bidirectional": False, "output": "softmax"}},
     "recognize": {"recognize": {"bidirectional": False}},
+    "label": {"label": {"bidirectional": False, "lag": 2}},
     "draw": {"draw": {"start": "class"}},
     "forecast": {},
 }
@@ -180,6 +181,19 @@ def of_classify(model: Untrained) -> tuple[Any, Callable[[list[Any], float], Non
     return TEXT * 6, lambda outputs, bound: close(outputs[-1:], whole[None], bound)
 
 
+def of_label(model: Untrained) -> tuple[Any, Callable[[list[Any], float], None]]:
+    value = np.concatenate([record.fields["inputs"] for record in RECORDS["label"]])
+    (example,) = model.task.encode([model.task.record(value, "value")], Purpose.PREDICT)
+    scores = model.network(Seq(example.data[:, None].to(dtype(model))))[0][:, 0]
+    whole = model.task.target.outputs(scores)[len(example.data) - len(value) :]
+
+    def check(outputs: list[Any], bound: float) -> None:
+        assert len(outputs) == len(value)
+        close(outputs, whole, bound)
+
+    return value, check
+
+
 def of_recognize(model: Untrained) -> tuple[Any, Callable[[list[Any], float], None]]:
     value = np.concatenate([record.fields["features"] for record in RECORDS["recognize"]])
     (example,) = model.task.encode([model.task.record(value, "value")], Purpose.PREDICT)
@@ -226,6 +240,7 @@ WHOLE = {
     "tag": of_tag,
     "classify": of_classify,
     "recognize": of_recognize,
+    "label": of_label,
     "draw": of_draw,
     "forecast": of_forecast,
 }
@@ -244,7 +259,7 @@ def test_every_task_streams_or_says_that_it_does_not(name):
     if name not in WHOLE:
         with pytest.raises(TaskError, match=f"expected {tasks.able(Streaming)}, got .*use predict"):
             StreamFactory(model)
-    elif name in ("classify", "recognize", "tag"):
+    elif name in ("classify", "label", "recognize", "tag"):
         with pytest.raises(TaskError, match=rf"train with {name}.bidirectional = false"):
             StreamFactory(model)
 
@@ -319,6 +334,7 @@ LINES = {
     "classify": "so good\nbad film\n\nnot so",
     "draw": "1,0,0\n0.5,1,0\n-1,2,1\n0,0,0",
     "forecast": "\n".join(map(str, range(30))),
+    "label": "1,0,0\n0.5,1,0\n-1,2,1\n0,0,0",
     "recognize": "0.5,1,0,2,0,1\n-1,2,1,0,3,0\n0.25,0,2,0,0,0\n" * 4 + "1,1,1,0,0,0",
 }
 

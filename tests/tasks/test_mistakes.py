@@ -27,6 +27,7 @@ HEADS = {
     "translate": ["where", "read", "answer", "right", "symbol error rate", "probability"],
     "caption": ["where", "answer", "right", "symbol error rate", "probability"],
     "recognize": ["where", "answer", "right", "errors", "probability"],
+    "label": ["where", "answer", "right", "wrong steps", "steps", "at step"],
     "forecast": ["read", "answer", "right", "mean error", "of its usual change"],
     "recall": ["answer", "right", "overlap", "steps"],
 }

@@ -76,6 +76,12 @@ RECORDS["recall"] = [
     for i, text in enumerate(REVIEWS)
 ]
 RECORDS["draw"] = [Record({"strokes": zigzag(i), "label": "ab"[i % 2]}, f"line {i}") for i in range(8)]
+RECORDS["label"] = [
+    Record(
+        {"inputs": zigzag(i), "target": [None, *("ab"[step // 2 % 2] for step in range(3 + i))]}, f"line {i}"
+    )
+    for i in range(8)
+]
 RECORDS["recognize"] = [
     Record({"features": letters(text), "text": text}, f"line {i}") for i, text in enumerate(REVIEWS)
 ]

@@ -17,10 +17,13 @@ from elman.core.errors import DataError
 from elman.core.records import Record
 from elman.core.run_config import DataSettings
 from elman.data import column_kinds, columns, times
-from elman.data.cells import cell, is_empty, named, number
+from elman.data.cells import cell, is_empty, is_number, named, number
 
 _FEWEST = 3
 """Rows that a sequence has on average, where nobody says that rows are steps."""
+
+_STEP_TARGETS = ("activity", "gesture", "stage", "phase", "state", "event", "rul")
+"""Names, beside the usual ones, that a column with a target at each step often has."""
 
 _PROBED = 1000
 """Rows that tell whether each has one token."""
@@ -45,6 +48,7 @@ class LongTable:
         time: the column that orders the rows of a sequence; "": they are in order.
         inputs: the columns of numbers that are read, a channel each; none: every column becomes a list.
         target: the column to be predicted, the same in all rows of a sequence; "" where columns become lists.
+        in_step: whether each row has a target of its own, which may be missing.
         dates: the notation of times, as `elman.data.times.read` takes it.
         guessed: whether any of this was guessed.
     """
@@ -55,12 +59,13 @@ class LongTable:
     target: str = ""
     dates: str = times.AUTO
     guessed: bool = True
+    in_step: bool = False
 
     def join(self, records: Iterable[Record]) -> list[Record]:
         """A record for each sequence, in the order in which they begin.
 
-        Beside what names it its fields are `series`, float32 [T, C], and the target, where there is one; or,
-        where no inputs are named, a list for each column.
+        Beside what names it its fields are `series`, float32 [T, C], and the target, where there is one (a
+        list [T], if each row has one); or, where no inputs are named, a list for each column.
 
         Raises:
             DataError: a column is missing, a cell is not a number or a time, day and month are ambiguous, a
@@ -75,12 +80,17 @@ class LongTable:
     ) -> Iterator[tuple[Record, Mapping[str, Any]]]:
         """Answers as the table has them: of lists an entry a row; else one a sequence, beside its name."""
         for record, answer in answers:
-            if self.inputs or not isinstance(record.fields, JoinedRows):
+            if (self.inputs and not self.in_step) or not isinstance(record.fields, JoinedRows):
                 fields = {name: cell for name, cell in record.fields.items() if name != "series"}
                 yield Record(fields, record.where), answer
                 continue
             for place, row in enumerate(record.fields.rows):
                 yield row, {name: cells[place] for name, cells in answer.items()}
+
+    def part(self, record: Record, start: int, stop: int) -> Record:
+        """The steps of a sequence from `start` to before `stop`, as a sequence."""
+        assert isinstance(record.fields, JoinedRows)
+        return self._joined(record.fields.rows[start:stop])
 
     def roles(self) -> dict[str, tuple[str, ...]]:
         """The columns by the settings that name them."""
@@ -91,9 +101,10 @@ class LongTable:
         """Which columns make the sequences, in words."""
         apart = ", ".join(map(repr, self.group))
         words = f"rows of one {apart} are a sequence" if apart else "rows up to an empty one are a sequence"
+        each = " at each step" if self.in_step else ""
         words += f" in the order of {self.time!r}" if self.time else ""
         words += f", {', '.join(map(repr, self.inputs))} are read" if self.inputs else ""
-        words += f", {self.target!r} is predicted" if self.target else ""
+        words += f", {self.target!r} is predicted{each}" if self.target else ""
         settings = "--group, --time, --input, --target and --rows set them"
         return f"{words} (guessed; {settings})" if self.guessed else words
 
@@ -106,7 +117,8 @@ class LongTable:
         steps = [[number(row, name) for name in self.inputs] for row in rows]
         fields["series"] = np.array(steps, np.float32)
         if self.target in first:
-            fields[self.target] = self._label(rows)
+            each = self.in_step
+            fields[self.target] = [row.fields[self.target] for row in rows] if each else self._label(rows)
         return Record(JoinedRows(fields, rows, self), rows[0].where)
 
     def _moments(self, rows: Sequence[Record]) -> Sequence[Any]:
@@ -217,6 +229,78 @@ def find(records: Sequence[Record], data: DataSettings) -> LongTable | None:
         dates=data.dates,
         guessed=guessed,
     )
+
+
+def find_labelled(records: Sequence[Record], data: DataSettings) -> LongTable | None:
+    """The columns of a table whose rows are the steps of series with a target at each step; None, if not.
+
+    Rows are steps if a column names groups of rows and another one is a time or counts within each; or if
+    the settings say so, and then all rows are one sequence where nothing names groups. The target has a usual
+    name, or is the only other column of texts, else the last one of numbers.
+
+    Args:
+        records: all rows.
+        data: the settings, which may name columns, or say what rows are.
+
+    Raises:
+        DataError: a column that is named is not there; or rows are steps, and a column cannot be guessed.
+    """
+    first = records[0]
+    if data.rows == "sequences" or not _is_flat(first):
+        return None
+    inputs, target = named(first, data.input), named(first, data.target)
+    group, time = _group_and_time(records, data, {*inputs, *target}, asked=True)
+    if not time:
+        names = (name for name in first.fields if name not in (*group, *inputs, *target))
+        time = next((name for name in names if _is_time(records, name)), "") if not group else ""
+    free = [name for name in first.fields if name not in (*group, time, *inputs)]
+    keys = column_kinds.keys(records, free)
+    able = [name for name in free if name not in keys or name in target]
+    answer = (target or [step_target(records, able) or next(reversed(able), "")])[0]
+    numbers = inputs or [name for name in able if name != answer and columns.is_numeric(records, name)]
+    if not (numbers or data.rows == "steps" or data.time):
+        return None  # but paths of files, or lists
+    if not answer:
+        raise _no_column(first, "a target at each step", "--target")
+    if not numbers:
+        raise _no_column(first, "numbers to read", "--input")
+    guessed = not (data.group and data.time and data.input and data.target)
+    kept = {"group": tuple(group), "time": time, "inputs": tuple(numbers), "target": answer}
+    return LongTable(**kept, dates=data.dates, guessed=guessed, in_step=True)
+
+
+def step_target(records: Sequence[Record], names: Sequence[str]) -> str:
+    """The column of a usual name for a target at each step, or the only column of texts; "" for none."""
+    usual = columns.usual_target(names)
+    small = {name.lower(): name for name in names}
+    texts = [name for name in names if not columns.is_numeric(records, name)]
+    return (
+        usual
+        or next((small[name] for name in _STEP_TARGETS if name in small), "")
+        or (texts[0] if len(texts) == 1 else "")
+    )
+
+
+def labels_steps(records: Sequence[Record]) -> str:
+    """The column of targets that change within the sequences of a table of steps; "", if it is none.
+
+    A number at each step of a calendar is a series to forecast, not such a target.
+    """
+    data = DataSettings()
+    if len(records) < _FEWEST or not _is_flat(records[0]):
+        return ""
+    group, time = _group_and_time(records, data, set(), asked=False)
+    names = [name for name in records[0].fields if name not in (*group, time)]
+    keys = column_kinds.keys(records, names)
+    names = [name for name in names if name not in keys]
+    target = step_target(records, names)
+    read = [name for name in names if name != target and columns.is_numeric(records, name)]
+    if not (group and time and target and read) or len(read) + 1 < len(names):
+        return ""
+    dated = not is_number(records[0].fields[time])
+    if columns.is_numeric(records, target) and (dated or target.lower() == "y"):
+        return ""
+    return "" if _is_same(groups(records, group), target) else target
 
 
 def find_tokens(records: Sequence[Record], data: DataSettings) -> LongTable | None:

@@ -21,7 +21,7 @@ Scores: TypeAlias = dict[str, float]
 RISING = frozenset(
     {
         *("accuracy", "accuracy_known", "accuracy_unknown", "macro_f1", "micro_f1", "span_f1"),
-        *("precision", "recall", "subset_accuracy", "r2"),
+        *("precision", "recall", "subset_accuracy", "r2", "nse", "edit_score"),
         *("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf", "exact_match"),
         *("recalled", "overlap", "bit_accuracy"),
     }

@@ -55,6 +55,7 @@ TASKS: MutableMapping[str, type[Task]] = TaskTable(
     {
         "language": "elman.tasks.language.task:Language",
         "tag": "elman.tasks.tag.task:Tag",
+        "label": "elman.tasks.label.task:Label",
         "draw": "elman.tasks.draw.task:Draw",
         "forecast": "elman.tasks.forecast.task:Forecast",
         "translate": "elman.tasks.translate.task:Translate",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO, final
 from elman.core.errors import DataError, nearest
 from elman.core.records import Record
 from elman.data.formats.base import Format, write_json_lines
-from elman.data.samples import chords, curves, dates, letters, morse, patterns, shapes, sunspots
+from elman.data.samples import chords, curves, dates, letters, morse, oscillator, patterns, shapes, sunspots
 from elman.data.samples.syntax import logical_lines
 
 PREFIX = "sample:"
@@ -150,6 +150,7 @@ SAMPLES = {
     "dates": Sample("dates in many notations, each with the same in ISO 8601, to be translated", dates.rows),
     "letters": Sample("strokes of a pen that write short words, each with its text", letters.rows),
     "morse": Sample("words in Morse code as sound, with noise, each with its text", morse.rows),
+    "oscillator": Sample("noisy speeds of an oscillator, each step with its position", oscillator.rows),
     "patterns": Sample("the 26 capital letters on 8 x 8 points each, to be remembered", patterns.rows),
     "python-docs": Sample("Python's reference manual by topics, half a megabyte of English", _python_docs),
     "python-names": Sample("lines of Python, each token with what the parser says it is", _python_names),
