@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from pathlib import Path
 
@@ -76,3 +78,57 @@ def test_nobody_reads_them(words):
     """The words of a sample in Morse are data."""
     hits = words.hits()
     assert not [hit for hit in hits if "morse.py" not in hit.place]
+
+
+SOURCE = SCRIPTS.parent / "src" / "elman"
+# The rooms in which the first line of a function's docstring is in the imperative: "Return ...", "Write ...".
+IMPERATIVE = ["cli", "core", "decoding", "metrics", "plots", "runs", "server", "streaming", "training"]
+# How first lines begin that are a noun phrase or a question instead.
+NO_VERB = re.compile(
+    r"A|All|An|Another|As|At|By|Each|Every|For|From|How|If|In"
+    r"|Its|Nothing|Of|On|One|Other|Some|That|The|There|These|Those|What|When|Where|Whether|Which|Who|Why|Within"
+)
+
+
+def _first_lines(source: str):
+    """Yield the line and the first line of the docstring of each function but properties."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            doc = ast.get_docstring(node)
+            is_property = any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
+            if doc and not is_property:
+                yield node.lineno, doc.splitlines()[0]
+
+
+def _is_imperative(line: str) -> bool:
+    word = line.split()[0].rstrip(".,:;")
+    return word.isalpha() and word[0].isupper() and not NO_VERB.fullmatch(word)
+
+
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("Return whether all fit.", True),
+        ("Whether all fit.", False),
+        ("[T, B, F] of each step.", False),
+        ("The sum.", False),
+        ("What each row holds.", False),
+        ("`value` as a text.", False),
+    ],
+)
+def test_an_imperative_is_told_from_a_noun(line, right):
+    source = f'def f():\n    """{line}"""\n'
+    assert [_is_imperative(first) for _, first in _first_lines(source)] == [right]
+
+
+@pytest.mark.parametrize("room", IMPERATIVE)
+def test_functions_say_what_to_do(room):
+    files = sorted((SOURCE / room).rglob("*.py"))
+    assert files
+    found = [
+        f"{file.relative_to(SOURCE)}:{number}: {line}"
+        for file in files
+        for number, line in _first_lines(file.read_text(encoding="utf-8"))
+        if not _is_imperative(line)
+    ]
+    assert not found

@@ -135,6 +135,17 @@ def test_rows_under_years_are_series_with_the_names_before_them(tmp_path):
     assert len(dataset.load(run).records) == 3
 
 
+def test_rows_that_end_early_are_series(tmp_path):
+    def line(place: int, steps: int) -> str:
+        return ",".join([f"H{place}", *map(str, range(steps)), *[""] * (30 - steps)])
+
+    head = ",".join(f"V{place}" for place in range(1, 32))
+    ragged = text_file(tmp_path / "a.csv", [head, *(line(place, 20 + place) for place in range(8))])
+    assert resolved(ragged)[1] == "forecast"
+    even = text_file(tmp_path / "b.csv", [head, *(line(place, 30) for place in range(8))])
+    assert resolved(even)[1] != "forecast"
+
+
 @pytest.mark.parametrize("names", ["rec_no,step", "sample_number,time", "engine name,cycle"])
 def test_groups_by_other_names(tmp_path, names):
     rows = [f"{i},{t},{(i + t) % 5}.5,{i % 2}.25,{'ab'[i % 2]}" for i in range(8) for t in range(6)]

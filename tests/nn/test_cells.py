@@ -71,7 +71,7 @@ class Products:
 def test_step_keeps_shapes_and_differentiates_twice(name):
     cell = cells.get(name)
     assert cell.name == name
-    own = [some() if scalar else some(H) for scalar in cell.learnt_scalars]
+    own = [some() if scalar else some(H) for scalar in cell.entering_scalars]
     wx, *state = some(B, cell.gates * H), *(some(B, H) for _ in range(cell.states))
 
     def step(wx, *given):
@@ -138,7 +138,7 @@ def test_a_network_may_start_as_torch_does():
         assert parameter.std().item() == pytest.approx(1 / 8 / 3**0.5, rel=0.1)
 
 
-@pytest.mark.parametrize("cell", [name for name in cells.names() if cells.get(name).keeps])
+@pytest.mark.parametrize("cell", [name for name in cells.names() if cells.get(name).timed])
 def test_units_may_start_so_as_to_remember(cell):
     """Without weights, what stands in the memory fades by the share that each unit keeps."""
     net = Recurrent(cell, F, 500, layers=2, memory=100).double()
@@ -147,10 +147,12 @@ def test_units_may_start_so_as_to_remember(cell):
             if not name.startswith("bias_"):
                 weight.zero_()
         bias = net.bias_ih_l1.chunk(net.cell.gates)
-        before = tuple(torch.ones(1, 1, 500).double() for _ in range(net.cell.states))
-        layer = net.weights(1)
-        job = ScanJob(torch.zeros(1, 1, 500).double(), tuple(s[0] for s in before), layer)
-        kept = dispatch.scan(net.cell, job, "loop")[1][-1]
+        after = []
+        for filled in (torch.zeros, torch.ones):
+            before = tuple(filled(1, 500).double() for _ in range(net.cell.states))
+            job = ScanJob(torch.zeros(1, 1, 500).double(), before, net.weights(1))
+            after.append(dispatch.scan(net.cell, job, "loop")[1][-1])
+        kept = after[1] - after[0]
     memory = 1 / (1 - kept)
     assert 2 <= memory.min() < 5
     assert 95 < memory.max() <= 100

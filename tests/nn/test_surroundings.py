@@ -75,6 +75,7 @@ def job_of(net, steps, batch, *, ragged=False, reset=False, every=True) -> ScanJ
 
 def everything(net, job, kernel) -> list[Tensor]:
     """All states, with and without gradients, and all gradients."""
+    job = job._replace(weights=net.weights(0))  # made anew: what is made of parameters has one backward
     ys, last = kernels.scan(net.cell, job, kernel)
     total = sum((out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum() for out in (*ys, *last))
     leaves = [job.x, *job.state, *net.parameters()]

@@ -122,6 +122,48 @@ def lem(x, u, b, h, z):
     return (1 - s) * h + s * tanh(x[3] + u[3] @ z + b[3]), z
 
 
+def positive(x):
+    return torch.where(x >= 0, x + 0.5, sigmoid(x))
+
+
+def mingru(x, u, b, h):
+    return ((1 - sigmoid(x[0])) * h + sigmoid(x[0]) * positive(x[1]),)
+
+
+def minlstm(x, u, b, h):
+    f, i = sigmoid(x[0]), sigmoid(x[1])
+    return (f / (f + i) * h + i / (f + i) * positive(x[2]),)
+
+
+def qrnn(x, u, b, h, c):
+    f = sigmoid(x[1])
+    c = f * c + (1 - f) * tanh(x[0])
+    return sigmoid(x[2]) * c, c
+
+
+def sru(x, u, b, h, c, v_f, v_r):
+    f, r = sigmoid(x[1] + v_f * c), sigmoid(x[2] + v_r * c)
+    c = f * c + (1 - f) * x[0]
+    return r * c + (1 - r) * x[3], c
+
+
+def lru(x, u, b, h, s, nu, theta, gamma):
+    turned = exp(torch.complex(-exp(nu), exp(theta)))
+    z = turned * torch.complex(h, s) + exp(gamma) * torch.complex(x[0], x[1])
+    return z.real, z.imag
+
+
+def s5(x, u, b, h, s, alpha, omega, delta):
+    a, d = torch.complex(-exp(alpha), omega), exp(delta)
+    z = exp(a * d) * torch.complex(h, s) / 2 + (exp(a * d) - 1) / a * torch.complex(x[0], x[1])
+    return 2 * z.real, 2 * z.imag
+
+
+def rglru(x, u, b, h, decay):
+    a = sigmoid(decay) ** (8 * sigmoid(x[1]))
+    return (a * h + torch.sqrt(1 - a**2) * sigmoid(x[2]) * x[0],)
+
+
 def slstm(x, u, b, h, c, n, m):
     i, f, z, o = (x[k] + u[k] @ h + b[k] for k in range(4))
     after = torch.maximum(torch.log(sigmoid(f)) + m, i)

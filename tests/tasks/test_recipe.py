@@ -15,7 +15,7 @@ from elman.tasks import registry
 from elman.tasks.base import Choice
 from elman.tasks.caption import recipe as caption
 from elman.tasks.classify import recipe
-from elman.tasks.classify.recipe import Facts
+from elman.tasks.classify.recipe import ClassifyFacts
 from elman.tasks.classify.settings import ClassifyConfig
 from elman.tasks.draw import recipe as draw
 from elman.tasks.forecast import recipe as forecast
@@ -24,12 +24,12 @@ from elman.tasks.recognize import recipe as recognize
 from elman.tasks.tag import recipe as tag
 from elman.tasks.translate import recipe as translate
 
-SERIES = Facts("series", 200, 427, "", 0, classes=True, streams=False)
-WORDS = Facts("text", 5_000, 10, "word", 9_000, classes=True, streams=False)
-NAMES = Facts("text", 18_000, 7, "char", 60, classes=True, streams=False)
-DNA = Facts("text", 2_500, 60, "char", 8, classes=True, streams=False)
-SOUND = Facts("sound", 2_700, 43, "", 0, classes=True, streams=False)
-PICTURES = Facts("picture", 60_000, 28, "", 0, classes=True, streams=False)
+SERIES = ClassifyFacts("series", 200, 427, "", 0, classes=True, streams=False)
+WORDS = ClassifyFacts("text", 5_000, 10, "word", 9_000, classes=True, streams=False)
+NAMES = ClassifyFacts("text", 18_000, 7, "char", 60, classes=True, streams=False)
+DNA = ClassifyFacts("text", 2_500, 60, "char", 8, classes=True, streams=False)
+SOUND = ClassifyFacts("sound", 2_700, 43, "", 0, classes=True, streams=False)
+PICTURES = ClassifyFacts("picture", 60_000, 28, "", 0, classes=True, streams=False)
 KINDS = [
     SERIES,
     SERIES._replace(steps=24),
@@ -47,7 +47,7 @@ def usual() -> RunConfig[ClassifyConfig]:
     return RunConfig.of({}, ClassifyConfig)
 
 
-def chosen(data: Facts, run: RunConfig[ClassifyConfig] | None = None) -> dict[str, object]:
+def chosen(data: ClassifyFacts, run: RunConfig[ClassifyConfig] | None = None) -> dict[str, object]:
     return {choice.setting: choice.value for choice in recipe.choices(data, run or usual())}
 
 
@@ -158,9 +158,9 @@ def test_a_value_is_written_as_toml():
 
 
 MANY = (60, 1_500, 40_000)
-LONG = forecast.Facts(1, 8_000, 8_000, 24, 24)
-PAIRS = translate.Facts(29_000, spaced=True, target_spaced=True, target_words=9_000)
-PHONEMES = translate.Facts(120_000, spaced=False, target_spaced=True, target_words=70)
+LONG = forecast.SeriesFacts(1, 8_000, 8_000, 24, 24)
+PAIRS = translate.PairFacts(29_000, spaced=True, target_spaced=True, target_words=9_000)
+PHONEMES = translate.PairFacts(120_000, spaced=False, target_spaced=True, target_words=70)
 SERIES_OF = [LONG, LONG._replace(count=400, shortest=700, windows=300_000), LONG._replace(season=1)]
 
 
@@ -213,7 +213,7 @@ def test_pairs_are_read_by_what_they_are_written_in():
     assert settings(translate.choices(PHONEMES))["translate.target_unit"] == "word"
     assert "data.unit" not in settings(translate.choices(PAIRS._replace(count=400)))
     found = translate.facts(["ab", "b"], ["A B", "B A"], 2)
-    assert found == translate.Facts(2, False, True, 2)
+    assert found == translate.PairFacts(2, False, True, 2)
     assert translate.facts([[1.0]], ["a"], 1).spaced is None
 
 

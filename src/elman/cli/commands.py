@@ -97,7 +97,7 @@ def run(tokens: Sequence[str] | None = None) -> int:
 
 
 def _imported(tokens: list[str]) -> list[str]:
-    """The tokens without those that name what is to be imported, which is done."""
+    """Import what the tokens name, and return the others."""
     left: list[str] = []
     rest = iter(tokens)
     for token in rest:
@@ -112,7 +112,7 @@ def _imported(tokens: list[str]) -> list[str]:
 
 
 def _placed(tokens: list[str]) -> list[str]:
-    """The tokens, those of `train` with a task's own settings where the command takes them."""
+    """Return the tokens, those of `train` with a task's own settings where the command takes them."""
     return ["train", *placed(tokens[1:], KNOWN)] if tokens[:1] == ["train"] else tokens
 
 

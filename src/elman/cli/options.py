@@ -15,7 +15,7 @@ from elman.core.settings import Settings
 
 
 def _whole(kind: Any, tokens: Sequence[Token]) -> int:
-    """A whole number, where the parser itself rounds 2.5."""
+    """Read a whole number, where the parser itself rounds 2.5."""
     text = tokens[0].value.strip()
     if re.fullmatch(r"[+-]?0[xob]\w+", text, re.IGNORECASE):
         return int(text, 0)
@@ -65,7 +65,7 @@ def given(chosen: Any) -> dict[str, Any]:
 def options(
     section: type[Settings], usual: Mapping[str, str] = {}, about: Mapping[str, str] = {}
 ) -> list[tuple[str, Any, Any]]:
-    """The section's settings as options of the command line; None where one is not given."""
+    """Make options of the command line from the section's settings; None where one is not given."""
     group = Group(section.section.capitalize())
     rows = []
     for setting in fields(section):

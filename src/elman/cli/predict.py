@@ -102,7 +102,7 @@ def _set_encoding(name: str) -> None:
 
 @contextmanager
 def _spooled(name: str) -> Iterator[str]:
-    """Standard input as a file, for formats that are read from one.
+    """Spool standard input to a file, for formats that are read from one.
 
     Raises:
         ConfigError: there is no such format.

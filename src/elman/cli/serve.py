@@ -71,7 +71,7 @@ def serve(
 
 
 def _names(runs: tuple[Path, ...]) -> dict[str, Path]:
-    """The run folders by the names that models are asked by."""
+    """Return the run folders by the names that models are asked by."""
     if not runs:
         raise ConfigError(
             "elman serve", "no run folder", expected="one or more", remedy="elman serve runs/NAME"
@@ -89,7 +89,7 @@ def _require() -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 takes a free one.
+    """Open a socket that listens there; port 0 takes a free one.
 
     Raises:
         ConfigError: the port is taken, or there is no such address.
@@ -106,7 +106,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _is_here(host: str) -> bool:
-    """Whether nobody but this machine can ask there."""
+    """Return whether nobody but this machine can ask there."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -105,7 +105,7 @@ def _put(answer: dict[str, Any]) -> None:
 
 
 def _chunks(asked: GracefulStop) -> Iterator[bytes]:
-    """What comes in, as it comes, until its end or Ctrl-C."""
+    """Yield what comes in, as it comes, until its end or Ctrl-C."""
     file = sys.stdin.fileno()
     while asked.wait(file) and (chunk := os.read(file, _MOST)):
         yield chunk
@@ -122,7 +122,7 @@ def _lines(chunks: Iterator[bytes], encoding: str) -> Iterator[str]:
 
 
 def _sound(chunks: Iterator[bytes], rate: int) -> Iterator[Any]:
-    """Samples [N] int16, as many as there are, without the head of a WAV file."""
+    """Yield samples [N] int16, as many as there are, without the head of a WAV file."""
     import numpy as np
 
     rest, begun = b"", False
@@ -139,7 +139,7 @@ def _sound(chunks: Iterator[bytes], rate: int) -> Iterator[Any]:
 
 
 def _head(content: bytes, rate: int) -> int | None:
-    """How long the head of a WAV file is, 0 where there is none; None: that is not known yet.
+    """Return how long the head of a WAV file is, 0 where there is none; None: that is not known yet.
 
     Raises:
         DataError: it is the head of other sound than what the model reads.

@@ -12,7 +12,7 @@ OWN = "--own"
 
 
 def placed(tokens: Sequence[str], known: Collection[str]) -> list[str]:
-    """The tokens of `elman train` with options that are settings of tasks alone in a form that it takes.
+    """Return the tokens of `elman train` with settings of tasks in a form that it takes.
 
     Args:
         tokens: after the command's name.
@@ -45,7 +45,7 @@ def placed(tokens: Sequence[str], known: Collection[str]) -> list[str]:
 
 
 def _task(tokens: Sequence[str]) -> str:
-    """The task that is named among the tokens, if one is."""
+    """Return the task that is named among the tokens, if one is."""
     for token, after in zip(tokens, [*tokens[1:], ""], strict=True):
         if token == "--task" or token.startswith("--task="):
             return token.partition("=")[2] or after
@@ -53,7 +53,7 @@ def _task(tokens: Sequence[str]) -> str:
 
 
 def _kind(name: str, task: str, token: str) -> str:
-    """The type of a setting, by the task that is named or else by any that has it."""
+    """Return the type of a setting, by the task that is named or else by any that has it."""
     from elman.tasks import settings_index
 
     name = name.replace("-", "_")

@@ -85,7 +85,7 @@ def translate(
 
 
 def _arriving(encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines of standard input, some at a time but each as soon as it is there, and the first's number."""
+    """Yield the lines of standard input as soon as they arrive, and the number of the first."""
     first, rest = 1, ""
     # Bytes that are no UTF-8 are kept, and translations with their line.
     errors = "surrogateescape" if lookup(encoding).name == "utf-8" else "replace"
@@ -102,7 +102,7 @@ def _arriving(encoding: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _translated(translate: Translate, first: int, lines: list[str]) -> list[list[GeneratedText]]:
-    """What is written for each line; nothing for an empty one, and for one that cannot be read."""
+    """Translate each line; nothing for an empty one, and for one that cannot be read."""
     found: list[list[GeneratedText]] = [[] for _ in lines]
     asked = [place for place, line in enumerate(lines) if line.strip()]
     try:

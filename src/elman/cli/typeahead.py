@@ -42,14 +42,14 @@ def typed(suggest: Suggest) -> None:
 
 
 def completed(line: str, word: str) -> str:
-    """The line with its last word, begun or yet to begin, in full as `word`, and a space after it."""
+    """Return the line with its last word, begun or yet to begin, in full as `word`, and a space after it."""
     begun = words.begun(line).lstrip(" ")
     head = line[: len(line) - len(begun)] if word.startswith(words.normal(begun, "nfc")) else line
     return f"{head}{word} "
 
 
 def _application(suggest: Suggest) -> Application[bool]:
-    """One line with its suggestions; it returns whether another line follows."""
+    """Make the prompt of one line with its suggestions; it returns whether another line follows."""
     buffer, latest = Buffer(multiline=False), lru_cache(maxsize=1)(suggest)
     line = Window(
         BufferControl(buffer, input_processors=[BeforeInput(PROMPT)]),
@@ -69,12 +69,12 @@ def _rows(words: list[tuple[str, float]]) -> str:
 
 
 def _padded(word: str, columns: int) -> str:
-    """The word and spaces up to that many terminal columns; East Asian characters take two each."""
+    """Pad the word with spaces to that many terminal columns; East Asian characters take two each."""
     return word + " " * (columns - get_cwidth(word))
 
 
 def _keys(buffer: Buffer, words: Callable[[], list[tuple[str, float]]]) -> KeyBindings:
-    """The keys that mean something beyond editing."""
+    """Bind the keys that mean something beyond editing."""
     keys = KeyBindings()
 
     @keys.add("enter")

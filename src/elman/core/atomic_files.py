@@ -82,7 +82,7 @@ def locked(folder: Path, written: Collection[str]) -> Iterator[None]:
 
 
 def _lock(handle: int, folder: Path) -> bool:
-    """Whether the lock could be had; a RunError where another has it."""
+    """Return whether the lock could be had; raise RunError where another process has it."""
     assert fcntl is not None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -157,7 +157,7 @@ def _exchange(new: Path, path: Path) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> RunError:
-    """The error to raise for an `OSError` met while writing `path`."""
+    """Return the error to raise for an `OSError` met while writing `path`."""
     return RunError(
         path,
         f"cannot be written: {error.strerror or error}",
@@ -171,5 +171,5 @@ def _to_disk(path: Path) -> None:
 
 
 def _beside(path: Path) -> Path:
-    """A name that nothing beside `path` has, and that `_BESIDE` knows."""
+    """Return a name that nothing beside `path` has, and that `_BESIDE` matches."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}")

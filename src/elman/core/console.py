@@ -47,7 +47,7 @@ class NullReporter(Reporter):
         """Say nothing."""
 
     def close(self) -> None:
-        """Nothing to leave."""
+        """Do nothing: there is no line to leave."""
 
 
 class LineReporter(Reporter):
@@ -69,7 +69,7 @@ class LineReporter(Reporter):
             self.line(f"step {done}/{total}  {text}")
 
     def close(self) -> None:
-        """Nothing to leave."""
+        """Do nothing: every line is complete."""
 
 
 class ProgressReporter(Reporter):
@@ -158,7 +158,7 @@ class _Html:
         return self._content
 
     def __repr__(self) -> str:
-        """Nothing, for a frontend without HTML."""
+        """Return an empty text, for a frontend without HTML."""
         return ""
 
 
@@ -191,7 +191,7 @@ class LoggingReporter(Reporter):
 
 
 def shown(out: TextIO | None = None) -> Reporter:
-    """A bar where `out` (standard error if None) is a terminal or a notebook, plain lines where it is not."""
+    """Return a bar where `out` (standard error if None) is a terminal or a notebook, else plain lines."""
     notebook = _notebook() if out is None else None
     out = out or sys.stderr
     if notebook is not None:
@@ -200,7 +200,7 @@ def shown(out: TextIO | None = None) -> Reporter:
 
 
 def _notebook() -> Callable[..., Any] | None:
-    """`IPython.display.display`, in the kernel of a notebook, which has imported it; else None."""
+    """Return `IPython.display.display` in the kernel of a notebook, which has imported it; else None."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if not hasattr(shell, "kernel"):  # a terminal's IPython has none
         return None

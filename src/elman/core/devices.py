@@ -8,7 +8,7 @@ from elman.core.errors import ConfigError
 
 
 def choose(name: str) -> torch.device:
-    """The device of that name, or the best there is for "auto".
+    """Return the device of that name, or the best there is for "auto".
 
     Raises:
         ConfigError: the name is none, or this machine has no such device.

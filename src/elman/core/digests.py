@@ -24,12 +24,12 @@ _ENTRY = re.compile(r',\s+"digest": "([0-9a-f]{64})"(\s*\}\s*)\Z')
 
 
 def of(data: bytes) -> str:
-    """The digest of some bytes: SHA-256 (NIST 2015), in hexadecimal digits."""
+    """Return the digest of some bytes: SHA-256 (NIST 2015), in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def sealed(text: str) -> str:
-    """A text of JSON, an object that is not empty, with its digest; any other text as it is."""
+    """Return a text of JSON, an object that is not empty, with its digest; any other text as it is."""
     text = text.encode("utf-8", "backslashreplace").decode()  # as a file has it: its bytes are what counts
     end = _END.search(text, max(0, len(text) - _TAIL))
     if not end or not text.startswith("{") or text[: end.start()].endswith("{"):
@@ -39,7 +39,7 @@ def sealed(text: str) -> str:
 
 
 def opened(text: str, where: object, remedy: str = REMEDY) -> str:
-    """The text that was sealed; one that never was, as it is.
+    """Return the text that was sealed; one that never was, as it is.
 
     Raises:
         RunError: it is not as it was written.

@@ -72,14 +72,14 @@ class MissingMethodError(TaskError, AttributeError):
 
 
 def shortened(text: str, most: int = _LONGEST) -> str:
-    """A text as a message may show it: on one line, a long one without its middle, controls as `\\x00`."""
+    """Shorten a text for a message: one line, a long one without its middle, controls as `\\x00`."""
     if len(text) > most:
         text = f"{text[: most * 2 // 3]} ... {text[len(text) - most // 4 :]}"
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """The remedy for an unknown name: the nearest known one, or all of them if none is near."""
+    """Return the remedy for an unknown name: the nearest known one, or all of them if none is near."""
     names = sorted(known)
     given = str(name)[:_COMPARED]
     close = difflib.get_close_matches(given, names, n=5, cutoff=0.5)

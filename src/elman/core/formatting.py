@@ -12,12 +12,12 @@ _LINE_ENDS = re.compile("[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 
 
 def one_line(text: str) -> str:
-    """The text on one line: a space for whatever ends a line, so that a line in is a line out."""
+    """Return the text on one line: a space for whatever ends a line, so that a line in is a line out."""
     return _LINE_ENDS.sub(" ", text)
 
 
 def duration(seconds: float) -> str:
-    """A time span for people: 48 s, 3:20 min, 2:05 h."""
+    """Format a time span for people: 48 s, 3:20 min, 2:05 h."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -27,7 +27,7 @@ def duration(seconds: float) -> str:
 
 
 def markdown_table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
-    """Lines of a table for each part (valid, test) -> predictor -> metric -> value."""
+    """Return lines of a table for each part (valid, test) -> predictor -> metric -> value."""
     if not scores:
         return ["There is neither a validation nor a test part, so nothing was scored."]
     lines: list[str] = []
@@ -44,14 +44,14 @@ def markdown_table(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> l
 
 
 def score_rows(part: str, rows: Mapping[str, Mapping[str, float]]) -> list[list[object]]:
-    """Rows of a table of scores: a head with `part` and the names, then a row for each predictor."""
+    """Return the rows of a table of scores: a head with `part` and the names, then a row per predictor."""
     metrics = list(dict.fromkeys(name for row in rows.values() for name in row))
     head: list[object] = [part, *(name.replace("_", " ") for name in metrics)]
     return [head, *([name, *(row.get(metric, "") for metric in metrics)] for name, row in rows.items())]
 
 
 def html_table(rows: Sequence[Sequence[object]], lead: str = "") -> str:
-    """A table for a notebook, in a box that scrolls: the first row is its head, `lead` stands before it."""
+    """Format a table for a notebook, in a box that scrolls: the first row is its head, after `lead`."""
     head, *others = rows
     body = "".join(f"<tr>{''.join(f'<td>{html_text(cell)}</td>' for cell in row)}</tr>" for row in others)
     heads = "".join(f"<th>{html_text(cell)}</th>" for cell in head)
@@ -60,24 +60,24 @@ def html_table(rows: Sequence[Sequence[object]], lead: str = "") -> str:
 
 
 def html_paragraph(text: str) -> str:
-    """A paragraph of HTML; nothing for an empty text."""
+    """Return a paragraph of HTML; nothing for an empty text."""
     return f"<p>{html.escape(text)}</p>" if text else ""
 
 
 def html_text(value: object) -> str:
-    """A value in HTML: numbers as tables show them, whatever a text has in it escaped."""
+    """Return a value in HTML: numbers as tables show them, texts escaped."""
     return html.escape(number(value) if isinstance(value, float) else str(value))
 
 
 def number(value: float) -> str:
-    """A score in words: as many digits as tell something."""
+    """Format a score with as many digits as are informative."""
     if value and not 0.001 <= abs(value) < 100:
         return f"{value:,.0f}" if 10_000 <= abs(value) < 1e9 else f"{value:.4g}"
     return f"{value:.3f}"
 
 
 def aligned(rows: Sequence[Sequence[object]]) -> list[str]:
-    """A table in Markdown whose cells stand below each other; names to the left, numbers to the right."""
+    """Return the lines of a Markdown table in aligned columns: names to the left, numbers to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
     first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
     lines = [

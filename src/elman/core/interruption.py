@@ -16,7 +16,7 @@ _WANTED: ContextVar[Callable[[], bool] | None] = ContextVar("_WANTED", default=N
 
 @contextmanager
 def as_long_as(wanted: Callable[[], bool]) -> Iterator[None]:
-    """Within it, work goes on only as long as `wanted()`; asked at each `look`, in this thread."""
+    """Let work go on only as long as `wanted()`, which is asked at each `look` in this thread."""
     token = _WANTED.set(wanted)
     try:
         yield

@@ -46,7 +46,7 @@ _Made = TypeVar("_Made")
 
 
 def parse(text: str | bytes, where: str = "body") -> Any:
-    """The value of a JSON text; only what the standard allows (RFC 8259: no NaN, no infinity).
+    """Return the value of a JSON text; only what the standard allows (RFC 8259: no NaN, no infinity).
 
     Raises:
         DataError: it is not valid JSON, or nested too deeply.
@@ -62,7 +62,7 @@ def parse(text: str | bytes, where: str = "body") -> Any:
 
 
 def validate(schema: Schema, value: Any, where: str = "body") -> Any:
-    """A value as its schema describes it: checked, with defaults where nothing is given.
+    """Check a value against its schema, and fill in defaults where nothing is given.
 
     Known words: type, enum, anyOf, minimum, maximum, exclusiveMinimum, minLength, maxLength, pattern, items,
     minItems, maxItems, properties, required, additionalProperties, default. An object has the named
@@ -89,7 +89,7 @@ def validate(schema: Schema, value: Any, where: str = "body") -> Any:
 
 
 def build(kind: type[_Made], value: Any, where: str = "value", *, finite: bool = True) -> _Made:
-    """What a value in terms of JSON stands for, as type hints describe it, checked before anything is made.
+    """Check a value in terms of JSON, then make the object that type hints describe of it.
 
     Args:
         kind: a dataclass or a `NamedTuple`, whose fields are entries of an object; bool, int, float, str,
@@ -130,7 +130,7 @@ def rebuilding(where: object, what: str = "damaged", remedy: str = "") -> Iterat
 
 @cache
 def _of(kind: Any, finite: bool) -> Schema:
-    """The description of what `build` takes for a type."""
+    """Return the schema of what `build` takes for a type."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _of(inner[0], finite) | dict(inner[1:])
@@ -171,7 +171,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 @cache
 def _defaults(kind: Any) -> frozenset[str]:
-    """The fields of a dataclass or `NamedTuple` that need not be given."""
+    """Return the fields of a dataclass or `NamedTuple` that need not be given."""
     if dataclasses.is_dataclass(kind):
         none = dataclasses.MISSING
         fields = dataclasses.fields(kind)
@@ -180,7 +180,7 @@ def _defaults(kind: Any) -> frozenset[str]:
 
 
 def _made(kind: Any, value: Any) -> Any:
-    """What a value that was checked stands for."""
+    """Make the object that a checked value stands for."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _made(inner[0], value)
@@ -218,7 +218,7 @@ _TYPES = {"string": str, "boolean": bool, "array": list, "object": dict, "null":
 
 
 def _kind(schema: Schema, value: Any, where: str) -> str:
-    """Which of the types that the schema allows a value has."""
+    """Return which of the types that the schema allows a value has."""
     for kind in _kinds(schema):
         if _is(kind, value):
             return kind
@@ -234,7 +234,7 @@ def _words(schema: Schema) -> str:
 
 
 def _any(schemas: Sequence[Schema], value: Any, where: str) -> Any:
-    """The value as the first schema of its type describes it."""
+    """Check a value against the first schema of its type."""
     for schema in schemas:
         fits = any(_is(kind, value) for kind in _kinds(schema))
         if fits and (not isinstance(value, dict) or set(schema.get("required", ())) <= set(value)):
@@ -276,7 +276,7 @@ def _array(schema: Schema, value: list[Any], where: str) -> list[Any]:
 
 
 def _all_fit(items: Schema, value: list[Any]) -> bool:
-    """Whether all are whole numbers, floats or texts that fit, which is seen at once: a list may be long."""
+    """Return whether all are ints, floats or texts that fit, without a look at each: a list may be long."""
     if not value or items.keys() - {"type", "minimum", "maximum", "halves"}:
         return not value
     kind, found = items["type"], set(map(type, value))
@@ -314,7 +314,7 @@ def _fault(where: str, value: Any, expected: str) -> NoReturn:
 
 
 def shown(value: Any) -> str:
-    """A value in a few words, however large it is."""
+    """Show a value in a few words, however large it is."""
     if isinstance(value, str):
         return repr(value) if len(value) <= _SHOWN else f"a text of {len(value):,} characters"
     if isinstance(value, list | dict):

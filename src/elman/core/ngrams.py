@@ -13,7 +13,7 @@ _LARGEST = 1 << 62
 
 
 def keys(symbols: Any, length: int, size: int) -> Any:
-    """The key sum_i s_i V^(n - 1 - i) of each n-gram, in order.
+    """Return the key sum_i s_i V^(n - 1 - i) of each n-gram, in order.
 
     Args:
         symbols: [T, ...] int64, an array or a tensor, each below `size`; n-grams go along the first axis.
@@ -33,7 +33,7 @@ def keys(symbols: Any, length: int, size: int) -> Any:
 def repeated(
     sequences: Sequence[np.ndarray], length: int, size: int, setting: str = "data.ngrams"
 ) -> np.ndarray:
-    """The keys, sorted, of the n-grams that occur twice or more in these sequences.
+    """Return the keys, sorted, of the n-grams that occur twice or more in these sequences.
 
     Args:
         sequences: one at least, [T_i] each.
@@ -52,7 +52,7 @@ def repeated(
 
 
 def restored(lists: Sequence[Sequence[int]]) -> list[np.ndarray]:
-    """The keys of n-grams, a list for each n, as `repeated` gave them.
+    """Return the keys of n-grams, a list for each n, as arrays such as `repeated` gives.
 
     Raises:
         ValueError: they are not sorted, or no keys.

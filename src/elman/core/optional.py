@@ -8,7 +8,7 @@ from elman.core.errors import ElmanError, TaskError
 
 
 def is_installed(module: str) -> bool:
-    """Whether a library is there to be imported; it is not imported."""
+    """Return whether a library is installed; it is not imported."""
     return find_spec(module) is not None
 
 

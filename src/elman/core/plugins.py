@@ -42,7 +42,7 @@ def import_named(name: str) -> None:
 
 
 def remedy(name: str, known: Iterable[str], what: str) -> str:
-    """The remedy for an unknown name of a cell or a task: a near one, and to import one's own."""
+    """Return the remedy for an unknown name of a cell or a task: a near one, and to import one's own."""
     found = nearest(name, known)
     return f"{found}{'' if found.endswith('?') else ';'} for {what} of your own: {OPTION} FILE.py"
 

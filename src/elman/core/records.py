@@ -39,7 +39,7 @@ class Sound(NamedTuple):
     rate: int
 
     def tobytes(self) -> bytes:
-        """What two sounds that are the same have in common."""
+        """Return the bytes that two sounds have in common if they are the same."""
         return self.rate.to_bytes(4) + self.samples.tobytes()
 
 

@@ -373,7 +373,7 @@ class RunConfig(Generic[_Own]):
 
     @staticmethod
     def of(tables: Mapping[str, Any], own: type[_Section], where: object = "config") -> RunConfig[_Section]:
-        """The settings that nested `tables` describe, for the task whose own section is `own`.
+        """Make the settings that nested `tables` describe, for the task whose own section is `own`.
 
         Raises:
             ConfigError: an unknown section or key (the nearest known one is named), a value out of bounds.
@@ -416,14 +416,14 @@ class RunConfig(Generic[_Own]):
         return self.data, self.signal, self.network, self.training, self.options
 
     def to_toml(self) -> str:
-        """The settings as commented TOML."""
+        """Return the settings as commented TOML."""
         head = "# Settings of an Elman run. Every key may be left out.\n"
         head += f'format = {FORMAT}\ntask = "{self.task}"\n'
         return head + "".join(_section_text(section) for section in self.sections)
 
 
 def section_of(key: str, own: type[Settings]) -> str:
-    """The section that has the setting `key`: a common one, or the task's `own`.
+    """Return the section that has the setting `key`: a common one, or the task's `own`.
 
     Raises:
         ConfigError: none has it; the nearest known one is named.

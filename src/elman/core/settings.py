@@ -34,7 +34,7 @@ def option(
     among: tuple[str, ...] = (),
     later: bool = False,
 ) -> Any:
-    """A dataclass field with its explanation and bounds: low <= value <= high, above < value < below.
+    """Declare a dataclass field, its explanation and bounds: low <= value <= high, above < value < below.
 
     No whole number may be above `most`, beyond which nothing can come of it but the end of the memory. An
     option that came `later` is left out of fingerprints at its default, so that what was saved before fits.
@@ -63,12 +63,12 @@ class Settings:
             _check_bounds(f"{self.section}.{field.name}", value, field.metadata)
 
     def but(self, **changes: Any) -> Self:
-        """The same settings but for these; none of them counts as read by that."""
+        """Return the settings with these changed; none of them counts as read by that."""
         return type(self)(**{**vars(self), **changes})
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:
-        """The section that `table` describes; an unknown key is an error that names the nearest known one."""
+        """Make the section that `table` describes; an error about an unknown key names the nearest one."""
         known = [field.name for field in dataclasses.fields(cls)]
         for key in table:
             if key not in known:
@@ -87,7 +87,7 @@ def fingerprint(section: Settings) -> str:
 
 
 def read_tables(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file.
+    """Read the tables of a TOML file.
 
     Raises:
         ConfigError: there is no such file, or it is not valid TOML (with line and column).
@@ -107,7 +107,7 @@ def read_tables(path: Path) -> dict[str, Any]:
 
 
 def _checked(tables: dict[str, Any]) -> dict[str, Any]:
-    """The tables, whose whole numbers are seen to be of 64 bits, as TOML has them.
+    """Check that the whole numbers of the tables are of 64 bits, as TOML has them.
 
     Raises:
         ValueError: one has more.
@@ -123,7 +123,7 @@ def _checked(tables: dict[str, Any]) -> dict[str, Any]:
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested tables on top of each other: a later one's keys replace an earlier one's."""
+    """Merge nested tables: a later one's keys replace an earlier one's."""
     merged: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
@@ -133,7 +133,7 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_override(text: str) -> dict[str, Any]:
-    """The nested table of one `section.key=value`; a value that is not valid TOML is taken as a string.
+    """Return the nested table of one `section.key=value`; a value that is not TOML is taken as a string.
 
     Raises:
         ConfigError: the text has another form.
@@ -146,7 +146,7 @@ def parse_override(text: str) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """The value that a text is in TOML; one that is not valid there is taken as a string."""
+    """Return the value that a text is in TOML; one that is not valid there is taken as a string."""
     try:
         return _checked(tomllib.loads(f"value = {text}"))["value"]
     except (ValueError, RecursionError):  # also of what has too many digits, or is nested too deep
@@ -161,7 +161,7 @@ _KINDS = {"int": "a whole number", "float": "a number", "str": "a string", "bool
 
 
 def _typed(section: Settings, field: dataclasses.Field[Any]) -> Any:
-    """The field's value in the type that it is declared with (an int serves as a float)."""
+    """Return the field's value in the type that it is declared with (an int serves as a float)."""
     value = vars(section)[field.name]
     kind = field.type if isinstance(field.type, str) else field.type.__name__
     if kind == "float" and type(value) is int and value.bit_length() < sys.float_info.max_exp:

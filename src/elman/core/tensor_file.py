@@ -52,7 +52,7 @@ def save(
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors (on the CPU) and notes of a file that `save` wrote.
+    """Return the tensors (on the CPU) and notes of a file that `save` wrote.
 
     Raises:
         RunError: there is no such file, or it is cut short or damaged.
@@ -98,7 +98,7 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], where: object) -> No
 
 
 def _broken(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
-    """The first of the weights with a number that is not finite, though the network's own are."""
+    """Return the first of the weights with a number that is not finite, though the network's own are."""
     return next((name for name, w in weights.items() if _infinite(w) and not _infinite(own[name])), "")
 
 
@@ -122,7 +122,7 @@ def _infinite(tensor: Tensor) -> bool:
 
 
 def _place(head: bytes) -> int:
-    """Where in a file its digest begins; -1, where it has none."""
+    """Return where in a file its digest begins; -1, where it has none."""
     found = MARK.search(head)
     return found.start(1) if found else -1
 

@@ -31,7 +31,7 @@ _UNDERSCORE = rf"(?:(?!\s){_JOINER})"  # not the narrow space, which joins in th
 
 
 def _word(letters: str, digits: str) -> str:
-    """The pattern of a word, given what may stand between two letters of it, and between two digits."""
+    """Return the pattern of a word, given what may stand between two of its letters, and of its digits."""
     run = (
         rf"(?:(?:{_LETTER}(?:(?:{letters})?{_LETTER})*+|{_DIGIT}(?:(?:{digits})?{_DIGIT})*+)++"
         rf"|(?:{_KATAKANA})++)"
@@ -67,12 +67,12 @@ def _compiled(pattern: str) -> Any:
 
 
 def tokens(text: str) -> list[str]:
-    """The words, signs and spaces that a text consists of: joined, they are the text."""
+    """Split a text into words, signs and spaces: joined, they are the text."""
     return _compiled(_TOKEN).findall(text)
 
 
 def leading(text: str) -> str:
-    """The word that a text begins with, with the space before it; if there is none, that space, or nothing.
+    """Return the word that a text begins with, after its space; if there is none, that space or nothing.
 
     It is a word as it is written: no sign but an apostrophe is within it.
     """
@@ -81,17 +81,17 @@ def leading(text: str) -> str:
 
 
 def begun(text: str) -> str:
-    """The word that may go on at the end of a text, with the space before it; that space, or nothing."""
+    """Return the word that may go on at the end of a text, after its space; that space, or nothing."""
     return _compiled(_TRAILING).search(text, text.rfind("\n") + 1)[0]
 
 
 def alike(char: str) -> str:
-    """A character after which words go on as after `char`; the same one for very many."""
+    """Return a character after which words go on as after `char`; the same one for very many."""
     return next((own for own, kind in _KINDS.items() if _compiled(kind).match(char)), "我")
 
 
 def normal(text: str, form: str) -> str:
-    """The text in one of `FORMS`."""
+    """Return the text in one of `FORMS`."""
     if form == "none" or text.isascii():
         return text
     return unicodedata.normalize("NFC" if form == "nfc" else "NFKC", text)

@@ -51,7 +51,7 @@ def beam(
     count: int = 1,
     banned: Sequence[int] = (),
 ) -> list[list[Hypothesis]]:
-    """The likeliest sequences of each source, by their score log p(symbols, end) / n**alpha.
+    """Return the likeliest sequences of each source, by their score log p(symbols, end) / n**alpha.
 
     Each step ranks the continuations of a source's hypotheses. `end` finishes one only from the first `width`
     ranks; the best `width` others go on (as in fairseq: Ott et al., 2019). A source is done when `width` have
@@ -114,7 +114,7 @@ def _taken(state: State, rows: Tensor) -> State:
 
 
 def _likeliest(scores: Tensor, k: int, end: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The k likeliest symbols of each row, [R, k] ascending, their log probabilities, and the end's, [R]."""
+    """Return the k likeliest symbols of each row, [R, k] ascending, their log-p, and the end's, [R]."""
     symbols = _highest(scores, k)
     logp = scores.log_softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))
     picked = torch.cat([logp.gather(1, symbols), logp[:, end : end + 1]], 1).cpu().double()
@@ -123,7 +123,7 @@ def _likeliest(scores: Tensor, k: int, end: int) -> tuple[Tensor, Tensor, Tensor
 
 
 def _highest(scores: Tensor, k: int) -> Tensor:
-    """The numbers of the k highest of each row in ascending order, [R, k]; of equals the lower ones."""
+    """Return the indices of the k highest of each row, ascending, [R, k]; of equals the lower ones."""
     if k >= scores.shape[1]:
         return torch.arange(scores.shape[1], device=scores.device).expand(scores.shape)
     values, numbers = scores.topk(k + 1)  # which of the equals at its edge this takes is not defined
@@ -135,7 +135,7 @@ def _highest(scores: Tensor, k: int) -> Tensor:
 
 
 def _first_highest(scores: Tensor, least: Tensor, k: int) -> Tensor:
-    """The same where the k-th highest is known, [R, 1], and others equal it."""
+    """Return the same where the k-th highest is known, [R, 1], and others equal it."""
     above, equal = scores > least, scores == least
     room = k - above.sum(1, keepdim=True)
     return (above | (equal & (equal.cumsum(1) <= room))).nonzero()[:, 1].view(-1, k)
@@ -171,7 +171,7 @@ class _BeamSearch:
         self._logp[:, 0] = 0  # there is one beginning; the other rows are dead until it branches
 
     def owners(self) -> Tensor:
-        """The source of each row, [R]."""
+        """Return the source of each row, [R]."""
         return self.sources.repeat_interleave(self.width)
 
     def follow(self, symbols: Tensor, logp: Tensor, ends: Tensor) -> None:
@@ -191,14 +191,14 @@ class _BeamSearch:
         self._go_on(self._done(logp), logp, symbols.gather(1, order), rows.gather(1, order))
 
     def _closed(self, symbols: Tensor, logp: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-        """The continuations with nothing but the end where a source is at its limit."""
+        """Leave nothing but the end of the continuations where a source is at its limit."""
         closing = (self.limits[self.owners()] <= len(self.trail))[:, None]
         only = torch.full_like(logp, -math.inf)
         only[:, 0] = ends
         return symbols.masked_fill(closing, self.end), torch.where(closing, only, logp)
 
     def _ranked(self, symbols: Tensor, logp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The likeliest of each source, [A, 2 W]: log probabilities, symbols, rows that they continue."""
+        """Return the best of each source, [A, 2 W]: log probabilities, symbols, rows that they continue."""
         parents = torch.arange(len(symbols))[:, None].expand_as(symbols)
         symbols, parents, total = (
             part.reshape(len(self.sources), self.width * symbols.shape[1])
@@ -222,7 +222,7 @@ class _BeamSearch:
             self._bars[source] = math.inf if len(found) >= self.width else found[self.count - 1].score
 
     def _done(self, logp: Tensor) -> Tensor:
-        """[A] True where nothing open, of log probabilities [A, W] by rank, can come among what is wanted."""
+        """Return [A], True where nothing open, of log-p [A, W] by rank, can come among what is wanted."""
         # Log probabilities only fall: at best a hypothesis keeps its own up to the limit.
         reach = logp[:, 0] / (self.limits[self.sources] + 1).double() ** self.alpha
         done = reach <= self._bars[self.sources]
@@ -240,7 +240,7 @@ class _BeamSearch:
         self.trail.append((symbols.flatten(), rows.flatten()))
 
     def results(self) -> list[list[Hypothesis]]:
-        """The best finished of each source, their symbols read back along the trail."""
+        """Return the best finished of each source, their symbols read back along the trail."""
         best = [found[: self.count] for found in self._found]
         lengths = torch.tensor([one.length for found in best for one in found], dtype=torch.long)
         rows = torch.tensor([one.row for found in best for one in found], dtype=torch.long)

@@ -70,7 +70,7 @@ def completions(
     width: int = 32,
     limit: int = 32,
 ) -> list[tuple[str, float]]:
-    """The likeliest next words, by a beam over symbols of any unit: characters, bytes, subwords or words.
+    """Return the likeliest next words by a beam over symbols: characters, bytes, subwords or words.
 
     A word is over when a symbol begins with what cannot be part of it (see `elman.core.words`). Its
     probability is that of all the ways to spell it and then to end it that the beam found, given the text so
@@ -131,7 +131,7 @@ def _check_beam(prefix: bytes, count: int, width: int, limit: int) -> None:
 
 
 def _part(text: str) -> str:
-    """The part of a text that may be the beginning of a word: one that it begins with, and an apostrophe."""
+    """Return what of a text may begin a word: the word that it begins with, and an apostrophe."""
     word = words.leading(text)
     return text[: len(word) + 1] if word.strip() and text[len(word) : len(word) + 1] in _ENDS else word
 
@@ -140,7 +140,7 @@ _ENDS = tuple(words.APOSTROPHES)
 
 
 def _alike(spelled: list[bytes], prefix: bytes) -> dict[tuple[bytes, bool], list[int]]:
-    """Which hypotheses meet the same turn: within a word those of like ends, else those of one spelling."""
+    """Group hypotheses that continue alike: within a word those of like ends, else of one spelling."""
     rows: dict[tuple[bytes, bool], list[int]] = {}
     for row, text in enumerate(spelled):
         within = len(text) >= len(prefix) and bool(text.strip(b" "))
@@ -149,7 +149,7 @@ def _alike(spelled: list[bytes], prefix: bytes) -> dict[tuple[bytes, bool], list
 
 
 def _end(spelled: bytes) -> bytes:
-    """What a word goes on from: a character like its last, an apostrophe, bytes of a character begun."""
+    """Return what a word continues from: a character like its last, an apostrophe, bytes of one begun."""
     text, rest = _decoded(spelled)
     bare = text.rstrip(words.APOSTROPHES)
     base = next((char for char in reversed(bare) if char.isalnum() or char == "_"), "")
@@ -157,7 +157,7 @@ def _end(spelled: bytes) -> bytes:
 
 
 def _decoded(data: bytes) -> tuple[str, bytes]:
-    """A text, and the bytes after it that only begin a character.
+    """Return a text, and the bytes after it that only begin a character.
 
     Raises:
         UnicodeDecodeError: other bytes are not valid UTF-8.
@@ -168,7 +168,7 @@ def _decoded(data: bytes) -> tuple[str, bytes]:
 
 
 def _judge(before: bytes, within: bool, prefix: bytes, pieces: Sequence[bytes]) -> _SymbolEffect:
-    """What each symbol does after `before`; `within` a word, the prefix is spelled."""
+    """Return the effect of each symbol after `before`; `within` a word, the prefix is spelled."""
     grows, covers = [False] * len(pieces), [False] * len(pieces)
     closes = dict[tuple[int, bytes], list[int]]()
     spelling = not within and len(before) < len(prefix)
@@ -190,7 +190,7 @@ def _judge(before: bytes, within: bool, prefix: bytes, pieces: Sequence[bytes]) 
 
 
 def _grown(step: Step, beam: _Beam, logp: Tensor, width: int, pieces: Sequence[bytes]) -> _Beam | None:
-    """The `width` likeliest of all hypotheses one symbol longer; None if there is none.
+    """Return the `width` likeliest of all hypotheses one symbol longer; None if there is none.
 
     Args:
         step: gives the scores after the symbols chosen.
@@ -215,7 +215,7 @@ def _grown(step: Step, beam: _Beam, logp: Tensor, width: int, pieces: Sequence[b
 
 
 def _settled(words: dict[bytes, float], beam: _Beam, count: int, covered: float) -> bool:
-    """Whether all that the beam still holds is too little to change what was found, or to speak of."""
+    """Return whether all that the beam still holds is too little to change what was found."""
     best = sorted(words.values(), reverse=True)[:count]
     least = best[-1] if len(best) == count else 0.0
     return float(beam.logp.exp().sum()) < max(1e-6 * least, 1e-10 * covered)

@@ -28,19 +28,19 @@ class PrefixScorer(Protocol):
     """
 
     def start(self, rows: int) -> Tensor:
-        """[R, S] int64, the states of empty texts."""
+        """Return [R, S] int64, the states of empty texts."""
         ...
 
     def follow(self, state: Tensor) -> Tensor:
-        """[R, V] float64, what each symbol adds after each text; -inf where it may not follow."""
+        """Return [R, V] float64, what each symbol adds after each text; -inf where it may not follow."""
         ...
 
     def step(self, state: Tensor, symbols: Tensor) -> Tensor:
-        """[R, S] the states of the texts with one symbol more each, [R], that may follow."""
+        """Return [R, S], the states of the texts with one symbol more each, [R], that may follow."""
         ...
 
     def end(self, state: Tensor) -> Tensor:
-        """[R] float64, what it adds that the texts end; -inf where they may not."""
+        """Return [R] float64, what the end of each text adds; -inf where it may not end."""
         ...
 
 
@@ -61,7 +61,7 @@ class CtcHypothesis(NamedTuple):
 def prefix_beam(
     scores: Tensor, lengths: Tensor, *, width: int, count: int = 1, scorer: PrefixScorer | None = None
 ) -> list[list[CtcHypothesis]]:
-    """The best texts of each sequence by ln p(text) and what a scorer adds.
+    """Return the best texts of each sequence by ln p(text) and what a scorer adds.
 
     p_blank(y) and p_symbol(y) are the probabilities of the paths of text y so far that end in a blank and in
     its last symbol. With p = p_blank + p_symbol, and q that of the frame, at each frame
@@ -118,7 +118,7 @@ class _Texts(NamedTuple):
         return torch.logaddexp(self.blank, self.symbol)
 
     def taken(self, slots: Tensor) -> _Texts:
-        """The texts in `slots` [B, W]."""
+        """Return the texts in `slots` [B, W]."""
         return _Texts(*(part.gather(1, slots) for part in self))
 
 
@@ -154,14 +154,14 @@ class _PrefixBeamSearch:
         self._trail.append((slots, torch.where(grows, taken, -1)))
 
     def _extended(self, logp: Tensor) -> Tensor:
-        """[B, W, V] ln of the probability that each text goes on with each symbol."""
+        """Return [B, W, V], ln of the probability that each text goes on with each symbol."""
         texts = self._texts
         fresh = texts.logp[..., None] + logp[:, None]
         again = texts.blank + logp.gather(1, texts.last)  # the same symbol: only with a blank between
         return fresh.scatter(2, texts.last[..., None], again[..., None])[..., :-1]
 
     def _stayed(self, logp: Tensor, fresh: Tensor) -> _Texts:
-        """The texts as they are after a frame; what another one would grow to moves from `fresh` to it."""
+        """Return the texts after a frame; what another text would grow to moves from `fresh` to it."""
         texts, width = self._texts, self._texts.last.shape[1]
         alive = texts.logp > -math.inf
         is_next = (texts.hash[:, :, None] == texts.before[:, None]) & alive[:, :, None] & alive[:, None]
@@ -182,7 +182,7 @@ class _PrefixBeamSearch:
         return ranks
 
     def _grow(self, kept: _Texts, grows: Tensor, taken: Tensor, value: Tensor, slots: Tensor) -> None:
-        """The texts [B, W] in their new order, of which some grow by a symbol."""
+        """Put the texts [B, W] in their new order, and add a symbol to some."""
         added, flat = kept.added, (slots + torch.arange(len(slots))[:, None] * slots.shape[1]).flatten()
         if self._scorer:
             more = self._follow.flatten(1).gather(1, slots * self._symbols + taken)
@@ -201,7 +201,7 @@ class _PrefixBeamSearch:
         )
 
     def results(self, count: int) -> list[list[CtcHypothesis]]:
-        """The best `count` texts of each sequence, read back along the trail."""
+        """Return the best `count` texts of each sequence, read back along the trail."""
         logp, score = self._texts.logp, self._texts.logp + self._texts.added
         if self._scorer:
             ended = score + self._scorer.end(self._state).view(score.shape)
@@ -223,6 +223,6 @@ class _PrefixBeamSearch:
 
 
 def _mixed(hashes: Tensor, symbols: Tensor) -> Tensor:
-    """Numbers of texts with a symbol more: of 64 bits, so that two texts will not have the same."""
+    """Hash texts with a symbol more each: in 64 bits, so that two texts will not have the same hash."""
     x = (hashes ^ (symbols + 1) * _ODD) * _SPREAD
     return (x ^ (x >> 29)) * _ODD

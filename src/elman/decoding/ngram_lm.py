@@ -79,7 +79,7 @@ class KneserNeyLM:
         self._orders = list(_count(_checked(train_ids, size), size, order))
 
     def nats(self, ids: np.ndarray, first: int = 0) -> np.ndarray:
-        """The surprise at `ids`: [order] float64, the sum of -ln p over them, for each order from 1.
+        """Return the surprise at `ids`: [order] float64, the sum of -ln p over them, for each order from 1.
 
         The first symbols have less context than the order: there the model of the order that fits is asked.
 
@@ -102,7 +102,7 @@ class KneserNeyLM:
         return sums
 
     def start(self, rows: int) -> np.ndarray:
-        """The state before any symbol, for `rows` texts side by side: [R, order - 1] int64.
+        """Return the state before any symbol, for `rows` texts side by side: [R, order - 1] int64.
 
         A state has the number of the k-gram that was last, for k from 1: -1 of one that was never counted, -2
         where there were not yet k symbols.
@@ -110,7 +110,7 @@ class KneserNeyLM:
         return np.full((rows, self.order - 1), _NOT_YET)
 
     def follow(self, state: np.ndarray) -> np.ndarray:
-        """p(w | h) of each symbol w after each state h: [R, V] float64, by the highest order that fits."""
+        """Return p(w | h) of each symbol w after each state h, [R, V] float64, by the highest order."""
         every = np.tile(np.arange(self.size), len(state))
         lower = p = np.full(len(every), 1 / self.size)
         for level, contexts in zip(self._orders, _contexts(state), strict=True):
@@ -121,7 +121,7 @@ class KneserNeyLM:
         return p.reshape(len(state), self.size)
 
     def step(self, state: np.ndarray, symbols: np.ndarray) -> np.ndarray:
-        """The states after one symbol more each, [R]."""
+        """Return the states after one symbol more each, [R]."""
         levels = zip(self._orders[:-1], _contexts(state), strict=False)
         columns = [
             np.where(contexts == _NOT_YET, _NOT_YET, _lookup(level.keys, contexts, symbols, self.size))
@@ -131,7 +131,7 @@ class KneserNeyLM:
 
 
 def best_order(ids: np.ndarray, size: int, most: int) -> int:
-    """The order, up to `most`, of the model of a text's begin that is least surprised by its last tenth.
+    """Return the order, up to `most`, whose model of a text's begin is best on its last tenth.
 
     Args:
         ids: [N] the symbols that the model is counted in later.
@@ -145,13 +145,13 @@ def best_order(ids: np.ndarray, size: int, most: int) -> int:
 
 
 def _contexts(state: np.ndarray) -> Iterator[np.ndarray]:
-    """The context of each order from 1 in the states of `KneserNeyLM`."""
+    """Yield the context of each order from 1 in the states of `KneserNeyLM`."""
     yield np.zeros(len(state), np.int64)
     yield from state.T
 
 
 def _count(ids: np.ndarray, size: int, order: int) -> Iterator[Order]:
-    """The orders from 1 up; each needs what the next one finds."""
+    """Yield the orders from 1 up; each needs what the next one finds."""
     contexts, before = np.zeros(len(ids), np.int64), 1
     keys, _, grams, counts = _number(contexts, ids, size)
     for _ in range(order):
@@ -180,25 +180,25 @@ def _number(contexts: np.ndarray, ids: np.ndarray, size: int) -> tuple[np.ndarra
 
 
 def _before(grams: np.ndarray) -> np.ndarray:
-    """The k-gram that ends just before each place, which is the context there; -1 where there is none."""
+    """Return the k-gram that ends just before each place, its context; -1 where there is none."""
     return np.concatenate([[-1], grams[:-1]])
 
 
 def _summed(contexts: np.ndarray, grams: np.ndarray, number: int) -> NGramCounts:
-    """Counts of k-grams, summed up for each of the `number` contexts."""
+    """Sum up counts of k-grams for each of the `number` contexts."""
     totals = np.bincount(contexts, weights=grams, minlength=number).astype(np.int64)
     types = np.bincount(contexts, weights=grams > 0, minlength=number).astype(np.int64)
     return NGramCounts(grams, totals, types, _discount(grams))
 
 
 def _discount(grams: np.ndarray) -> float:
-    """n1 / (n1 + 2 n2); a half where nothing occurred once: what never occurred must be possible."""
+    """Return n1 / (n1 + 2 n2); a half where nothing occurred once: what never occurred must be possible."""
     once, twice = int((grams == 1).sum()), int((grams == 2).sum())
     return once / (once + 2 * twice) if once else 0.5
 
 
 def _lookup(keys: np.ndarray, contexts: np.ndarray, ids: np.ndarray, size: int) -> np.ndarray:
-    """The numbers of the k-grams that end at each place; -1 for those that were never counted."""
+    """Return the numbers of the k-grams that end at each place; -1 for those that were never counted."""
     if len(keys) == 0:
         return np.full(len(ids), -1)
     wanted = np.where(contexts >= 0, contexts * size + ids, -1)
@@ -209,7 +209,7 @@ def _lookup(keys: np.ndarray, contexts: np.ndarray, ids: np.ndarray, size: int) 
 def _interpolate(
     counts: NGramCounts, grams: np.ndarray, contexts: np.ndarray, lower: np.ndarray
 ) -> np.ndarray:
-    """p(w | h) at each place from the counts and the lower order's p; that alone where h has no counts."""
+    """Return p(w | h) at each place from counts and the lower order's p; that alone where h has none."""
     p = lower.copy()
     seen = np.flatnonzero(contexts >= 0)
     seen = seen[counts.totals[contexts[seen]] > 0]

@@ -31,7 +31,7 @@ def filter_logits(
     top_p: float = 1.0,
     banned: Sequence[int] = (),
 ) -> Tensor:
-    """The logits to sample from: those that are out of the choice become -inf.
+    """Set the logits of symbols that may not be sampled to -inf.
 
     Args:
         logits: [B, V] float.
@@ -119,13 +119,13 @@ def generate(
 
 
 def _likeliest(logits: Tensor, k: int) -> Tensor:
-    """All but the k highest of each row made -inf."""
+    """Set all but the k highest of each row to -inf."""
     order = logits.argsort(dim=-1, descending=True, stable=True)
     return logits.scatter(-1, order[..., k:], -math.inf)
 
 
 def _nucleus(logits: Tensor, top_p: float) -> Tensor:
-    """All but the fewest highest of each row with the probability `top_p` made -inf; at least one stays."""
+    """Set all but the fewest highest of each row with probability `top_p` to -inf; at least one stays."""
     ranked, order = logits.sort(dim=-1, descending=True, stable=True)
     p = ranked.float().softmax(-1)
     beyond = p.cumsum(-1) - p >= top_p

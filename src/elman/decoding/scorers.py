@@ -56,28 +56,28 @@ class Lexicon:
         self._empty = len(nodes) + 1  # a state of its own: the same node after a word may not end a text
 
     def start(self, rows: int) -> Tensor:
-        """[R, 1]: where the first word begins."""
+        """Return [R, 1]: where the first word begins."""
         return torch.full((rows, 1), self._empty)
 
     def follow(self, state: Tensor) -> Tensor:
-        """[R, V]: 0 where a symbol goes on with a word or begins another one, else -inf."""
+        """Return [R, V]: 0 where a symbol goes on with a word or begins another one, else -inf."""
         distinct, places = state[:, 0].unique(return_inverse=True)
         every = torch.arange(self._symbols).expand(len(distinct), -1)
         added = torch.zeros(every.shape, dtype=torch.float64)
         return added.masked_fill(self._next(distinct[:, None], every) < 0, -math.inf)[places]
 
     def step(self, state: Tensor, symbols: Tensor) -> Tensor:
-        """The nodes [R, 1] that the symbols lead to."""
+        """Return the nodes [R, 1] that the symbols lead to."""
         return self._next(state, symbols[:, None])
 
     def end(self, state: Tensor) -> Tensor:
-        """0 at the end of a word, or before the first one; else -inf."""
+        """Return 0 at the end of a word, or before the first one; else -inf."""
         empty = state[:, 0] == self._empty
         ends = self._ends[state[:, 0].masked_fill(empty, 0)] | empty
         return torch.zeros(len(state), dtype=torch.float64).masked_fill(~ends, -math.inf)
 
     def _next(self, node: Tensor, symbols: Tensor) -> Tensor:
-        """The node after each symbol; -1 where there is none."""
+        """Return the node after each symbol; -1 where there is none."""
         node = node.masked_fill(node == self._empty, self._first)
         inner = self._child(node, symbols)
         another = self._child(torch.zeros_like(node), symbols)
@@ -102,20 +102,20 @@ class NGramScorer:
         self._model, self._weight = model, weight
 
     def start(self, rows: int) -> Tensor:
-        """The context of a border."""
+        """Return the context of a border."""
         border = np.full(rows, self._model.size - 1)
         return torch.from_numpy(self._model.step(self._model.start(rows), border))
 
     def follow(self, state: Tensor) -> Tensor:
-        """[R, V] of the symbols but the border."""
+        """Return [R, V] of the symbols but the border."""
         return self._added(state)[:, :-1]
 
     def step(self, state: Tensor, symbols: Tensor) -> Tensor:
-        """The contexts after the symbols."""
+        """Return the contexts after the symbols."""
         return torch.from_numpy(self._model.step(state.numpy(), symbols.numpy()))
 
     def end(self, state: Tensor) -> Tensor:
-        """[R] of the border."""
+        """Return [R] of the border."""
         return self._added(state)[:, -1]
 
     def _added(self, state: Tensor) -> Tensor:
@@ -131,19 +131,19 @@ class SymbolBonus:
         self._added = added
 
     def start(self, rows: int) -> Tensor:
-        """There is no state."""
+        """Return empty states, [R, 0]: a bonus needs none."""
         return torch.zeros(rows, 0, dtype=torch.int64)
 
     def follow(self, state: Tensor) -> Tensor:
-        """The same for all texts."""
+        """Return the same bonus for all texts."""
         return self._added.expand(len(state), -1)
 
     def step(self, state: Tensor, symbols: Tensor) -> Tensor:
-        """There is none."""
+        """Return the states as they are."""
         return state
 
     def end(self, state: Tensor) -> Tensor:
-        """Nothing."""
+        """Return zeros."""
         return torch.zeros(len(state), dtype=torch.float64)
 
 
@@ -156,20 +156,20 @@ class CombinedScorer:
         self._widths = [scorer.start(1).shape[1] for scorer in scorers]
 
     def start(self, rows: int) -> Tensor:
-        """The states of all, side by side."""
+        """Return the states of all, side by side."""
         return torch.cat([scorer.start(rows) for scorer in self._scorers], 1)
 
     def follow(self, state: Tensor) -> Tensor:
-        """The sum."""
+        """Return the sum of what all scorers add."""
         parts = zip(self._scorers, state.split(self._widths, 1), strict=True)
         return torch.stack([scorer.follow(part) for scorer, part in parts]).sum(0)
 
     def step(self, state: Tensor, symbols: Tensor) -> Tensor:
-        """The states of all."""
+        """Return the states of all scorers, side by side."""
         parts = zip(self._scorers, state.split(self._widths, 1), strict=True)
         return torch.cat([scorer.step(part, symbols) for scorer, part in parts], 1)
 
     def end(self, state: Tensor) -> Tensor:
-        """The sum."""
+        """Return the sum of what all scorers add at the end."""
         parts = zip(self._scorers, state.split(self._widths, 1), strict=True)
         return torch.stack([scorer.end(part) for scorer, part in parts]).sum(0)

@@ -48,7 +48,7 @@ class UnitUse:
         name: of the layer and direction.
         gates: of its cell; none, where it has none or does not tell.
         memory: [H], the mean memory time of each unit in steps, 1 / (1 - f), f the mean of the gate that
-            keeps; None where no gate does.
+            keeps, or the decay that the unit has by itself; None where nothing says it.
         deviation: [H], of the hidden state over all steps and sequences.
         mean: [H], of the hidden state.
     """
@@ -138,10 +138,20 @@ def opened(track: LayerTrace) -> dict[str, Tensor]:
 def _use(track: LayerTrace) -> UnitUse:
     live, values = track.live, opened(track)
     gates = tuple(_gate(name, value[live]) for name, value in values.items())
-    keeping = values[track.cell.keeps][live].mean(0) if track.cell.keeps in values else None
+    keeping = _kept(track, values)
     memory = None if keeping is None else 1 / (1 - keeping).clamp(min=1e-6)
     hidden = track.states[0][live]
     return UnitUse(track.name, gates, memory, hidden.std(0, correction=0), hidden.mean(0))
+
+
+def _kept(track: LayerTrace, values: dict[str, Tensor]) -> Tensor | None:
+    """The share of its state that each unit keeps at a step, in the mean, [H]; None where nothing says it."""
+    keeps, writes, live = track.cell.keeps, track.cell.writes, track.live
+    if keeps in values:
+        return values[keeps][live].mean(0)
+    if writes in values:
+        return 1 - values[writes][live].mean(0)
+    return track.cell.decay(track.job.weights.own)
 
 
 def _gate(name: str, values: Tensor) -> Gate:

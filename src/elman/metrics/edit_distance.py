@@ -15,7 +15,7 @@ _CELLS = 1 << 17
 
 
 def error_rate(references: Sequence[Sequence[Hashable]], guesses: Sequence[Sequence[Hashable]]) -> float:
-    """The edits that turn the guesses into the references, over the symbols of these: sum d(r, g) / sum |r|.
+    """Return the edits from the guesses to the references, over their symbols: sum d(r, g) / sum |r|.
 
     Of characters it is the character error rate, of words the word error rate; it may be above 1. All that is
     guessed for an empty reference is an error each. Where all references are empty, it is 0 if all guesses
@@ -31,7 +31,7 @@ def error_rate(references: Sequence[Sequence[Hashable]], guesses: Sequence[Seque
 
 
 def edit_distances(pairs: Sequence[Pair]) -> np.ndarray:
-    """The fewest insertions, deletions and substitutions that turn one of a pair into the other: [N] int64.
+    """Return the fewest insertions, deletions and substitutions from one to the other: [N] int64.
 
     D[i, j] = min(D[i-1, j] + 1, D[i-1, j-1] + [a_i != b_j], D[i, j-1] + 1) (Levenshtein 1966, by the table of
     Wagner & Fischer 1974). Rows i follow each other; all pairs and all j are done at once, the last term as a
@@ -50,7 +50,7 @@ def edit_distances(pairs: Sequence[Pair]) -> np.ndarray:
 
 
 def edits(reference: Sequence[str], guess: Sequence[str]) -> list[tuple[str, str]]:
-    """The symbols of both side by side, by the fewest edits; an empty string where one has none.
+    """Align the symbols of both by the fewest edits; an empty string where one has none.
 
     Of equally few edits substitutions come first, then what is missing, by the table of Wagner & Fischer.
 
@@ -84,7 +84,7 @@ def _coded(symbols: Sequence[Hashable], numbers: Mapping[Hashable, int]) -> np.n
 
 
 def _alike(lengths: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
-    """Which pairs are done side by side: of like lengths, in rising order, and not too many."""
+    """Yield which pairs are done side by side: of like lengths, in rising order, and not too many."""
     chosen: list[int] = []
     longest = 0
     for i in sorted(range(len(lengths)), key=lengths.__getitem__):
@@ -98,7 +98,7 @@ def _alike(lengths: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
 
 
 def _distances(short: Sequence[np.ndarray], long: Sequence[np.ndarray]) -> np.ndarray:
-    """The distances of pairs whose first sequences rise in length: [B]."""
+    """Return the distances of pairs whose first sequences rise in length: [B]."""
     starts, ends = np.array(list(map(len, short))), np.array(list(map(len, long)))
     steps, others = _padded(short, starts), _padded(long, ends)
     places = np.arange(len(others) + 1, dtype=np.int32)[:, None]
@@ -115,7 +115,7 @@ def _distances(short: Sequence[np.ndarray], long: Sequence[np.ndarray]) -> np.nd
 
 
 def _padded(sequences: Sequence[np.ndarray], lengths: np.ndarray) -> np.ndarray:
-    """[T, B], T being the longest, with -1 after an end."""
+    """Return [T, B], T being the longest, with -1 after an end."""
     padded = np.full((lengths.max(), len(sequences)), -1, np.int32)
     for column, (sequence, length) in enumerate(zip(sequences, lengths, strict=True)):
         padded[:length, column] = sequence

@@ -38,18 +38,18 @@ class QuantileForecast(NamedTuple):
 
     @classmethod
     def normal(cls, mean: np.ndarray, std: np.ndarray) -> Self:
-        """Where the future is Gaussian: mean and std [..., H]."""
+        """Make the forecast of a Gaussian future: mean and std [..., H]."""
         widths = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
         return cls(mean, mean[..., None] + std[..., None] * widths)
 
     @classmethod
     def joined(cls, forecasts: Sequence[QuantileForecast]) -> Self:
-        """N of them along a new first axis."""
+        """Join N of them along a new first axis."""
         return cls(*(np.stack(parts) for parts in zip(*forecasts, strict=True)))
 
 
 def forecast_scores(actual: np.ndarray, forecast: QuantileForecast, units: np.ndarray) -> dict[str, float]:
-    """The scores of forecasts, the first one first to be looked at.
+    """Score forecasts, the first one first to be looked at.
 
     mase is the mean absolute error of the median in units of what the seasonal naive forecast misses by
     within the past of each series (Hyndman and Koehler 2006). smape, in percent, is the mean of
@@ -76,13 +76,13 @@ def forecast_scores(actual: np.ndarray, forecast: QuantileForecast, units: np.nd
 
 
 def errors(actual: np.ndarray, forecast: QuantileForecast, scale: np.ndarray) -> dict[str, float]:
-    """The mean squared error of the mean and the mean absolute error of the median, over `scale` [N]."""
+    """Return the squared error of the mean and the absolute error of the median, over `scale` [N]."""
     squared = ((actual - forecast.mean) / scale[:, None]) ** 2
     return {"mse": _mean(squared), "mae": _mean(np.abs(actual - forecast.median) / scale[:, None])}
 
 
 def weighted_quantile_loss(actual: np.ndarray, forecast: QuantileForecast) -> float:
-    """The mean over the deciles q of 2 sum max(q (y - y_q), (q - 1) (y - y_q)) / sum |y|."""
+    """Return the mean over the deciles q of 2 sum max(q (y - y_q), (q - 1) (y - y_q)) / sum |y|."""
     levels = np.array(LEVELS)[_SCORED]
     over = actual[..., None] - forecast.quantiles[..., _SCORED]
     losses = 2 * np.maximum(levels * over, (levels - 1) * over)
@@ -91,7 +91,7 @@ def weighted_quantile_loss(actual: np.ndarray, forecast: QuantileForecast) -> fl
 
 
 def owa(found: dict[str, float], naive2: dict[str, float]) -> float:
-    """OWA: the mean of smape and mase, each over that of Naive2 (Makridakis et al. 2020).
+    """Return OWA: the mean of smape and mase, each over that of Naive2 (Makridakis et al. 2020).
 
     Not-a-number where Naive2 is never wrong.
     """
@@ -101,23 +101,23 @@ def owa(found: dict[str, float], naive2: dict[str, float]) -> float:
 
 
 def seasonal_unit(past: np.ndarray, season: int) -> float:
-    """What the seasonal naive forecast misses by on average in `past` [T]; not-a-number if too short."""
+    """Return the mean error of the seasonal naive forecast in `past` [T]; not-a-number if too short."""
     return _mean(np.abs(past[season:] - past[:-season])) if len(past) > season else math.nan
 
 
 def filled(past: np.ndarray) -> np.ndarray:
-    """The values [T] with each missing one replaced by the last before it."""
+    """Replace each missing value of [T] by the last before it."""
     places = np.where(np.isnan(past), 0, np.arange(len(past)))
     return past[np.maximum.accumulate(places)]
 
 
 def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole; 0 / 0 is 0, a forecast of nothing that came true."""
+    """Return part / whole; 0 / 0 is 0, a forecast of nothing that came true."""
     return np.divide(part, whole, out=np.where(np.isnan(part), np.nan, 0.0), where=whole > 0)
 
 
 def _row_means(values: np.ndarray) -> np.ndarray:
-    """The mean of what is there in each row; not-a-number where nothing is."""
+    """Return the mean of what is there in each row; not-a-number where nothing is."""
     count = (~np.isnan(values)).sum(-1)
     return np.where(count > 0, np.nansum(values, -1) / np.maximum(count, 1), np.nan)
 

@@ -226,8 +226,9 @@ class Recurrent(nn.Module):
     def weights(self, run: int) -> Weights:
         """The weights of a layer in a direction, as kernels take them; run = layer * D + direction."""
         weights = self._learnt(run)
-        made = self.cell.recurrent(weights.w_hh)
-        return weights if made is weights.w_hh else weights._replace(w_hh=made)
+        made, own = self.cell.recurrent(weights.w_hh), self.cell.entering(weights.own)
+        same = made is weights.w_hh and own is weights.own
+        return weights if same else weights._replace(w_hh=made).beside(own)
 
     def _learnt(self, run: int) -> Weights:
         suffix = self._suffix(run)
@@ -443,7 +444,8 @@ def _projects(cell: Cell) -> bool:
     """Whether a cell makes a hidden state of width 3 from one of width 2: it enters products only."""
     (gates, recurrent, states), zeros = cell.sizes, torch.zeros
     own = tuple([zeros(() if one.scalar else 3) for one in cell.learnt])
-    weights = Weights(zeros(3 * gates, 1), zeros(3 * recurrent, 2), w_hr=zeros(2, 3)).beside(own)
+    weights = Weights(zeros(3 * gates, 1), zeros(3 * recurrent, 2), w_hr=zeros(2, 3))
+    weights = weights.beside(cell.entering(own))
     state = zeros(1, 2), *[zeros(1, 3)] * (states - 1)
     try:
         after = dispatch.get("loop").step(cell, zeros(1, 1), state, weights)

@@ -45,13 +45,13 @@ def write_figure(path: Path, figure: Any, dpi: int = 130) -> None:
 
 
 def literal(text: str, most: int = _LONGEST) -> str:
-    """A text of a user's data as a picture shows it: no formula, not too long, without half characters."""
+    """Return a user's text as a picture shows it: no formula, not too long, without half characters."""
     whole = shortened(text, most).encode("utf-8", "replace").decode("utf-8")
     return whole.replace("$", r"\$")
 
 
 def legend(axes: Any, entries: int, place: str = "best") -> None:
-    """A legend inside the axes; below them where there are many entries, which would hide what is drawn."""
+    """Draw a legend inside the axes; below them where there are many entries, which would hide the plot."""
     if entries <= _INSIDE:
         axes.legend(frameon=False, fontsize="small", loc=place)
     else:

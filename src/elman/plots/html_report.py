@@ -27,11 +27,11 @@ class Plottable(Protocol):
     """A result that can be drawn and written as a table."""
 
     def table(self) -> list[dict[str, Any]]:
-        """Its numbers, a mapping a row, all with the same keys."""
+        """Return its numbers, a mapping a row, all with the same keys."""
         ...
 
     def plot(self) -> Any:
-        """It as a matplotlib Figure."""
+        """Plot it as a matplotlib Figure."""
         ...
 
 
@@ -160,7 +160,7 @@ def write(folder: Path, page: Report, report: Callable[[str], None]) -> None:
 
 
 def to_html(page: Report) -> str:
-    """The page; the pictures stand beside it."""
+    """Write the page; the pictures stand beside it."""
     title = _text(page.title)
     lines = [
         "<!doctype html>",
@@ -257,7 +257,7 @@ def _cell(value: object) -> str:
 
 
 def _kind(value: object) -> str:
-    """The class of a cell that is longer than a number is."""
+    """Return the class of a cell that is longer than a number is."""
     return ' class="text"' if isinstance(value, str) and len(value) > _NUMBER else ""
 
 

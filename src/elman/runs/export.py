@@ -169,7 +169,7 @@ def _made(model: Model, streaming: bool) -> list[Any]:
 
 
 def _notes(model: Model, piece: ExportedGraph, streaming: bool) -> dict[str, str]:
-    """What goes with a graph: which task, what was learnt of the data, settings, and what `piece` tells."""
+    """Return the notes of a graph: its task, what was learnt of the data, settings, and `piece`'s own."""
     return {
         "elman": version("elman"),
         "task": model.config.task,
@@ -182,14 +182,14 @@ def _notes(model: Model, piece: ExportedGraph, streaming: bool) -> dict[str, str
 
 
 def _scored(model: Model, other: nn.Module, data: str | None) -> dict[str, Scores]:
-    """The scores of the model, and of what stands in its network's place."""
+    """Return the scores of the model, and of the module that replaces its network."""
     examples = model.task.encode(model.part(Purpose.TEST, data), Purpose.SCORE if data else Purpose.TEST)
     both = {"model": model.network, "int8": other}
     return {name: evaluation.evaluate(model.task, network, examples).scores for name, network in both.items()}
 
 
 def _out(model: Model, out: str | Path | None, name: str) -> Path:
-    """The file to write; a folder takes one of the usual name."""
+    """Return the file to write; a folder takes one of the usual name."""
     path = model.path if out is None else Path(out)
     return path / name if path.is_dir() else path
 

@@ -45,7 +45,7 @@ class RunFolder:
         self.log, self.board = self.path / LOG, self.path / BOARD
 
     def figure(self, name: str) -> Path:
-        """The file of a picture that a report shows."""
+        """Return the path of a figure of the report."""
         return self.path / f"{name}.png"
 
     def create(self, run: RunConfig, task: Task) -> None:
@@ -89,7 +89,7 @@ class RunFolder:
         return RunConfig.of(tables, kind.Config, where)
 
     def task(self) -> Task:
-        """The task, with what it learnt from the data.
+        """Load the task, with what it learnt from the data.
 
         Raises:
             RunError: its file is missing or damaged.
@@ -99,7 +99,7 @@ class RunFolder:
             return registry.get(run.task).restore(self.learnt(), run, where)
 
     def learnt(self) -> str:
-        """What the task learnt from the data, as its file has it.
+        """Return what the task learnt from the data, as its file has it.
 
         Raises:
             RunError: the file is missing or damaged.
@@ -111,7 +111,7 @@ class RunFolder:
         return digests.opened(text, where)
 
     def weights(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The network's weights, and what was noted beside them."""
+        """Load the network's weights, and the notes beside them."""
         return tensor_file.load(self.path / WEIGHTS)
 
     def save_weights(self, weights: Mapping[str, Tensor], notes: Mapping[str, object]) -> None:
@@ -119,7 +119,7 @@ class RunFolder:
         tensor_file.save(self.path / WEIGHTS, weights, {"format": core_settings.FORMAT, **notes})
 
     def load(self, device: torch.device) -> Model:
-        """The model, its network on `device` and ready to predict.
+        """Load the model, its network on `device` and ready to predict.
 
         Raises:
             RunError: there is no run, a file is missing or damaged, or its weights do not fit its settings.
@@ -152,7 +152,7 @@ class RunFolder:
 
 
 def _text(where: Path, remedy: str) -> str | None:
-    """What a file says; None: it is not there."""
+    """Return the text of a file; None where it is not there."""
     try:
         return where.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -162,7 +162,7 @@ def _text(where: Path, remedy: str) -> str | None:
 
 
 def build(task: Task) -> nn.Module:
-    """A fresh network of the task.
+    """Build a fresh network of the task.
 
     Raises:
         ConfigError: a setting that does not fit the others, or for which the memory is too small.
@@ -193,7 +193,7 @@ _NO_MEMORY = re.compile("not enough memory|can't allocate memory|out of memory|o
 
 
 def meaning(run: RunConfig) -> dict[str, object]:
-    """The settings without which weights say something else, but those of data and training."""
+    """Return the settings on which the meaning of weights depends, without those of data and training."""
     sections = run.network, run.signal, run.options
     return {f"{own.section}.{key}": value for own in sections for key, value in vars(own).items()}
 

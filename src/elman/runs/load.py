@@ -10,7 +10,7 @@ from elman.tasks.model import Model
 
 
 def load(path: str | Path, *, device: str = "auto") -> Model:
-    """The model of a run folder.
+    """Load the model of a run folder.
 
     Args:
         path: the folder that `elman.train` or `elman train` made.

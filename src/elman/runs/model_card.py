@@ -9,7 +9,7 @@ from elman.tasks.results import RunResults, TrainingFacts
 
 
 def card(name: str, results: RunResults) -> str:
-    """The model card: what data, how long, which scores against which baselines, how to use it."""
+    """Write the model card: what data, how long, which scores against which baselines, how to use it."""
     data, training = results.data, results.training
     lines = [
         f"# {name}",
@@ -47,12 +47,12 @@ def card(name: str, results: RunResults) -> str:
 
 
 def _warning(results: RunResults) -> list[str]:
-    """The verdict, if the model is not better than its baselines."""
+    """Return the verdict, if the model is not better than its baselines."""
     return [f"**{results.warning}**", ""] if results.warning else []
 
 
 def _course(training: TrainingFacts) -> list[str]:
-    """Lines on a training's epochs and time; there are none where all weights were computed at once."""
+    """Return lines on a training's epochs and time; none where all weights were computed at once."""
     if training.finished and not training.steps:
         return ["- all settings: `config.toml`"]
     return [
@@ -77,7 +77,7 @@ def _tables(tables: Mapping[str, Sequence[Sequence[object]]]) -> list[str]:
 
 
 def _plain(row: Sequence[object]) -> list[object]:
-    """A row whose texts are escaped."""
+    """Return a row whose texts are escaped."""
     return [_escaped(cell) if isinstance(cell, str) else cell for cell in row]
 
 

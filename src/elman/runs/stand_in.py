@@ -59,7 +59,7 @@ class _Writer(nn.Module):
         self.place = nn.Parameter(torch.zeros(0))  # as of `GraphModule`
 
     def forward(self, seq: Seq, state: State | None = None) -> tuple[DecoderContext, State]:
-        """What the network would have read of [T, B, ...]."""
+        """Run the exported graph on [T, B, ...] in place of the network's encoder."""
         outputs = self._reads(_given(seq))
         memory = AttentionMemory(outputs[VALUES], outputs[KEYS], outputs[INSIDE])
         fed = torch.zeros(1, seq.data.shape[1], self._width)
@@ -95,7 +95,7 @@ class _Decoder:
 
 
 def stand_in(pieces: Sequence[ExportedGraph], graphs: Sequence[Running]) -> nn.Module | None:
-    """The graphs of these pieces in the place of their network; None: it cannot be scored so."""
+    """Put the graphs of these pieces in place of their network; None where it cannot be scored so."""
     match pieces:
         case [graph.EncoderPiece(), graph.DecoderPiece(decoder=decoder)]:
             return _Writer(decoder, *graphs)

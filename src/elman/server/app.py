@@ -108,7 +108,7 @@ def serve(app: Application, listening: socket.socket) -> None:
 
 
 def _plain(service: Service, sessions: SessionManager, *, guarded: bool) -> list[Route]:
-    """What is read by GET."""
+    """Return the routes of GET."""
     page = _PAGE.read_bytes()
     models = to_json([_model(one, sessions) for one in service.served.values()])
     sockets = {
@@ -145,7 +145,7 @@ def _plain(service: Service, sessions: SessionManager, *, guarded: bool) -> list
 
 
 def _asked(service: Service) -> list[Route]:
-    """What is asked by POST."""
+    """Return the routes of POST."""
     return [
         Route(f"/models/{one.name}/{call.name}", endpoint(service, one, call), methods=["POST"])
         for one in service.served.values()
@@ -154,7 +154,7 @@ def _asked(service: Service) -> list[Route]:
 
 
 def _streams(service: Service, sessions: SessionManager) -> list[WebSocketRoute]:
-    """The WebSockets."""
+    """Return the routes of WebSockets."""
     return [WebSocketRoute(_socket(one), Socket(sessions, one)) for one in service.served.values()]
 
 
@@ -177,7 +177,7 @@ def _model(served: Served, sessions: SessionManager) -> dict[str, object]:
 
 
 def _policy(page: bytes) -> str:
-    """What the page may do: run its own script, and ask this server."""
+    """Return what the page may do: run its own script, and ask this server."""
     script = page.split(b"<script>")[1].split(b"</script>")[0]
     known = b64encode(hashlib.sha256(script).digest()).decode()
     return (

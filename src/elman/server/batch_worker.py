@@ -117,7 +117,7 @@ class BatchWorker:
     def submit_unbounded(
         self, key: Hashable, run: Run, payload: Any, *, group: Hashable = None
     ) -> asyncio.Future[Any]:
-        """As `submit`, of one whose number the caller bounds: it is never refused.
+        """Submit work as `submit` does, but never refuse it: the caller bounds its number.
 
         Args:
             key, run, payload: as of `submit`.
@@ -128,7 +128,7 @@ class BatchWorker:
     def run_inline(
         self, key: Hashable, run: Run, payload: Any, *, group: Hashable = None
     ) -> asyncio.Future[Any]:
-        """As `order`, of what takes so little that to hand it to the thread and back takes longer.
+        """Run, as `order` does, work that takes less time than to hand it to the thread and back.
 
         The loop computes it, with all of that key that has come in the same turn of the loop, if the thread
         rests. What turns out to take its time goes to the thread.
@@ -185,12 +185,12 @@ class BatchWorker:
             self._ready.notify_all()
 
     def _startable(self) -> Hashable:
-        """The first key that may begin, if any: not in the middle of work of its group."""
+        """Return the first key that may begin, if any: not in the middle of work of its group."""
         begun = {one.batch.group for one in self._aside} - {None}
         return next((key for key, batch in self._batches.items() if batch.group not in begun), None)
 
     def _taken(self, key: Hashable) -> _Batch:
-        """Those of that key who are served together now; the others stand behind everybody."""
+        """Take the jobs of that key that are served together now; the others go behind everybody."""
         batch = self._batches.pop(key)
         now, later = batch.jobs[: self._together], batch.jobs[self._together :]
         if later:
@@ -210,7 +210,7 @@ class BatchWorker:
             batch = self._begun(done=True)
 
     def _begun(self, *, done: bool = False) -> _Batch | None:
-        """The batch that this thread is to begin; None when all is done and no more will come."""
+        """Return the batch that this thread is to begin; None when all is done and no more will come."""
         with self._ready:
             self._resting += 1
             if done:
@@ -234,12 +234,12 @@ class BatchWorker:
         mine.turn.wait()
 
     def _back(self, count: int, jobs: list[_Job], results: list[Any]) -> None:
-        """In the loop: a thread is done with that many jobs."""
+        """Note, in the loop, that a thread is done with that many jobs."""
         self._handed -= count
         _deliver(jobs, results)
 
     def _results(self, batch: _Batch, *, here: bool = False) -> tuple[list[_Job], list[Any]]:
-        """The jobs whose callers still wait, and a result for each."""
+        """Return the jobs whose callers still wait, and a result for each."""
         jobs = [job for job in batch.jobs if not job.future.cancelled()]
         if not jobs:
             return [], []
@@ -255,7 +255,7 @@ class BatchWorker:
         return jobs, results
 
     def _wanted(self, batch: _Batch, jobs: list[_Job], here: bool) -> Callable[[], bool]:
-        """What tells whether somebody waits for these still; except in the loop, it lets others go first."""
+        """Return what tells whether somebody still waits; except in the loop, it lets others go first."""
         until = time.monotonic() + self._slice
 
         def wanted() -> bool:

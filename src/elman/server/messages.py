@@ -66,12 +66,12 @@ class StreamOp(NamedTuple):
 
 
 def kind(model: Model) -> str:
-    """What kind of value a stream of the model reads."""
+    """Return what kind of value a stream of the model reads."""
     return model.task.stream_kind if isinstance(model.task, Ability) else "observations"
 
 
 def schema(model: Model, steps: int) -> Schema:
-    """How a message is written.
+    """Return the schema of a message.
 
     Args:
         model: the model.
@@ -85,7 +85,7 @@ def schema(model: Model, steps: int) -> Schema:
 
 
 def run(engine: Streams, op: StreamOp) -> Run:
-    """A function that computes an op for some streams: a reply or an error for each."""
+    """Return a function that computes an op for some streams: a reply or an error for each."""
 
     def computed(payloads: Sequence[StreamRequest]) -> list[StreamReply | Exception]:
         found = op.run(engine, {asked.key: asked.part for asked in payloads})
@@ -124,7 +124,7 @@ def _reply(engine: Streams, asked: StreamRequest, answers: list[Any] | Exception
 
 
 def _values(of: str, steps: int) -> tuple[Schema, Schema]:
-    """How one step is written, and a piece of any length."""
+    """Return the schemas of one step, and of a piece of any length."""
     if of in TEXTS:
         return {"type": "string", "maxLength": _LONGEST}, {"type": "string", "maxLength": steps}
     if of == "sound":
@@ -155,7 +155,7 @@ def _one(of: str, x: Any) -> Any:
 
 
 def _feed(of: str, chunk: Any) -> Iterator[Any]:
-    """A piece of any length in pieces of a turn's."""
+    """Cut a piece of any length into pieces of a turn's."""
     if of in _PLAIN:
         yield from (chunk[at : at + _PIECE] for at in range(0, len(chunk), _PIECE))
     elif of == "sound":
@@ -177,7 +177,7 @@ def _run_step(engine: Streams, given: Given) -> Mapping[int, Any]:
 
 
 def _run_steps(engine: Streams, given: Given) -> Mapping[int, Any]:
-    """The steps of each stream, one after the other; those of a stream end with the first that is refused."""
+    """Run the steps of each stream, one after the other, up to the first of a stream that is refused."""
     outputs: dict[int, Any] = {key: [] for key in given}
     for at in range(max(map(len, given.values()))):
         now = {

@@ -51,7 +51,7 @@ def describe(
     sockets: Mapping[str, Schema],
     guarded: bool,
 ) -> dict[str, Any]:
-    """The description (OpenAPI 3.1.0) of everything that is asked by HTTP.
+    """Describe everything that is asked by HTTP, as OpenAPI 3.1.0.
 
     Args:
         served: the models.

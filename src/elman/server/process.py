@@ -31,11 +31,11 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:  # pyrefly: ignore[bad-override]
-        """Nothing: `GracefulStop` listens."""
+        """Capture no signals: `GracefulStop` listens."""
         yield
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to end."""
+        """Return whether to end."""
         return await super().on_tick(counter) or self._interrupt.seen
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -77,5 +77,5 @@ def serve(
 
 
 def _tells(record: logging.LogRecord) -> bool:
-    """Whether that is worth a line: not what any client can cause again and again."""
+    """Return whether that is worth a line: not what any client can cause again and again."""
     return not record.msg.startswith(_COMMON)

@@ -45,7 +45,7 @@ class Served:
 
 
 def named(models: Mapping[str, Model]) -> dict[str, Served]:
-    """The models, each under its name.
+    """Return the models, each under its name.
 
     Raises:
         ConfigError: a name that cannot stand in an address.
@@ -86,7 +86,7 @@ class ServerMetrics:
         Gauge(name, about, registry=self._registry).set_function(value)
 
     def text(self) -> bytes:
-        """All of it in Prometheus's text format."""
+        """Return all of it in Prometheus's text format."""
         return exposition(self._registry)
 
 
@@ -101,12 +101,12 @@ class Service:
 
 
 def refusal(fault: HttpError) -> JSONResponse:
-    """The answer to a request that is refused."""
+    """Return the answer to a request that is refused."""
     return JSONResponse({"error": fault.words}, fault.status, _HEADERS.get(fault.status))
 
 
 def fault(error: Exception) -> HttpError:
-    """What is answered where something went wrong; what is nobody's fault but ours is raised again."""
+    """Return the answer where something went wrong; raise again what is nobody's fault but ours."""
     if isinstance(error, HttpError):
         return error
     if isinstance(error, BusyError):

@@ -73,11 +73,11 @@ class SessionManager:
         self._find()
 
     def __len__(self) -> int:
-        """How many there are but those that lie in files."""
+        """Return how many there are but those that lie in files."""
         return sum(session.file is None for session in self._sessions.values())
 
     async def begin(self, served: Served, name: str, start: str) -> tuple[str, Session]:
-        """A new stream with its name, for the connection that asks; or that one, which waits to be resumed.
+        """Begin a new stream under a name for a connection, or take that one, which waits to be resumed.
 
         Args:
             served: the model.
@@ -104,7 +104,7 @@ class SessionManager:
         return name, session
 
     async def fork(self, of: Session) -> str:
-        """The name of a stream that goes on from where that one is, and waits to be resumed."""
+        """Return the name of a stream that goes on from where that one is, and waits to be resumed."""
         key = of.key
         assert key is not None
         name, session = self._new(of.served, None)
@@ -112,7 +112,7 @@ class SessionManager:
         return name
 
     def release(self, name: str) -> None:
-        """A connection has ended: its stream ends with it, unless the server ends and streams are kept."""
+        """End a connection's stream with it, unless the server ends and streams are kept."""
         session = self._sessions[name]
         session.task, session.since, session.waits = None, _now(), "idle"
         if not self.ending or self._folder is None:

@@ -37,7 +37,7 @@ class _Turn(NamedTuple):
 
 
 def endpoint(service: Service, served: Served, call: AnyOperation) -> Endpoint:
-    """What answers a request for `call` of a model."""
+    """Return what answers a request for `call` of a model."""
     takes = call.takes(served.model, service.bounds)
     respond = _computed if isinstance(call, Operation) else _written
 
@@ -52,7 +52,7 @@ def endpoint(service: Service, served: Served, call: AnyOperation) -> Endpoint:
 
 
 async def _asked(request: Request, takes: Schema, service: Service) -> Mapping[str, Any]:
-    """What a request says, as its schema describes it."""
+    """Read a request as its schema describes it."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HttpError(415, "expected a body of the type application/json")
     body = await _body(request, service)
@@ -115,7 +115,7 @@ async def _written(
 
 
 async def _turns(service: Service, pieces: Iterator[str], request: Request | None) -> AsyncIterator[_Turn]:
-    """What is written turn by turn, until its end or that of its time, or until the asker has gone."""
+    """Yield what is written turn by turn, until its end, that of its time, or until the asker has gone."""
     until = asyncio.get_running_loop().time() + service.bounds.seconds
     ended = False
     while not ended:
@@ -128,7 +128,7 @@ async def _turns(service: Service, pieces: Iterator[str], request: Request | Non
 
 @contextlib.contextmanager
 def _attended(request: Request, bound: asyncio.Timeout) -> Iterator[None]:
-    """Within it, the time is up when the asker has gone; looked at only of what takes a while."""
+    """End the time within it when the asker has gone; looked at only of what takes a while."""
     loop, watches = asyncio.get_running_loop(), list[asyncio.Task[None]]()
 
     async def watch() -> None:
@@ -156,7 +156,7 @@ def _turn(payloads: Sequence[Iterator[str]]) -> list[_Turn]:
 
 
 async def _lines(first: _Turn, turns: AsyncIterator[_Turn]) -> AsyncIterator[str]:
-    """A line of JSON for each piece; a last one with an error, if it comes to that."""
+    """Yield a line of JSON for each piece; a last one with an error, if it comes to that."""
     yield _json_lines(first)
     try:
         async for turn in turns:

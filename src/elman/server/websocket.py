@@ -95,7 +95,7 @@ class Socket:
                 answer = to_json({"error": _words(error), "steps": engine.steps(session.key)})
 
     def _read(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """What a message says, as its schema describes it."""
+        """Read a message as its schema describes it."""
         text = event.get("text")
         if text is None:
             raise HttpError(422, "expected a message of text, got bytes")
@@ -143,7 +143,7 @@ def _words(error: Exception) -> str:
 
 
 def _json(answer: Any) -> str:
-    """As `to_json`, which looks at every number, only where that is needed."""
+    """Write as `to_json` does, which looks at every number, only where that is needed."""
     try:
         return _ENCODER.encode(answer)
     except (TypeError, ValueError):

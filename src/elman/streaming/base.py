@@ -30,11 +30,11 @@ class IncrementalDecoder(ABC):
 
     @abstractmethod
     def flush(self) -> list[Any]:
-        """The outputs that were buffered, the sequence being at its end."""
+        """Return the outputs that were buffered, at the end of the sequence."""
 
     @abstractmethod
     def content(self) -> dict[str, Any]:
-        """What is kept, in terms of JSON."""
+        """Return what is kept, in terms of JSON."""
 
     @abstractmethod
     def restore(self, content: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ class StreamCodec(NamedTuple):
     decoder: IncrementalDecoder
 
     def content(self) -> dict[str, Any]:
-        """What both keep, in terms of JSON."""
+        """Return what both keep, in terms of JSON."""
         return {"intake": self.encoder.content(), "outlet": self.decoder.content()}
 
     def restore(self, content: dict[str, Any]) -> None:
@@ -118,7 +118,7 @@ class Streamer(ABC):
 
     @abstractmethod
     def start(self, begin: Any) -> State:
-        """The state [*, 1, *] before the first step.
+        """Return the state [*, 1, *] before the first step.
 
         Args:
             begin: what the stream starts from, in terms of JSON, where the task knows of such; else None.
@@ -129,7 +129,7 @@ class Streamer(ABC):
 
     @abstractmethod
     def ends(self, begin: Any) -> StreamCodec:
-        """Fresh ends of one stream that started from that."""
+        """Return the fresh encoder and decoder of one stream that started from that."""
 
     @abstractmethod
     def run(self, seq: Seq, state: State) -> tuple[Tensor, State]:
@@ -145,7 +145,7 @@ class Streamer(ABC):
 
     @abstractmethod
     def runner(self, state: State) -> Runner:
-        """One stream a step at a time."""
+        """Return what runs one stream a step at a time."""
 
     @abstractmethod
     def answer(self, output: Any) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class Streamer(ABC):
 
     @abstractmethod
     def lines(self, state: State) -> LineProtocol:
-        """How one stream in a state [*, 1, *] reads the next line of text and answers it."""
+        """Return what reads the next line of text of a stream in a state [*, 1, *], and answers it."""
 
 
 class Composer(Streamer):
@@ -161,7 +161,7 @@ class Composer(Streamer):
 
     @abstractmethod
     def compose(self, state: State, generator: torch.Generator, how: SamplingOptions) -> Iterator[Any]:
-        """What follows a state [*, 1, *], without end or until it ends by itself: pieces of text, or steps.
+        """Write on from a state [*, 1, *], endlessly or until it ends by itself: pieces of text, or steps.
 
         Raises:
             TaskError: an option is not for this task.
@@ -173,7 +173,7 @@ class Completer(Streamer):
 
     @abstractmethod
     def complete(self, ends: StreamCodec, state: State, text: str, count: int) -> list[tuple[str, float]]:
-        """The likeliest next words with their probabilities, after a state [*, 1, *] and more text.
+        """Return the likeliest next words with their probabilities, after a state [*, 1, *] and more text.
 
         What the stream's ends hold back comes before that text. Where the text ends inside a word, the words
         begin with what is there of it.
@@ -188,7 +188,7 @@ class BatchAnswers(Streamer):
 
     @abstractmethod
     def answers(self, outputs: list[Any]) -> list[dict[str, Any]]:
-        """What `answer` tells of each of one output or more."""
+        """Answer one output or more, each as `answer` does."""
 
 
 @final
@@ -259,7 +259,7 @@ class LayerRunner(Runner):
 
 
 def latest(streamer: Streamer, read: Callable[[str], Any], rate: int = 0) -> LineProtocol:
-    """Of each line the answer to its last output."""
+    """Answer each line with the answer to its last output."""
 
     def answer(_: str, outputs: list[Any]) -> dict[str, Any]:
         return streamer.answer(outputs[-1]) if outputs else {}
@@ -268,17 +268,17 @@ def latest(streamer: Streamer, read: Callable[[str], Any], rate: int = 0) -> Lin
 
 
 def framed(encoder: IncrementalEncoder, frame: Frame) -> IncrementalEncoder:
-    """The steps in frames; symbols beyond the end are -1, features 0."""
+    """Put the steps in frames; symbols beyond the end are -1, features 0."""
     return encoder if frame == EACH_STEP else FrameBuffer(encoder, *frame)
 
 
 def to_network(data: Tensor, like: Tensor) -> Tensor:
-    """Data where a network is: symbols as they are, features as numbers of its kind."""
+    """Move data to the network's device: symbols as they are, features as numbers of its kind."""
     return data.to(like.device, like.dtype if data.is_floating_point() else None)
 
 
 def last_steps(hidden: Seq) -> Tensor:
-    """[1, B, F]: what stands at the last step of each sequence [T, B, F]."""
+    """Return [1, B, F]: what stands at the last step of each sequence [T, B, F]."""
     if hidden.lengths is None:
         return hidden.data[-1:]
     places = (hidden.lengths - 1).to(hidden.data.device)
@@ -290,7 +290,7 @@ class Streaming(ABC):
 
     @abstractmethod
     def streamer(self, network: nn.Module) -> Streamer:
-        """What runs the network, in evaluation mode, on streams.
+        """Return what runs the network, in evaluation mode, on streams.
 
         Raises:
             TaskError: the settings do not allow it; it says which would.
@@ -302,7 +302,7 @@ class Composing(Streaming):
 
     @abstractmethod
     def streamer(self, network: nn.Module) -> Composer:
-        """What runs the network on streams, and writes on from them."""
+        """Return what runs the network on streams, and writes on from them."""
 
 
 class Completing(Streaming):
@@ -310,4 +310,4 @@ class Completing(Streaming):
 
     @abstractmethod
     def streamer(self, network: nn.Module) -> Completer:
-        """What runs the network on streams, and completes words from them."""
+        """Return what runs the network on streams, and completes words from them."""

@@ -88,7 +88,7 @@ class StreamFactory:
         self._fingerprint = ""
 
     def fingerprint(self) -> str:
-        """A number that tells this model from others: of its weights, its settings and what it learnt."""
+        """Return a digest of the model's weights, its settings and what it learnt, to tell it from others."""
         if not self._fingerprint:
             run, found = self._model.config, hashlib.sha256()
             parts = run.task, _settings_text(run), self._model.learnt
@@ -100,11 +100,11 @@ class StreamFactory:
         return self._fingerprint
 
     def fresh(self, begin: Any) -> StreamState:
-        """A stream before its first step."""
+        """Return a stream before its first step."""
         return StreamState(begin, self.streamer.start(begin), self.streamer.ends(begin).content(), 0)
 
     def ends(self, saved: StreamState) -> StreamCodec:
-        """The ends of a stream, that keep what was kept."""
+        """Return the encoder and decoder of a stream, which keep what was kept."""
         ends = self.streamer.ends(saved.begin)
         ends.restore(saved.ends)
         return ends
@@ -118,7 +118,7 @@ class StreamFactory:
         )
 
     def load(self, path: Path) -> StreamState:
-        """The stream that a file holds.
+        """Load the stream that a file holds.
 
         Raises:
             RunError: there is no such file, it is damaged, of a newer Elman, or of another model.
@@ -178,6 +178,6 @@ _MOST_ROWS = 1 << 16
 
 
 def _settings_text(run: RunConfig) -> str:
-    """The settings in the words of the fingerprints that saved streams have, whatever classes are called."""
+    """Return the settings as the fingerprints of saved streams have them, whatever classes are called."""
     text = f"({', '.join(map(fingerprint, (run.network, run.options, run.signal)))})"
     return text.replace("NetworkSettings(", "Network(", 1).replace("SignalSettings(", "Signals(", 1)

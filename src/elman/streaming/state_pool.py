@@ -31,7 +31,7 @@ class StatePool:
         return self._tensors[0].shape[1] if self._tensors else 0
 
     def take(self, state: State) -> int:
-        """A column for a state [*, 1, *]."""
+        """Take a column for a state [*, 1, *]."""
         if not self._tensors:
             self._tensors = [s.new_zeros(s.shape[0], _LEAST, *s.shape[2:]) for s in state]
             self._free = list(range(_LEAST))[::-1]
@@ -52,12 +52,12 @@ class StatePool:
         self.set(self.places([column]), state)
 
     def places(self, columns: Sequence[int]) -> Tensor:
-        """Columns [B] as a tensor where the states are."""
+        """Return columns [B] as a tensor on the device of the states."""
         places = torch.from_numpy(np.array(columns, np.int64))
         return places.to(self._tensors[0].device) if self._tensors else places
 
     def get(self, places: Tensor) -> State:
-        """A copy of some columns, [B] int64: [*, B, *]."""
+        """Copy some columns, [B] int64: [*, B, *]."""
         return tuple([s.index_select(1, places) for s in self._tensors])
 
     def set(self, places: Tensor, state: State) -> None:

@@ -48,7 +48,7 @@ class Stream:
         return self._steps
 
     def step(self, x: Any) -> Any:
-        """What the model says after one step.
+        """Return the model's output after one step.
 
         Args:
             x: a symbol's text or a token; a number or a vector [F]; samples of sound, of a hop; a pen's move.
@@ -66,7 +66,7 @@ class Stream:
         return self._give(self._runner(step))
 
     def feed(self, chunk: Any) -> list[Any]:
-        """The outputs that became due with a piece of any length: a text, an array [n, F], samples [N].
+        """Return the outputs due after a piece of any length: a text, an array [n, F], samples [N].
 
         Raises:
             DataError: the piece cannot be read; the stream is as it was.
@@ -74,7 +74,7 @@ class Stream:
         return self._through(self._ends.encoder.encode(chunk))
 
     def finish(self) -> list[Any]:
-        """The outputs of what was buffered, such as a word without an end; the sequence is at its end."""
+        """Return the outputs of what was buffered, such as a word without an end; the sequence ends."""
         outputs = self._through(self._ends.encoder.flush())
         return outputs + self._ends.decoder.flush()
 
@@ -83,7 +83,7 @@ class Stream:
         self._put(self._source.fresh(self._begin))
 
     def fork(self) -> Stream:
-        """Another stream that goes on from here, each for itself."""
+        """Return another stream that goes on from here, each for itself."""
         return Stream(self._source, self._saved())
 
     def save(self, path: str | Path) -> None:
@@ -95,7 +95,7 @@ class Stream:
         self._source.save(Path(path), self._saved())
 
     def state(self) -> State:
-        """The layers' states now, S tensors [L, 1, H], which later steps do not change."""
+        """Return the layers' states now, S tensors [L, 1, H], which later steps do not change."""
         return self._runner.state[: self._source.streamer.hidden]
 
     def answer(self, output: Any) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class Stream:
         return self._source.streamer.answer(output)
 
     def lines(self) -> LineProtocol:
-        """How the stream reads and answers the next line of text, from where it is now."""
+        """Return what reads and answers the next line of text, from where the stream is now."""
         return self._source.streamer.lines(self._runner.state)
 
     def compose(
@@ -115,7 +115,7 @@ class Stream:
         top_p: float = 1.0,
         seed: int | None = None,
     ) -> Iterator[Any]:
-        """What the model writes or draws on from here, piece by piece; the stream itself stays where it is.
+        """Write or draw on from here, piece by piece; the stream itself stays where it is.
 
         Args:
             length: symbols, or steps at most.
@@ -144,7 +144,7 @@ class Stream:
         return islice(composer.compose(twin._runner.state, generator, how), length)
 
     def complete(self, count: int = 5, text: str = "") -> list[tuple[str, float]]:
-        """The likeliest next words with their probabilities, after the stream and more text.
+        """Return the likeliest next words with their probabilities, after the stream and more text.
 
         Where `text` ends inside a word, the words begin with what is there of it. The stream stays.
 
@@ -167,7 +167,7 @@ class Stream:
         return StreamState(self._begin, self._runner.state, self._ends.content(), self._steps)
 
     def _through(self, data: Tensor) -> list[Any]:
-        """The outputs of steps [n, ...], block by block."""
+        """Return the outputs of steps [n, ...], block by block."""
         if len(data) <= _FEW:
             return self._given([self._runner(step) for step in _each(data)])
         outputs, streamer = [], self._source.streamer
@@ -184,5 +184,5 @@ class Stream:
 
 
 def _each(data: Tensor) -> list[Any]:
-    """The steps of [n, ...] as `IncrementalEncoder.encode_step` gives them."""
+    """Return the steps of [n, ...] as `IncrementalEncoder.encode_step` gives them."""
     return data.tolist() if data.ndim == 1 else list(data.unbind())

@@ -40,15 +40,15 @@ class Streams:
         self._count = 0
 
     def __len__(self) -> int:
-        """How many are open."""
+        """Return how many streams are open."""
         return len(self._open)
 
     def __contains__(self, key: object) -> bool:
-        """Whether that is the key of an open one."""
+        """Return whether that is the key of an open stream."""
         return key in self._open
 
     def open(self, start: Any = None) -> int:
-        """The key of a new stream.
+        """Open a stream, and return its key.
 
         Args:
             start: what it starts from, where the task knows of such.
@@ -62,7 +62,7 @@ class Streams:
         del self._open[key]
 
     def fork(self, key: int) -> int:
-        """The key of another stream that goes on from where that one is."""
+        """Return the key of another stream that goes on from where that one is."""
         return self._add(self._saved(key))
 
     def reset(self, key: int) -> None:
@@ -78,7 +78,7 @@ class Streams:
         self._source.save(Path(path), self._saved(key), private=private)
 
     def restore(self, path: str | Path) -> int:
-        """The key of a stream that goes on from a file of `save` or `Stream.save`.
+        """Return the key of a stream that goes on from a file of `save` or `Stream.save`.
 
         Raises:
             RunError: the file is missing, damaged, or of another model.
@@ -86,11 +86,11 @@ class Streams:
         return self._add(self._source.load(Path(path)))
 
     def steps(self, key: int) -> int:
-        """How many steps that stream has made."""
+        """Return how many steps that stream has made."""
         return self._at(key).steps
 
     def state(self, key: int) -> State:
-        """The layers' states of that stream now, S tensors [L, 1, H]."""
+        """Return the layers' states of that stream now, S tensors [L, 1, H]."""
         return self._saved(key).state[: self._source.streamer.hidden]
 
     def answer(self, output: Any) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Streams:
         return [streamer.answer(output) for output in outputs]
 
     def step(self, steps: Mapping[int, Any]) -> dict[int, Any]:
-        """A step of some streams: key -> x, as `Stream.step` takes it.
+        """Make a step of some streams: key -> x, as `Stream.step` takes it.
 
         Returns:
             Key -> the output, None where none is due yet. Of a stream whose step is refused it is the error,
@@ -127,7 +127,7 @@ class Streams:
         return found
 
     def feed(self, chunks: Mapping[int, Any]) -> dict[int, Any]:
-        """A piece of any length for some streams: key -> piece, as `Stream.feed` takes it.
+        """Feed some streams a piece of any length: key -> piece, as `Stream.feed` takes it.
 
         Returns:
             Key -> the outputs that became due; or the error, as of `step`.
@@ -146,7 +146,7 @@ class Streams:
         return found
 
     def _each(self, given: Mapping[int, Any], take: Callable[[StreamCodec, Any], Tensor]) -> dict[int, Any]:
-        """The outputs of what is taken from each of the pieces."""
+        """Return the outputs of what is taken from each of the pieces."""
         found: dict[int, Any] = {}
         taken: dict[int, Tensor] = {}
         places = [self._at(key) for key in given]
@@ -193,7 +193,7 @@ class Streams:
                 yield next(iter(taken)), error
 
     def _out(self, key: int, raw: Tensor) -> Any:
-        """The output of a step that a stream has made, or the error."""
+        """Return the output of a step that a stream has made, or the error."""
         place = self._open[key]
         place.steps += 1
         try:
@@ -202,7 +202,7 @@ class Streams:
             return error
 
     def _outputs(self, key: int, raw: Tensor) -> list[Any] | Exception:
-        """The outputs that became due with steps [T, ...] that a stream has made, or the first error."""
+        """Return the outputs due after the steps [T, ...] that a stream has made, or the first error."""
         outputs = [self._out(key, step) for step in raw.unbind()]
         fault = next((output for output in outputs if isinstance(output, Exception)), None)
         return fault or [output for output in outputs if output is not None]
@@ -215,7 +215,7 @@ class Streams:
         return [self._by_itself(key)(step) for key, step in taken.items()]
 
     def _by_itself(self, key: int) -> Runner:
-        """The runner, with the state of that stream."""
+        """Return the runner, with the state of that stream."""
         if self._runner is None:
             self._runner = self._source.streamer.runner(self._saved(key).state)
         elif self._alone != key:
@@ -266,6 +266,6 @@ class _Place:
 
 
 def _beside(steps: list[Any]) -> Tensor:
-    """Steps of several streams, as `IncrementalEncoder.encode_step` gives them: [1, B, ...]."""
+    """Put steps of several streams side by side, each as `encode_step` gives them: [1, B, ...]."""
     beside = torch.stack(steps) if isinstance(steps[0], Tensor) else torch.from_numpy(np.array(steps))
     return beside[None]

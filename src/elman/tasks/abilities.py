@@ -59,7 +59,7 @@ class Predictor(ABC):
 
     @abstractmethod
     def predict(self, network: nn.Module, batch: Batch, scores: Any) -> list[Any]:
-        """One output a sequence, on the CPU, in the batch's order; `scores` are the network's."""
+        """Predict one output a sequence, on the CPU, in the batch's order, from the network's `scores`."""
 
 
 class _Predicting(Protocol):
@@ -109,7 +109,7 @@ class PredictsRecords(Predictor, Ability):
 
     @abstractmethod
     def record(self, value: Any, where: str) -> Record:
-        """A record that holds nothing but a value to read, and where that came from."""
+        """Return a record that holds nothing but a value to read, and where that came from."""
 
     @abstractmethod
     def answer(self, output: Any, record: Record) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Illustrated(ABC):
     def pictures(
         self, network: nn.Module, examples: Sequence[Example]
     ) -> Mapping[str, Callable[[Any], None]]:
-        """The name of a picture, without suffix -> what draws it on a matplotlib Figure."""
+        """Return the name of each picture, without suffix -> what draws it on a matplotlib Figure."""
 
 
 class Mistake(NamedTuple):
@@ -149,15 +149,15 @@ class ShowsMistakes(ABC):
 
     @abstractmethod
     def mistakes(self, examples: Sequence[Example], outputs: Sequence[Any], most: int) -> list[Mistake]:
-        """The most wrong answers to examples with targets, the worst first, `most` at most."""
+        """Return the most wrong answers to examples with targets, the worst first, `most` at most."""
 
     def source_text(self, record: Record) -> str:
-        """The text that a record is read from, or the path; empty if it is neither."""
+        """Return the text that a record is read from, or the path; empty if it is neither."""
         return ""
 
 
 def largest(sizes: Sequence[float], most: int) -> list[int]:
-    """The places of the largest sizes above 0, in falling order, `most` at most."""
+    """Return the places of the largest sizes above 0, in falling order, `most` at most."""
     places = [place for place, size in enumerate(sizes) if size > 0]
     return sorted(places, key=lambda place: -sizes[place])[:most]
 
@@ -194,7 +194,7 @@ class HasBeam(Ability):
 
     @abstractmethod
     def with_beam(self, width: int) -> Task:
-        """The same task with another width of the beam; 1: greedy."""
+        """Return the same task with another width of the beam; 1: greedy."""
 
 
 class Calibratable(ABC):
@@ -229,7 +229,7 @@ class NamesSteps(ABC):
 
     @abstractmethod
     def symbols(self, example: Example) -> list[str]:
-        """What stands at each step of an example's data, as text; nothing where steps are numbers."""
+        """Name each step of an example's data as text; return nothing where steps are numbers."""
 
 
 class EdgeLoss(ABC):
@@ -237,7 +237,7 @@ class EdgeLoss(ABC):
 
     @abstractmethod
     def ending(self, scores: Any, batch: Batch, *, last: bool) -> Tensor:
-        """The nats of the last step of each sequence alone, or of the first, summed over the sequences."""
+        """Sum the nats of the last step of each sequence alone, or of the first, over the sequences."""
 
 
 class Exportable(ABC):
@@ -252,7 +252,7 @@ class Crops(ABC):
 
     @abstractmethod
     def tail(self, example: Example, steps: int) -> Example:
-        """The last steps of an example, as if nothing stood before them."""
+        """Return the last steps of an example, as if nothing stood before them."""
 
 
 class ShowsEvidence(ABC):
@@ -262,4 +262,4 @@ class ShowsEvidence(ABC):
     def evidence(
         self, network: nn.Module, examples: Sequence[Example], outputs: Sequence[Any]
     ) -> list[Evidence]:
-        """What there is to show, such as where attention was, for examples and an output for each."""
+        """Show evidence, such as where attention was, for examples and an output for each."""

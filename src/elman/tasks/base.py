@@ -126,11 +126,11 @@ class Task(ABC, Generic[TaskSettings]):
     @classmethod
     @abstractmethod
     def matches(cls, record: Record) -> bool:
-        """Whether data that begin with this record are probably for this task."""
+        """Return whether data that begin with this record are probably for this task."""
 
     @classmethod
     def reason(cls, records: Sequence[Record]) -> str:
-        """Why data that begin with these records are probably for this task; "", if they are not."""
+        """Return why data that begin with these records are probably for this task; "", if they are not."""
         if not cls.matches(records[0]):
             return ""
         names = list(records[0].fields)
@@ -138,12 +138,12 @@ class Task(ABC, Generic[TaskSettings]):
 
     @classmethod
     def arrange(cls, records: Sequence[Record], data: DataSettings) -> LongTable | None:
-        """How records that are steps are joined to sequences before they are split; None, if they are not."""
+        """Join records that are steps to sequences before they are split; return None if they are no steps."""
         return None
 
     @classmethod
     def guess_columns(cls, records: Sequence[Record], data: DataSettings) -> Any:
-        """The columns of all records, which `prepare` finds in the settings of the run; None: it guesses."""
+        """Return the columns of all records, for `prepare` to find in the run's settings; None: it guesses."""
         return None
 
     @property
@@ -160,7 +160,7 @@ class Task(ABC, Generic[TaskSettings]):
         return {}
 
     def dated(self, notation: str) -> Self:
-        """The same task, for data whose times are written so."""
+        """Return the same task for data whose times are written in this notation."""
         return self
 
     @classmethod
@@ -175,27 +175,27 @@ class Task(ABC, Generic[TaskSettings]):
 
     @classmethod
     def faults(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> dict[int, DataError]:
-        """The places of records that cannot be learnt from, and why, as far as that is easily seen."""
+        """Return the places of records that cannot be learnt from, and why, as far as is easily seen."""
         return {}
 
     @classmethod
     @abstractmethod
     def split(cls, records: Sequence[Record], data: DataSettings) -> Parts:
-        """The records by use, in shares that `data` says."""
+        """Split the records by use, in the shares that `data` sets."""
 
     @classmethod
     @abstractmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[TaskSettings]) -> Self:
-        """The task with all that it has to learn from training records before a network can be built."""
+        """Return the task with all that it learns from training records before a network can be built."""
 
     @classmethod
     @abstractmethod
     def restore(cls, text: str, run: RunConfig[TaskSettings], where: object) -> Self:
-        """The task as `to_text` described it."""
+        """Restore the task that `to_text` described."""
 
     @abstractmethod
     def to_text(self) -> str:
-        """What was learnt from the training records (such as the vocabulary), to be kept in a file."""
+        """Return what was learnt from the training records (such as the vocabulary), for a file."""
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
@@ -203,7 +203,7 @@ class Task(ABC, Generic[TaskSettings]):
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """A fresh network: `network(seq, state) -> (scores, state)`, with `state` None at a start.
+        """Build a fresh network: `network(seq, state) -> (scores, state)`, with `state` None at a start.
 
         Raises:
             ConfigError: a setting that does not fit the others.
@@ -211,7 +211,7 @@ class Task(ABC, Generic[TaskSettings]):
 
     @abstractmethod
     def encode(self, records: Sequence[Record], use: Purpose = Purpose.SCORE) -> Sequence[Example]:
-        """The records as tensors; to predict for, targets are not looked at, and are empty."""
+        """Encode the records as tensors; to predict for, targets are not looked at, and are empty."""
 
     @property
     @abstractmethod
@@ -224,26 +224,26 @@ class Task(ABC, Generic[TaskSettings]):
 
     @abstractmethod
     def objective(self, scores: Any, batch: Batch) -> Loss:
-        """What training makes small: the loss, or one that differs by weights, smoothing and the like."""
+        """Return what training minimises: the loss, or one that differs by weights, smoothing and the like."""
 
     @abstractmethod
     def scores(self, examples: Sequence[Example], outputs: Sequence[Any], nats: float, count: int) -> Scores:
-        """Scores of outputs, one for each held-out example, and from the summed loss over `count` targets.
+        """Score outputs, one for each held-out example, and the summed loss over `count` targets.
 
         Where no predictions were made, `outputs` is empty, and only what the loss tells is given.
         """
 
     @abstractmethod
     def baselines(self, train: Sequence[Example], parts: Parted[Example]) -> dict[str, dict[str, Scores]]:
-        """Trivial predictors learnt from `train`: part -> predictor -> its scores on that part."""
+        """Score trivial predictors learnt from `train`: part -> predictor -> its scores on that part."""
 
     @abstractmethod
     def findings(self, examples: Sequence[Example], outputs: Sequence[Any]) -> Findings:
-        """What there is to show of the outputs beside the scores."""
+        """Return what there is to show of the outputs beside the scores."""
 
     @abstractmethod
     def preview(self, network: nn.Module, shown: Sequence[Example], seed: int) -> str:
-        """One line that shows what the network, in evaluation mode, does; for the eye.
+        """Show in one line what the network, in evaluation mode, does; for the eye.
 
         Args:
             network: in evaluation mode.
@@ -253,4 +253,4 @@ class Task(ABC, Generic[TaskSettings]):
 
     @abstractmethod
     def usage(self) -> list[str]:
-        """Commands that put a model to use, with {name} for its run folder."""
+        """Return the commands that put a model to use, with {name} for its run folder."""

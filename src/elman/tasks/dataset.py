@@ -71,7 +71,7 @@ def load_parts(run: RunConfig, loaded: Loaded | None = None) -> Parts:
 
 
 def _is_unlabelled(test: Sequence[Record], columns: Any, data: DataSettings) -> bool:
-    """Whether records to test on lack the target, as those of competitions do; a note reports it."""
+    """Return whether records to test on lack the target, as in competitions; a note reports it."""
     wanted = (columns.targets or (columns.target,)) if isinstance(columns, Columns) else ()
     missing = [name for name in wanted if name not in test[0].fields]
     if not missing or data.strict:
@@ -95,7 +95,7 @@ def records(
     table: LongTable | None = None,
     roles: Mapping[str, Sequence[str]] = {},
 ) -> list[Record]:
-    """All records of a file, a folder or a sample, read as the settings say and by a format of the task.
+    """Read all records of a file, a folder or a sample by the settings and by a format of the task.
 
     Args:
         source: where they are.
@@ -110,12 +110,12 @@ def records(
 
 
 def joined(found: list[Record], table: LongTable | None) -> list[Record]:
-    """The records, rows of a table of steps joined to sequences."""
+    """Return the records, rows of a table of steps joined to sequences."""
     return table.join(found) if table else found
 
 
 def hints(data: DataSettings, roles: Mapping[str, Sequence[str]] = {}) -> ReadingHints:
-    """What the settings say of a file. That columns are named here makes no use of them."""
+    """Return what the settings say of a file. That columns are named here makes no use of them."""
     said = [vars(data)[key] for key in ("input", "target", "group", "time")]
     names = {name.strip() for named in said for name in (named, *named.split(","))}
     names |= {name for learnt in roles.values() for name in learnt if not name.isdecimal()}
@@ -124,7 +124,7 @@ def hints(data: DataSettings, roles: Mapping[str, Sequence[str]] = {}) -> Readin
 
 
 def there(run: RunConfig) -> bool:
-    """Whether the data that the run learnt from are still where they were."""
+    """Return whether the data that the run learnt from are still where they were."""
     data = run.data
     paths = [path for path in (data.path, data.valid_path, data.test_path) if path]
     return all(map(registry.exists, paths))

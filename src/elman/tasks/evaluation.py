@@ -33,7 +33,7 @@ class Evaluation(NamedTuple):
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[nn.Module]:
-    """The network without dropout; afterwards it is in the mode that it was in."""
+    """Yield the network without dropout; set it back to its mode afterwards."""
     was_training = network.training
     try:
         yield network.eval()
@@ -45,7 +45,7 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
 def evaluate(
     task: Task, network: nn.Module, examples: Sequence[Example], *, predict: bool = True
 ) -> Evaluation:
-    """The task's scores of a network on examples, with what it predicted.
+    """Return the task's scores of a network on examples, with what it predicted.
 
     Args:
         task: the task.
@@ -67,7 +67,7 @@ def evaluate(
 
 
 def predict(task: Predictor, network: nn.Module, examples: Sequence[Example]) -> list[Any]:
-    """What a network in evaluation mode predicts, one output for each example."""
+    """Predict one output for each example with a network in evaluation mode."""
     return outputs(lambda batch, scores: task.predict(network, batch, scores), network, examples)
 
 
@@ -88,7 +88,7 @@ def outputs(
 
 
 def goal(task: Task, scores: Scores) -> list[float]:
-    """What training makes small: the watched score, turned round where more is better; at a tie, the loss."""
+    """Return what training minimises: the watched score, negated if more is better; at a tie, the loss."""
     value = scores[task.selection_metric]
     return [-value if task.selection_metric in RISING else value, scores["loss"]]
 
@@ -96,7 +96,7 @@ def goal(task: Task, scores: Scores) -> list[float]:
 def _run(
     task: Task, network: nn.Module, examples: Sequence[Example]
 ) -> Iterator[tuple[list[int], Batch, Any]]:
-    """The batches with the places of their examples, and what the network says of them."""
+    """Yield the batches with the places of their examples, and what the network says of them."""
     device, state = next(network.parameters()).device, None
     batches = (
         batching.eval_batches(examples)
@@ -113,6 +113,6 @@ def _run(
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch where the network is; lengths stay on the CPU."""
+    """Move the batch to the network's device; lengths stay on the CPU."""
     seq = Seq(batch.seq.data.to(device, non_blocking=True), batch.seq.lengths)
     return Batch(seq, batch.targets.to(device, non_blocking=True))

@@ -22,7 +22,7 @@ _LONGEST = 80
 def table(
     task: Task, examples: Sequence[Example], outputs: Sequence[Any], records: Sequence[Record] = ()
 ) -> list[list[object]]:
-    """Rows of a table of the worst answers, the worst first, its head before them; empty if all are right.
+    """Return rows of the worst answers, the worst first, below a head; empty if all are right.
 
     Args:
         task: the task.
@@ -49,5 +49,5 @@ def _row(one: Mistake, where: str, *, read: bool) -> list[object]:
 
 
 def _place(record: Record) -> str:
-    """Where a record came from: the file's name, with that of its folder, and the line."""
+    """Return where a record came from: the file's name, with that of its folder, and the line."""
     return "/".join(Path(record.where).parts[-2:]) or record.where

@@ -90,7 +90,7 @@ class Model:
             return History({k: float(v) if v else None for k, v in row.items()} for row in rows)
 
     def _repr_html_(self) -> str:
-        """The model and its scores, for a notebook."""
+        """Show the model and its scores in a notebook."""
         return formatting.html_paragraph(repr(self)) + self.scores._repr_html_()
 
     @property
@@ -109,7 +109,7 @@ class Model:
         return self.task.reads if isinstance(self.task, PredictsRecords) else ""
 
     def can(self, method: str) -> bool:
-        """Whether the model has this method, such as `draw`, which only some tasks have."""
+        """Return whether the model has this method, such as `draw`, which only some tasks have."""
         return hasattr(type(self), method)
 
     @property
@@ -140,7 +140,7 @@ class Model:
         return f"Model({self.path.name}: {self.config.task}{words})"
 
     def stream(self, path: str | Path | None = None, *, start: Any = None) -> Stream:
-        """A stream that data go through as they come in, step by step or in pieces, in constant memory.
+        """Open a stream for data as they come in, step by step or in pieces, in constant memory.
 
         Args:
             path: a file that `Stream.save` wrote, to go on from; None: from the start.
@@ -154,7 +154,7 @@ class Model:
         return Stream(source, source.fresh(start) if path is None else source.load(Path(path)))
 
     def with_beam(self, width: int) -> Model:
-        """The same model, whose predictions are looked for by a beam of another width; 1: greedy.
+        """Return the same model with a beam of another width to search its predictions; 1: greedy.
 
         Raises:
             TaskError: the task's predictions are not looked for by a beam.
@@ -164,7 +164,7 @@ class Model:
         return type(self)(self._path, self._config, task.with_beam(width), self.network, self._learnt)
 
     def evaluate(self, source: Any, **reading: Unpack[Reading]) -> ScoreTable:
-        """Scores on all of a file, folder or sample, beside baselines learnt from the model's training part.
+        """Score all of a file, folder or sample, beside baselines learnt from the model's training part.
 
         Baselines are left out where the training data are no longer there.
 
@@ -191,7 +191,7 @@ class Model:
         return ScoreTable(scores | self.task.baselines(train, {"held": held})["held"], name)
 
     def predict(self, values: Any) -> Any:
-        """What the model says of values such as those in the column that it learnt to read.
+        """Predict the targets of values such as those in the column that the model learnt to read.
 
         Args:
             values: texts, arrays [T] or [T, C], paths of sounds or pictures, or whatever the task reads; or
@@ -213,7 +213,7 @@ class Model:
         return [answer for _, answer in self.answers(records)]
 
     def predict_proba(self, values: Any) -> list[dict[str, float]]:
-        """The probability of each class for each value, as `predict` takes them.
+        """Return the probability of each class for each value, as `predict` takes them.
 
         Raises:
             TaskError: the task's predictions have no probabilities of classes.
@@ -226,7 +226,7 @@ class Model:
         return [answer["probabilities"] for answer in answers]
 
     def answers(self, records: Sequence[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
-        """The records, in their order, each with what the model says of it; targets are not looked at.
+        """Yield the records in their order, each with the model's answer; targets are not looked at.
 
         Raises:
             TaskError: the task does not predict.
@@ -258,7 +258,7 @@ class Model:
         written.write(self.task.arrangement.spread(answers) if self.task.arrangement else answers, out)
 
     def _answered(self, records: Sequence[Record], strict: bool) -> Iterator[tuple[Record, dict[str, Any]]]:
-        """The answers to records; those that cannot be read have none of the usual parts."""
+        """Yield the answers to records; those that cannot be read have none of the usual parts."""
         try:
             yield from list(self.answers(records))
             return
@@ -291,7 +291,7 @@ class Model:
             write_json_lines(rows, out)
 
     def part(self, use: Purpose, source: Any = None, **reading: Unpack[Reading]) -> list[Record]:
-        """The records of a file, or of a part of what the model was trained on.
+        """Return the records of a file, or of a part of what the model was trained on.
 
         Raises:
             DataError: the data cannot be read, or there is no such part.
@@ -304,7 +304,7 @@ class Model:
         return records
 
     def records(self, source: Any, **reading: Unpack[Reading]) -> list[Record]:
-        """The records of a file, a folder, a sample or a data frame, with the columns that the model knows.
+        """Read a file, a folder, a sample or a data frame with the columns that the model knows.
 
         Args:
             source: where they are.
@@ -327,7 +327,7 @@ class Model:
         return dataset.joined(renaming.matched(memory.records(source), task.roles, data), table)
 
     def dated(self, reading: Reading) -> Self:
-        """The same model, for data whose times are written as the settings of a file say."""
+        """Return the same model for data whose times are written as the settings of a file say."""
         if "dates" not in reading:
             return self
         task = self.task.dated(reading_of(self.config.data, reading).dates)
@@ -338,7 +338,7 @@ class Model:
         return tasks_registry.able(ability)
 
     def _able(self, ability: type[_Ability]) -> _Ability:
-        """The task as one that inherits an ability.
+        """Return the task as one that inherits an ability.
 
         Raises:
             TaskError: it does not; the error names the tasks that do, and a command for this model.
@@ -376,7 +376,7 @@ def check_counts(**given: int | None) -> None:
 
 
 def listed_values(values: Iterable[Any]) -> list[Any]:
-    """The values, paths among them as strings.
+    """Return the values, paths among them as strings.
 
     Raises:
         DataError: a single text, which would be read as one value a character.

@@ -89,12 +89,12 @@ class RunResults:
         return RunScores(self.scores).verdict
 
     def _repr_html_(self) -> str:
-        """The scores and findings for a notebook."""
+        """Show the scores and findings in a notebook."""
         tables = (formatting.html_table(rows, title) for title, rows in self.findings.items())
         return RunScores(self.scores)._repr_html_() + "".join(tables)
 
     def to_text(self) -> str:
-        """The results as JSON."""
+        """Return the results as JSON."""
         content = vars(self) | {"training": vars(self.training)}
         if not self.warning:
             del content["warning"]
@@ -102,7 +102,7 @@ class RunResults:
 
     @staticmethod
     def from_text(text: str) -> RunResults:
-        """The results that `to_text` wrote.
+        """Read the results that `to_text` wrote.
 
         Raises:
             ValueError, DataError: they are damaged.
@@ -117,7 +117,7 @@ class History(list[dict[str, float | None]]):
     """The rows of `metrics.csv`, for `pandas.DataFrame`: step, train_loss, valid_loss and more by step."""
 
     def _repr_html_(self) -> str:
-        """The last rows for a notebook, with the columns that have a number there."""
+        """Show the last rows in a notebook, with the columns that have a number there."""
         rows = self[-_SHOWN:]
         names = [name for name in (rows[0] if rows else {}) if any(row[name] is not None for row in rows)]
         cells = [[_plain(row[name]) for name in names] for row in rows]
@@ -126,7 +126,7 @@ class History(list[dict[str, float | None]]):
 
 
 def _plain(value: float | None) -> object:
-    """A number for a table: whole numbers, such as steps, without a point."""
+    """Return a number for a table: whole numbers, such as steps, without a point."""
     return "" if value is None else int(value) if value.is_integer() else value
 
 

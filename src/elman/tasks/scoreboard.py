@@ -89,11 +89,11 @@ class ScoreTable(dict[str, Scores]):
         return self.verdict.warning if self.verdict else ""
 
     def lines(self) -> list[str]:
-        """The table in Markdown."""
+        """Return the table in Markdown."""
         return formatting.markdown_table({self.part: self})
 
     def _repr_html_(self) -> str:
-        """The table for a notebook."""
+        """Show the table in a notebook."""
         return formatting.html_table(formatting.score_rows(self.part, self), _said(self.verdict))
 
 
@@ -114,7 +114,7 @@ class RunScores(dict[str, ScoreTable]):
         return self.verdict.warning if self.verdict else ""
 
     def _repr_html_(self) -> str:
-        """The tables for a notebook."""
+        """Show the tables in a notebook."""
         tables = "".join(
             formatting.html_table(formatting.score_rows(part, rows)) for part, rows in self.items()
         )

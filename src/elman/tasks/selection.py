@@ -49,7 +49,7 @@ def usable(
 def fitted(
     records: Sequence[Record], make: Callable[[Sequence[Record]], _Made], *, strict: bool
 ) -> tuple[_Made, list[Record]]:
-    """What is made of training records, and those that it was made of, without those that cannot be read.
+    """Make something of training records; return it and the records used, without unreadable ones.
 
     Raises:
         DataError: as `usable`; or what is wrong is not one record.
@@ -69,7 +69,7 @@ def fitted(
 
 
 def encoded(task: Task, records: Sequence[Record], use: Purpose, *, strict: bool) -> Sequence[Example]:
-    """The examples of records, without those that the task cannot take.
+    """Encode the records, without those that the task cannot take.
 
     Raises:
         DataError: as `usable`; or the task's records are not examples each for itself.
@@ -98,7 +98,7 @@ _USES = {
 
 
 def checked(records: Sequence[Record], check: Callable[[Record], object]) -> dict[int, DataError]:
-    """The places of the records that `check` raises an error for, and the errors."""
+    """Return the places of the records that `check` raises an error for, and the errors."""
     faults = dict[int, DataError]()
     for place, record in enumerate(records):
         try:

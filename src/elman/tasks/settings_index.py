@@ -17,7 +17,7 @@ _NEAR, _SIMILAR = 0.74, 0.5
 
 
 def owners(name: str) -> dict[str, Field[Any]]:
-    """The tasks that have a setting of that name of their own, and how each declares it."""
+    """Return the tasks that have a setting of that name of their own, and how each declares it."""
     return {
         task: field
         for task, kind in registry.TASKS.items()
@@ -27,7 +27,7 @@ def owners(name: str) -> dict[str, Field[Any]]:
 
 
 def hint(name: str, own: type[Settings] | None = None, *, option: bool = False) -> str:
-    """The remedy for a setting that a run has not got: where it is, or which one is meant.
+    """Return the remedy for a setting that a run has not got: where it is, or which one is meant.
 
     Args:
         name: the name that was given.
@@ -55,7 +55,7 @@ def hint(name: str, own: type[Settings] | None = None, *, option: bool = False) 
 
 
 def explained(error: ConfigError, own: type[Settings]) -> ConfigError:
-    """The error, where it is of an unknown setting with the best hint there is among all of all sections."""
+    """Return the error; of an unknown setting, with the best hint among all of all sections."""
     section, _, name = error.where.rpartition(".")
     if error.got != _UNKNOWN:
         return error
@@ -68,7 +68,7 @@ def explained(error: ConfigError, own: type[Settings]) -> ConfigError:
 
 
 def _meant(name: str, known: dict[str, Field[Any]]) -> str:
-    """The setting that is meant: by its name's begin, a slip, the words that explain it, or a part of it."""
+    """Guess the setting that is meant: by its begin, a slip, its explanation, or a part of its name."""
     longer = [key for key in known if key.startswith(f"{name}_")]
     close = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
     words = name.replace("_", " ")

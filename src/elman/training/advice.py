@@ -49,7 +49,7 @@ _SLOPE = 0.01
 
 
 def advise(epochs: Sequence[Epoch], *, last: bool, clip: float = 0.0, go_on: str = "") -> Iterator[str]:
-    """Advice after the latest of `epochs`, each beginning with what is the matter.
+    """Yield advice after the latest of `epochs`, each beginning with what is the matter.
 
     Args:
         epochs: their numbers.

@@ -14,7 +14,7 @@ from elman.tasks.evaluation import _run
 
 @torch.inference_mode()
 def best_temperature(task: Task, network: nn.Module, examples: Sequence[Example]) -> float:
-    """The temperature, among 0.80, 0.81, ... 1.60, whose scores divided by it have the lowest loss.
+    """Return the temperature, of 0.80, 0.81, ... 1.60, whose scores divided by it have the least loss.
 
     One number, fitted after training, mends a network that is too sure of itself (Guo et al. 2017).
     """

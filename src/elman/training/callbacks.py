@@ -88,17 +88,17 @@ class Callback:
     """
 
     def on_step(self, now: TrainingStep) -> bool | None:
-        """Called after each step of the optimiser; return True to stop."""
+        """Act after each step of the optimiser; return True to stop."""
 
     def on_epoch(self, now: TrainingEpoch) -> bool | None:
-        """Called after each epoch and its validation; return True to stop."""
+        """Act after each epoch and its validation; return True to stop."""
 
     def on_end(self, end: TrainingEnd) -> None:
-        """Called when the run is scored and written, also if it was stopped."""
+        """Act when the run is scored and written, also if it was stopped."""
 
 
 def checked(given: Any) -> Sequence[Callback]:
-    """The callbacks, if they are such.
+    """Check that these are callbacks, and return them.
 
     Raises:
         ConfigError: one is of another type.

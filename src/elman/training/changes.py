@@ -15,7 +15,7 @@ FIXED = frozenset({"batch_size", "bptt", "optimizer", "ema", "accumulate", "seed
 
 
 def changed(run: RunConfig, options: Mapping[str, Any], assignments: Sequence[str] = ()) -> RunConfig:
-    """The settings of a run with others of training, to go on with.
+    """Return the settings of a run with others of training, to go on with.
 
     Args:
         run: the settings so far.
@@ -53,6 +53,6 @@ def check_end(before: RunConfig, after: RunConfig, epoch: int, step: int) -> Non
 
 
 def summary(before: RunConfig, after: RunConfig) -> str:
-    """What has changed, in words; empty where nothing has."""
+    """Describe what has changed; return an empty text where nothing has."""
     old, new = vars(before.training), vars(after.training)
     return ", ".join(f"{name} {old[name]} -> {new[name]}" for name in new if new[name] != old[name])

@@ -110,7 +110,7 @@ class TrainingState:
     state: State | None
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights that predictions are made with: the average, where one is kept."""
+        """Return the weights that predictions are made with: the average, where one is kept."""
         return self.average.weights if self.average else self.network.state_dict()
 
 
@@ -194,7 +194,7 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, named: Mapping[str, Ten
 
 
 def _state(named: Mapping[str, Tensor], processes: ProcessGroup, usual: State | None) -> State | None:
-    """The state that this process carried."""
+    """Return the state that this process carried."""
     like = {str(number): tensor for number, tensor in enumerate(usual or ())}
     mine = {name: value[processes.rank] for name, value in named.items() if len(value) == processes.world}
     tensor_file.check(mine, like)

@@ -62,7 +62,7 @@ def _plot(axes: Any, rows: Sequence[Mapping[str, str]], baselines: Mapping[str, 
 
 
 def _thinned(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
-    """Means of as many neighbours each as leave no more points than a picture can show."""
+    """Average neighbours, so that no more points remain than a picture can show."""
     size = -(-len(points) // _MOST_POINTS)
     groups = [points[start : start + size] for start in range(0, len(points), size)]
     return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]

@@ -106,7 +106,7 @@ class Trainer:
         return self.progress.window >= self._plan.steps or not self._goes_on()
 
     def _goes_on(self) -> bool:
-        """Whether there are steps left; a number of steps may end in the midst of an epoch."""
+        """Return whether there are steps left; a number of steps may end in the midst of an epoch."""
         if self._config.steps or self.progress.planned:
             return self.progress.step < self.steps
         return self.progress.epoch < self._config.epochs
@@ -183,7 +183,7 @@ class Trainer:
         )
 
     def _epoch(self) -> TrainingEpoch:
-        """The epoch that has ended."""
+        """Return the epoch that has ended."""
         progress = self.progress
         numbers = progress.epochs[-1]
         return TrainingEpoch(
@@ -212,13 +212,13 @@ class Trainer:
             self.job.show.line(self._budget.words(steps, self._steps_per_epoch, self._wanted, whole))
 
     def judged(self) -> nn.Module:
-        """The network that predicts: with averaged weights, where an average is kept."""
+        """Return the network that predicts: with averaged weights, where an average is kept."""
         if self.learner.average:
             self._judged.load_state_dict(self.learner.average.weights)
         return self._judged
 
     def step(self) -> None:
-        """One optimiser step: the windows that make it, clipping, the update, the numbers kept.
+        """Make one optimiser step: the windows that make it, clipping, the update, the numbers kept.
 
         Raises:
             DivergedError: the gradient is no longer finite.
@@ -244,7 +244,7 @@ class Trainer:
         self._count(norm)
 
     def _is_monitored(self, windows: int) -> bool:
-        """Whether the next step is looked at: at the end of a row, and not too often."""
+        """Return whether the next step is monitored: at the end of a row, and not too often."""
         progress = self.progress
         ends = progress.window + windows >= self._plan.steps or progress.step + 1 == self.steps
         if ends and (not progress.looked or progress.epoch + 1 == self.epochs):
@@ -272,7 +272,7 @@ class Trainer:
         return state, self.job.task.objective(scores, batch)
 
     def _without_sync(self, *, last: bool) -> AbstractContextManager[object]:
-        """Gradients are exchanged between processes only at the last window of a step."""
+        """Let processes exchange gradients only at the last window of a step."""
         if last or not isinstance(self._wrapped, DistributedDataParallel):
             return nullcontext()
         return self._wrapped.no_sync()
@@ -359,14 +359,14 @@ class Trainer:
         self.learner.state = None
 
     def validate(self) -> Scores:
-        """Scores on the validation part; predictions are made only where they decide on the best epoch."""
+        """Score the validation part; predictions are made only where they decide on the best epoch."""
         task = self.job.task
         return evaluation.evaluate(
             task, self.judged(), self.job.valid, predict=task.selection_metric != "loss"
         ).scores
 
     def goal(self, scores: Scores) -> list[float]:
-        """What the best epoch has the least of; nothing, where there is no validation part."""
+        """Return what the best epoch has the least of; nothing, where there is no validation part."""
         return evaluation.goal(self.job.task, scores) if scores else []
 
     def _react_to_plateau(self) -> None:
@@ -446,7 +446,7 @@ class Trainer:
             )
 
     def _cure(self) -> str:
-        """What helps against a training that diverged: of what is not done already, and from where."""
+        """Return what helps a training that diverged: of what is not done already, and from where."""
         config, path = self._config, self.job.folder.path
         clip = "" if 0 < config.clip <= 1 else ", or set --clip 1"
         words = f"lower --lr{clip}: elman train --resume {path} --lr {config.lr / 4:.2g}"
@@ -477,7 +477,7 @@ class Trainer:
 
 
 def headline(scores: Scores) -> str:
-    """The first of the scores, in words."""
+    """Format the first of the scores."""
     name, value = next(iter(scores.items()))
     return f"{number(value)} {name.replace('_', ' ')}"
 

@@ -59,7 +59,7 @@ class MetricsLog:
         atomic_files.write_text(self._path, buffer.getvalue())
 
     def digest(self) -> str:
-        """A digest of the table as it is now."""
+        """Return a digest of the table as it is now."""
         return self._digest.hexdigest()
 
     def add(self, row: Mapping[str, str | int]) -> None:
@@ -109,7 +109,7 @@ class Board:
 
 
 def read(where: Path) -> list[dict[str, str]]:
-    """The rows of a table in the file `where`; a last row that was cut short is left out.
+    """Read the rows of a table in the file `where`; a last row that was cut short is left out.
 
     Raises:
         RunError: the table is damaged.

@@ -13,7 +13,7 @@ from elman.core.run_config import TrainingSettings
 
 
 def optimizer(network: nn.Module, config: TrainingSettings) -> torch.optim.Optimizer:
-    """The optimiser over the network's parameters; weight decay pulls at matrices only, never at biases."""
+    """Make the optimiser of the network; weight decay pulls at matrices only, never at biases."""
     matrices = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     groups = [
@@ -30,7 +30,7 @@ def optimizer(network: nn.Module, config: TrainingSettings) -> torch.optim.Optim
 
 
 def rate(config: TrainingSettings, step: int, steps: int, halvings: int = 0) -> float:
-    """The learning rate of `step` (from 0) out of `steps`.
+    """Return the learning rate of `step` (from 0) out of `steps`.
 
     It rises in a line over the warm-up; then it is constant, follows half a cosine down to `final_lr`
     (Loshchilov & Hutter 2017), or has been halved `halvings` times (plateau).
@@ -74,7 +74,7 @@ class WeightAverage:
 
 @contextmanager
 def weight_noise(network: nn.Module, deviation: float) -> Iterator[None]:
-    """Within it all parameters have normal noise of that deviation; afterwards they are what they were.
+    """Add normal noise of that deviation to all parameters within it, and restore them afterwards.
 
     The gradient at noisy weights prefers places where the loss is flat (Graves 2011).
     """
@@ -93,5 +93,5 @@ def weight_noise(network: nn.Module, deviation: float) -> Iterator[None]:
 
 
 def gradient_norm(parameters: Iterable[Tensor], limit: float) -> Tensor:
-    """The norm of all gradients together, before it is clipped to `limit` (0: not; Pascanu et al. 2013)."""
+    """Return the norm of all gradients before it is clipped to `limit` (0: not; Pascanu et al. 2013)."""
     return nn.utils.clip_grad_norm_(parameters, limit if limit else math.inf)

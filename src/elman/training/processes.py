@@ -29,7 +29,7 @@ class ProcessGroup:
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network whose gradients, if it has any, are averaged over all processes."""
+        """Wrap the network so that its gradients, if it has any, are averaged over all processes."""
         if self.world == 1 or not any(parameter.requires_grad for parameter in network.parameters()):
             return network
         return DistributedDataParallel(
@@ -37,7 +37,7 @@ class ProcessGroup:
         )
 
     def mean(self, value: float) -> float:
-        """The mean of `value` over all processes."""
+        """Return the mean of `value` over all processes."""
         if self.world == 1:
             return value
         total = torch.tensor(value, dtype=torch.float64, device=self.device)
@@ -45,11 +45,11 @@ class ProcessGroup:
         return float(total) / self.world
 
     def any(self, flag: bool) -> bool:
-        """Whether `flag` is true in any process."""
+        """Return whether `flag` is true in any process."""
         return self.mean(float(flag)) > 0
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """[...] of every process -> [world, ...], in every process."""
+        """Gather a tensor [...] of every process: [world, ...], in every process."""
         if self.world == 1:
             return tensor[None]
         pieces = [torch.empty_like(tensor, device=self.device) for _ in range(self.world)]
@@ -63,7 +63,7 @@ class ProcessGroup:
 
 
 def processes(device: torch.device) -> ProcessGroup:
-    """The processes that `torchrun` started (its variables RANK, WORLD_SIZE, LOCAL_RANK), or this one alone.
+    """Join the processes that `torchrun` started (RANK, WORLD_SIZE, LOCAL_RANK), or be this one alone.
 
     Args:
         device: where to compute; with several GPUs on a machine, each process has its own.

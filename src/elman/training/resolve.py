@@ -43,7 +43,7 @@ def resolve(
     options: Mapping[str, Any],
     assignments: Sequence[str] = (),
 ) -> tuple[RunConfig, TaskChoice]:
-    """The settings of a run, and how the task was chosen.
+    """Return the settings of a run, and how the task was chosen.
 
     A later one prevails: defaults, the config file, `options` (settings by their bare names), `assignments`.
 
@@ -83,7 +83,7 @@ def resolve(
 
 
 def _in_parts(data: DataSettings) -> DataSettings:
-    """The settings with the parts of the data that a folder holds, where none are named."""
+    """Return the settings with the parts of the data that a folder holds, where none are named."""
     if data.valid_path or data.test_path or data.format != registry.AUTO:
         return data
     found = folders.parts(data.path)
@@ -130,7 +130,7 @@ def _unsaid(note: str) -> None:
 
 
 def _head_in_words(data: DataSettings, first: Record) -> str:
-    """What was guessed of a table's first line."""
+    """Describe what was guessed of a table's first line."""
     if not isinstance(first.fields, Row) or data.header != "auto":
         return ""
     if first.fields.layout.head is not None:
@@ -139,7 +139,7 @@ def _head_in_words(data: DataSettings, first: Record) -> str:
 
 
 def with_others(error: ElmanError, data: DataSettings, guessed: str) -> ElmanError:
-    """The error with the commands of the other tasks that would read the data; as it is, if there are none.
+    """Add the commands of the other tasks that would read the data to the error, if there are any.
 
     Args:
         error: what went wrong with a task that was guessed.
@@ -159,7 +159,7 @@ def with_others(error: ElmanError, data: DataSettings, guessed: str) -> ElmanErr
 
 
 def _would_read(name: str, data: DataSettings) -> bool:
-    """Whether a task can be prepared for the first records of the data."""
+    """Return whether a task can be prepared for the first records of the data."""
     kind = tasks_registry.get(name)
     formats = kind.formats if data.format == registry.AUTO else (data.format,)
     try:
@@ -177,7 +177,7 @@ def _would_read(name: str, data: DataSettings) -> bool:
 
 
 def _absolute(data: DataSettings) -> dict[str, str]:
-    """The paths among the settings of the data, so that they hold from whatever folder a run is resumed."""
+    """Return the absolute paths among the data's settings, so that a run resumes from any folder."""
     paths = {"path": data.path, "valid_path": data.valid_path, "test_path": data.test_path}
     return {key: _absolute_path(key, path) for key, path in paths.items() if path}
 

@@ -111,7 +111,7 @@ class TrainingSession:
         return [f"changed: {words}"] if words else []
 
     def _alone(self) -> AbstractContextManager[None]:
-        """The folder, for this training alone."""
+        """Lock the folder for this training alone."""
         return atomic_files.locked(self._folder.path, RunFolder.WRITTEN) if self._team.main else nullcontext()
 
     def _go_on(self, last: Path) -> Model:
@@ -129,7 +129,7 @@ class TrainingSession:
         return self._train_and_report(progress, words + ["it is done"] * progress.done)
 
     def _carried(self) -> State | None:
-        """A state such as is carried from one window of a text to the next."""
+        """Return a state such as is carried from one window of a text to the next."""
         if not self._task.continuous:
             return None
         with evaluation.evaluating(self._learner.network) as network, torch.no_grad():
@@ -185,7 +185,7 @@ class TrainingSession:
         return {"train": self._train, **self._held}
 
     def _size(self, part: str) -> str:
-        """How much that is, in words."""
+        """Describe how large a part is."""
         if part not in self._symbols:
             return "none"
         symbols = f"{self._symbols[part]:,} symbols"
@@ -201,7 +201,7 @@ class TrainingSession:
         return sum(parameter.numel() for parameter in self._learner.network.parameters())
 
     def _baselines(self, show: Reporter) -> PartScores:
-        """Part -> baseline -> scores; from the report where an earlier sitting left them."""
+        """Return part -> baseline -> scores; from the report where an earlier sitting left them."""
         if not self._team.main:
             return {}
         if results := self._folder.results:
@@ -263,7 +263,7 @@ class TrainingSession:
             callback.on_end(end)
 
     def _findings(self, network: torch.nn.Module, part: str, outputs: list[Any]) -> Findings:
-        """What there is to show of a part: of the outputs, and of what the network makes beside them."""
+        """Return what there is to show of a part: of its outputs, and of what the network makes with them."""
         held = self._held[part]
         tables, figures = self._task.findings(held, outputs)
         if worst := mistakes.table(self._task, held, outputs, self._records[part]):
@@ -282,7 +282,7 @@ class TrainingSession:
     def _scores(
         self, name: str, network: torch.nn.Module
     ) -> tuple[dict[str, dict[str, Scores]], dict[str, list[Any]]]:
-        """Part -> `name` -> scores of the network; and part -> its outputs."""
+        """Return part -> `name` -> scores of the network; and part -> its outputs."""
         done = {part: evaluation.evaluate(self._task, network, held) for part, held in self._held.items()}
         return (
             {part: {name: evaluation.scores} for part, evaluation in done.items()},
@@ -290,7 +290,7 @@ class TrainingSession:
         )
 
     def _best(self, trainer: Trainer) -> torch.nn.Module:
-        """The best network of an epoch's end, or the present one if stopped within a better epoch."""
+        """Return the best network of an epoch's end, or the present one if stopped within a better epoch."""
         progress, network = trainer.progress, trainer.judged()
         if progress.best is None:
             return network
@@ -343,7 +343,7 @@ class TrainingSession:
 
 
 def _learner(run: RunConfig, task: Task, team: ProcessGroup, train: Sequence[Example]) -> TrainingState:
-    """A fresh network and optimiser: the same weights in every process, other random numbers afterwards."""
+    """Make a network and optimiser: the same weights in every process, other random numbers afterwards."""
     torch.manual_seed(run.training.seed)
     network = folder.build(task).to(team.device).train()
     if isinstance(task, ComputesWeights):
@@ -367,7 +367,7 @@ def _plan(examples: Sequence[Example], run: RunConfig, task: Task, team: Process
 
 
 def _symbols(examples: Sequence[Example]) -> int:
-    """How many steps the examples have together."""
+    """Return how many steps the examples have together."""
     return sum(len(example.data) for example in examples)
 
 

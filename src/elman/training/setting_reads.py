@@ -31,7 +31,7 @@ class SettingReads:
 
 
 def _watched(kind: type[Settings], seen: set[str]) -> type[Settings]:
-    """A class like `kind`, of whose settings each that is read is noted."""
+    """Make a class like `kind` that notes each setting that is read."""
     names = {field.name for field in fields(kind)}
 
     def read(section: Settings, name: str) -> Any:

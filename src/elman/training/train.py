@@ -176,7 +176,7 @@ def continue_run(
 
 @contextmanager
 def _session(run: RunConfig) -> Iterator[ProcessGroup]:
-    """The processes of a training, with the caller's threads and random state put back afterwards."""
+    """Open the processes of a training; put the caller's threads and random state back afterwards."""
     threads = torch.get_num_threads()
     device = devices.choose(run.training.device)
     try:
@@ -202,7 +202,7 @@ def _noted(lines: list[str], show: Reporter) -> Iterator[None]:
 
 
 def _source(data: Any) -> str | None:
-    """The path or the name that the data are read by."""
+    """Return the path or the name that the data are read by."""
     if data is None or memory.is_path(data):
         return data if data is None else str(data)
     return source.hold(memory.records(data))
@@ -221,7 +221,7 @@ def _check_threads(threads: int) -> None:
 
 
 def _free_folder(run: RunConfig, team: ProcessGroup) -> Path:
-    """The first of runs/NAME, runs/NAME-2, ... that is not there yet; every process agrees."""
+    """Return the first of runs/NAME, runs/NAME-2, ... that is not there yet; every process agrees."""
     stem = Path(run.data.path.removeprefix("sample:")).stem or "run"
     stem = "data" if run.data.path.startswith(source.PREFIX) else stem
     number = 1

@@ -14,7 +14,7 @@ READ = ("data", "signal", "network")
 
 
 def unused(run: RunConfig, seen: Collection[str], *, continuous: bool) -> Iterator[str]:
-    """A line for each setting that is not as usual and has no effect.
+    """Yield a line for each setting that is not as usual and has no effect.
 
     Args:
         run: the settings.
@@ -48,7 +48,7 @@ def _reason(section: Settings, name: str, run: RunConfig, seen: Collection[str],
 
 
 def _on(section: Settings, name: str, among: Collection[str]) -> bool:
-    """Whether a setting has one of some values; where none are named, whether it is more than off."""
+    """Return whether a setting has one of some values or, where none are named, is more than off."""
     value = getattr(section, name)
     (low,) = (field.metadata["low"] for field in fields(section) if field.name == name)
     return value in among if among else bool(value) and value != low

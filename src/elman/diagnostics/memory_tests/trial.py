@@ -38,7 +38,7 @@ class TrialNetwork(nn.Module):
 
     def __init__(self, problem: Problem, cell: str, hidden: int, *, memory: int = 0) -> None:
         super().__init__()
-        memory = memory if registry.get(cell).keeps else 0
+        memory = memory if registry.get(cell).timed else 0
         self.recurrent = Recurrent(cell, problem.features, hidden, memory=memory)
         self.output = nn.Linear(hidden, problem.outputs)
 

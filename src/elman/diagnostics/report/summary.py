@@ -75,7 +75,7 @@ def _hold(run: RunConfig) -> str:
 def _otherwise(run: RunConfig) -> Iterator[str]:
     if run.network.init != "orthogonal":
         yield "start orthogonal (--init orthogonal)"
-    if not registry.get(run.network.cell).keeps:
+    if not registry.get(run.network.cell).timed:
         yield "take a gated cell (--cell lstm or gru)"
 
 

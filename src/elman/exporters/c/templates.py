@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -139,7 +140,9 @@ def functions(body: str) -> str:
 
 
 def number(value: float) -> str:
-    """A number in single precision, with all of its digits."""
+    """A number in single precision, with all of its digits; one that is not finite by its name in math.h."""
+    if not math.isfinite(value):
+        return "NAN" if math.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
     text = f"{value:.9g}"
     return f"{text}f" if re.search(r"[.e]", text) else f"{text}.0f"
 

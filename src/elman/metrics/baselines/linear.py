@@ -31,7 +31,7 @@ class Features(ABC):
 
     @abstractmethod
     def times(self, weight: Tensor) -> Tensor:
-        """[N, K] of weights [width, K]."""
+        """Return [N, K], the product with weights [width, K]."""
 
 
 @final
@@ -50,7 +50,7 @@ class SparseFeatures(Features):
         self._starts = torch.from_numpy(ends.astype(np.int64))
 
     def times(self, weight: Tensor) -> Tensor:
-        """Sums of the rows of `weight`."""
+        """Sum the rows of `weight`."""
         return F.embedding_bag(self._flat, weight, self._starts, mode="sum")
 
 
@@ -62,14 +62,14 @@ class Dense(Features):
         self._values, self.width = values, values.shape[1]
 
     def times(self, weight: Tensor) -> Tensor:
-        """A product of matrices."""
+        """Multiply the matrices."""
         return self._values @ weight
 
 
 def fit(
     features: Features, targets: Tensor, outputs: int, loss: Loss, *, penalty: float = 1.0
 ) -> LinearModel:
-    """The weights W [width, K] and bias b [K] with the least loss(x W + b, y) + penalty / 2 |W|^2.
+    """Find W [width, K] and b [K] with the least loss(x W + b, y) + penalty / 2 |W|^2.
 
     Args:
         features: of N sequences.
@@ -102,7 +102,7 @@ class LinearModel:
         self.weight, self._bias = weight, bias
 
     def scores(self, features: Features) -> Tensor:
-        """[N, K]."""
+        """Return the scores [N, K]."""
         return features.times(self.weight) + self._bias
 
 
@@ -123,7 +123,7 @@ class NGramFeatures:
             self._known.append(np.unique(np.concatenate(found)))
 
     def of(self, sequences: Sequence[np.ndarray]) -> SparseFeatures:
-        """The counts of n-grams in each sequence; those that are not known are left out."""
+        """Count the n-grams in each sequence; those that are not known are left out."""
         starts = np.cumsum([0, *(len(known) for known in self._known)])
         places = []
         for sequence in sequences:
@@ -136,13 +136,13 @@ class NGramFeatures:
         return SparseFeatures(places, int(starts[-1]))
 
     def _keys(self, sequence: np.ndarray, length: int) -> np.ndarray:
-        """A number for each n-gram of that length, in order; -1 where a symbol is not below `size`."""
+        """Number each n-gram of that length, in order; -1 where a symbol is not below `size`."""
         strange = ngrams.keys((sequence >= self._size).astype(np.int64), length, 2)
         return np.where(strange > 0, -1, ngrams.keys(sequence.astype(np.int64), length, self._size))
 
 
 def positions(sequences: Sequence[np.ndarray], size: int, length: int) -> SparseFeatures:
-    """Which symbol stands at each of the first `length` steps: one feature for each step and symbol
+    """Return which symbol stands at each of the first `length` steps: a feature for each step and symbol
     below `size`."""
     places = []
     for sequence in sequences:
@@ -152,6 +152,6 @@ def positions(sequences: Sequence[np.ndarray], size: int, length: int) -> Sparse
 
 
 def statistics(sequences: Sequence[Tensor]) -> Tensor:
-    """The last value, mean, deviation, least and greatest of each channel: [N, 5 F] of [T_i, F] each."""
+    """Return last value, mean, deviation, least, greatest of each channel: [N, 5 F] of [T_i, F] each."""
     rows = [torch.cat([s[-1], s.mean(0), s.std(0, correction=0), s.amin(0), s.amax(0)]) for s in sequences]
     return torch.stack(rows)

@@ -15,7 +15,7 @@ from elman.metrics.forecasting import QuantileForecast, filled
 
 
 def naive(past: np.ndarray, season: int, horizon: int) -> QuantileForecast:
-    """The last value again; its spread grows with the square root of the step."""
+    """Repeat the last value; its spread grows with the square root of the step."""
     past = filled(past)
     return QuantileForecast.normal(
         np.full(horizon, past[-1]), _spread(np.diff(past)) * np.sqrt(np.arange(1, horizon + 1))
@@ -23,7 +23,7 @@ def naive(past: np.ndarray, season: int, horizon: int) -> QuantileForecast:
 
 
 def seasonal_naive(past: np.ndarray, season: int, horizon: int) -> QuantileForecast:
-    """The last season again; its spread grows with the square root of the number of seasons."""
+    """Repeat the last season; its spread grows with the square root of the number of seasons."""
     past = filled(past)
     season = season if len(past) > season else 1
     ahead = np.arange(horizon)
@@ -32,7 +32,7 @@ def seasonal_naive(past: np.ndarray, season: int, horizon: int) -> QuantileForec
 
 
 def drift(past: np.ndarray, season: int, horizon: int) -> QuantileForecast:
-    """On along the line from the first value to the last one."""
+    """Continue the line from the first value to the last one."""
     past = filled(past)
     steps, ahead = max(1, len(past) - 1), np.arange(1, horizon + 1)
     slope = (past[-1] - past[0]) / steps
@@ -41,7 +41,7 @@ def drift(past: np.ndarray, season: int, horizon: int) -> QuantileForecast:
 
 
 def naive2(past: np.ndarray, season: int, horizon: int) -> QuantileForecast:
-    """The last value again after the season was divided out, where there is one (Makridakis et al. 2020)."""
+    """Repeat the last value after dividing out the season, where there is one (Makridakis et al. 2020)."""
     past = filled(past)
     indices = _seasonal_indices(past, season) if _is_seasonal(past, season) else np.ones(season)
     places = np.arange(len(past) + horizon) % season
@@ -51,7 +51,7 @@ def naive2(past: np.ndarray, season: int, horizon: int) -> QuantileForecast:
 
 
 def exponential_smoothing(past: np.ndarray, season: int, horizon: int) -> QuantileForecast:
-    """Exponential smoothing with a damped trend and a season, both additive (Hyndman et al. 2008).
+    """Smooth exponentially with a damped trend and a season, both additive (Hyndman et al. 2008).
 
     Raises:
         TaskError: statsmodels is not installed.
@@ -86,7 +86,7 @@ BASELINES: dict[str, Predictor] = {"seasonal naive": seasonal_naive, "naive": na
 
 
 def _is_seasonal(past: np.ndarray, season: int) -> bool:
-    """Whether the autocorrelation at a season's distance is beyond chance, at 90 %."""
+    """Return whether the autocorrelation at a season's distance is beyond chance, at 90 %."""
     if season < 2 or len(past) < 3 * season or past.min() <= 0:
         return False
     centred = past - past.mean()
@@ -98,7 +98,7 @@ def _is_seasonal(past: np.ndarray, season: int) -> bool:
 
 
 def _seasonal_indices(past: np.ndarray, season: int) -> np.ndarray:
-    """By place in the season, the mean ratio to the moving average (classical decomposition)."""
+    """Return the mean ratio to the moving average by place in the season (classical decomposition)."""
     weights = np.ones(season) / season
     if season % 2 == 0:
         weights = np.concatenate([[0.5], np.ones(season - 1), [0.5]]) / season

@@ -16,7 +16,7 @@ _AT_ONCE = 64
 
 
 def nearest(known: Sequence[Tensor], asked: Sequence[Tensor]) -> list[int]:
-    """For each sequence that is asked for, the place of the nearest known one.
+    """Return the place of the nearest known sequence for each that is asked for.
 
     Of symbols it is that with the greatest cosine of n-grams weighted by their rarity (tf-idf); of features
     that with the least distance, of whole sequences of one length, else of their means.
@@ -55,11 +55,11 @@ class _Sparse(NamedTuple):
         return torch.repeat_interleave(torch.arange(len(self.starts)), ends - self.starts)
 
     def times(self, matrix: Tensor) -> Tensor:
-        """The product [N, K] with a matrix [buckets, K]."""
+        """Return the product [N, K] with a matrix [buckets, K]."""
         return F.embedding_bag(self.places, matrix, self.starts, mode="sum", per_sample_weights=self.values)
 
     def dense(self) -> Tensor:
-        """[N, buckets]."""
+        """Return the matrix [N, buckets]."""
         return torch.zeros(len(self.starts), _BUCKETS).index_put((self.rows, self.places), self.values)
 
 
@@ -71,7 +71,7 @@ def _by_distance(known: Sequence[Tensor], asked: Sequence[Tensor]) -> list[int]:
 
 
 def _counts(sequences: Sequence[Tensor], order: int) -> _Sparse:
-    """How often each sequence has the n-grams of each bucket, 1 to `order` long."""
+    """Count how often each sequence has the n-grams of each bucket, 1 to `order` long."""
     found = [torch.cat(list(_buckets(s, order))).unique(return_counts=True) for s in sequences]
     starts = torch.tensor([0, *(len(places) for places, _ in found)]).cumsum(0)[:-1]
     return _Sparse(torch.cat([p for p, _ in found]), torch.cat([c.float() for _, c in found]), starts)
@@ -84,7 +84,7 @@ def _buckets(sequence: Tensor, order: int) -> Iterator[Tensor]:
 
 
 def _weighted(counts: _Sparse, rarity: Tensor) -> _Sparse:
-    """The counts times the rarity of their buckets, each row of length 1."""
+    """Weight the counts by the rarity of their buckets, each row of length 1."""
     values, rows = counts.values * rarity[counts.places], counts.rows
     lengths = torch.zeros(len(counts.starts)).index_add(0, rows, values.square()).sqrt().clamp(min=1e-12)
     return counts._replace(values=values / lengths[rows])

@@ -67,7 +67,8 @@ class Cell(ABC):
         states: S, how many tensors [B, H] the state has; the first, the hidden state, is the output.
         gate_names: of the G gates, in the order of the weights; none where they have no names.
         keeps: the one of `opened` that says which share of its memory a unit keeps; "" where none does.
-        writes: the gate beside it that says which share of what is new a unit takes; "" where none does.
+        writes: the gate that says which share of what is new a unit takes; "" where none does. Without one
+            that keeps, the rest is kept.
     """
 
     gates: ClassVar[int]
@@ -103,6 +104,11 @@ class Cell(ABC):
     def learnt_scalars(self) -> tuple[bool, ...]:
         """Of each parameter of its own, whether it is one number for all units."""
         return tuple(own.scalar for own in self.learnt)
+
+    @property
+    def timed(self) -> bool:
+        """Whether a gate says how long a unit keeps, so that it can start with a time (`remember`)."""
+        return bool(self.keeps or self.writes)
 
     def pointwise(self, wx: Tensor, uh: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The algebra between the products, element by element.
@@ -157,6 +163,33 @@ class Cell(ABC):
         """
         return w_hh
 
+    @property
+    def entering_scalars(self) -> tuple[bool, ...]:
+        """Of each of what `entering` makes, whether it is one number for all units."""
+        return self.learnt_scalars
+
+    def entering(self, own: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What `step` finds in `recur.learnt`, made once a call from the parameters that are learnt.
+
+        Args:
+            own: [H] each, or [] of a scalar.
+
+        Returns:
+            As `entering_scalars` says; `own` itself, where nothing is made of it.
+        """
+        return own
+
+    def decay(self, own: tuple[Tensor, ...]) -> Tensor | None:
+        """The share of its state that each unit keeps at a step, where its own parameters say it.
+
+        Args:
+            own: what `entering` made.
+
+        Returns:
+            [H], from 0 to 1; None where they do not say it.
+        """
+        return None
+
     @torch.no_grad()
     def initialise(self, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None) -> None:
         """Fill the weights in place: each gate's U orthogonal (Saxe et al. 2014), W normal, no bias.
@@ -203,7 +236,7 @@ class Cell(ABC):
 
         Source: Tallec and Ollivier (2018).
         """
-        if self.keeps not in self.gate_names:
+        if not self.timed:
             raise ConfigError("memory", f"the cell {self.name}", expected="a cell with a gate that keeps")
         share = torch.empty(len(b_ih) // self.gates).uniform_(1, steps - 1).log()
         for name, sign in ((self.keeps, 1), (self.writes, -1)):

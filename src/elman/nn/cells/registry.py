@@ -42,6 +42,13 @@ _BUILT_IN: dict[str, tuple[str, str, dict[str, str]]] = {
     "unicornn": ("elman.nn.cells.unicornn", "UnICORNNEquations", {}),
     "lem": ("elman.nn.cells.lem", "LEMEquations", {}),
     "slstm": ("elman.nn.cells.slstm", "SLSTMEquations", {}),
+    "mingru": ("elman.nn.cells.mingru", "MinGRUEquations", {}),
+    "minlstm": ("elman.nn.cells.minlstm", "MinLSTMEquations", {}),
+    "qrnn": ("elman.nn.cells.qrnn", "QRNNEquations", {}),
+    "sru": ("elman.nn.cells.sru", "SRUEquations", {}),
+    "lru": ("elman.nn.cells.lru", "LRUEquations", {}),
+    "s5": ("elman.nn.cells.s5", "S5Equations", {}),
+    "rglru": ("elman.nn.cells.rglru", "RGLRUEquations", {}),
 }
 _REGISTERED: dict[str, Cell] = {}
 

@@ -24,8 +24,8 @@ class Listable(Protocol):
         ...
 
     @property
-    def learnt_scalars(self) -> tuple[bool, ...]:
-        """For each parameter of its own, whether it is one number for all units."""
+    def entering_scalars(self) -> tuple[bool, ...]:
+        """For each of what its own parameters enter a step as, whether it is one number for all units."""
         ...
 
     def step(self, wx: Tensor, state: tuple[Tensor, ...], recur: Any, /) -> tuple[Tensor, ...]:
@@ -72,7 +72,7 @@ def _listed(cell: Listable, hidden: int) -> Listing:
     trace = StepTrace(hidden)
     learnt = tuple(
         StandIn(trace, [trace.list.source("learnt", place)], () if scalar else (hidden,))
-        for place, scalar in enumerate(cell.learnt_scalars)
+        for place, scalar in enumerate(cell.entering_scalars)
     )
     before = tuple(trace.wide("state", index, index + 1) for index in range(states))
     try:
@@ -101,7 +101,7 @@ def _holds(cell: Listable, formula: Formula, hidden: int) -> bool:
     u = some(formula.recurrent_gates * hidden, 1) * 0.5
     wx = some(2, formula.gates * hidden)
     state = tuple(some(2, hidden) for _ in range(formula.states))
-    learnt = tuple(some(*(() if scalar else (hidden,))) for scalar in cell.learnt_scalars)
+    learnt = tuple(some(*(() if scalar else (hidden,))) for scalar in cell.entering_scalars)
 
     def product(h: Tensor, first: int, last: int) -> Tensor:
         return h.mean(-1, keepdim=True) * u[first * hidden : last * hidden, 0] + h.repeat(1, last - first)

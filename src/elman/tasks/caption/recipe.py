@@ -12,7 +12,7 @@ _FEW = 5_000
 
 
 def choices(kind: str, count: int) -> Iterator[Choice]:
-    """Yield the settings that suit so many captions to learn from.
+    """Yield the settings that suit `count` captions to learn from.
 
     Args:
         kind: what is seen: picture, frames, or series (features).
@@ -26,5 +26,5 @@ def choices(kind: str, count: int) -> Iterator[Choice]:
     yield Choice("caption.smoothing", 0.05, "many a picture has several captions")
     if count < _FEW:
         yield Choice("caption.turn", 4.0, "a picture that is turned a little is the same")
-        yield Choice("caption.length_penalty", 0.3, "short captions are no worse")
+        yield Choice("caption.length_penalty", 0.3, "short captions are as good")
     yield from training_length.choices(count, 5_800, 16, 8, 60)

@@ -40,7 +40,7 @@ _ALPHABET = 40
 """Most symbols of strings that are read in frames, such as those of DNA."""
 
 
-class Facts(NamedTuple):
+class ClassifyFacts(NamedTuple):
     """What is known of the data before training.
 
     Args:
@@ -62,21 +62,25 @@ class Facts(NamedTuple):
     streams: bool
 
 
-def facts(values: Sequence[RawValue], share: float, run: RunConfig[ClassifyConfig], target: str) -> Facts:
+def facts(
+    values: Sequence[RawValue], share: float, run: RunConfig[ClassifyConfig], target: str
+) -> ClassifyFacts:
     """Return what is known of the values that are read, a share of which is learnt from."""
     count, kind = round(share * len(values)), kind_of(values[0].value)
     streams = not run.options.bidirectional
     if kind in _FILES:
-        return Facts(kind, count, 0, "", 0, target == "class", streams)
+        return ClassifyFacts(kind, count, 0, "", 0, target == "class", streams)
     probed = values[:: max(1, len(values) // _PROBED)]
     member = registry.learn(probed, run)
     steps = median(len(member.encode(raw)) for raw in probed)
     vocab = member.vocab if isinstance(member, Text) else None
     unit = vocab.unit if vocab else ""
-    return Facts(member.kind, count, steps, unit, len(vocab) if vocab else 0, target == "class", streams)
+    return ClassifyFacts(
+        member.kind, count, steps, unit, len(vocab) if vocab else 0, target == "class", streams
+    )
 
 
-def choices(data: Facts, run: RunConfig[ClassifyConfig]) -> Iterator[Choice]:
+def choices(data: ClassifyFacts, run: RunConfig[ClassifyConfig]) -> Iterator[Choice]:
     """Yield the settings that suit the data, but for those that go against what a user set."""
     training = run.training
     chooses = training.calibrate or training.early_stop or training.schedule == "plateau"
@@ -86,7 +90,7 @@ def choices(data: Facts, run: RunConfig[ClassifyConfig]) -> Iterator[Choice]:
             yield choice
 
 
-def _choices(data: Facts) -> Iterator[Choice]:
+def _choices(data: ClassifyFacts) -> Iterator[Choice]:
     if data.kind == "text":
         yield from _words(data) if data.unit == "word" else _symbols(data)
     elif data.kind == "sound":
@@ -98,7 +102,7 @@ def _choices(data: Facts) -> Iterator[Choice]:
     yield from _common(data)
 
 
-def _common(data: Facts) -> Iterator[Choice]:
+def _common(data: ClassifyFacts) -> Iterator[Choice]:
     yield Choice("training.clip", 1.0, "one bad batch cannot undo many good ones")
     yield Choice("training.beta2", 0.99, "training is short: Adam must know the gradients' size soon")
     yield Choice("training.warmup", 0.1, "the same")
@@ -117,12 +121,12 @@ def _common(data: Facts) -> Iterator[Choice]:
         yield Choice("data.valid", 0.05, f"of {data.count:,} examples most are to be learnt from")
 
 
-def _is_shaped(data: Facts) -> bool:
+def _is_shaped(data: ClassifyFacts) -> bool:
     """Whether series are read by shapes, which need the whole of them."""
     return data.kind == "series" and data.steps >= _LONG and not data.streams
 
 
-def _series(data: Facts) -> Iterator[Choice]:
+def _series(data: ClassifyFacts) -> Iterator[Choice]:
     few = data.count < _FEW
     steps = _STEPS_OF_FEW if few else _STEPS
     yield Choice("network.cell", "gru", "as good as an LSTM on series, with three quarters of the weights")
@@ -146,7 +150,7 @@ def _series(data: Facts) -> Iterator[Choice]:
     yield from training_length.choices(data.count, steps, 16 if few else 32, 4, 200)
 
 
-def _sound(data: Facts) -> Iterator[Choice]:
+def _sound(data: ClassifyFacts) -> Iterator[Choice]:
     yield Choice("network.cell", "gru", "as good as an LSTM on sound, with three quarters of the weights")
     yield Choice("network.hidden", 128, "log-mel frames")
     yield Choice("network.dropout", 0.3, f"{data.count:,} recordings")
@@ -158,7 +162,7 @@ def _sound(data: Facts) -> Iterator[Choice]:
     yield from training_length.choices(data.count, _STEPS, 32, 4, 60)
 
 
-def _pictures(data: Facts) -> Iterator[Choice]:
+def _pictures(data: ClassifyFacts) -> Iterator[Choice]:
     yield Choice(
         "network.cell", "gru", "as good as an LSTM on rows of pixels, with three quarters of the weights"
     )
@@ -168,7 +172,7 @@ def _pictures(data: Facts) -> Iterator[Choice]:
     yield from training_length.choices(data.count, 2200, 100 if data.count > 5_000 else 32, 4, 40)
 
 
-def _words(data: Facts) -> Iterator[Choice]:
+def _words(data: ClassifyFacts) -> Iterator[Choice]:
     yield Choice("data.unit", "word", "texts with spaces")
     if data.count > _FEW:
         yield Choice("data.min_count", 2, "a word that is seen once teaches <unk>")
@@ -185,7 +189,7 @@ def _words(data: Facts) -> Iterator[Choice]:
     yield from training_length.choices(data.count, 900, 32, 4, 40)
 
 
-def _symbols(data: Facts) -> Iterator[Choice]:
+def _symbols(data: ClassifyFacts) -> Iterator[Choice]:
     yield Choice("network.dropout", 0.5, f"{data.count:,} strings")
     yield Choice("training.ema", 0.998, "the mean of the last weights is better than the last")
     if data.steps > _SHORT and data.symbols <= _ALPHABET:

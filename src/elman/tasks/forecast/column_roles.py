@@ -196,6 +196,8 @@ def reason(records: Sequence[Record]) -> str:
     names = list(head[0].fields)
     if _is_of_steps(head, names):
         return "a row for each series, its values below their times"
+    if _is_ragged(head, names):
+        return "a row for each series, of which some end before others"
     if not any(matches(record.fields) for record in head):
         return ""
     timed = [name for name in names if times.holds_times(name, [record.fields.get(name) for record in head])]
@@ -275,6 +277,16 @@ def _is_of_steps(head: Sequence[Record], names: list[str]) -> bool:
     """Whether each row is a series whose values stand below their times: years, dates, numbers of steps."""
     times_of = names[len(_leading(head, names)) :]
     return _is_rows(head, names) and table_head.counts_on(times_of, len(times_of))
+
+
+def _is_ragged(head: Sequence[Record], names: list[str]) -> bool:
+    """Return whether each row is a series, and some rows end early, as series do and features do not."""
+    if not _is_rows(head, names):
+        return False
+    values = names[len(_leading(head, names)) :]
+    rows = [[no_number(record.fields.get(name)) for name in values] for record in head]
+    ends = [row.index(True) if True in row else len(row) for row in rows]
+    return len(set(ends)) > 1 and all(all(row[end:]) for row, end in zip(rows, ends, strict=True))
 
 
 def _time(names: list[str], head: Sequence[Record], taken: set[str]) -> str:

@@ -20,7 +20,7 @@ from elman.tasks.forecast.series_encoder import SeriesEncoder
 from elman.tasks.forecast.settings import ForecastConfig
 
 
-class Survey(NamedTuple):
+class SeriesSurvey(NamedTuple):
     """What the series are, before anything of them is learnt.
 
     Args:
@@ -40,7 +40,7 @@ class Survey(NamedTuple):
     ends: list[int]
 
 
-def survey(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> Survey:
+def survey(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesSurvey:
     """Return what the series are.
 
     Raises:
@@ -56,7 +56,7 @@ def survey(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> Survey:
     if not options.season and season + 1 + horizon > min(ends):  # too short to look a season back
         season = 1
         horizon, ends = _cut(all_series, run, season)
-    return Survey(found, all_series, frequency, season, horizon, ends)
+    return SeriesSurvey(found, all_series, frequency, season, horizon, ends)
 
 
 def fit(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesEncoder:

@@ -21,7 +21,7 @@ _MANY_WINDOWS, _WINDOWS = 50_000, 80_000
 """Windows from which on there is much to learn, and those that an epoch then has."""
 
 
-class Facts(NamedTuple):
+class SeriesFacts(NamedTuple):
     """What is known of the series before training.
 
     Args:
@@ -39,7 +39,7 @@ class Facts(NamedTuple):
     horizon: int
 
 
-def facts(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> Facts:
+def facts(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> SeriesFacts:
     """Return what is known of the series.
 
     Raises:
@@ -47,10 +47,10 @@ def facts(records: Sequence[Record], run: RunConfig[ForecastConfig]) -> Facts:
     """
     found = survey(records, run)
     windows = sum(max(0, end - found.horizon) for end in found.ends)
-    return Facts(len(found.series), min(found.ends), windows, found.season, found.horizon)
+    return SeriesFacts(len(found.series), min(found.ends), windows, found.season, found.horizon)
 
 
-def choices(data: Facts, run: RunConfig[ForecastConfig]) -> Iterator[Choice]:
+def choices(data: SeriesFacts, run: RunConfig[ForecastConfig]) -> Iterator[Choice]:
     """Yield the settings that suit the data."""
     own = {"context", "patch", "lags"} & {name.partition(".")[2] for name in run.given}
     if run.options.model == "quantiles" and not own:
@@ -65,7 +65,7 @@ def choices(data: Facts, run: RunConfig[ForecastConfig]) -> Iterator[Choice]:
         yield Choice("training.epochs", 10, several)
 
 
-def _by_season(data: Facts) -> Iterator[Choice]:
+def _by_season(data: SeriesFacts) -> Iterator[Choice]:
     """Yield how a window is read, a season at once, if there are seasons enough."""
     season, seasons = data.season, data.shortest // data.season
     if season < _SEASON or seasons < _SEASONS:

@@ -14,7 +14,7 @@ _FEW = 2_000
 
 
 def choices(kind: str, count: int, run: RunConfig[RecognizeConfig]) -> Iterator[Choice]:
-    """Yield the settings that suit so many sequences to learn from.
+    """Yield the settings that suit `count` sequences to learn from.
 
     Args:
         kind: what is read: sound, series (features such as MFCC), or picture.
@@ -30,7 +30,7 @@ def choices(kind: str, count: int, run: RunConfig[RecognizeConfig]) -> Iterator[
         )
     yield Choice("training.warmup", 0.1 if kind == "sound" else 0.05, "the first steps decide little")
     yield Choice("training.final_lr", 0.0, "weights that come to rest are averaged")
-    yield Choice("recognize.speed", 0.1, "the same is said fast and slowly")
+    yield Choice("recognize.speed", 0.1, "speech is fast or slow")
     if kind == "sound":
         if whole:
             yield Choice("signal.level", True, "the same sound may be loud or soft")

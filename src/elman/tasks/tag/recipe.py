@@ -14,7 +14,7 @@ _FEW = 300
 
 
 def choices(count: int, run: RunConfig[TagConfig]) -> Iterator[Choice]:
-    """Yield the settings that suit so many sentences to learn from.
+    """Yield the settings that suit `count` sentences to learn from.
 
     Args:
         count: sentences.

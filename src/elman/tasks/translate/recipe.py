@@ -12,15 +12,15 @@ _MANY = 5_000
 """Pairs of sentences from which on subwords can be learnt."""
 
 _FEW_SYMBOLS = 200
-"""Different words of targets that are no language, but symbols apart, such as phonemes."""
+"""Most different words of targets that are symbols with spaces between, such as phonemes."""
 
 
-class Facts(NamedTuple):
+class PairFacts(NamedTuple):
     """What is known of the pairs before training.
 
     Args:
         count: pairs that are learnt from.
-        spaced: whether most sources have a space; None: they are no texts.
+        spaced: whether most sources have a space; None: they are not texts.
         target_spaced: whether most targets have.
         target_words: different words of the targets.
     """
@@ -31,19 +31,19 @@ class Facts(NamedTuple):
     target_words: int
 
 
-def facts(sources: Sequence[object], targets: Sequence[str], count: int) -> Facts:
+def facts(sources: Sequence[object], targets: Sequence[str], count: int) -> PairFacts:
     """Return what is known of the pairs, `count` of which are learnt from."""
     texts = [source for source in sources if isinstance(source, str)]
     spaced = _spaced(texts) if len(texts) == len(sources) else None
     words = {word for target in targets for word in target.split()}
-    return Facts(count, spaced, _spaced(targets), len(words))
+    return PairFacts(count, spaced, _spaced(targets), len(words))
 
 
 def _spaced(texts: Sequence[str]) -> bool:
     return 2 * sum(" " in text.strip() for text in texts) > len(texts)
 
 
-def choices(data: Facts) -> Iterator[Choice]:
+def choices(data: PairFacts) -> Iterator[Choice]:
     """Yield the settings that suit the pairs."""
     if data.spaced is None:
         return

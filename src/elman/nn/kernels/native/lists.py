@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -125,6 +125,19 @@ class ListCall:
         matrices = self._as_they_lie(pack)
         module.list_forward(*self._arguments(kept), *_four(ys), *matrices, pack.ahead, *_four(last))
         return *ys, *last
+
+    def steps(self, pack: Pack) -> Callable[[Tensor], None]:
+        """What makes one step from the state, in the state's own memory: x [B, F], dense.
+
+        All but x is made ready here, for to ask for it takes longer than a step.
+        """
+        kind, (_, *sizes, _), around = self.kind, *_parted(self._arguments(None), len(self.kind))
+        rest = *around, *_four(()), *self._as_they_lie(pack), pack.ahead, *_four(self.state)
+
+        def step(x: Tensor) -> None:
+            module.list_forward(*kind, torch.get_num_threads(), *sizes, x, *rest)
+
+        return step
 
     def backward(
         self, pack: Pack, kept: Tensor, wanted: tuple[bool, ...], grads: Grads
@@ -265,6 +278,11 @@ def _job(formula: Formula, around: tuple[Any, ...], tensors: Sequence[Any]) -> S
     return ScanJob(tensors[0], tuple(tensors[8:end]), weights, *around)
 
 
+def _parted(arguments: tuple[Any, ...], kind: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """What follows the kind: threads, sizes, lengths and x; and the rest."""
+    return arguments[kind : kind + 7], arguments[kind + 7 :]
+
+
 def _four(states: Any) -> tuple[Any, ...]:
     return (*states, *(None,) * (MOST_STATES - len(states)))
 
@@ -282,19 +300,30 @@ class ListAdvance:
     @torch.no_grad()
     def __call__(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """One step: x [B, F] and S tensors [B, H] -> S tensors [B, H]."""
+        call, pack = self._call(x, state)
+        return call.forward(pack)[1:]
+
+    @torch.no_grad()
+    def steps(self, state: tuple[Tensor, ...]) -> Callable[[Tensor], None]:
+        """Steps in the memory of a state, S dense tensors [B, H]; see `ListCall.steps`."""
+        features = self._weights.w_ih.shape[1]
+        call, pack = self._call(state[0].new_zeros(len(state[0]), features), state)
+        return call.steps(pack)
+
+    def _call(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[ListCall, Pack]:
         if x.dim() != 2:
             raise DataError("x", f"shape {list(x.shape)}", expected="[B, F]")
         call = ListCall(self._formula, ScanJob(x.unsqueeze(0), state, self._weights), False)
         self._pack = self._pack or call.laid_out(back=False)
-        return call.forward(self._pack)[1:]
+        return call, self._pack
 
 
 class ListStepper(LayerStepper):
     """One layer of a cell that is a list, a step at a call."""
 
     def __init__(self, cell: CellProtocol, weights: Weights, state: tuple[Tensor, ...]) -> None:
-        self._advance, self._features = ListAdvance(cell, weights), weights.w_ih.shape[1]
-        self._dtype, self._shapes = weights.w_ih.dtype, [tuple(s.shape) for s in state]
+        self._advance, self._dtype = ListAdvance(cell, weights), weights.w_ih.dtype
+        self._shape, self._shapes = (len(state[0]), weights.w_ih.shape[1]), [tuple(s.shape) for s in state]
         self.put(state)
 
     @property
@@ -306,7 +335,8 @@ class ListStepper(LayerStepper):
         """S tensors [B, H]; see `LayerStepper`."""
         for s, shape in zip(state, self._shapes, strict=True):
             check("the state", s, self._dtype, shape)
-        self._state = tuple([s.detach().clone() for s in state])
+        self._state = tuple([s.detach().clone(memory_format=torch.contiguous_format) for s in state])
+        self._step = self._advance.steps(self._state)
 
     def __call__(self, x: Tensor) -> Tensor:
         """One step; see `LayerStepper`."""
@@ -314,6 +344,7 @@ class ListStepper(LayerStepper):
 
     def advance(self, x: Tensor) -> Tensor:
         """One step; see `LayerStepper`."""
-        check("x", x, self._dtype, (self._shapes[0][0], self._features))
-        self._state = self._advance(x, self._state)
+        if x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu:
+            check("x", x, self._dtype, self._shape)
+        self._step(x.contiguous())
         return self._state[0]
