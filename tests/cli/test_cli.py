@@ -300,7 +300,7 @@ def test_lists(capsys):
         (["train", "{tmp}/short.txt"], "training part: expected at least one window of 64, got"),
         (["train", "{tmp}/long.txt", "--out", "{tmp}/one.txt/run"], "cannot be written: Not a directory"),
         (["train", "{tmp}/long.txt", "--set", "language.tie=1"], "language.tie: expected true or false"),
-        (["train", "--embedding", "8", "--set", "language.tie=true"], "network.embedding: expected 256 as"),
+        (["train", "--embedding", "8", "--set", "language.tie=true"], "network.embedding: expected 384 as"),
         (["train", "--resume", "{tmp}/none"], "none: expected a run folder, got no such folder"),
         (["sample", "{tmp}"], "expected a run folder, got a folder without config.toml"),
         (["sample", "{run}", "--prompt", "a é"], "'é' (U+00E9) at line 1, column 3"),

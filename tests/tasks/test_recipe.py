@@ -170,13 +170,14 @@ def of_tasks() -> Iterator[tuple[str, list[Choice]]]:
     for count in MANY:
         yield "tag", list(tag.choices(count, runs["tag"]))
         yield "caption", list(caption.choices("picture", count))
-        yield "language", list(language.choices(10_000 * count))
+        yield "language", list(language.choices(10_000 * count, runs["language"]))
         for kind in ("notes", "strokes", "values"):
             yield "draw", list(draw.choices(kind, count))
         for kind in ("sound", "series", "picture"):
             yield "recognize", list(recognize.choices(kind, count, runs["recognize"]))
         for pairs in (PAIRS, PHONEMES, PAIRS._replace(spaced=None)):
             yield "translate", list(translate.choices(pairs._replace(count=count)))
+    yield "language", list(language.choices(1_000_000, RunConfig.of({}, registry.get("language").Config)))
     for known in SERIES_OF:
         yield "forecast", list(forecast.choices(known, runs["forecast"]))
 
@@ -224,6 +225,13 @@ def test_what_streams_is_not_looked_at_as_a_whole():
     recogniser = RunConfig.of({"recognize": forward}, registry.get("recognize").Config)
     assert "signal.level" not in settings(recognize.choices("sound", 2_000, recogniser))
     assert "signal.normalise" not in settings(recognize.choices("series", 2_000, recogniser))
+
+
+def test_a_tied_embedding_is_as_wide_as_the_output():
+    tied = RunConfig.of({"language": {"tie": True}}, registry.get("language").Config)
+    found = settings(language.choices(1_000_000, tied))
+    assert found["network.hidden"] == 384
+    assert not {"network.embedding", "training.calibrate"} & found.keys()
 
 
 def test_recipes_are_found_in_the_data(tmp_path):

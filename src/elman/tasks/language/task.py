@@ -92,7 +92,7 @@ class Language(Task[LanguageConfig], Calibratable, NamesSteps, Composing, Comple
             1 - (0 if run.data.valid_path else run.data.valid) - (0 if run.data.test_path else run.data.test)
         )
         length = round(share * sum(len(record.fields["text"]) for record in records))
-        return list(recipe.choices(length)) if run.data.unit in ("auto", "char") else []
+        return list(recipe.choices(length, run)) if run.data.unit in ("auto", "char") else []
 
     @classmethod
     def prepare(cls, records: Sequence[Record], run: RunConfig[LanguageConfig]) -> Self:
