@@ -140,7 +140,7 @@ def functions(body: str) -> str:
 
 
 def number(value: float) -> str:
-    """Write a number in single precision, with all of its digits; one that is not finite as math.h calls it."""
+    """Write a number in single precision, with all of its digits, or by its name in math.h if not finite."""
     if not math.isfinite(value):
         return "NAN" if math.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
     text = f"{value:.9g}"
