@@ -101,6 +101,7 @@ _LINES: dict[str, dict[str, str]] = {
     "translate": {"predict": "the cat\nsat on\n", "translate": "the cat\nsat\n"},
     "caption": {"predict": "a.png\nb.wav\n"},
     "recognize": {"predict": "[[0.1, 0.2], [1, 2], [1, 2]]\na.wav\n", "stream": "0.1,0.2\n1,2\n"},
+    "label": {"predict": "[[0.1, 0.2], [1, 2]]\na.npy\n", "stream": "0.1,0.2\n1,2\n"},
     "draw": {"stream": "1,1,0\n0,1,1\n"},
     "recall": {"predict": "[0, 1, null, 0, 1]\n"},
 }

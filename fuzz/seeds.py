@@ -178,6 +178,10 @@ def _jsonlines() -> list[Seed]:
         ("recognize",): [
             {"features": _waves()[i].round(2).tolist(), "text": _label(i)} for i in range(_COUNT)
         ],
+        ("label",): [
+            {"inputs": _waves()[i].round(2).tolist(), "target": [_label(i + step // 4) for step in range(12)]}
+            for i in range(_COUNT)
+        ],
     }
     seeds = [Seed({"a.jsonl": _rows(each)}, "a.jsonl", tasks) for tasks, each in rows.items()]
     series = [{"series": _waves()[i, :, 0].round(2).tolist(), "label": i / 2} for i in range(_COUNT)]

@@ -23,12 +23,14 @@ _STEPS: dict[str, Any] = {
     "forecast": ["2024-03-01", 1.0],
     "draw": [1.0, 1.0, 0.0],
     "recognize": [0.1, 0.2],
+    "label": [0.1, 0.2],
 }
 _VALUES: dict[str, Any] = {
     "classify": "the cat",
     "tag": ["the", "cat"],
     "recall": [0, 1, None, 0, 1],
     "recognize": [[0.1, 0.2], [0.3, 0.4]] * 3,
+    "label": [[0.1, 0.2], [0.3, 0.4]] * 3,
     "caption": [[[0, 0, 0]]],
     "translate": "the cat",
 }

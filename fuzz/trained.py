@@ -27,6 +27,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "classify": {"bidirectional": False},
     "tag": {"bidirectional": False, "char_hidden": 4, "char_embedding": 4},
     "recognize": {"bidirectional": False},
+    "label": {"bidirectional": False},
     "forecast": {"model": "autoregressive", "samples": 10, "horizon": 4, "context": 8},
     "caption": {"beam": 1},
     "draw": {"mixture": 2},

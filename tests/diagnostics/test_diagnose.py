@@ -274,6 +274,14 @@ def test_every_result_has_a_table_and_a_picture():
         assert found.plot().axes
 
 
+@pytest.mark.parametrize("cell", ["mingru", "lru", "indrnn"])
+def test_a_cell_without_a_recurrent_product_has_no_spectrum(cell):
+    network, x = Recurrent(cell, 3, 4), torch.randn(6, 2, 3)
+    tracks = diagnostics.trace(network, ends(x))
+    assert diagnostics.spectra(tracks).each == ()
+    assert diagnostics.dynamics(tracks).each
+
+
 def test_units_that_move_alike_stand_together():
     t = torch.linspace(0, 20, 200)
     waves = torch.stack([t.sin(), t.cos(), t.sin() * 1.1, -t.sin(), t.cos() * 0.9, -t.sin() * 0.8], 1)

@@ -94,7 +94,7 @@ def test_nothing_is_said_of_settings_as_they_usually_are():
         ),
         (
             "--task language --class-weights x",
-            "class_weights: an unknown setting; a setting of the task class",
+            "class_weights: an unknown setting; a setting of the task label or classify, not of language",
         ),
         ("--task language --set training.context=3", "training.context: an unknown setting; a setting of"),
         (

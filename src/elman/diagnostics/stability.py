@@ -160,15 +160,17 @@ def spectra(tracks: Sequence[LayerTrace]) -> Spectra:
     """Compute the eigenvalues of the recurrent matrix of each gate.
 
     Args:
-        tracks: what `trace` gave. A projected hidden state has no square matrix: such layers are left out.
+        tracks: what `trace` gave. A projected hidden state has no square matrix, and some cells have no
+            recurrent product at all: such layers are left out.
     """
     found = []
     for track in tracks:
         weight, hidden = track.job.weights.w_hh.double(), track.job.hidden_size
-        if weight.shape[1] != hidden:
+        if weight.shape[1] != hidden or not len(weight):
             continue
-        matrices = weight.split(hidden)
-        names = track.cell.gate_names or [f"gate {number}" for number in range(len(matrices))]
+        matrices, names = weight.split(hidden), track.cell.gate_names
+        if len(names) != len(matrices):
+            names = tuple(f"gate {number}" for number in range(len(matrices)))
         for name, matrix in zip(names, matrices, strict=True):
             found.append(Spectrum(track.name, name, torch.linalg.eigvals(matrix)))
     return Spectra(tuple(found))
