@@ -120,6 +120,17 @@ def test_explain_prints_settings_that_a_file_may_hold(table, tmp_path, capsys):
     assert again.run.network == elman.explain(table, hidden=8).run.network
 
 
+@pytest.mark.parametrize("section", ["network", "training"])
+def test_a_settings_file_for_the_network_or_the_training_says_all(table, tmp_path, capsys, section):
+    settings = tmp_path / "s.toml"
+    settings.write_text(f"[{section}]\n" + {"network": "hidden = 9\n", "training": "lr = 0.1\n"}[section])
+    assert not elman.explain(table, config=settings).choices
+    assert elman_cli(["train", str(table), "--config", str(settings), "--explain"]) == 0
+    assert "the settings file says all" in capsys.readouterr().out
+    settings.write_text("[data]\nvalid = 0.2\n")
+    assert elman.explain(table, config=settings).choices
+
+
 def test_a_task_without_a_recipe_says_so(tmp_path, capsys):
     text = tmp_path / "t.txt"
     text.write_text("to be or not to be\n" * 200)

@@ -359,6 +359,7 @@ class RunConfig(Generic[_Own]):
 
     Attributes:
         given: the settings that a user set, as section.name; all others may be chosen from the data.
+        complete: whether a settings file has a section network or training: then nothing is chosen.
         columns: those guessed from all of the data, before they were split; see `Task.guess_columns`.
     """
 
@@ -369,6 +370,7 @@ class RunConfig(Generic[_Own]):
     training: TrainingSettings
     options: _Own
     given: frozenset[str] = dataclasses.field(default=frozenset(), compare=False)
+    complete: bool = dataclasses.field(default=False, compare=False)
     columns: Any = dataclasses.field(default=None, compare=False, repr=False)
 
     @staticmethod

@@ -37,7 +37,9 @@ class Recipe(NamedTuple):
     def _lines(self) -> Iterator[str]:
         why = {choice.setting: choice.reason for choice in self.choices}
         why |= {choice.setting: "set by you" for choice in self.kept}
-        if not why:
+        if self.run.complete:
+            yield "# Nothing is chosen from the data: the settings file says all, the rest has its default."
+        elif not why:
             yield f"# Nothing is chosen from the data: the task {self.run.task} has its usual settings."
         for section in self.run.sections:
             rows = [name for name in vars(section) if f"{section.section}.{name}" in why]
@@ -48,8 +50,11 @@ class Recipe(NamedTuple):
 
 
 def follow(run: RunConfig, records: Sequence[Record]) -> Recipe:
-    """Return the settings that suit the records of `data.path`; what a user set stays as it is."""
-    choices = registry.get(run.task).recipe(records, run)
+    """Return the settings that suit the records of `data.path`; what a user set stays as it is.
+
+    A settings file with a section network or training stays as it is, too; the rest has its default.
+    """
+    choices = [] if run.complete else registry.get(run.task).recipe(records, run)
     free = [choice for choice in choices if choice.setting not in run.given]
     kept = [choice for choice in choices if choice.setting in run.given]
     return Recipe(run.but({choice.setting: choice.value for choice in free}), free, kept)

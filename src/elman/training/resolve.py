@@ -21,6 +21,9 @@ from elman.tasks import registry as tasks_registry
 _LOOKED_AT = 1000
 """Records that tell which task they are for."""
 
+_COMPLETE = frozenset({"network", "training"})
+"""Sections with which a settings file says all: what it leaves out has its default."""
+
 
 class TaskChoice(NamedTuple):
     """Which task was chosen.
@@ -77,7 +80,8 @@ def resolve(
         named = settings.merge(
             *({run_config.section_of(key, own): {key: value}} for key, value in options.items())
         )
-        return RunConfig.of(settings.merge(tables, named, said, placed), own, file or "settings"), choice
+        run = RunConfig.of(settings.merge(tables, named, said, placed), own, file or "settings")
+        return replace(run, complete=bool(_COMPLETE & tables.keys())), choice
     except ConfigError as error:
         raise settings_index.explained(error, own) from error
 

@@ -21,7 +21,6 @@ def choices(kind: str, count: int) -> Iterator[Choice]:
     if kind == "notes":
         few = count < _FEW
         yield Choice("network.output_dropout", 0.4 if few else 0.3, f"{count:,} pieces")
-        yield Choice("network.dropout", 0.0, "what is dropped is dropped before the notes are drawn")
         yield Choice("draw.keys", 12 if few else 3, f"{count:,} pieces: others are made by transposing them")
         yield Choice("training.lr", 0.01 if few else 0.004, "the rate for these")
         yield from training_length.choices(count, 570 if few else 3_500, 16 if few else 4, 10, 40)
